@@ -1,0 +1,31 @@
+"""Keep recommender embeddings in one lasting space across retrainings.
+
+An implementation of Zielnicki & Hsiao, *Orthogonal Low Rank Embedding Stabilization* (RecSys 2025),
+that computes where the vectors are.
+"""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+__version__ = metadata.version("sqlstab")
+
+from sqlstab.config import Options
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
+from sqlstab.runs import Run
+from sqlstab.stabilize import stabilize
+from sqlstab.tables import EmbeddingTable
+from sqlstab.transform import Transform
+
+__all__ = [
+    "DataError",
+    "EmbeddingTable",
+    "EngineError",
+    "Options",
+    "Run",
+    "SqlstabError",
+    "Transform",
+    "UsageError",
+    "__version__",
+    "stabilize",
+]

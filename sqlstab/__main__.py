@@ -1,0 +1,5 @@
+"""`python -m sqlstab`."""
+
+from sqlstab.cli import main
+
+main()

@@ -1,0 +1,190 @@
+"""Checks before work: what is wrong with a table is said once, with a count, an example, a remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlstab import sql
+from sqlstab.errors import DataError
+
+if TYPE_CHECKING:
+    from sqlstab.engines.duckdb import DuckDBEngine
+    from sqlstab.tables import VectorTable
+
+# count in the result of `check` -> what it is called, what to do about it
+_PROBLEMS = {
+    "null_ids": ("NULL ids", "give every row an id"),
+    "duplicate_ids": ("rows whose id has occurred before", "keep one row for an id"),
+    "null_vectors": ("vectors that are NULL or lack a dimension", "fill or remove them"),
+    "wrong_length": ("vectors of another length than {dimension}", "give all the same length"),
+    "null_components": ("vectors with a NULL in them", "fill or remove them"),
+    "non_finite": ("vectors with a NaN or infinite component", "mend or remove them"),
+    "bad_weights": ("rows with a NULL, negative or non-finite weight", "mend the weights"),
+}
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """A table that can be worked with.
+
+    Attributes:
+        table: The table; with `only_valid` set where bad rows are left out.
+        rows: How many rows take part.
+        dimension: e, where it is known already.
+        dropped: Bad rows left out, by kind.
+    """
+
+    table: VectorTable
+    rows: int
+    dimension: int | None
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def check_table(
+    engine: DuckDBEngine, table: VectorTable, *, values: bool, drop: bool
+) -> CheckedTable:
+    """Count what can be wrong, in one scan: of the id column, or with `values` of the vectors too.
+
+    Args:
+        engine: Runs the statements.
+        table: The table.
+        values: Look at the vectors as well. A caller that streams them itself sees most problems for
+            nothing, and looks closer only then.
+        drop: Leave bad rows out instead of raising.
+
+    Raises:
+        DataError: The table is empty, or has bad rows and `drop` is not set.
+    """
+    row = engine.query(sql.check(table, engine.dialect, values=values))[0]
+    dimension = len(table.vector) if table.layout == "wide" else None
+    if row["n_rows"] == 0:
+        raise DataError(_about(table) + f" has no rows{_with_filter(table)}.")
+    found = {name: row[name] for name in _PROBLEMS if row.get(name)}
+    if values:
+        lengths: dict[int, int] = {k: n for k, n in (row["lengths"] or {}).items() if k}
+        if not lengths:
+            raise DataError(_about(table) + " has no vector in any row.")
+        dimension = dimension or max(lengths, key=lambda k: (lengths[k], k))
+        wrong = sum(lengths.values()) - lengths[dimension]
+        empty = (row["lengths"] or {}).get(0, 0)
+        if wrong + empty:
+            found["wrong_length"] = wrong + empty
+    if not found:
+        return CheckedTable(table, row["n_rows"], dimension)
+    if not values:
+        # The ids alone are wrong so far; name everything that is, once.
+        return check_table(engine, table, values=True, drop=drop)
+    if not drop or "bad_weights" in found:
+        raise _error(engine, table, found, row["n_rows"], dimension)
+    valid = replace(table, only_valid=dimension)
+    rows = engine.query(sql.check(valid, engine.dialect, values=False))[0]["n_rows"]
+    if rows == 0:
+        raise DataError(_about(table) + f" has no valid row among its {row['n_rows']:,}.")
+    return CheckedTable(valid, rows, dimension, found)
+
+
+def _error(
+    engine: DuckDBEngine,
+    table: VectorTable,
+    found: dict[str, int],
+    rows: int,
+    dimension: int | None,
+) -> DataError:
+    lines = []
+    for name, (what, remedy) in _PROBLEMS.items():
+        if name not in found:
+            continue
+        line = f"{found[name]:,} {what.format(dimension=dimension)}"
+        if name != "null_ids":
+            statement = sql.example(table, name, dimension, engine.dialect)
+            example: Any = engine.query(statement)[0]["example"]
+            line += f" (for example id {example})"
+        lines.append(f"{line}: {remedy}")
+    drop = "" if "bad_weights" in found else ", or leave such rows out with --on-invalid drop"
+    columns = f"id {table.id.name}, vector {table.vector_names()}"
+    if table.weight:
+        columns += f", weight {table.weight}"
+    return DataError(
+        f"{_about(table)} ({columns}) has, among {rows:,} rows, " + "; ".join(lines) + drop + "."
+    )
+
+
+def overflow_error(table: VectorTable) -> DataError:
+    """All components are finite, but their squares are not."""
+    return DataError(
+        f"{_about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
+        "every component is finite; divide the vectors of both sides by a constant."
+    )
+
+
+def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:
+    """Users and items must have vectors of one dimension.
+
+    Raises:
+        DataError: They do not.
+    """
+    if users.dimension != items.dimension:
+        raise DataError(
+            f"{_about(users.table)} has vectors of {users.dimension} components "
+            f"({users.table.vector_names()}), but {_about(items.table)} has "
+            f"{items.dimension} ({items.table.vector_names()}): scores are dot products, so "
+            "both need the same number."
+        )
+
+
+def check_joinable(engine: DuckDBEngine, table: VectorTable, reference: VectorTable) -> None:
+    """The ids of the run and of the reference must be comparable.
+
+    Raises:
+        DataError: Their types are not.
+    """
+    types = {table.id.type, reference.id.type}
+    if len(types) == 1 or types <= engine.dialect.integer:
+        return
+    raise DataError(
+        f"{_about(table)} has ids {table.id.name} of type {table.id.type}, but the reference's "
+        f"{reference.id.name} in {reference.relation} is {reference.id.type}: cast one of them "
+        "so that the same id is equal in both."
+    )
+
+
+def count_shared(engine: DuckDBEngine, table: VectorTable, reference: VectorTable) -> int:
+    """How many ids the run and the reference share."""
+    statement = sql.shared_ids(table, reference, engine.dialect, anchor=False)
+    return int(engine.query(statement)[0]["shared"])
+
+
+def count_anchors(
+    engine: DuckDBEngine, table: VectorTable, reference: VectorTable, shared: int
+) -> int:
+    """How many shared ids take part in the alignment.
+
+    Raises:
+        DataError: None.
+    """
+    anchors = shared
+    if shared and table.anchor_filter:
+        statement = sql.shared_ids(table, reference, engine.dialect, anchor=True)
+        anchors = int(engine.query(statement)[0]["shared"])
+    if anchors:
+        return anchors
+    examples = [
+        str(engine.query(sql.example(side, "none", None, engine.dialect))[0]["example"])
+        for side in (table, reference)
+    ]
+    which = f" that meet the anchor filter {table.anchor_filter}" if shared else ""
+    raise DataError(
+        f"{_about(table)} shares no ids{which} with the reference {reference.relation}: its "
+        f"{table.id.name} is {table.id.type}, for example {examples[0]}; the reference's "
+        f"{reference.id.name} is {reference.id.type}, for example {examples[1]}. Align on the "
+        "other side with --anchor, or give another --reference."
+    )
+
+
+def _about(table: VectorTable) -> str:
+    return f"{table.side} table {table.relation}"
+
+
+def _with_filter(table: VectorTable) -> str:
+    return f" that meet the filter {table.filter}" if table.filter else ""

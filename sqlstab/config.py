@@ -1,0 +1,89 @@
+"""The options of a run, and what they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+from sqlstab.errors import UsageError
+from sqlstab.tables import LAYOUTS, SIDES, Layout, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Refine = Literal["auto", "always", "never"]
+Strategy = Literal["auto", "sql", "arrow"]
+OnInvalid = Literal["error", "drop"]
+OutputType = Literal["float", "double"]
+
+REFINE: tuple[Refine, ...] = get_args(Refine)
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
+OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is done.
+
+    Attributes:
+        anchor: What is aligned with the reference: `items`, `users`, `both`, or a weight for each
+            side, as in `{"items": 1.0, "users": 0.1}`.
+        cosine: Give the anchors' rows length one before aligning, so that the direction of a vector
+            counts and its length does not.
+        rank: Keep at most so many dimensions; scores are then approximate. None keeps all.
+        refine: A second scan that restores the accuracy which a Gram matrix loses where a table's
+            columns are nearly dependent: `auto` where it matters, `always`, or `never`.
+        strategy: `sql` computes everything in SQL, `arrow` streams rows through BLAS in this
+            process; `auto` takes `arrow` where the engine is in this process.
+        on_invalid: What to do about NULL ids, duplicate ids and broken vectors: stop with an `error`,
+            or `drop` those rows (of a duplicate id, all) and say how many.
+        output_layout: `wide`, `array` or `long`; None keeps each table's own.
+        output_type: `float` or `double`; None keeps each table's own.
+    """
+
+    anchor: str | Mapping[str, float] = "items"
+    cosine: bool = False
+    rank: int | None = None
+    refine: Refine = "auto"
+    strategy: Strategy = "auto"
+    on_invalid: OnInvalid = "error"
+    output_layout: Layout | None = None
+    output_type: OutputType | None = None
+    anchor_weights: dict[Side, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        choices: list[tuple[str, object, tuple[str, ...]]] = [
+            ("refine", self.refine, REFINE),
+            ("strategy", self.strategy, STRATEGIES),
+            ("on_invalid", self.on_invalid, ON_INVALID),
+            ("output_layout", self.output_layout, LAYOUTS),
+            ("output_type", self.output_type, OUTPUT_TYPES),
+        ]
+        for name, value, allowed in choices:
+            if value is not None and value not in allowed:
+                raise UsageError(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+        if self.rank is not None and (not isinstance(self.rank, int) or self.rank < 1):
+            raise UsageError(f"rank is {self.rank!r}; it must be a whole number from 1 on.")
+        object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
+
+
+def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
+    if isinstance(anchor, str):
+        if anchor in SIDES:
+            return {anchor: 1.0}
+        if anchor == "both":
+            return dict.fromkeys(SIDES, 1.0)
+        try:
+            anchor = {k.strip(): float(v) for k, v in (p.split("=") for p in anchor.split(","))}
+        except ValueError:
+            anchor = {}
+    weights: dict[Side, float] = {side: float(anchor[side]) for side in SIDES if side in anchor}
+    weights = {side: weight for side, weight in weights.items() if weight != 0}
+    usable = all(0 < weight < float("inf") for weight in weights.values())
+    if not weights or not usable or not set(anchor) <= set(SIDES):
+        raise UsageError(
+            "anchor must be items, users, both, or a weight for each side as in "
+            "items=1,users=0.1, with no negative weight and one above zero."
+        )
+    return weights

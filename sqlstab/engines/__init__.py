@@ -1,0 +1,1 @@
+"""Running statements: one small class per way of reaching a database."""

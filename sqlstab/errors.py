@@ -1,0 +1,39 @@
+"""What can go wrong, and the exit code that each kind has on the command line."""
+
+from __future__ import annotations
+
+
+class SqlstabError(Exception):
+    """Base of all errors that sqlstab raises on purpose.
+
+    Attributes:
+        exit_code: What `sqlstab` returns to the shell.
+    """
+
+    exit_code = 1
+
+
+class UsageError(SqlstabError):
+    """An option, a name or a combination of them that cannot be meant."""
+
+    exit_code = 2
+
+
+class EngineError(SqlstabError):
+    """The database refused or failed.
+
+    Attributes:
+        statement: The SQL that failed, or an empty string when there was none.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, statement: str = "") -> None:
+        super().__init__(message)
+        self.statement = statement
+
+
+class DataError(SqlstabError):
+    """The vectors or ids cannot be worked with; the message names count, example and remedy."""
+
+    exit_code = 4

@@ -1,0 +1,252 @@
+"""A run directory: what one run leaves behind, and what the next one takes as its reference."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.errors import DataError, UsageError
+from sqlstab.tables import EmbeddingTable
+from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
+from sqlstab.transform import Transform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlstab.tables import Side
+
+FORMAT = 1
+FIGURES_FILE = "run.json"
+_OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE, "report.html"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run.
+
+    Attributes:
+        figures: What `run.json` holds.
+        transform: The two maps.
+        directory: Where it was written; None where nothing was.
+    """
+
+    figures: dict[str, Any]
+    transform: Transform
+    directory: Path | None
+
+    @property
+    def run_id(self) -> str:
+        """The name of this run, unique."""
+        return self.transform.run_id
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Run:
+        """Read a run directory.
+
+        Raises:
+            DataError: It is none, or a part is missing or damaged.
+        """
+        directory = Path(directory)
+        source = directory / FIGURES_FILE
+        try:
+            figures = json.loads(source.read_text(encoding="utf-8"))
+            found = figures["format"]
+        except OSError as error:
+            raise DataError(
+                f"{directory} is not a run directory: {FIGURES_FILE} cannot be read "
+                f"({error.strerror}). A run directory is what sqlstab run --out writes."
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{source} is damaged: {error!r}") from error
+        if found != FORMAT:
+            raise DataError(
+                f"{source} has format {found}; this version of sqlstab reads format {FORMAT}."
+            )
+        run = cls(figures, Transform.load(directory), directory)
+        if figures.get("run_id") != run.run_id:
+            raise DataError(
+                f"{directory} mixes two runs: {FIGURES_FILE} is of {figures.get('run_id')}, "
+                f"{TRANSFORM_FILE} of {run.run_id}."
+            )
+        return run
+
+    def table(self, side: Side) -> EmbeddingTable:
+        """The stable table of one side.
+
+        Raises:
+            DataError: It is missing.
+        """
+        if self.directory is None:
+            raise UsageError("This run was not written, so it has no stable tables.")
+        path = self.directory / f"{side}.parquet"
+        if not path.is_file():
+            raise DataError(f"The run directory {self.directory} lacks {path.name}.")
+        try:
+            output = self.figures["outputs"][side]
+            return EmbeddingTable(
+                str(path), id=output["id"], vector=output["vector"], layout=output["layout"]
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{self.directory / FIGURES_FILE} is damaged: outputs.{side}: {error!r}"
+            ) from error
+
+    def save_figures(self, directory: Path) -> None:
+        """Write `run.json`."""
+        text = json.dumps(self.figures, indent=2, ensure_ascii=False, allow_nan=False)
+        (directory / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A directory beside `out` that takes its place when the context ends without an error.
+
+    Until then, and after any error or kill, `out` is what it was before. What a killed process
+    left behind is removed by the next one: it holds a lock on its directory for as long as it
+    lives.
+
+    Raises:
+        UsageError: `out` is something that must not be replaced.
+    """
+    out = Path(os.path.abspath(out))  # noqa: PTH100 - a symbolic link stays one
+    _check_replaceable(out)
+    prefix = f".{out.name}.sqlstab-"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _restore(out)
+        _remove_abandoned(out.parent, prefix)
+        directory, lock = _new_directory(out.parent, prefix)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from error
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        directory.chmod(0o777 & ~umask)
+        yield directory
+        _check_replaceable(out)
+        _replace(out, directory)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"{out} cannot be written: {reason}. Nothing was replaced.") from error
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _check_replaceable(out: Path) -> None:
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise UsageError(f"{out} is not a directory; name a directory for --out.")
+    if not out.exists():
+        return
+    names = {entry.name for entry in out.iterdir()}
+    strange = sorted(names - _OWN_FILES)
+    if strange:
+        raise UsageError(
+            f"{out} holds files that are not a run's ({', '.join(strange[:3])}"
+            f"{', ...' if len(strange) > 3 else ''}) and would be lost; name a directory of its "
+            "own for --out."
+        )
+
+
+def _new_directory(parent: Path, prefix: str) -> tuple[Path, int | None]:
+    """A fresh directory and the lock on it, held for the life of this process."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            return directory, _lock(directory)
+        except OSError:
+            # Another run's `_remove_abandoned` came between the two calls; the directory is gone.
+            continue
+
+
+def _lock(directory: Path) -> int | None:
+    """Lock a directory; None where the system has no such lock.
+
+    Raises:
+        OSError: Another process holds the lock, or the directory is gone.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - POSIX only
+    except ImportError:
+        return None
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        directory.stat()
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    for directory in parent.glob(f"{prefix}*"):
+        with suppress(OSError):
+            lock = _lock(directory)
+            if lock is not None:
+                shutil.rmtree(directory, ignore_errors=True)
+                os.close(lock)
+
+
+def _replace(out: Path, directory: Path) -> None:
+    if not out.exists():
+        directory.rename(out)
+        return
+    if _exchange(out, directory):
+        return
+    # Two renames. A kill between them leaves the previous run whole, but under another name;
+    # `_restore` puts it back.
+    aside = _aside(out)
+    out.rename(aside)
+    try:
+        directory.rename(out)
+    except OSError:
+        aside.rename(out)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.previous")
+
+
+def _restore(out: Path) -> None:
+    aside = _aside(out)
+    if aside.is_dir() and not out.exists():
+        aside.rename(out)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two directories change places in one step; False where the system cannot.
+
+    Python has no call for it: renameat2 with RENAME_EXCHANGE on Linux, renamex_np with RENAME_SWAP
+    on macOS.
+    """
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(first), os.fsencode(second)
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        at_cwd, exchange = -100, 2
+        code = libc.renameat2(at_cwd, paths[0], at_cwd, paths[1], exchange)
+    elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        swap = 2
+        code = libc.renamex_np(paths[0], paths[1], swap)
+    else:
+        return False
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # the file system cannot
+        return False
+    raise OSError(number, os.strerror(number))

@@ -1,0 +1,332 @@
+"""The small mathematics: pure functions on e x e matrices, all float64.
+
+Notation, after Zielnicki & Hsiao, *Orthogonal Low Rank Embedding Stabilization* (RecSys 2025):
+items T (n x e), users W (m x e), scores S = T W'. Rows are vectors and matrices act from the right.
+
+1. `factor`: the Gram matrix T'T gives R with T = Q R, Q'Q = I, without ever seeing T.
+2. `balance`: the SVD R_T R_W' = U S V' gives M_T, M_W. `T M_T` and `W M_W` have the same Gram matrix,
+   the diagonal S, and the same scores as T and W.
+3. `align`: the orthogonal Omega that brings `T M_T` closest to the reference's stable vectors.
+
+The stable vectors are `T M_T Omega` and `W M_W Omega`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import scipy.linalg
+
+from sqlstab.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+EPS = float(np.finfo(np.float64).eps)
+
+# Passes over the data that refinement may take in all: CholeskyQR2 takes two, shifted CholeskyQR3
+# three.
+MOST_PASSES = 3
+# Worse than this, the rows of a table are worth a second pass (stable vectors are mostly FLOAT, whose
+# resolution is 6e-8).
+GOOD_ACCURACY = 1e-6
+# A whitened table whose condition is still above this is not orthonormal yet.
+_WHITE = 10.0
+
+
+@dataclass(frozen=True)
+class Factor:
+    """T = Q R of a table T with orthonormal Q, known from Gram matrices alone.
+
+    Attributes:
+        triangle: R, (k, e); k < e where columns of T are zero.
+        whitener: P, (e, k), with R P = I, so that Q = T P.
+        rows: n, the number of rows of T.
+        passes: How many Gram matrices (scans of T) went into it.
+        method: Whether the first Gram matrix had a Cholesky factor, or needed its eigenvalues.
+        resolved: False where T has directions so small beside the others that this many passes
+            cannot tell their size, or whether they are zero.
+        white: Condition of the rows that the last Gram matrix was taken of.
+    """
+
+    triangle: Matrix
+    whitener: Matrix
+    rows: int
+    passes: int
+    method: Literal["cholesky", "eigenvalues"]
+    resolved: bool
+    white: float
+
+    @property
+    def scale(self) -> Matrix:
+        """Norms of the columns of T, (e,); 1 for a zero column."""
+        norms = np.linalg.norm(self.triangle, axis=0)
+        return np.where(norms > 0, norms, 1.0)
+
+    @property
+    def spectrum(self) -> Matrix:
+        """Singular values of T with its columns scaled to length one, descending."""
+        return _values(self.triangle / self.scale)
+
+    @property
+    def rank(self) -> int:
+        """Numerical rank of T."""
+        values = self.spectrum
+        return int(np.sum(values > 4 * EPS * max(self.triangle.shape) * values[0]))
+
+    @property
+    def condition(self) -> float:
+        """Condition number of T with its columns scaled to length one, dead directions left out."""
+        values = self.spectrum
+        return float(values[0] / values[self.rank - 1])
+
+    @property
+    def summation_error(self) -> float:
+        """Bound on |Q'Q - I| from the rounding of the last Gram matrix's sums."""
+        return float(EPS * (16 + np.sqrt(self.rows)) * self.white**2)
+
+
+def factor(gram: Matrix, rows: int) -> Factor:
+    """R and its inverse from the Gram matrix of a table.
+
+    The Gram matrix is equilibrated (unit diagonal) first, so that badly scaled columns do no harm.
+    Where it is not numerically positive definite, its eigenvalues are taken with a floor, in the
+    manner of the shifted Cholesky QR (Fukaya et al. 2020): the factor stays invertible, scores
+    stay exact, and a further pass (`refine`) settles what the directions below the floor are.
+
+    Args:
+        gram: T'T, (e, e), symmetric, finite.
+        rows: Number of rows of T.
+
+    Raises:
+        DataError: Every vector is zero.
+    """
+    dimension = gram.shape[0]
+    live = np.flatnonzero(np.diag(gram) > 0)
+    if live.size == 0:
+        raise DataError("All vectors are zero; there is nothing to stabilize.")
+    triangle, whitener, method, condition = _square_root(gram[np.ix_(live, live)])
+    full_triangle = np.zeros((live.size, dimension))
+    full_triangle[:, live] = triangle
+    full_whitener = np.zeros((dimension, live.size))
+    full_whitener[live] = whitener
+    return Factor(
+        triangle=full_triangle,
+        whitener=full_whitener,
+        rows=rows,
+        passes=1,
+        method=method,
+        resolved=method == "cholesky",
+        white=condition,
+    )
+
+
+def refine(rough: Factor, gram: Matrix) -> Factor:
+    """A second (third) pass: from the Gram matrix of the whitened rows (CholeskyQR2).
+
+    Args:
+        rough: The factor so far.
+        gram: (T P)'(T P) with P = `rough.whitener`, (k, k).
+    """
+    triangle, whitener, _, condition = _square_root(gram)
+    return Factor(
+        triangle=triangle @ rough.triangle,
+        whitener=rough.whitener @ whitener,
+        rows=rough.rows,
+        passes=rough.passes + 1,
+        method=rough.method,
+        resolved=rough.resolved or condition < 1 / np.sqrt(EPS),
+        white=condition,
+    )
+
+
+def wants_refinement(candidate: Factor, mode: Literal["auto", "always", "never"]) -> bool:
+    """Whether a further pass is due: never, until orthonormal, or while too inaccurate."""
+    if mode == "never" or candidate.passes >= MOST_PASSES:
+        return False
+    if mode == "always" and candidate.passes == 1:
+        return True
+    if candidate.passes == 1:
+        return not candidate.resolved or candidate.summation_error > GOOD_ACCURACY
+    return candidate.white > _WHITE
+
+
+def _square_root(
+    gram: Matrix,
+) -> tuple[Matrix, Matrix, Literal["cholesky", "eigenvalues"], float]:
+    """R and P with R'R = gram (up to the floor) and R P = I; how; condition when equilibrated."""
+    size = gram.shape[0]
+    scale = np.sqrt(np.diag(gram))
+    scale = np.where(scale > 0, scale, 1.0)
+    unit = gram / scale / scale[:, None]
+    values, vectors = np.linalg.eigh(unit)
+    floor = values[-1] * EPS * size
+    condition = float(np.sqrt(values[-1] / max(values[0], floor)))
+    if values[0] > 4 * floor:
+        triangle = scipy.linalg.cholesky(unit) * scale
+        whitener = scipy.linalg.solve_triangular(triangle, np.eye(size))
+        return triangle, whitener, "cholesky", condition
+    # Largest first: in the order of a triangle, later passes mix no small direction into a large one.
+    roots = np.sqrt(np.maximum(values, floor))[::-1]
+    vectors = vectors[:, ::-1]
+    triangle = roots[:, None] * vectors.T * scale
+    whitener = vectors / roots / scale[:, None]
+    return triangle, whitener, "eigenvalues", condition
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The run's own coordinates: principal axes of the scores, largest first.
+
+    Attributes:
+        users, items: M_W and M_T, (e, r): the raw rows times these are the balanced rows.
+        singular_values: The singular values of the score matrix T W', (r,), descending.
+        dropped: How many further directions were left out: numerically zero, or beyond a
+            requested rank.
+        identity_error: Largest entry of R_T (M_T M_W' - I) R_W' relative to the largest singular
+            value: what the transform alone does to scores.
+        users_accuracy, items_accuracy: Bounds on the entries of (W M_W)'(W M_W) - S and of
+            (T M_T)'(T M_T) - S, entry i, j relative to sqrt(s_i s_j).
+    """
+
+    users: Matrix
+    items: Matrix
+    singular_values: Matrix
+    dropped: int
+    identity_error: float
+    users_accuracy: float
+    items_accuracy: float
+
+    @property
+    def rank(self) -> int:
+        """r, the number of balanced coordinates."""
+        return int(self.singular_values.size)
+
+
+def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
+    """Steps 2 and 3 of the paper: one diagonal Gram matrix for both sides.
+
+    `M_T = P_T U S^(1/2)` equals the paper's `R_W' V S^(-1/2)`, since R_T R_W' = U S V'. It is used
+    because its error grows with the condition of one table, not with the product of both.
+
+    Signs are fixed by the largest component of each column of M_T, which is made positive.
+
+    Args:
+        users: Factor of W.
+        items: Factor of T; of the same dimension.
+        rank: Keep at most so many directions, the largest; scores are then approximate.
+
+    Raises:
+        DataError: All scores are zero.
+    """
+    product = items.triangle @ users.triangle.T
+    left, values, right_t = np.linalg.svd(product, full_matrices=False)
+    # Below the rounding error of the product a singular value is no longer one.
+    size = max(product.shape)
+    noise = EPS * items.spectrum[0] * users.spectrum[0] * float(np.max(items.scale * users.scale))
+    significant = int(np.sum(values > 4 * max(EPS * size * values[0], noise)))
+    if significant == 0:
+        raise DataError("All scores are zero: users and items have no direction in common.")
+    kept = min(significant, rank) if rank else significant
+    left, values, right = left[:, :kept], values[:kept], right_t[:kept].T
+    root = np.sqrt(values)
+    items_matrix = items.whitener @ left * root
+    users_matrix = users.whitener @ right * root
+    largest = np.argmax(np.abs(items_matrix), axis=0)
+    signs = np.where(items_matrix[largest, np.arange(kept)] < 0, -1.0, 1.0)
+    items_matrix, users_matrix = items_matrix * signs, users_matrix * signs
+    restored = items.triangle @ items_matrix @ users_matrix.T @ users.triangle.T
+    return Balance(
+        users=users_matrix,
+        items=items_matrix,
+        singular_values=values,
+        dropped=size - kept,
+        identity_error=float(np.max(np.abs(restored - product)) / values[0]),
+        users_accuracy=_accuracy(users, users_matrix, root),
+        items_accuracy=_accuracy(items, items_matrix, root),
+    )
+
+
+def _accuracy(side: Factor, matrix: Matrix, root: Matrix) -> float:
+    """Bound on the balanced Gram matrix's relative error: of the sums, and of the products T M."""
+    scaled = np.linalg.norm(side.scale[:, None] * matrix, axis=0) / root
+    return side.summation_error + float(16 * EPS * side.spectrum[0] * np.max(scaled))
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The orthogonal Procrustes solution.
+
+    Attributes:
+        omega: (r, d) with orthonormal rows: balanced coordinates to stable coordinates.
+        singular_values: Of the cross Gram matrix C, (min(r, d),), descending; their sum is its
+            nuclear norm.
+        ambiguous: How many of the r directions the shared ids say nothing about.
+        determinant: +1 or -1 (a reflection) where omega is square, else None.
+    """
+
+    omega: Matrix
+    singular_values: Matrix
+    ambiguous: int
+    determinant: float | None
+
+
+def align(cross: Matrix) -> Alignment:
+    """The rows-orthonormal Omega that maximises tr(Omega' C) (Schoenemann 1966), made unique.
+
+    A run may have more coordinates than the reference (they get new axes) or fewer. Directions
+    that C does not determine, having a singular value of no size, go to what is left of the space
+    as close to their own position as possible: the same problem over, for the identity instead
+    of C. So the answer does not depend on the basis that an SVD happens to return.
+
+    Args:
+        cross: C = (T M_T)' T_ref over the shared ids, (r, d_ref).
+    """
+    rank, reference_dimension = cross.shape
+    dimension = max(rank, reference_dimension)
+    padded = np.zeros((rank, dimension))
+    padded[:, :reference_dimension] = cross
+    omega = np.zeros((rank, dimension))
+    rows, columns = np.eye(rank), np.eye(dimension)
+    ambiguous = 0
+    for guide in _guides(padded):
+        left, values, right_t = np.linalg.svd(rows.T @ guide @ columns)
+        # An eps of noise in C turns a direction by eps over its relative singular value.
+        sure = int(np.sum(values > np.sqrt(EPS) * values[0])) if values[0] > 0 else 0
+        omega += rows @ left[:, :sure] @ right_t[:sure] @ columns.T
+        rows, columns = rows @ left[:, sure:], columns @ right_t[sure:].T
+        if guide is padded:
+            ambiguous = rows.shape[1]
+        if rows.shape[1] == 0:
+            break
+    return Alignment(
+        omega=omega,
+        singular_values=_values(cross),
+        ambiguous=ambiguous,
+        determinant=float(np.sign(np.linalg.det(omega))) if rank == dimension else None,
+    )
+
+
+def _guides(cross: Matrix) -> Iterator[Matrix]:
+    """What decides a direction: the data; else its own position; else any fixed generic matrix."""
+    yield cross
+    yield np.eye(*cross.shape)
+    while True:
+        i, j = np.indices(cross.shape)
+        yield np.cos(1.0 + i * (j + np.sqrt(2.0)) + j * j)
+
+
+def first_alignment(rank: int, dimension: int) -> Matrix:
+    """Omega of a run without a reference: its principal axes, padded with zero columns, (r, d)."""
+    return np.eye(rank, dimension)
+
+
+def _values(matrix: Matrix) -> Matrix:
+    values: Matrix = np.linalg.svd(matrix, compute_uv=False)
+    return values

@@ -1,0 +1,377 @@
+"""The statements, rendered from the templates in `sql/`.
+
+Templates hold our own text. Whatever a user supplies (relations, columns, conditions) goes through
+sqlglot before it gets there: names are quoted, conditions are parsed and written anew, so nothing
+can break out of its place in a statement. Whole statements are not transpiled at run time: at
+e = 64 sqlglot takes half a second for one, and its time grows with e squared.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import sqlglot
+from sqlglot import exp
+
+from sqlstab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.tables import StableTable, VectorTable
+
+_FILE_READERS = {
+    "read_parquet": (".parquet", ".parq", ".pq"),
+    "read_csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"),
+}
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """A row vector times a matrix, as the statements spell it.
+
+    Attributes:
+        matrix: (n, d) float64.
+        element: The element type of the arrays that it takes.
+        function: A function of that name in the session does the work; None spells it in SQL.
+    """
+
+    matrix: np.ndarray
+    element: str
+    function: str | None = None
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    here = Path(__file__).resolve().parent
+    # In a wheel the templates are part of the package; a checkout keeps them at the top level.
+    folder = next((d for d in (here / "templates", here.parent / "sql") if d.is_dir()), None)
+    if folder is None:
+        raise FileNotFoundError("The SQL templates are missing from this installation of sqlstab.")
+    return jinja2.Environment(  # noqa: S701 - the output is SQL, not HTML
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    )
+
+
+def _render(template: str, dialect: Dialect, **context: Any) -> str:
+    text = _environment().get_template(f"{template}.sql.jinja").render(dialect=dialect, **context)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def identifier(name: str, dialect: Dialect) -> str:
+    """A quoted column name."""
+    return exp.to_identifier(name, quoted=True).sql(dialect=dialect.sqlglot)
+
+
+def string(text: str, dialect: Dialect) -> str:
+    """A quoted string."""
+    return exp.Literal.string(text).sql(dialect=dialect.sqlglot)
+
+
+def file_reader(relation: str) -> str | None:
+    """The function that reads this relation, if it is a file, a glob or a URL; None for a table."""
+    if relation.startswith('"'):
+        return None
+    path = relation.split("?")[0] if "://" in relation else relation
+    for reader, endings in _FILE_READERS.items():
+        if path.lower().endswith(endings):
+            return reader
+    return "read_parquet" if "/" in relation or "*" in relation else None
+
+
+def relation(name: str, dialect: Dialect) -> str:
+    """A relation as it stands after FROM: a call that reads files, or a quoted table name.
+
+    Args:
+        name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
+            `schema.users`, `"odd name"`. A directory stands for the Parquet files in it.
+        dialect: The dialect to write.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if not name.strip() or "\0" in name:
+        raise UsageError(f"{name!r} names no table and no file.")
+    reader = file_reader(name)
+    if reader:
+        is_folder = "://" not in name and Path(name).is_dir()
+        path = str(Path(name) / "*.parquet") if is_folder else name
+        return f"{reader}({string(path, dialect)})"
+    try:
+        table = exp.to_table(name, dialect=dialect.sqlglot)
+    except sqlglot.errors.SqlglotError:
+        table = None
+    if not isinstance(table, exp.Table) or any(
+        not isinstance(part, exp.Identifier) for part in table.parts
+    ):
+        raise UsageError(
+            f"{name!r} is not the name of a table; write table, schema.table, or quote an odd "
+            'name as in "odd name".'
+        )
+    parts = (identifier(part.name, dialect) for part in table.parts)
+    return ".".join(parts)
+
+
+def condition(text: str, dialect: Dialect) -> str:
+    """A user's condition, parsed and written anew.
+
+    Raises:
+        UsageError: It is no single condition on the columns of one row.
+    """
+    try:
+        tree = sqlglot.parse_one(text, into=exp.Condition, dialect=dialect.sqlglot)
+    except sqlglot.errors.SqlglotError as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"The condition {text!r} is no SQL expression: {reason}") from error
+    if tree.find(exp.Query, exp.Command, exp.Placeholder, exp.Parameter, exp.Star):
+        raise UsageError(
+            f"The condition {text!r} must be about the columns of one row; "
+            "subqueries and parameters are not allowed."
+        )
+    return re.sub(r"\s*\n\s*", " ", tree.sql(dialect=dialect.sqlglot, comments=False))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A `VectorTable` in the words of a statement; see `sql/macros.sql.jinja`."""
+
+    side: str
+    layout: str
+    element: str
+    relation: str
+    id: str
+    vector: str
+    dimension: str
+    filter: str | None
+    weight: str | None
+    anchor_filter: str | None
+    keep: tuple[str, ...]
+    keep_names: tuple[str, ...]
+    valid_dimension: int | None
+
+
+def _source(table: VectorTable, dialect: Dialect) -> _Source:
+    def column(name: str) -> str:
+        return f"t.{identifier(name, dialect)}"
+
+    if table.layout == "wide":
+        vector = f"[{', '.join(column(name) for name in table.vector)}]"
+    else:
+        vector = column(table.vector[-1])
+    return _Source(
+        side=table.side,
+        layout=table.layout,
+        element=table.element,
+        relation=relation(table.relation, dialect),
+        id=column(table.id.name),
+        vector=vector,
+        dimension=column(table.vector[0]) if table.layout == "long" else "",
+        filter=condition(table.filter, dialect) if table.filter else None,
+        weight=column(table.weight) if table.weight else None,
+        anchor_filter=condition(table.anchor_filter, dialect) if table.anchor_filter else None,
+        keep=tuple(column(c.name) for c in table.keep),
+        keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
+        valid_dimension=table.only_valid,
+    )
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A `LinearMap` in the words of a statement."""
+
+    element: str
+    function: str | None
+    columns: Iterable[Sequence[str]]
+
+
+def _map(linear_map: LinearMap | None, dialect: Dialect) -> _Map | None:
+    if linear_map is None:
+        return None
+    columns: list[list[str]] = []
+    if linear_map.function is None:
+        columns = [[dialect.number(value) for value in column] for column in linear_map.matrix.T]
+    return _Map(linear_map.element, linear_map.function, columns)
+
+
+def check(table: VectorTable, dialect: Dialect, *, values: bool) -> str:
+    """One row that counts what can be wrong with the ids and, with `values`, with the vectors."""
+    return _render("check", dialect, t=_source(table, dialect), values=values)
+
+
+def example(table: VectorTable, problem: str, dimension: int | None, dialect: Dialect) -> str:
+    """The first id that has a problem; `problem` is the name of a count of `check`."""
+    return _render(
+        "example", dialect, t=_source(table, dialect), problem=problem, dimension=dimension
+    )
+
+
+def shared_ids(
+    table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool
+) -> str:
+    """One row: how many ids both tables have; with `anchor`, only rows that may align."""
+    return _render(
+        "shared_ids",
+        dialect,
+        t=_source(table, dialect),
+        reference=_source(reference, dialect),
+        anchor=anchor,
+    )
+
+
+def rows(table: VectorTable, dialect: Dialect) -> str:
+    """The vectors x, for an engine that multiplies them itself."""
+    return _render("rows", dialect, t=_source(table, dialect))
+
+
+def shared_rows(table: VectorTable, reference: VectorTable, dialect: Dialect) -> str:
+    """The vectors x of the run, y of the reference, and the weights w, one row for a shared id."""
+    return _render(
+        "shared_rows",
+        dialect,
+        t=_source(table, dialect),
+        reference=_source(reference, dialect),
+    )
+
+
+def gram(
+    table: VectorTable,
+    dimension: int,
+    dialect: Dialect,
+    *,
+    linear_map: LinearMap | None = None,
+    other: VectorTable | None = None,
+    weighted: bool = False,
+    normalize: bool = False,
+) -> str:
+    """Rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
+
+    Args:
+        table: The table.
+        dimension: Components of a row: after `linear_map`, if there is one.
+        dialect: The dialect to write.
+        linear_map: The Gram matrix of the mapped rows instead.
+        other: Only rows whose id this table has too, among its anchors.
+        weighted: Multiply by the row weight.
+        normalize: Give the rows length one first.
+    """
+    return _render(
+        "gram",
+        dialect,
+        t=_source(table, dialect),
+        dimension=dimension,
+        map=_map(linear_map, dialect),
+        other=_source(other, dialect) if other else None,
+        weighted=weighted,
+        normalize=normalize,
+    )
+
+
+def cross_gram(
+    table: VectorTable,
+    reference: VectorTable,
+    dimension: int,
+    reference_dimension: int,
+    dialect: Dialect,
+    *,
+    linear_map: LinearMap | None = None,
+    normalize: bool = False,
+) -> str:
+    """Rows (side, i, j, value, n_rows) of the cross Gram matrix over the shared anchors, 1-based.
+
+    Args:
+        table: The run's table (x, index i).
+        reference: The reference's stable table (y, index j).
+        dimension: Components of x: after `linear_map`, if there is one.
+        reference_dimension: Components of y.
+        dialect: The dialect to write.
+        linear_map: Use the mapped rows of the run.
+        normalize: Give both rows of a pair length one first.
+    """
+    return _render(
+        "cross_gram",
+        dialect,
+        t=_source(table, dialect),
+        reference=_source(reference, dialect),
+        dimension=dimension,
+        reference_dimension=reference_dimension,
+        map=_map(linear_map, dialect),
+        normalize=normalize,
+    )
+
+
+def apply(table: VectorTable, linear_map: LinearMap, output: StableTable, dialect: Dialect) -> str:
+    """The table with each vector x replaced by x times the map's matrix."""
+    quoted = replace(
+        output,
+        id=identifier(output.id, dialect),
+        vector=tuple(identifier(name, dialect) for name in output.vector),
+    )
+    return _render(
+        "apply",
+        dialect,
+        t=_source(table, dialect),
+        map=_map(linear_map, dialect),
+        output=quoted,
+    )
+
+
+def cosine(
+    table: VectorTable,
+    reference: VectorTable,
+    dimension: int,
+    dialect: Dialect,
+    *,
+    linear_map: LinearMap,
+    raw_map: LinearMap | None,
+    one_in: int,
+) -> str:
+    """One row of cosine figures between the run and the reference.
+
+    Args:
+        table: The run's raw table.
+        reference: The reference's stable table.
+        dimension: d, of the run's stable vectors; the reference's are padded with zeros.
+        dialect: The dialect to write.
+        linear_map: From the run's raw vectors to its stable ones.
+        raw_map: From the reference's stable vectors back to its raw ones; None leaves out `before`.
+        one_in: Take one shared id in so many.
+    """
+    return _render(
+        "cosine",
+        dialect,
+        t=_source(table, dialect),
+        reference=_source(reference, dialect),
+        dimension=dimension,
+        map=_map(linear_map, dialect),
+        raw_map=_map(raw_map, dialect),
+        one_in=one_in,
+    )
+
+
+def scores(
+    raw: dict[str, VectorTable],
+    stable: dict[str, VectorTable],
+    one_in: dict[str, int],
+    dialect: Dialect,
+) -> str:
+    """One row (n_pairs, largest, largest_error) for the scores of a sample of users and items."""
+    return _render(
+        "scores",
+        dialect,
+        users=_source(raw["users"], dialect),
+        stable_users=_source(stable["users"], dialect),
+        users_one_in=one_in["users"],
+        items=_source(raw["items"], dialect),
+        stable_items=_source(stable["items"], dialect),
+        items_one_in=one_in["items"],
+    )

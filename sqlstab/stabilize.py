@@ -1,0 +1,466 @@
+"""The flow of a run: sums in the engine, the small mathematics here, the transform in the engine."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import secrets
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from sqlstab import __version__, checks, quality, solve, sql
+from sqlstab.compute import ArrowCompute, Compute, InvalidVectors, SqlCompute
+from sqlstab.config import Options
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import DataError
+from sqlstab.progress import Progress, Silent
+from sqlstab.runs import FORMAT, Run, staging
+from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
+from sqlstab.transform import Transform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlstab.checks import CheckedTable
+    from sqlstab.compute import Gram
+    from sqlstab.progress import Step
+    from sqlstab.solve import Alignment, Balance, Factor, Matrix
+
+logger = logging.getLogger("sqlstab")
+
+# Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
+# standard error of a mean cosine is then below 0.001.
+_FIGURE_ROWS = 100_000
+# Scores are compared for all pairs of about so many users and so many items.
+_SCORE_ROWS = 300
+# Below so many shared ids per dimension, an alignment fits its own ids better than others.
+_ENOUGH_PER_DIMENSION = 4
+
+
+def stabilize(
+    users: str | Path | EmbeddingTable,
+    items: str | Path | EmbeddingTable,
+    reference: str | Path | Run | None = None,
+    out: str | Path | None = None,
+    engine: DuckDBEngine | duckdb.DuckDBPyConnection | str | Path | None = None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Put a retrained model's vectors into the space of an earlier run; no score changes.
+
+    Args:
+        users: The user vectors: a Parquet or CSV file, a glob, a URL, the name of a table, or an
+            `EmbeddingTable` that says more.
+        items: The item vectors.
+        reference: An earlier run, or its directory. None starts a new space: the principal axes of
+            this run's scores.
+        out: Directory for the stable tables, the transform and the figures. It is replaced as a
+            whole at the end, or not at all. None computes the transform and writes nothing.
+        engine: A DuckDB connection, the path of a database file, or a `DuckDBEngine` with settings.
+            None works on files.
+        options: How to align, what to keep, how to write.
+        progress: Is told what is going on.
+
+    Returns:
+        The run: its figures, its transform, its directory.
+
+    Raises:
+        UsageError: An option or a name cannot be meant.
+        DataError: The vectors or ids cannot be worked with.
+        EngineError: DuckDB failed.
+
+    Example:
+        >>> run = stabilize("u.parquet", "i.parquet", reference="yesterday", out="today")
+        >>> run.figures["cosine"]["items"]["after"]["mean"]  # doctest: +SKIP
+        0.904
+    """
+    tables = {"users": _embedding_table(users), "items": _embedding_table(items)}
+    with _engine(engine) as session:
+        job = _Job(session, options or Options(), progress or Silent())
+        return job.run(tables, reference, Path(out) if out is not None else None)
+
+
+def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
+    return table if isinstance(table, EmbeddingTable) else EmbeddingTable(str(table))
+
+
+@contextmanager
+def _engine(
+    engine: DuckDBEngine | duckdb.DuckDBPyConnection | str | Path | None,
+) -> Iterator[DuckDBEngine]:
+    if isinstance(engine, DuckDBEngine):
+        yield engine
+        return
+    if isinstance(engine, duckdb.DuckDBPyConnection):
+        session = DuckDBEngine(connection=engine)
+    else:
+        session = DuckDBEngine(engine)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The run to align with.
+
+    Attributes:
+        run: The run.
+        tables: Its stable tables.
+        shared: How many ids each side shares with it.
+        anchors: How many of them take part in the alignment; only the sides that are anchors.
+    """
+
+    run: Run
+    tables: dict[Side, VectorTable]
+    shared: dict[Side, int]
+    anchors: dict[Side, int]
+
+
+class _Job:
+    """One run; its methods are the steps, in the order of `run`."""
+
+    def __init__(self, engine: DuckDBEngine, options: Options, progress: Progress) -> None:
+        self._engine = engine
+        self._options = options
+        self._progress = progress
+        self._compute: Compute = (
+            SqlCompute(engine) if options.strategy == "sql" else ArrowCompute(engine)
+        )
+        self._timings: dict[str, float] = {}
+        self._warnings: list[str] = []
+
+    def run(
+        self,
+        named: dict[Side, EmbeddingTable],
+        reference: str | Path | Run | None,
+        out: Path | None,
+    ) -> Run:
+        started = time.perf_counter()
+        tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
+        earlier = self._open(reference, tables) if reference is not None else None
+
+        factors: dict[Side, Factor] = {}
+        for side in SIDES:
+            tables[side], factors[side] = self._factor(tables[side])
+        checks.check_dimensions(tables["users"], tables["items"])
+        balance = solve.balance(factors["users"], factors["items"], self._options.rank)
+        omega, fit = self._align(balance, tables, earlier)
+        transform = Transform.from_matrices(
+            run_id=_new_run_id(),
+            reference=earlier.run.run_id if earlier else None,
+            singular_values=balance.singular_values,
+            matrices={"users": balance.users @ omega, "items": balance.items @ omega},
+            invertible={side: factors[side].rank == balance.rank for side in SIDES},
+        )
+        figures = self._figures(tables, factors, balance, transform)
+        figures["alignment"] = fit
+        figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
+        if out is not None:
+            with staging(out) as directory:
+                written = self._write(directory, tables, transform)
+                figures["scores"]["max_relative_error"] = self._score_error(tables, written)
+                figures["outputs"] = {
+                    side: {**_described(written[side]), "relation": f"{side}.parquet"}
+                    for side in SIDES
+                }
+                self._finish(figures, started)
+                transform.save(directory)
+                Run(figures, transform, directory).save_figures(directory)
+            return Run(figures, transform, out)
+        self._finish(figures, started)
+        return Run(figures, transform, None)
+
+    @contextmanager
+    def _step(self, name: str, title: str) -> Iterator[Step]:
+        started = time.perf_counter()
+        logger.info("%s", title)
+        with self._progress.step(title) as step:
+            yield step
+        spent = time.perf_counter() - started
+        self._timings[name] = self._timings.get(name, 0.0) + spent
+
+    def _warn(self, message: str) -> None:
+        self._warnings.append(message)
+        logger.warning("%s", message)
+
+    def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
+        columns = self._engine.describe(table.relation)
+        return resolve(table, side, columns, self._engine.dialect)
+
+    def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
+        with self._step("check", f"Checking {table.side}"):
+            checked = checks.check_table(
+                self._engine,
+                table,
+                values=values or not self._compute.checks_vectors,
+                drop=self._options.on_invalid == "drop",
+            )
+        for problem, count in checked.dropped.items():
+            self._warn(f"{table.side}: left out {count:,} rows: {problem.replace('_', ' ')}.")
+        return checked
+
+    def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
+        run = reference if isinstance(reference, Run) else Run.load(reference)
+        stable = {side: self._resolve(run.table(side), side) for side in SIDES}
+        shared: dict[Side, int] = {}
+        anchors: dict[Side, int] = {}
+        with self._step("check", "Counting shared ids"):
+            for side in SIDES:
+                table = tables[side].table
+                checks.check_joinable(self._engine, table, stable[side])
+                shared[side] = checks.count_shared(self._engine, table, stable[side])
+                if side in self._options.anchor_weights:
+                    anchors[side] = checks.count_anchors(
+                        self._engine, table, stable[side], shared[side]
+                    )
+        return _Reference(run, stable, shared, anchors)
+
+    def _factor(self, checked: CheckedTable) -> tuple[CheckedTable, Factor]:
+        """Step 1: R of a table from its Gram matrix, with as many passes as it needs."""
+        side = checked.table.side
+        try:
+            gram = self._gram(checked, None, f"Summing {side}")
+        except InvalidVectors:
+            checked = self._check(checked.table, values=True)
+            try:
+                gram = self._gram(checked, None, f"Summing {side}")
+            except InvalidVectors as error:
+                raise checks.overflow_error(checked.table) from error
+        factor = solve.factor(gram.matrix, gram.rows)
+        while solve.wants_refinement(factor, self._options.refine):
+            title = f"Summing {side} once more, to full accuracy"
+            factor = solve.refine(factor, self._gram(checked, factor.whitener, title).matrix)
+        return replace(checked, dimension=factor.triangle.shape[1]), factor
+
+    def _gram(self, checked: CheckedTable, whitener: Matrix | None, title: str) -> Gram:
+        with self._step("gram", title) as step:
+            return self._compute.gram(
+                checked.table, checked.dimension, whitener, checked.rows, step
+            )
+
+    def _align(
+        self, balance: Balance, tables: dict[Side, CheckedTable], earlier: _Reference | None
+    ) -> tuple[Matrix, dict[str, Any] | None]:
+        """Step 4: Omega, and what is known of the fit."""
+        if earlier is None:
+            # A requested rank is a requested number of columns; a rank that fell short is not.
+            dimension = self._options.rank or tables["items"].dimension or balance.rank
+            return solve.first_alignment(balance.rank, max(dimension, balance.rank)), None
+        sums = [
+            self._shared_sums(balance, tables[side], earlier, side) * weight
+            for side, weight in self._options.anchor_weights.items()
+        ]
+        total = sums[0] if len(sums) == 1 else sums[0] + sums[1]
+        if not np.trace(total.reference) > 0 or not np.trace(total.run) > 0:
+            raise DataError(
+                "The shared ids have zero vectors or zero weights only; there is nothing to align."
+            )
+        alignment = solve.align(total.cross)
+        self._judge(alignment, balance, earlier)
+        sides = list(self._options.anchor_weights)
+        return alignment.omega, {
+            "side": sides[0] if len(sides) == 1 else "both",
+            "weights": self._options.anchor_weights,
+            "cosine": self._options.cosine,
+            "anchors": sum(earlier.anchors.values()),
+            "shared_items": earlier.shared["items"],
+            "shared_users": earlier.shared["users"],
+            "relative_residual": quality.relative_residual(total),
+            "cka": quality.linear_cka(total),
+            "bound": quality.residual_bound(total),
+            "determinant": alignment.determinant,
+            "ambiguous": alignment.ambiguous,
+        }
+
+    def _shared_sums(
+        self, balance: Balance, checked: CheckedTable, earlier: _Reference, side: Side
+    ) -> quality.SharedSums:
+        with self._step("cross_gram", f"Comparing {side} with the reference") as step:
+            return self._compute.shared_sums(
+                checked.table,
+                earlier.tables[side],
+                balance.users if side == "users" else balance.items,
+                earlier.run.transform.dimension,
+                normalize=self._options.cosine,
+                shared=earlier.anchors[side],
+                step=step,
+            )
+
+    def _judge(self, alignment: Alignment, balance: Balance, earlier: _Reference) -> None:
+        anchors = sum(earlier.anchors.values())
+        if anchors < _ENOUGH_PER_DIMENSION * balance.rank:
+            self._warn(
+                f"Only {anchors:,} shared ids align {balance.rank} dimensions; below "
+                f"{_ENOUGH_PER_DIMENSION * balance.rank:,} the alignment suits these ids better "
+                "than others."
+            )
+        if alignment.ambiguous:
+            self._warn(
+                f"The shared ids say nothing about {alignment.ambiguous} of {balance.rank} "
+                "dimensions; those were placed in what is left of the space, near their own axes."
+            )
+
+    def _cosines(
+        self, tables: dict[Side, CheckedTable], transform: Transform, earlier: _Reference
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        double = self._engine.dialect.double
+        for side in SIDES:
+            if not earlier.shared[side]:
+                found[side] = None
+                continue
+            table, reference = tables[side].table, earlier.tables[side]
+            before = getattr(earlier.run.transform, side)
+            raw_dimension = tables[side].dimension
+            with self._step("cosine", f"Measuring {side}") as step, ExitStack() as stack:
+                linear_map = stack.enter_context(
+                    self._compute.linear_map(table, getattr(transform, side).matrix, double)
+                )
+                raw_map = None
+                if before.invertible and before.inverse_matrix.shape[1] == raw_dimension:
+                    raw_map = stack.enter_context(
+                        self._compute.linear_map(reference, before.inverse_matrix, double)
+                    )
+                found[side] = quality.row_cosines(
+                    self._engine,
+                    table,
+                    reference,
+                    transform.dimension,
+                    linear_map,
+                    raw_map,
+                    _one_in(earlier.shared[side], _FIGURE_ROWS),
+                    step,
+                )
+        return found
+
+    def _write(
+        self, directory: Path, tables: dict[Side, CheckedTable], transform: Transform
+    ) -> dict[Side, VectorTable]:
+        """Step 5: the stable tables."""
+        written: dict[Side, VectorTable] = {}
+        for side in SIDES:
+            table = tables[side].table
+            output = stable_table(
+                table, transform.dimension, self._options.output_layout, self._element()
+            )
+            path = directory / f"{side}.parquet"
+            matrix = getattr(transform, side).matrix
+            with (
+                self._step("apply", f"Writing {side}") as step,
+                self._compute.linear_map(table, matrix, output.element) as linear_map,
+            ):
+                statement = sql.apply(table, linear_map, output, self._engine.dialect)
+                self._engine.write(statement, path, step)
+            written[side] = VectorTable(
+                side, str(path), table.id, output.layout, output.vector, output.element
+            )
+        return written
+
+    def _element(self) -> str | None:
+        dialect = self._engine.dialect
+        return {None: None, "float": dialect.float, "double": dialect.double}[
+            self._options.output_type
+        ]
+
+    def _score_error(
+        self, tables: dict[Side, CheckedTable], written: dict[Side, VectorTable]
+    ) -> float | None:
+        with self._step("scores", "Comparing scores") as step:
+            return quality.score_error(
+                self._engine,
+                {side: tables[side].table for side in SIDES},
+                written,
+                {side: _one_in(tables[side].rows, _SCORE_ROWS) for side in SIDES},
+                step,
+            )
+
+    def _figures(
+        self,
+        tables: dict[Side, CheckedTable],
+        factors: dict[Side, Factor],
+        balance: Balance,
+        transform: Transform,
+    ) -> dict[str, Any]:
+        accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
+        for side in SIDES:
+            if accuracy[side] > solve.GOOD_ACCURACY:
+                self._warn(
+                    f"{side}: columns are nearly dependent (condition "
+                    f"{factors[side].condition:.1e}), so the axes are accurate to "
+                    f"{accuracy[side]:.0e} only; scores are exact all the same."
+                    + (" Use --refine auto." if self._options.refine == "never" else "")
+                )
+        if balance.dropped and not self._options.rank:
+            self._warn(
+                f"The scores have rank {balance.rank}; {balance.dropped} of "
+                f"{transform.items.matrix.shape[0]} dimensions carry none."
+            )
+        sides = {
+            side: {
+                "rows": tables[side].rows,
+                "dimension": tables[side].dimension,
+                "rank": factors[side].rank,
+                "condition": factors[side].condition,
+                "accuracy": accuracy[side],
+                "passes": factors[side].passes,
+                "left_out": tables[side].dropped,
+            }
+            for side in SIDES
+        }
+        reference = transform.reference
+        return {
+            "format": FORMAT,
+            "sqlstab": __version__,
+            "run_id": transform.run_id,
+            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "inputs": {side: _described(tables[side].table) for side in SIDES},
+            **sides,
+            "dimension": transform.dimension,
+            "rank": balance.rank,
+            "singular_values": balance.singular_values.tolist(),
+            "reference": reference,
+            "alignment": None,
+            "cosine": None,
+            "scores": {"identity_error": balance.identity_error, "max_relative_error": None},
+            "strategy": self._compute.name,
+            "outputs": None,
+        }
+
+    def _finish(self, figures: dict[str, Any], started: float) -> None:
+        self._timings["total"] = time.perf_counter() - started
+        figures["warnings"] = self._warnings
+        figures["timings"] = {name: round(spent, 3) for name, spent in self._timings.items()}
+
+
+def _new_run_id() -> str:
+    """Sorts by time, and does not collide."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def _one_in(rows: int, wanted: int) -> int:
+    return max(1, rows // wanted)
+
+
+def _described(table: VectorTable) -> dict[str, Any]:
+    return {
+        "relation": table.relation,
+        "id": table.id.name,
+        "id_type": table.id.type,
+        "layout": table.layout,
+        "vector": list(table.vector),
+        "element": table.element,
+        "filter": table.filter,
+        "weight": table.weight,
+        "anchor_filter": table.anchor_filter,
+        "keep": [column.name for column in table.keep],
+    }

@@ -1,0 +1,422 @@
+"""What a table of vectors is: where its ids and its vectors stand.
+
+A user writes an `EmbeddingTable` and may leave out whatever the columns of the relation make plain;
+`resolve` compares it with those columns and returns a `VectorTable`, in which nothing is left open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sqlstab.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlstab.dialects import Dialect
+
+Side = Literal["users", "items"]
+Layout = Literal["wide", "array", "long"]
+
+SIDES: tuple[Side, Side] = ("users", "items")
+LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
+
+# Column pairs that announce one row per (id, dimension, value).
+_LONG_DIMENSIONS = ("dim", "dimension", "i", "idx", "index", "position")
+_LONG_VALUES = ("value", "val", "v")
+
+
+class Column(NamedTuple):
+    """A column of a relation: its name and its type as the engine spells it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """A table of vectors, as much of it as a user needs to say.
+
+    Attributes:
+        relation: A file, a glob or a URL of Parquet or CSV files, or the name of a table or view.
+        id: The id column. Default: `id`, `user_id` or `item_id`, or the only column that ends so.
+        vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
+            prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
+            value column. Default: found from the types.
+        layout: `wide` (one column per dimension), `array` (one array column) or `long` (one row per
+            id and dimension). Default: found from the columns.
+        filter: An SQL condition on the columns; rows that do not meet it take no part at all.
+        weight: A column of non-negative numbers: how much a row counts in the alignment.
+        anchor_filter: An SQL condition; only rows that meet it take part in the alignment.
+        keep: Further columns to copy into the stable table.
+    """
+
+    relation: str
+    id: str | None = None
+    vector: str | Sequence[str] | None = None
+    layout: Layout | None = None
+    filter: str | None = None
+    weight: str | None = None
+    anchor_filter: str | None = None
+    keep: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class VectorTable:
+    """A table of vectors whose every column is known.
+
+    Attributes:
+        side: `users` or `items`.
+        relation: As in `EmbeddingTable`.
+        id: The id column and its type.
+        layout: How the vectors stand in the table.
+        vector: The vector's columns: e of them (wide), one (array), or dimension and value (long).
+        element: `FLOAT` or `DOUBLE`, the type of a component, in the dialect's spelling.
+        filter, weight, anchor_filter, keep: As in `EmbeddingTable`.
+        only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
+            vector of another length or with a NULL or non-finite component are left out. None where
+            every row takes part.
+    """
+
+    side: Side
+    relation: str
+    id: Column
+    layout: Layout
+    vector: tuple[str, ...]
+    element: str
+    filter: str | None = None
+    weight: str | None = None
+    anchor_filter: str | None = None
+    keep: tuple[Column, ...] = ()
+    only_valid: int | None = field(default=None, kw_only=True)
+
+    def vector_names(self) -> str:
+        """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
+        if self.layout == "wide" and len(self.vector) > 3:
+            return f"{self.vector[0]}..{self.vector[-1]}"
+        return ", ".join(self.vector)
+
+
+def element_type(column_type: str) -> str | None:
+    """The element type of an array type (`FLOAT[]`, `DOUBLE[64]`), or None for any other type."""
+    match = re.fullmatch(r"(.+)\[\d*\]", column_type)
+    return match[1] if match else None
+
+
+def _is_numeric(column_type: str, dialect: Dialect) -> bool:
+    return column_type.split("(")[0] in dialect.numeric
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, ... ({len(names)} columns)" if len(names) > most else shown
+
+
+class _Columns:
+    """The columns of one relation, looked up without regard to case where that is unambiguous."""
+
+    def __init__(self, table: EmbeddingTable, side: Side, columns: Sequence[Column]) -> None:
+        self.where = f"{side} table {table.relation}"
+        self.columns = columns
+        self._exact = {column.name: column for column in columns}
+
+    def get(self, name: str, purpose: str) -> Column:
+        if name in self._exact:
+            return self._exact[name]
+        folded = [column for column in self.columns if column.name.lower() == name.lower()]
+        if len(folded) == 1:
+            return folded[0]
+        names = [column.name for column in self.columns]
+        raise DataError(
+            f"{self.where}: there is no column {name} for the {purpose}; it has {_listed(names)}."
+        )
+
+
+def resolve(
+    table: EmbeddingTable, side: Side, columns: Sequence[Column], dialect: Dialect
+) -> VectorTable:
+    """Find out what the user left open, from the relation's columns.
+
+    Args:
+        table: What the user said.
+        side: Whether these are the users or the items.
+        columns: The relation's columns, in order.
+        dialect: Names the numeric types.
+
+    Raises:
+        DataError: A named column is missing or has a type that cannot be used.
+        UsageError: The columns allow more than one reading; the message says how to choose.
+    """
+    known = _Columns(table, side, columns)
+    id_column = _find_id(table, side, known)
+    keep = tuple(known.get(name, "column to keep") for name in table.keep)
+    if table.weight is not None:
+        weight = known.get(table.weight, "row weight")
+        if not _is_numeric(weight.type, dialect):
+            raise DataError(
+                f"{known.where}: the weight column {weight.name} has type {weight.type}; "
+                "name a numeric column."
+            )
+    taken = {id_column.name, *(column.name for column in keep), table.weight}
+    free = [column for column in columns if column.name not in taken]
+    layout, vector = _find_vector(table, side, known, free, dialect)
+    _check_types(known, layout, vector, dialect)
+    if layout == "long" and keep:
+        raise UsageError(
+            f"{known.where}: the long layout has one row per dimension, so no further column can "
+            f"be kept; leave out keep ({_listed([c.name for c in keep])})."
+        )
+    clash = {id_column.name, *(c.name for c in keep)} & {c.name for c in vector}
+    if clash:
+        raise UsageError(
+            f"{known.where}: {_listed(sorted(clash))} cannot be part of the vector and the id or "
+            "a kept column at the same time."
+        )
+    return VectorTable(
+        side=side,
+        relation=table.relation,
+        id=id_column,
+        layout=layout,
+        vector=tuple(column.name for column in vector),
+        element=_element(layout, vector, dialect),
+        filter=table.filter,
+        weight=table.weight,
+        anchor_filter=table.anchor_filter,
+        keep=keep,
+    )
+
+
+def _find_id(table: EmbeddingTable, side: Side, known: _Columns) -> Column:
+    option = f"--{side}-id"
+    if table.id is not None:
+        return known.get(table.id, "id")
+    preferred = ("id", f"{side[:-1]}_id", side[:-1])
+    for name in preferred:
+        for column in known.columns:
+            if column.name.lower() == name:
+                return column
+    endings = [c for c in known.columns if c.name.lower().endswith(("_id", "id", "_key"))]
+    if len(endings) == 1:
+        return endings[0]
+    names = [column.name for column in known.columns]
+    raise UsageError(
+        f"{known.where}: which column is the id? None is called {' or '.join(preferred[:2])}; "
+        f"name one of {_listed(names)} with {option}."
+    )
+
+
+def _find_vector(
+    table: EmbeddingTable, side: Side, known: _Columns, free: Sequence[Column], dialect: Dialect
+) -> tuple[Layout, tuple[Column, ...]]:
+    if table.vector is not None:
+        return _named_vector(table, known, free, dialect)
+    found = [c for c in _candidates(free, dialect) if table.layout in (None, c[0])]
+    if len(found) == 1:
+        return found[0]
+    option = f"--{side}-vector"
+    if not found:
+        wanted = f"in the {table.layout} layout " if table.layout else ""
+        columns = [f"{column.name} {column.type}" for column in known.columns]
+        raise DataError(
+            f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
+            f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
+            f"a dimension and a value column. Name it with {option}."
+        )
+    readings = "; ".join(f"{_names(vector)} ({layout})" for layout, vector in found)
+    raise UsageError(
+        f"{known.where}: more than one column could be the vector: {readings}. "
+        f"Choose with {option}."
+    )
+
+
+def _names(vector: Sequence[Column]) -> str:
+    if len(vector) > 3:
+        return f"{vector[0].name}..{vector[-1].name}"
+    return ",".join(column.name for column in vector)
+
+
+def _candidates(
+    free: Sequence[Column], dialect: Dialect
+) -> list[tuple[Layout, tuple[Column, ...]]]:
+    found: list[tuple[Layout, tuple[Column, ...]]] = []
+    for column in free:
+        element = element_type(column.type)
+        if element and _is_numeric(element, dialect):
+            found.append(("array", (column,)))
+    groups: dict[str, dict[int, Column]] = defaultdict(dict)
+    for column in free:
+        match = re.fullmatch(r"(.*?)(\d+)", column.name)
+        if match and _is_numeric(column.type, dialect):
+            groups[match[1]][int(match[2])] = column
+    for numbered in groups.values():
+        first = min(numbered)
+        # A single numbered column, or numbers with a gap, is something else than a vector.
+        if len(numbered) > 1 and set(numbered) == set(range(first, first + len(numbered))):
+            found.append(("wide", tuple(numbered[k] for k in sorted(numbered))))
+    by_name = {column.name.lower(): column for column in free}
+    dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)
+    value = next((by_name[n] for n in _LONG_VALUES if n in by_name), None)
+    if dimension and value and dimension.type in dialect.integer:
+        found.append(("long", (dimension, value)))
+    return found
+
+
+def _named_vector(
+    table: EmbeddingTable, known: _Columns, free: Sequence[Column], dialect: Dialect
+) -> tuple[Layout, tuple[Column, ...]]:
+    spec = table.vector
+    exact = isinstance(spec, str) and any(column.name == spec for column in known.columns)
+    if not isinstance(spec, str):
+        vector = tuple(known.get(name, "vector") for name in spec or ())
+    elif exact:
+        vector = (known.get(spec, "vector"),)
+    elif ".." in spec:
+        vector = _range(spec, known)
+    elif spec.endswith("*"):
+        vector = _prefix(spec[:-1], known, free, dialect)
+    else:
+        vector = tuple(known.get(name.strip(), "vector") for name in spec.split(","))
+    if not vector:
+        raise UsageError(f"{known.where}: the vector is an empty list of columns.")
+    if table.layout:
+        if table.layout == "long" and len(vector) != 2:
+            raise UsageError(
+                f"{known.where}: the long layout wants two columns, dimension and value, "
+                f"but {_names(vector)} was named."
+            )
+        if table.layout == "array" and len(vector) != 1:
+            raise UsageError(f"{known.where}: the array layout wants one column.")
+        return table.layout, vector
+    if len(vector) == 1 and element_type(vector[0].type):
+        return "array", vector
+    if len(vector) == 2:
+        dimension, value = (column.name.lower() for column in vector)
+        if dimension in _LONG_DIMENSIONS and value in _LONG_VALUES:
+            return "long", vector
+    return "wide", vector
+
+
+def _range(spec: str, known: _Columns) -> tuple[Column, ...]:
+    first, last = (re.fullmatch(r"(.*?)(\d+)", end.strip()) for end in spec.split("..", 1))
+    if not first or not last or first[1] != last[1] or int(first[2]) > int(last[2]):
+        raise UsageError(
+            f"{known.where}: {spec} is no range of columns; write the first and the last one, "
+            "as in e0..e63."
+        )
+    width = len(first[2]) if first[2].startswith("0") and len(first[2]) > 1 else 0
+    return tuple(
+        known.get(f"{first[1]}{k:0{width}d}", "vector")
+        for k in range(int(first[2]), int(last[2]) + 1)
+    )
+
+
+def _prefix(
+    prefix: str, known: _Columns, free: Sequence[Column], dialect: Dialect
+) -> tuple[Column, ...]:
+    numbered = {}
+    for column in free:
+        if column.name.startswith(prefix) and column.name[len(prefix) :].isdecimal():
+            numbered[int(column.name[len(prefix) :])] = column
+    if not numbered:
+        names = [column.name for column in known.columns]
+        raise DataError(
+            f"{known.where}: no numbered column begins with {prefix}; it has {_listed(names)}."
+        )
+    return tuple(numbered[k] for k in sorted(numbered))
+
+
+def _check_types(
+    known: _Columns, layout: Layout, vector: Sequence[Column], dialect: Dialect
+) -> None:
+    if layout == "array":
+        wrong = [c for c in vector if not _is_numeric(element_type(c.type) or "", dialect)]
+        wanted = "an array of numbers"
+    else:
+        wrong = [c for c in vector if not _is_numeric(c.type, dialect)]
+        wanted = "numeric"
+    if wrong:
+        shown = _listed([f"{column.name} {column.type}" for column in wrong])
+        raise DataError(
+            f"{known.where}: {len(wrong)} of {len(vector)} vector columns "
+            f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
+            "Cast in a view, or name other columns."
+        )
+    if len({column.name for column in vector}) != len(vector):
+        raise UsageError(f"{known.where}: a vector column is named twice.")
+
+
+def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:
+    values = vector[1:] if layout == "long" else vector
+    types = {element_type(c.type) if layout == "array" else c.type for c in values}
+    return dialect.float if types == {dialect.float} else dialect.double
+
+
+@dataclass(frozen=True)
+class StableTable:
+    """Where stable ids and vectors are to stand.
+
+    Attributes:
+        layout: `wide`, `array` or `long`.
+        id: Name of the id column.
+        vector: Names of the vector's columns, as in `VectorTable`.
+        element: `FLOAT` or `DOUBLE`, in the dialect's spelling.
+        dimension: d, the number of components.
+        first: The number of the first dimension in the long layout.
+    """
+
+    layout: Layout
+    id: str
+    vector: tuple[str, ...]
+    element: str
+    dimension: int
+    first: int = 0
+
+
+def stable_table(
+    table: VectorTable, dimension: int, layout: Layout | None, element: str | None
+) -> StableTable:
+    """How the stable vectors of a table are written: as they came, or as asked.
+
+    Args:
+        table: The raw table.
+        dimension: d, of the stable vectors.
+        layout: None keeps the table's own.
+        element: None keeps the table's own.
+
+    Raises:
+        UsageError: A column of the vector would have the name of the id or of a kept column.
+    """
+    layout = layout or table.layout
+    if layout == "wide":
+        vector = _wide_names(table, dimension)
+    elif layout == table.layout:
+        vector = table.vector
+    else:
+        vector = ("embedding",) if layout == "array" else ("dim", "value")
+    if layout == "long" and table.keep:
+        raise UsageError(
+            f"{table.side} table {table.relation}: the long layout has one row per dimension, so "
+            "no further column can be kept."
+        )
+    taken = {name.lower() for name in (table.id.name, *(column.name for column in table.keep))}
+    clash = [name for name in vector if name.lower() in taken]
+    if clash:
+        raise UsageError(
+            f"{table.side} table {table.relation}: the stable vector's column {clash[0]} would "
+            "have the name of the id or of a kept column; choose another --output-layout."
+        )
+    return StableTable(layout, table.id.name, vector, element or table.element, dimension)
+
+
+def _wide_names(table: VectorTable, dimension: int) -> tuple[str, ...]:
+    if table.layout != "wide":
+        return tuple(f"e{k}" for k in range(dimension))
+    if len(table.vector) == dimension:
+        return table.vector
+    # Another dimension than the input's: go on counting as the input does.
+    match = re.fullmatch(r"(.*?)(\d+)", table.vector[0])
+    prefix, first = (match[1], int(match[2])) if match else ("e", 0)
+    return tuple(f"{prefix}{k}" for k in range(first, first + dimension))
