@@ -369,9 +369,9 @@ def _sides(alignment: dict[str, Any]) -> str:
 
 
 def _cosine_text(figures: dict[str, Any] | None) -> str:
-    if figures is None:
-        return "no shared ids"
     before, after = figures["before"], figures["after"]
+    if after is None:
+        return "no shared ids"
     raw = f"{before['mean']:.3f} before" if before else "unknown before"
     return f"{raw} -> [bold]{after['mean']:.3f}[/] after (mean; a tenth below {after['p10']:.3f})"
 

@@ -6,30 +6,38 @@ filters and joins, and its rows stream as Arrow batches through BLAS, in bounded
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import scipy.linalg
 from threadpoolctl import threadpool_limits
 
 from sqlstab import sql
-from sqlstab.quality import SharedSums
+from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
 from sqlstab.sql import LinearMap
+from sqlstab.tables import Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
 
     from sqlstab.engines.duckdb import DuckDBEngine
     from sqlstab.progress import Step
     from sqlstab.solve import Matrix
-    from sqlstab.tables import VectorTable
+    from sqlstab.tables import Side
 
-# 16,384 rows of e = 64 are 8 MiB of float64: small enough for the cache's sake, large enough for
-# BLAS's. Anything from 2,048 to 32,768 is as fast; 65,536 is slower.
-_BATCH_BYTES = 8 * 2**20
+# 4,096 rows of e = 64 in float64. Of 2,048 to 65,536 such rows, larger batches are slower: they fall
+# out of the cache.
+_BATCH_BYTES = 2 * 2**20
+
+
+# `gram` keeps so many rows for `cosines` at most.
+_MOST_KEPT = 50_000
 
 
 class InvalidVectors(Exception):  # noqa: N818 - not an error yet: the caller looks closer
@@ -44,11 +52,29 @@ class Gram:
     rows: int
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A raw table of this run and the stable table of the reference, for the ids they share.
+
+    Attributes:
+        table: The run's raw table.
+        reference: The reference's stable table.
+        dimension: Components of a stable vector of the reference.
+        shared: How many ids they share; for the progress display.
+    """
+
+    table: VectorTable
+    reference: VectorTable
+    dimension: int
+    shared: int
+
+
 class Compute(Protocol):
-    """The sums and the linear map; everything else is the same SQL for both ways."""
+    """What the two ways do differently; every other statement is the same for both."""
 
     name: str
-    checks_vectors: bool
+    # Whether `gram` notices bad vectors by itself, so that nobody need look for them beforehand.
+    notices_bad_vectors: bool
 
     def gram(
         self,
@@ -57,54 +83,65 @@ class Compute(Protocol):
         whitener: Matrix | None,
         rows: int,
         step: Step,
+        *,
+        keep_one_in: int | None = None,
     ) -> Gram:
         """The Gram matrix of a table's rows, or of its rows times a whitener.
 
         Args:
             table: The table.
-            dimension: e, if known.
+            dimension: e; may be unknown where bad vectors are noticed.
             whitener: (e, k), or None.
-            rows: How many rows there are, for the progress display.
+            rows: How many rows there are; for the progress display.
             step: The progress display.
+            keep_one_in: One row in so many, chosen by a hash of the id, will be wanted for
+                `cosines`.
 
         Raises:
-            InvalidVectors: Only where `checks_vectors`.
+            InvalidVectors: A vector cannot be summed; only where bad vectors are noticed.
         """
 
-    def shared_sums(
-        self,
-        table: VectorTable,
-        reference: VectorTable,
-        matrix: Matrix,
-        reference_dimension: int,
-        *,
-        normalize: bool,
-        shared: int,
-        step: Step,
-    ) -> SharedSums:
-        """C, G_X and G_Y over the shared anchors.
+    def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
+        """C, G_X and G_Y over the shared anchors, with row weights.
 
         Args:
-            table: The run's raw table.
-            reference: The reference's stable table.
+            pair: The tables.
             matrix: From raw to balanced vectors, (e, r).
-            reference_dimension: d of the reference.
             normalize: Give the rows of both sides length one first.
-            shared: How many shared anchors there are, for the progress display.
+            step: The progress display.
+        """
+
+    def cosines(
+        self, pair: Pair, matrix: Matrix, raw_matrix: Matrix | None, one_in: int, step: Step
+    ) -> BeforeAfter:
+        """Cosines of the same id in both tables.
+
+        Args:
+            pair: The tables.
+            matrix: From the run's raw to its stable vectors, (e, d), d at least the reference's.
+            raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
+                `before`.
+            one_in: Look at one shared id in so many, chosen by a hash of the id.
             step: The progress display.
         """
 
     def linear_map(
         self, table: VectorTable, matrix: Matrix, result: str
-    ) -> Any:  # a context manager of LinearMap
-        """A way to write `x` times a matrix in a statement on this table."""
+    ) -> AbstractContextManager[LinearMap]:
+        """A row of this table times a matrix, for use in statements.
+
+        Args:
+            table: The table.
+            matrix: (e, d).
+            result: The type of the result's elements.
+        """
 
 
 class SqlCompute:
     """Everything in SQL: sums of products, and one dot product per output dimension."""
 
     name = "sql"
-    checks_vectors = False
+    notices_bad_vectors = False
 
     def __init__(self, engine: DuckDBEngine) -> None:
         self._engine = engine
@@ -116,43 +153,35 @@ class SqlCompute:
         whitener: Matrix | None,
         rows: int,
         step: Step,
+        *,
+        keep_one_in: int | None = None,
     ) -> Gram:
         """See `Compute`."""
         if dimension is None:
-            raise ValueError("SqlCompute.gram needs to know the dimension.")
+            raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         linear_map = None if whitener is None else self._map(whitener)
         size = dimension if whitener is None else whitener.shape[1]
         statement = sql.gram(table, size, self._engine.dialect, linear_map=linear_map)
         return self._symmetric(statement, size, step)
 
-    def shared_sums(
-        self,
-        table: VectorTable,
-        reference: VectorTable,
-        matrix: Matrix,
-        reference_dimension: int,
-        *,
-        normalize: bool,
-        shared: int,
-        step: Step,
-    ) -> SharedSums:
+    def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         dialect = self._engine.dialect
-        dimension, rank = matrix.shape
-        # Unit rows need M first; all other sums are of raw rows, and M is applied to the sums.
+        table, reference = pair.table, pair.reference
+        # Unit rows need the matrix first. Else it is applied to the sums of raw rows.
         linear_map = self._map(matrix) if normalize else None
-        size = rank if normalize else dimension
+        size = matrix.shape[1] if normalize else matrix.shape[0]
         weighted = table.weight is not None
-        cross = np.zeros((size, reference_dimension))
         statement = sql.cross_gram(
             table,
             reference,
             size,
-            reference_dimension,
+            pair.dimension,
             dialect,
             linear_map=linear_map,
             normalize=normalize,
         )
+        cross = np.zeros((size, pair.dimension))
         for row in self._engine.query(statement, step):
             cross[row["i"] - 1, row["j"] - 1] = row["value"] or 0.0
         statement = sql.gram(
@@ -164,19 +193,41 @@ class SqlCompute:
             weighted=weighted,
             normalize=normalize,
         )
-        run = self._symmetric(statement, size, step).matrix
+        run_gram = self._symmetric(statement, size, step).matrix
         statement = sql.gram(
             reference,
-            reference_dimension,
+            pair.dimension,
             dialect,
             other=table,
             weighted=weighted,
             normalize=normalize,
         )
-        reference_gram = self._symmetric(statement, reference_dimension, step).matrix
+        reference_gram = self._symmetric(statement, pair.dimension, step).matrix
         if not normalize:
-            cross, run = matrix.T @ cross, matrix.T @ run @ matrix
-        return SharedSums(cross, run, reference_gram)
+            cross, run_gram = matrix.T @ cross, matrix.T @ run_gram @ matrix
+        return SharedSums(cross, run_gram, reference_gram)
+
+    def cosines(
+        self, pair: Pair, matrix: Matrix, raw_matrix: Matrix | None, one_in: int, step: Step
+    ) -> BeforeAfter:
+        """See `Compute`."""
+        statement = sql.cosine(
+            pair.table,
+            pair.reference,
+            matrix.shape[1],
+            self._engine.dialect,
+            linear_map=self._map(matrix),
+            raw_map=None if raw_matrix is None else self._map(raw_matrix),
+            one_in=one_in,
+        )
+        row = self._engine.query(statement, step)[0]
+
+        def figures(name: str) -> Cosines | None:
+            if row.get(f"{name}_mean") is None:
+                return None
+            return Cosines(row[f"{name}_mean"], row[f"{name}_p10"], row[f"{name}_median"])
+
+        return BeforeAfter(row["n_rows"], figures("before"), figures("after"))
 
     @contextmanager
     def linear_map(self, table: VectorTable, matrix: Matrix, result: str) -> Iterator[LinearMap]:
@@ -196,13 +247,17 @@ class SqlCompute:
 
 
 class ArrowCompute:
-    """SQL for everything but arithmetic: batches through BLAS, and a function for the linear map."""
+    """SQL for everything but arithmetic: batches through BLAS, and a function for the linear map.
+
+    BLAS gets one thread: DuckDB's are busy on the other cores.
+    """
 
     name = "arrow"
-    checks_vectors = True
+    notices_bad_vectors = True
 
     def __init__(self, engine: DuckDBEngine) -> None:
         self._engine = engine
+        self._kept: dict[Side, pa.Table] = {}
 
     def gram(
         self,
@@ -211,70 +266,92 @@ class ArrowCompute:
         whitener: Matrix | None,
         rows: int,
         step: Step,
+        *,
+        keep_one_in: int | None = None,
     ) -> Gram:
         """See `Compute`."""
-        total: Matrix | None = None
+        total: Matrix | float = 0.0
         seen = 0
-        with threadpool_limits(1, "blas"):
-            for batch in self._batches(sql.rows(table, self._engine.dialect), dimension):
-                vectors = _rows(batch.column(0), dimension)
-                dimension = vectors.shape[1]
-                total = _add_gram(total, vectors if whitener is None else vectors @ whitener)
-                seen += len(batch)
-                step.done(seen / max(rows, 1))
-        if total is None:
-            raise InvalidVectors
-        matrix = _mirrored(total)
-        if not np.isfinite(matrix).all():
+        kept = []
+        if keep_one_in and rows // keep_one_in > _MOST_KEPT:
+            keep_one_in = None
+        statement = sql.rows(table, self._engine.dialect, keep_one_in=keep_one_in)
+        for batch in self._batches(statement, dimension or 64, rows, step):
+            x = _doubles(batch.column(0), dimension)
+            dimension = x.shape[1]
+            if whitener is not None:
+                x = x @ whitener
+            # numpy sees that both factors are one array and calls BLAS's dsyrk.
+            total += x.T @ x
+            seen += len(batch)
+            if keep_one_in:
+                kept.append(batch.filter(batch.column(1).is_valid()))
+        if kept:
+            self._kept[table.side] = pa.Table.from_batches(kept)
+        matrix = np.asarray(total)
+        if seen == 0 or not np.isfinite(matrix).all():
             raise InvalidVectors
         return Gram(matrix, seen)
 
-    def shared_sums(
-        self,
-        table: VectorTable,
-        reference: VectorTable,
-        matrix: Matrix,
-        reference_dimension: int,
-        *,
-        normalize: bool,
-        shared: int,
-        step: Step,
-    ) -> SharedSums:
+    def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         dimension, rank = matrix.shape
-        cross = np.zeros((rank, reference_dimension))
-        run: Matrix | None = None
-        reference_gram: Matrix | None = None
-        seen = 0
-        statement = sql.shared_rows(table, reference, self._engine.dialect)
-        with threadpool_limits(1, "blas"):
-            for batch in self._batches(statement, dimension + reference_dimension):
-                x = _rows(batch.column(0), dimension) @ matrix
-                y = _rows(batch.column(1), reference_dimension)
-                if normalize:
-                    x, y = _unit(x), _unit(y)
-                if table.weight is not None:
-                    weight = np.sqrt(batch.column(2).to_numpy(zero_copy_only=False))[:, None]
-                    x, y = x * weight, y * weight
-                cross += x.T @ y
-                run = _add_gram(run, x)
-                reference_gram = _add_gram(reference_gram, y)
-                seen += len(batch)
-                step.done(seen / max(shared, 1))
-        if run is None or reference_gram is None:
-            return SharedSums(
-                cross, np.zeros((rank, rank)), np.zeros((reference_dimension, reference_dimension))
-            )
-        return SharedSums(cross, _mirrored(run), _mirrored(reference_gram))
+        sums = SharedSums(
+            np.zeros((rank, pair.dimension)),
+            np.zeros((rank, rank)),
+            np.zeros((pair.dimension, pair.dimension)),
+        )
+        statement = sql.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True)
+        for batch in self._batches(statement, dimension + pair.dimension, pair.shared, step):
+            x = _doubles(batch.column(0), dimension) @ matrix
+            y = _doubles(batch.column(1), pair.dimension)
+            if normalize:
+                x, y = _unit(x), _unit(y)
+            if pair.table.weight is not None:
+                root = np.sqrt(batch.column(2).to_numpy(zero_copy_only=False))[:, None]
+                x, y = x * root, y * root
+            sums += SharedSums(x.T @ y, x.T @ x, y.T @ y)
+        return sums
+
+    def cosines(
+        self, pair: Pair, matrix: Matrix, raw_matrix: Matrix | None, one_in: int, step: Step
+    ) -> BeforeAfter:
+        """See `Compute`."""
+        dimension, stable_dimension = matrix.shape
+        padding = ((0, 0), (0, stable_dimension - pair.dimension))
+        before: list[Matrix] = []
+        after: list[Matrix] = []
+        with self._kept_rows(pair.table) as table:
+            statement = sql.shared_rows(table, pair.reference, self._engine.dialect, one_in=one_in)
+            for batch in self._batches(
+                statement, dimension + pair.dimension, pair.shared // one_in, step
+            ):
+                x = _doubles(batch.column(0), dimension)
+                y = _doubles(batch.column(1), pair.dimension)
+                if raw_matrix is not None:
+                    before.append(row_cosines(x, y @ raw_matrix))
+                after.append(row_cosines(x @ matrix, np.pad(y, padding)))
+        return BeforeAfter(
+            sum(values.size for values in after), Cosines.of(before), Cosines.of(after)
+        )
 
     @contextmanager
     def linear_map(self, table: VectorTable, matrix: Matrix, result: str) -> Iterator[LinearMap]:
         """See `Compute`."""
         dtype = np.float32 if result == self._engine.dialect.float else np.float64
+        scratch = threading.local()
 
-        def multiply(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-            array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-            product = (_rows(array, matrix.shape[0]) @ matrix).astype(dtype, copy=False)
+        def multiply(column: pa.ChunkedArray) -> pa.Array:
+            # DuckDB hands over one vector as one chunk; `combine_chunks` would copy it.
+            array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            # Each thread keeps its float64 input: a fresh megabyte a call is page faults, a
+            # quarter of the time.
+            raw = getattr(scratch, "raw", None)
+            if raw is None or len(raw) < len(array):
+                raw = scratch.raw = np.empty((len(array), matrix.shape[0]))
+            raw = raw[: len(array)]
+            raw[...] = _rows(array, matrix.shape[0])
+            product = (raw @ matrix).astype(dtype, copy=False)
             offsets = np.arange(0, product.size + 1, product.shape[1], dtype=np.int32)
             return pa.ListArray.from_arrays(pa.array(offsets), pa.array(product.ravel()))
 
@@ -284,37 +361,48 @@ class ArrowCompute:
         ):
             yield LinearMap(matrix, table.element, name)
 
-    def _batches(self, statement: str, dimension: int | None) -> Iterator[pa.RecordBatch]:
-        rows = _BATCH_BYTES // (8 * (dimension or 64))
-        yield from self._engine.batches(statement, max(rows, 256))
+    @contextmanager
+    def _kept_rows(self, table: VectorTable) -> Iterator[VectorTable]:
+        """The rows that `gram` kept, so that the table need not be scanned again; or the table."""
+        if table.side not in self._kept:
+            yield table
+            return
+        with self._engine.table(self._kept[table.side]) as name:
+            yield VectorTable(
+                table.side,
+                name,
+                Column("kept", table.id.type),
+                "array",
+                ("x",),
+                table.element,
+            )
+
+    def _batches(
+        self, statement: str, components: int, rows: int, step: Step
+    ) -> Iterator[pa.RecordBatch]:
+        seen = 0
+        with threadpool_limits(1, "blas"):
+            for batch in self._engine.batches(
+                statement, max(_BATCH_BYTES // (8 * components), 256)
+            ):
+                yield batch
+                seen += len(batch)
+                step.done(seen / max(rows, 1))
 
 
-def _rows(array: Any, dimension: int | None) -> Matrix:
-    """An Arrow array of lists as an (n, e) float64 matrix."""
+def _doubles(array: Any, dimension: int | None) -> Matrix:
+    return _rows(array, dimension).astype(np.float64, copy=False)
+
+
+def _rows(array: Any, dimension: int | None) -> NDArray[np.floating[Any]]:
+    """An Arrow array of lists as an (n, e) matrix of its own type, float32 or float64."""
     values = array.flatten()
-    offsets = array.offsets.to_numpy()
-    lengths = np.diff(offsets)
+    lengths = np.diff(array.offsets.to_numpy())
     if dimension is None and lengths.size:
         dimension = int(lengths[0])
     if array.null_count or values.null_count or not dimension or (lengths != dimension).any():
         raise InvalidVectors
-    return values.to_numpy().reshape(-1, dimension).astype(np.float64, copy=False)
-
-
-def _add_gram(total: Matrix | None, vectors: Matrix) -> Matrix:
-    """Add x'x to a running sum, whose upper triangle alone is kept."""
-    if total is None:
-        total = np.zeros((vectors.shape[1], vectors.shape[1]), order="F")
-    # BLAS reads the C-ordered rows as a Fortran-ordered transpose, so nothing is copied.
-    result: Matrix = scipy.linalg.blas.dsyrk(
-        1.0, np.ascontiguousarray(vectors).T, beta=1.0, c=total, overwrite_c=1
-    )
-    return result
-
-
-def _mirrored(upper: Matrix) -> Matrix:
-    full: Matrix = np.triu(upper) + np.triu(upper, 1).T
-    return full
+    return values.to_numpy().reshape(-1, dimension)
 
 
 def _unit(vectors: Matrix) -> Matrix:

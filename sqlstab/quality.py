@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sqlstab.engines.duckdb import DuckDBEngine
     from sqlstab.progress import Step
     from sqlstab.solve import Matrix
-    from sqlstab.sql import LinearMap
     from sqlstab.tables import Side, VectorTable
 
 
@@ -74,53 +73,61 @@ def residual_bound(sums: SharedSums) -> float:
     return float((2 * dimension) ** 0.25 * np.sqrt(difference) / np.sqrt(np.trace(sums.reference)))
 
 
-def row_cosines(
-    engine: DuckDBEngine,
-    table: VectorTable,
-    reference: VectorTable,
-    dimension: int,
-    linear_map: LinearMap,
-    raw_map: LinearMap | None,
-    one_in: int,
-    step: Step,
-) -> dict[str, Any] | None:
-    """Cosines of the same id in the run and in the reference, before and after; see `sql.cosine`.
+@dataclass(frozen=True)
+class Cosines:
+    """Cosines of the same id in two runs, over rows.
 
-    Returns:
-        `rows`, `before` and `after`, each of the latter with `mean`, `p10` and `median`; `before`
-        is None without a `raw_map`. None if no pair of vectors has a cosine.
+    Attributes:
+        mean, p10, median: Their mean, tenth percentile and median.
     """
-    statement = sql.cosine(
-        table,
-        reference,
-        dimension,
-        engine.dialect,
-        linear_map=linear_map,
-        raw_map=raw_map,
-        one_in=one_in,
-    )
-    row = engine.query(statement, step)[0]
-    if not row["n_rows"]:
-        return None
 
-    def figures(name: str) -> dict[str, float] | None:
-        if row.get(f"{name}_mean") is None:
+    mean: float
+    p10: float
+    median: float
+
+    @classmethod
+    def of(cls, parts: list[Matrix]) -> Cosines | None:
+        """From arrays of cosines; NaN (of a zero vector) is left out. None if nothing is left."""
+        values = np.concatenate([np.empty(0), *parts])
+        values = values[~np.isnan(values)]
+        if values.size == 0:
             return None
-        return {figure: row[f"{name}_{figure}"] for figure in ("mean", "p10", "median")}
+        p10, median = np.quantile(values, [0.1, 0.5])
+        return cls(float(values.mean()), float(p10), float(median))
 
-    return {"rows": row["n_rows"], "before": figures("before"), "after": figures("after")}
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """Cosines between the run and the reference.
+
+    Attributes:
+        rows: How many shared ids were looked at.
+        before: Of the raw vectors; None where the reference's cannot be had.
+        after: Of the stable vectors.
+    """
+
+    rows: int
+    before: Cosines | None
+    after: Cosines | None
+
+
+def row_cosines(x: Matrix, y: Matrix) -> Matrix:
+    """Cosine of each row of x, (n, d), with the same row of y, (n,); NaN for a zero row."""
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    dots: Matrix = np.einsum("ij,ij->i", x, y)
+    return np.divide(dots, norms, out=np.full(dots.shape, np.nan), where=norms > 0)
 
 
 def score_error(
     engine: DuckDBEngine,
     raw: dict[Side, VectorTable],
     stable: dict[Side, VectorTable],
-    one_in: dict[Side, int],
+    rows: int,
     step: Step,
 ) -> float | None:
     """Largest difference between raw and written scores of a sample, relative to the largest score.
 
     None if the sample has no pair, or no score but zero.
     """
-    row = engine.query(sql.scores(raw, stable, one_in, engine.dialect), step)[0]
+    row = engine.query(sql.scores(raw, stable, rows, engine.dialect), step)[0]
     return float(row["largest_error"] / row["largest"]) if row["largest"] else None

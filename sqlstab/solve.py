@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import scipy.linalg
 
 from sqlstab.errors import DataError
 
@@ -169,8 +168,9 @@ def _square_root(
     floor = values[-1] * EPS * size
     condition = float(np.sqrt(values[-1] / max(values[0], floor)))
     if values[0] > 4 * floor:
-        triangle = scipy.linalg.cholesky(unit) * scale
-        whitener = scipy.linalg.solve_triangular(triangle, np.eye(size))
+        triangle = np.linalg.cholesky(unit).T * scale
+        # Of a triangle, the LU factorisation inside is trivial: this is back substitution.
+        whitener = np.linalg.inv(triangle)
         return triangle, whitener, "cholesky", condition
     # Largest first: in the order of a triangle, later passes mix no small direction into a large one.
     roots = np.sqrt(np.maximum(values, floor))[::-1]

@@ -228,18 +228,42 @@ def shared_ids(
     )
 
 
-def rows(table: VectorTable, dialect: Dialect) -> str:
-    """The vectors x, for an engine that multiplies them itself."""
-    return _render("rows", dialect, t=_source(table, dialect))
+def rows(table: VectorTable, dialect: Dialect, *, keep_one_in: int | None = None) -> str:
+    """The vectors x, for an engine that multiplies them itself.
+
+    Args:
+        table: The table.
+        dialect: The dialect to write.
+        keep_one_in: Add a column `kept`: the id for one row in so many, chosen by a hash of the id,
+            else NULL.
+    """
+    return _render("rows", dialect, t=_source(table, dialect), keep_one_in=keep_one_in)
 
 
-def shared_rows(table: VectorTable, reference: VectorTable, dialect: Dialect) -> str:
-    """The vectors x of the run, y of the reference, and the weights w, one row for a shared id."""
+def shared_rows(
+    table: VectorTable,
+    reference: VectorTable,
+    dialect: Dialect,
+    *,
+    anchor: bool = False,
+    one_in: int = 1,
+) -> str:
+    """The vectors x of the run and y of the reference, one row for a shared id.
+
+    Args:
+        table: The run's table.
+        reference: The reference's stable table.
+        dialect: The dialect to write.
+        anchor: Only the rows that may align, with their weights w.
+        one_in: Take one shared id in so many.
+    """
     return _render(
         "shared_rows",
         dialect,
         t=_source(table, dialect),
         reference=_source(reference, dialect),
+        anchor=anchor,
+        one_in=one_in,
     )
 
 
@@ -361,17 +385,16 @@ def cosine(
 def scores(
     raw: dict[str, VectorTable],
     stable: dict[str, VectorTable],
-    one_in: dict[str, int],
+    rows: int,
     dialect: Dialect,
 ) -> str:
-    """One row (n_pairs, largest, largest_error) for the scores of a sample of users and items."""
+    """One row (n_pairs, largest, largest_error): scores of so many users with so many items."""
     return _render(
         "scores",
         dialect,
         users=_source(raw["users"], dialect),
         stable_users=_source(stable["users"], dialect),
-        users_one_in=one_in["users"],
         items=_source(raw["items"], dialect),
         stable_items=_source(stable["items"], dialect),
-        items_one_in=one_in["items"],
+        rows=rows,
     )

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 
 from sqlstab import __version__, checks, quality, solve, sql
-from sqlstab.compute import ArrowCompute, Compute, InvalidVectors, SqlCompute
+from sqlstab.compute import ArrowCompute, Compute, InvalidVectors, Pair, SqlCompute
 from sqlstab.config import Options
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sqlstab")
 
 # Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
-# standard error of a mean cosine is then below 0.001.
-_FIGURE_ROWS = 100_000
-# Scores are compared for all pairs of about so many users and so many items.
+# standard error of a mean cosine is then at most 0.002.
+_FIGURE_ROWS = 25_000
+# Scores are compared for all pairs of so many users and so many items.
 _SCORE_ROWS = 300
 # Below so many shared ids per dimension, an alignment fits its own ids better than others.
 _ENOUGH_PER_DIMENSION = 4
@@ -124,6 +124,19 @@ class _Reference:
     shared: dict[Side, int]
     anchors: dict[Side, int]
 
+    def one_in(self, side: Side) -> int:
+        """Figures of single rows come from one shared id in so many."""
+        return max(1, self.shared[side] // _FIGURE_ROWS)
+
+    def pair(self, table: VectorTable) -> Pair:
+        """A table of the new run beside this run's."""
+        return Pair(
+            table,
+            self.tables[table.side],
+            self.run.transform.dimension,
+            self.shared[table.side],
+        )
+
 
 class _Job:
     """One run; its methods are the steps, in the order of `run`."""
@@ -150,7 +163,7 @@ class _Job:
 
         factors: dict[Side, Factor] = {}
         for side in SIDES:
-            tables[side], factors[side] = self._factor(tables[side])
+            tables[side], factors[side] = self._factor(tables[side], earlier)
         checks.check_dimensions(tables["users"], tables["items"])
         balance = solve.balance(factors["users"], factors["items"], self._options.rank)
         omega, fit = self._align(balance, tables, earlier)
@@ -201,7 +214,7 @@ class _Job:
             checked = checks.check_table(
                 self._engine,
                 table,
-                values=values or not self._compute.checks_vectors,
+                values=values or not self._compute.notices_bad_vectors,
                 drop=self._options.on_invalid == "drop",
             )
         for problem, count in checked.dropped.items():
@@ -224,15 +237,18 @@ class _Job:
                     )
         return _Reference(run, stable, shared, anchors)
 
-    def _factor(self, checked: CheckedTable) -> tuple[CheckedTable, Factor]:
+    def _factor(
+        self, checked: CheckedTable, earlier: _Reference | None
+    ) -> tuple[CheckedTable, Factor]:
         """Step 1: R of a table from its Gram matrix, with as many passes as it needs."""
         side = checked.table.side
+        keep = earlier.one_in(side) if earlier else None
         try:
-            gram = self._gram(checked, None, f"Summing {side}")
+            gram = self._gram(checked, None, f"Summing {side}", keep)
         except InvalidVectors:
             checked = self._check(checked.table, values=True)
             try:
-                gram = self._gram(checked, None, f"Summing {side}")
+                gram = self._gram(checked, None, f"Summing {side}", keep)
             except InvalidVectors as error:
                 raise checks.overflow_error(checked.table) from error
         factor = solve.factor(gram.matrix, gram.rows)
@@ -241,10 +257,21 @@ class _Job:
             factor = solve.refine(factor, self._gram(checked, factor.whitener, title).matrix)
         return replace(checked, dimension=factor.triangle.shape[1]), factor
 
-    def _gram(self, checked: CheckedTable, whitener: Matrix | None, title: str) -> Gram:
+    def _gram(
+        self,
+        checked: CheckedTable,
+        whitener: Matrix | None,
+        title: str,
+        keep_one_in: int | None = None,
+    ) -> Gram:
         with self._step("gram", title) as step:
             return self._compute.gram(
-                checked.table, checked.dimension, whitener, checked.rows, step
+                checked.table,
+                checked.dimension,
+                whitener,
+                checked.rows,
+                step,
+                keep_one_in=keep_one_in,
             )
 
     def _align(
@@ -286,12 +313,9 @@ class _Job:
     ) -> quality.SharedSums:
         with self._step("cross_gram", f"Comparing {side} with the reference") as step:
             return self._compute.shared_sums(
-                checked.table,
-                earlier.tables[side],
+                earlier.pair(checked.table),
                 balance.users if side == "users" else balance.items,
-                earlier.run.transform.dimension,
                 normalize=self._options.cosine,
-                shared=earlier.anchors[side],
                 step=step,
             )
 
@@ -312,35 +336,21 @@ class _Job:
     def _cosines(
         self, tables: dict[Side, CheckedTable], transform: Transform, earlier: _Reference
     ) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        double = self._engine.dialect.double
+        figures: dict[str, Any] = {}
         for side in SIDES:
-            if not earlier.shared[side]:
-                found[side] = None
-                continue
-            table, reference = tables[side].table, earlier.tables[side]
             before = getattr(earlier.run.transform, side)
-            raw_dimension = tables[side].dimension
-            with self._step("cosine", f"Measuring {side}") as step, ExitStack() as stack:
-                linear_map = stack.enter_context(
-                    self._compute.linear_map(table, getattr(transform, side).matrix, double)
-                )
-                raw_map = None
-                if before.invertible and before.inverse_matrix.shape[1] == raw_dimension:
-                    raw_map = stack.enter_context(
-                        self._compute.linear_map(reference, before.inverse_matrix, double)
-                    )
-                found[side] = quality.row_cosines(
-                    self._engine,
-                    table,
-                    reference,
-                    transform.dimension,
-                    linear_map,
-                    raw_map,
-                    _one_in(earlier.shared[side], _FIGURE_ROWS),
+            # The reference's raw vectors are its stable ones, back through its own transform.
+            known = before.invertible and before.matrix.shape[0] == tables[side].dimension
+            with self._step("cosine", f"Measuring {side}") as step:
+                found = self._compute.cosines(
+                    earlier.pair(tables[side].table),
+                    getattr(transform, side).matrix,
+                    before.inverse_matrix if known else None,
+                    earlier.one_in(side),
                     step,
                 )
-        return found
+            figures[side] = asdict(found)
+        return figures
 
     def _write(
         self, directory: Path, tables: dict[Side, CheckedTable], transform: Transform
@@ -359,7 +369,8 @@ class _Job:
                 self._compute.linear_map(table, matrix, output.element) as linear_map,
             ):
                 statement = sql.apply(table, linear_map, output, self._engine.dialect)
-                self._engine.write(statement, path, step)
+                size = 4 if output.element == self._engine.dialect.float else 8
+                self._engine.write(statement, path, size * output.dimension, step)
             written[side] = VectorTable(
                 side, str(path), table.id, output.layout, output.vector, output.element
             )
@@ -379,7 +390,7 @@ class _Job:
                 self._engine,
                 {side: tables[side].table for side in SIDES},
                 written,
-                {side: _one_in(tables[side].rows, _SCORE_ROWS) for side in SIDES},
+                _SCORE_ROWS,
                 step,
             )
 
@@ -445,10 +456,6 @@ def _new_run_id() -> str:
     """Sorts by time, and does not collide."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
-def _one_in(rows: int, wanted: int) -> int:
-    return max(1, rows // wanted)
 
 
 def _described(table: VectorTable) -> dict[str, Any]:
