@@ -1,4 +1,4 @@
-"""Checks before work: what is wrong with a table is said once, with a count, an example, a remedy."""
+"""Checks before work: what is wrong with a table is said once, with count, example and remedy."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def check_table(
     Args:
         engine: Runs the statements.
         table: The table.
-        values: Look at the vectors as well. A caller that streams them itself sees most problems for
-            nothing, and looks closer only then.
+        values: Look at the vectors as well. A caller that streams them itself sees most problems
+            for nothing, and looks closer only then.
         drop: Leave bad rows out instead of raising.
 
     Raises:

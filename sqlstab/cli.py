@@ -5,26 +5,35 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
 
 from sqlstab import __version__
-from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES
-from sqlstab.errors import EngineError, SqlstabError
-from sqlstab.tables import LAYOUTS
+from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES, Options
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import EngineError, SqlstabError, UsageError
+from sqlstab.progress import Silent
+from sqlstab.stabilize import stabilize
+from sqlstab.tables import LAYOUTS, EmbeddingTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-    from rich.console import Console
     from rich.progress import TaskID
 
+    from sqlstab.progress import Progress
     from sqlstab.runs import Run
-    from sqlstab.tables import EmbeddingTable, Side
+    from sqlstab.tables import Side
+
+# FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
+_SCORES_KEPT = 1e-5
 
 
 @click.group(
@@ -44,29 +53,41 @@ def cli() -> None:
     """
 
 
-def _side_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that exist once for the users and once for the items."""
-    descriptions = {
-        "id": ("COLUMN", "The id column. Default: id, {one}_id, or the only one that ends in id."),
-        "vector": (
-            "COLUMNS",
-            "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), or "
-            "dimension,value for one row per dimension. Default: found from the types.",
-        ),
-        "filter": ("CONDITION", "Only rows that meet this SQL condition take part."),
-        "anchor-filter": (
-            "CONDITION",
-            "Only {side} that meet this SQL condition take part in the alignment, as in "
-            "'ratings > 20'; all are written.",
-        ),
-        "weight": ("COLUMN", "How much each of the {side} counts in the alignment."),
-        "keep": ("COLUMNS", "Further columns to copy into the stable table, with commas between."),
-    }
-    for side, one in (("items", "item"), ("users", "user")):
-        for name, (metavar, text) in reversed(descriptions.items()):
+# Options that exist for both sides, for the users and for the items: name -> placeholder, help, and
+# the help of the one for both.
+_TABLE_OPTIONS = {
+    "id": (
+        "COLUMN",
+        "The id column. Default: id, user_id or item_id, or the only column that ends in id.",
+    ),
+    "vector": (
+        "COLUMNS",
+        "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
+        "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
+    ),
+    "layout": (
+        "LAYOUT",
+        f"How vectors stand in the table, {', '.join(LAYOUTS)}: one column per dimension, one "
+        "array column, or one row per dimension. Default: found from the columns.",
+    ),
+    "filter": ("CONDITION", "Only rows that meet this SQL condition take part at all."),
+    "anchor-filter": (
+        "CONDITION",
+        "Only rows that meet this SQL condition take part in the alignment, as in "
+        "'ratings > 20'; all are written.",
+    ),
+    "weight": ("COLUMN", "How much a row counts in the alignment."),
+    "keep": ("COLUMNS", "Further columns to copy into the stable table, with commas between."),
+}
+
+
+def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, (metavar, text) in reversed(_TABLE_OPTIONS.items()):
+        for side in ("items", "users"):
             command = click.option(
-                f"--{side}-{name}", metavar=metavar, help=text.format(side=side, one=one)
+                f"--{side}-{name}", metavar=metavar, help=f"--{name} of the {side} only."
             )(command)
+        command = click.option(f"--{name}", metavar=metavar, help=text)(command)
     return command
 
 
@@ -96,7 +117,7 @@ def _side_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="A DuckDB database file; --users and --items may then name tables or views in it. It is "
     "opened for reading only.",
 )
-@_side_options
+@_table_options
 @click.option(
     "--anchor",
     default="items",
@@ -163,15 +184,17 @@ def _side_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took.")
 @click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs.")
 def run(**given: Any) -> None:
-    """Put the vectors of a retrained model into the space of an earlier run.
+    r"""Put the vectors of a retrained model into the space of an earlier run.
 
     Writes DIR/users.parquet and DIR/items.parquet with the stable vectors, DIR/transform.json with
     the two matrices (to turn fresh vectors at serving time), and DIR/run.json with figures. DIR is
     what the next run takes as its --reference. Rows come in no particular order.
 
     \b
-    The first time:  sqlstab run --users u.parquet --items i.parquet --out monday/
-    From then on:    sqlstab run --users u.parquet --items i.parquet --reference monday/ --out tuesday/
+    The first time:
+      sqlstab run --users u.parquet --items i.parquet --out monday/
+    From then on:
+      sqlstab run --users u.parquet --items i.parquet --reference monday/ --out tuesday/
     """
     console = _console(stderr=True)
     _log_to(console, given)
@@ -183,12 +206,6 @@ def run(**given: Any) -> None:
 
 
 def _run(given: dict[str, Any], console: Console) -> Run:
-    # The numerical libraries take a third of a second to import: --help need not wait for them.
-    from sqlstab.config import Options  # noqa: PLC0415
-    from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415
-    from sqlstab.progress import Silent  # noqa: PLC0415
-    from sqlstab.stabilize import stabilize  # noqa: PLC0415
-
     options = Options(
         anchor=given["anchor"],
         cosine=given["cosine"],
@@ -210,25 +227,24 @@ def _run(given: dict[str, Any], console: Console) -> Run:
             given["out"],
             engine,
             options=options,
-            progress=Silent() if given["quiet"] else _progress(console),
+            # --verbose says the same after each step, with the time.
+            progress=_progress(console, given["quiet"] or given["verbose"]),
         )
     finally:
         engine.close()
 
 
 def _table(given: dict[str, Any], side: Side) -> EmbeddingTable:
-    from sqlstab.tables import EmbeddingTable  # noqa: PLC0415
+    chosen = {name: given[f"{side}_{name}"] or given[name] for name in _option_names()}
+    if chosen["layout"] not in (None, *LAYOUTS):
+        raise UsageError(f"layout is {chosen['layout']!r}; it can be {', '.join(LAYOUTS)}.")
+    keep = chosen.pop("keep") or ""
+    names = tuple(name.strip() for name in keep.split(",") if name.strip())
+    return EmbeddingTable(given[side], keep=names, **chosen)
 
-    keep = given[f"{side}_keep"]
-    return EmbeddingTable(
-        given[side],
-        id=given[f"{side}_id"],
-        vector=given[f"{side}_vector"],
-        filter=given[f"{side}_filter"],
-        anchor_filter=given[f"{side}_anchor_filter"],
-        weight=given[f"{side}_weight"],
-        keep=tuple(name.strip() for name in keep.split(",")) if keep else (),
-    )
+
+def _option_names() -> list[str]:
+    return [name.replace("-", "_") for name in _TABLE_OPTIONS]
 
 
 @cli.command(short_help="See on real data what it does.")
@@ -243,11 +259,10 @@ def demo(out: str | None, as_json: bool, quiet: bool) -> None:
     The vectors come with the package: implicit-feedback matrix factorisation on MovieTweetings, on
     data up to four dates in 2013, each training from a new random start. Takes a few seconds.
     """
+    # It needs scipy.stats, which takes half a second to import.
     from sqlstab.demo import run_demo  # noqa: PLC0415
-    from sqlstab.progress import Silent  # noqa: PLC0415
 
-    console = _console(stderr=True)
-    result = run_demo(out, Silent() if quiet else _progress(console))
+    result = run_demo(out, _progress(_console(stderr=True), quiet))
     if as_json:
         click.echo(json.dumps(result.figures, indent=2))
         return
@@ -256,14 +271,14 @@ def demo(out: str | None, as_json: bool, quiet: bool) -> None:
 
 
 def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console  # noqa: PLC0415
-
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        # Nothing to fit into: a log or a pipe gets whole lines.
+        console.width = 160
+    return console
 
 
 def _log_to(console: Console, given: dict[str, Any]) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
@@ -278,7 +293,9 @@ def _log_to(console: Console, given: dict[str, Any]) -> None:
     logging.getLogger("sqlstab.sql").setLevel(logging.DEBUG if given["show_sql"] else level)
 
 
-def _progress(console: Console) -> Any:
+def _progress(console: Console, quiet: bool) -> Progress:
+    if quiet:
+        return Silent()
     return _Bars(console) if console.is_terminal else _Lines(console)
 
 
@@ -305,75 +322,57 @@ class _Bars:
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Bar]:
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
         columns = (
-            TextColumn("{task.description}", table_column=None),
+            TextColumn("{task.description}"),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            yield _Bar(progress, progress.add_task(title, total=1.0))
+        with RichProgress(*columns, console=self._console, transient=True) as bars:
+            yield _Bar(bars, bars.add_task(title, total=1.0))
 
 
 class _Bar:
-    def __init__(self, progress: Any, task: TaskID) -> None:
-        self._progress = progress
+    def __init__(self, bars: RichProgress, task: TaskID) -> None:
+        self._bars = bars
         self._task = task
-        self._lock = threading.Lock()
 
     def done(self, fraction: float) -> None:
-        with self._lock:
-            self._progress.update(self._task, completed=min(fraction, 1.0))
+        self._bars.update(self._task, completed=min(fraction, 1.0))
 
 
-def _summary(finished: Run) -> Any:
+def _summary(finished: Run) -> Table:
     """One small table that answers: did it work?"""
-    from rich.table import Table  # noqa: PLC0415
-
     figures = finished.figures
     alignment, cosine, scores = figures["alignment"], figures["cosine"], figures["scores"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for side in ("users", "items"):
-        counts = figures[side]
-        text = f"{counts['rows']:,} vectors of {counts['dimension']} components"
+        text = f"{figures[side]['rows']:,} x {figures[side]['dimension']}"
         if alignment:
-            text += f", {alignment[f'shared_{side}']:,} of them in the reference"
+            text += f", {alignment[f'shared_{side}']:,} shared with the reference"
         table.add_row(side, text)
     if not alignment:
-        table.add_row("space", f"new: {figures['rank']} principal axes; the next run stays in it")
+        table.add_row("space", f"new, {figures['rank']} principal axes; later runs can stay in it")
     else:
-        table.add_row(
-            "space", f"that of run {figures['reference']}, aligned on {_sides(alignment)}"
-        )
+        anchors = " and ".join(alignment["weights"])
+        table.add_row("space", f"run {figures['reference']}, aligned on {anchors}")
+        table.add_row("cosine", "of the same id in both runs, mean")
         for side in ("items", "users"):
-            table.add_row(f"cosine of the same {side[:-1]}", _cosine_text(cosine[side]))
+            table.add_row(f"  {side}", _cosine_text(cosine[side]))
     error = scores["max_relative_error"]
     if error is not None:
-        kept = "kept" if error < 1e-5 else "[yellow]changed[/]"
-        table.add_row("scores", f"{kept}: largest difference {error:.1e} of the largest score")
-    table.add_row("time", f"{figures['timings']['total']:.1f} s")
-    table.add_row("written to", str(finished.directory))
+        kept = "[green]kept[/]" if error < _SCORES_KEPT else "[yellow]changed[/]"
+        table.add_row("scores", f"{kept}, to {error:.0e} of the largest")
+    table.add_row("written", f"{finished.directory} in {figures['timings']['total']:.1f} s")
     return table
 
 
-def _sides(alignment: dict[str, Any]) -> str:
-    return " and ".join(alignment["weights"])
-
-
-def _cosine_text(figures: dict[str, Any] | None) -> str:
+def _cosine_text(figures: dict[str, Any]) -> str:
     before, after = figures["before"], figures["after"]
     if after is None:
         return "no shared ids"
-    raw = f"{before['mean']:.3f} before" if before else "unknown before"
-    return f"{raw} -> [bold]{after['mean']:.3f}[/] after (mean; a tenth below {after['p10']:.3f})"
+    raw = f"{before['mean']:.3f}" if before else "unknown"
+    return f"{raw} before -> [bold]{after['mean']:.3f}[/] after"
 
 
 def main() -> None:

@@ -36,8 +36,8 @@ class Options:
             columns are nearly dependent: `auto` where it matters, `always`, or `never`.
         strategy: `sql` computes everything in SQL, `arrow` streams rows through BLAS in this
             process; `auto` takes `arrow` where the engine is in this process.
-        on_invalid: What to do about NULL ids, duplicate ids and broken vectors: stop with an `error`,
-            or `drop` those rows (of a duplicate id, all) and say how many.
+        on_invalid: What to do about NULL ids, duplicate ids and broken vectors: stop with an
+            `error`, or `drop` those rows (of a duplicate id, all) and say how many.
         output_layout: `wide`, `array` or `long`; None keeps each table's own.
         output_type: `float` or `double`; None keeps each table's own.
     """

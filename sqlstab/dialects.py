@@ -12,7 +12,7 @@ class Dialect:
     Attributes:
         name: The name that users write.
         sqlglot: The name that sqlglot knows the dialect by.
-        float: Type of a 4-byte floating point number.
+        real: Type of a 4-byte floating point number.
         double: Type of an 8-byte floating point number.
         text: Type of a string of any length.
         array_base: Index of the first element of an array.
@@ -22,7 +22,7 @@ class Dialect:
 
     name: str
     sqlglot: str
-    float: str
+    real: str
     double: str
     text: str
     array_base: int
@@ -36,13 +36,24 @@ class Dialect:
 
 
 _INTEGER = frozenset(
-    "TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT".split()
+    [
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "UHUGEINT",
+    ]
 )
 
 DUCKDB = Dialect(
     name="duckdb",
     sqlglot="duckdb",
-    float="FLOAT",
+    real="FLOAT",
     double="DOUBLE",
     text="VARCHAR",
     array_base=1,

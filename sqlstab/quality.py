@@ -8,7 +8,7 @@ ones; C = X'Y, G_X = X'X, G_Y = Y'Y.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -115,7 +115,8 @@ def row_cosines(x: Matrix, y: Matrix) -> Matrix:
     """Cosine of each row of x, (n, d), with the same row of y, (n,); NaN for a zero row."""
     norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     dots: Matrix = np.einsum("ij,ij->i", x, y)
-    return np.divide(dots, norms, out=np.full(dots.shape, np.nan), where=norms > 0)
+    cosines: Matrix = np.divide(dots, norms, out=np.full(dots.shape, np.nan), where=norms > 0)
+    return cosines
 
 
 def score_error(

@@ -4,8 +4,8 @@ Notation, after Zielnicki & Hsiao, *Orthogonal Low Rank Embedding Stabilization*
 items T (n x e), users W (m x e), scores S = T W'. Rows are vectors and matrices act from the right.
 
 1. `factor`: the Gram matrix T'T gives R with T = Q R, Q'Q = I, without ever seeing T.
-2. `balance`: the SVD R_T R_W' = U S V' gives M_T, M_W. `T M_T` and `W M_W` have the same Gram matrix,
-   the diagonal S, and the same scores as T and W.
+2. `balance`: the SVD R_T R_W' = U S V' gives M_T, M_W. `T M_T` and `W M_W` have the same Gram
+   matrix, the diagonal S, and the same scores as T and W.
 3. `align`: the orthogonal Omega that brings `T M_T` closest to the reference's stable vectors.
 
 The stable vectors are `T M_T Omega` and `W M_W Omega`.
@@ -14,7 +14,7 @@ The stable vectors are `T M_T Omega` and `W M_W Omega`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Matrix = NDArray[np.float64]
+    Matrix = NDArray[np.floating[Any]]
 
 EPS = float(np.finfo(np.float64).eps)
 
 # Passes over the data that refinement may take in all: CholeskyQR2 takes two, shifted CholeskyQR3
 # three.
 MOST_PASSES = 3
-# Worse than this, the rows of a table are worth a second pass (stable vectors are mostly FLOAT, whose
-# resolution is 6e-8).
+# Worse than this, the rows of a table are worth a second pass (stable vectors are mostly FLOAT,
+# whose resolution is 6e-8).
 GOOD_ACCURACY = 1e-6
 # A whitened table whose condition is still above this is not orthonormal yet.
 _WHITE = 10.0
@@ -168,11 +168,11 @@ def _square_root(
     floor = values[-1] * EPS * size
     condition = float(np.sqrt(values[-1] / max(values[0], floor)))
     if values[0] > 4 * floor:
-        triangle = np.linalg.cholesky(unit).T * scale
+        triangle: Matrix = np.linalg.cholesky(unit).T * scale
         # Of a triangle, the LU factorisation inside is trivial: this is back substitution.
-        whitener = np.linalg.inv(triangle)
+        whitener: Matrix = np.linalg.inv(triangle)
         return triangle, whitener, "cholesky", condition
-    # Largest first: in the order of a triangle, later passes mix no small direction into a large one.
+    # Largest first, as in a triangle: later passes mix no small direction into a large one.
     roots = np.sqrt(np.maximum(values, floor))[::-1]
     vectors = vectors[:, ::-1]
     triangle = roots[:, None] * vectors.T * scale
@@ -293,7 +293,8 @@ def align(cross: Matrix) -> Alignment:
     padded = np.zeros((rank, dimension))
     padded[:, :reference_dimension] = cross
     omega = np.zeros((rank, dimension))
-    rows, columns = np.eye(rank), np.eye(dimension)
+    rows: Matrix = np.eye(rank)
+    columns: Matrix = np.eye(dimension)
     ambiguous = 0
     for guide in _guides(padded):
         left, values, right_t = np.linalg.svd(rows.T @ guide @ columns)

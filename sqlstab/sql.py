@@ -21,32 +21,14 @@ from sqlglot import exp
 from sqlstab.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import numpy as np
-
     from sqlstab.dialects import Dialect
-    from sqlstab.tables import StableTable, VectorTable
+    from sqlstab.solve import Matrix
+    from sqlstab.tables import Side, StableTable, VectorTable
 
 _FILE_READERS = {
     "read_parquet": (".parquet", ".parq", ".pq"),
     "read_csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"),
 }
-
-
-@dataclass(frozen=True)
-class LinearMap:
-    """A row vector times a matrix, as the statements spell it.
-
-    Attributes:
-        matrix: (n, d) float64.
-        element: The element type of the arrays that it takes.
-        function: A function of that name in the session does the work; None spells it in SQL.
-    """
-
-    matrix: np.ndarray
-    element: str
-    function: str | None = None
 
 
 @cache
@@ -56,10 +38,10 @@ def _environment() -> jinja2.Environment:
     folder = next((d for d in (here / "templates", here.parent / "sql") if d.is_dir()), None)
     if folder is None:
         raise FileNotFoundError("The SQL templates are missing from this installation of sqlstab.")
-    return jinja2.Environment(  # noqa: S701 - the output is SQL, not HTML
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - the output is SQL, not HTML
     )
 
 
@@ -82,7 +64,7 @@ def file_reader(relation: str) -> str | None:
     """The function that reads this relation, if it is a file, a glob or a URL; None for a table."""
     if relation.startswith('"'):
         return None
-    path = relation.split("?")[0] if "://" in relation else relation
+    path = relation.split("?", maxsplit=1)[0] if "://" in relation else relation
     for reader, endings in _FILE_READERS.items():
         if path.lower().endswith(endings):
             return reader
@@ -185,22 +167,11 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
     )
 
 
-@dataclass(frozen=True)
-class _Map:
-    """A `LinearMap` in the words of a statement."""
-
-    element: str
-    function: str | None
-    columns: Iterable[Sequence[str]]
-
-
-def _map(linear_map: LinearMap | None, dialect: Dialect) -> _Map | None:
-    if linear_map is None:
+def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
+    """A matrix as the statements spell it: its columns, as lists of literals."""
+    if matrix is None:
         return None
-    columns: list[list[str]] = []
-    if linear_map.function is None:
-        columns = [[dialect.number(value) for value in column] for column in linear_map.matrix.T]
-    return _Map(linear_map.element, linear_map.function, columns)
+    return [[dialect.number(value) for value in column] for column in matrix.T]
 
 
 def check(table: VectorTable, dialect: Dialect, *, values: bool) -> str:
@@ -228,7 +199,13 @@ def shared_ids(
     )
 
 
-def rows(table: VectorTable, dialect: Dialect, *, keep_one_in: int | None = None) -> str:
+def rows(
+    table: VectorTable,
+    dialect: Dialect,
+    *,
+    keep_one_in: int | None = None,
+    output: StableTable | None = None,
+) -> str:
     """The vectors x, for an engine that multiplies them itself.
 
     Args:
@@ -236,8 +213,15 @@ def rows(table: VectorTable, dialect: Dialect, *, keep_one_in: int | None = None
         dialect: The dialect to write.
         keep_one_in: Add a column `kept`: the id for one row in so many, chosen by a hash of the id,
             else NULL.
+        output: Add the id and the columns to keep, under the names that they have there.
     """
-    return _render("rows", dialect, t=_source(table, dialect), keep_one_in=keep_one_in)
+    return _render(
+        "rows",
+        dialect,
+        t=_source(table, dialect),
+        keep_one_in=keep_one_in,
+        output_id=identifier(output.id, dialect) if output else None,
+    )
 
 
 def shared_rows(
@@ -272,7 +256,7 @@ def gram(
     dimension: int,
     dialect: Dialect,
     *,
-    linear_map: LinearMap | None = None,
+    matrix: Matrix | None = None,
     other: VectorTable | None = None,
     weighted: bool = False,
     normalize: bool = False,
@@ -281,9 +265,9 @@ def gram(
 
     Args:
         table: The table.
-        dimension: Components of a row: after `linear_map`, if there is one.
+        dimension: Components of a row: after the matrix, if there is one.
         dialect: The dialect to write.
-        linear_map: The Gram matrix of the mapped rows instead.
+        matrix: (e, dimension): the Gram matrix of the rows times this instead.
         other: Only rows whose id this table has too, among its anchors.
         weighted: Multiply by the row weight.
         normalize: Give the rows length one first.
@@ -293,7 +277,7 @@ def gram(
         dialect,
         t=_source(table, dialect),
         dimension=dimension,
-        map=_map(linear_map, dialect),
+        matrix=_columns(matrix, dialect),
         other=_source(other, dialect) if other else None,
         weighted=weighted,
         normalize=normalize,
@@ -307,7 +291,7 @@ def cross_gram(
     reference_dimension: int,
     dialect: Dialect,
     *,
-    linear_map: LinearMap | None = None,
+    matrix: Matrix | None = None,
     normalize: bool = False,
 ) -> str:
     """Rows (side, i, j, value, n_rows) of the cross Gram matrix over the shared anchors, 1-based.
@@ -315,10 +299,10 @@ def cross_gram(
     Args:
         table: The run's table (x, index i).
         reference: The reference's stable table (y, index j).
-        dimension: Components of x: after `linear_map`, if there is one.
+        dimension: Components of x: after the matrix, if there is one.
         reference_dimension: Components of y.
         dialect: The dialect to write.
-        linear_map: Use the mapped rows of the run.
+        matrix: (e, dimension): use the run's rows times this.
         normalize: Give both rows of a pair length one first.
     """
     return _render(
@@ -328,13 +312,13 @@ def cross_gram(
         reference=_source(reference, dialect),
         dimension=dimension,
         reference_dimension=reference_dimension,
-        map=_map(linear_map, dialect),
+        matrix=_columns(matrix, dialect),
         normalize=normalize,
     )
 
 
-def apply(table: VectorTable, linear_map: LinearMap, output: StableTable, dialect: Dialect) -> str:
-    """The table with each vector x replaced by x times the map's matrix."""
+def apply(table: VectorTable, matrix: Matrix, output: StableTable, dialect: Dialect) -> str:
+    """The table with each vector x replaced by x times a matrix, (e, d)."""
     quoted = replace(
         output,
         id=identifier(output.id, dialect),
@@ -344,7 +328,7 @@ def apply(table: VectorTable, linear_map: LinearMap, output: StableTable, dialec
         "apply",
         dialect,
         t=_source(table, dialect),
-        map=_map(linear_map, dialect),
+        matrix=_columns(matrix, dialect),
         output=quoted,
     )
 
@@ -355,8 +339,8 @@ def cosine(
     dimension: int,
     dialect: Dialect,
     *,
-    linear_map: LinearMap,
-    raw_map: LinearMap | None,
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
     one_in: int,
 ) -> str:
     """One row of cosine figures between the run and the reference.
@@ -366,8 +350,9 @@ def cosine(
         reference: The reference's stable table.
         dimension: d, of the run's stable vectors; the reference's are padded with zeros.
         dialect: The dialect to write.
-        linear_map: From the run's raw vectors to its stable ones.
-        raw_map: From the reference's stable vectors back to its raw ones; None leaves out `before`.
+        matrix: From the run's raw vectors to its stable ones, (e, d).
+        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
+            `before`.
         one_in: Take one shared id in so many.
     """
     return _render(
@@ -376,15 +361,15 @@ def cosine(
         t=_source(table, dialect),
         reference=_source(reference, dialect),
         dimension=dimension,
-        map=_map(linear_map, dialect),
-        raw_map=_map(raw_map, dialect),
+        matrix=_columns(matrix, dialect),
+        raw_matrix=_columns(raw_matrix, dialect),
         one_in=one_in,
     )
 
 
 def scores(
-    raw: dict[str, VectorTable],
-    stable: dict[str, VectorTable],
+    raw: dict[Side, VectorTable],
+    stable: dict[Side, VectorTable],
     rows: int,
     dialect: Dialect,
 ) -> str:

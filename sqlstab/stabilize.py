@@ -1,12 +1,12 @@
-"""The flow of a run: sums in the engine, the small mathematics here, the transform in the engine."""
+"""The flow of a run: sums where the data is, the small mathematics here, the transform there."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 import secrets
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from sqlstab import __version__, checks, quality, solve, sql
+from sqlstab import __version__, checks, quality, solve
 from sqlstab.compute import ArrowCompute, Compute, InvalidVectors, Pair, SqlCompute
 from sqlstab.config import Options
 from sqlstab.engines.duckdb import DuckDBEngine
@@ -81,7 +81,10 @@ def stabilize(
         >>> run.figures["cosine"]["items"]["after"]["mean"]  # doctest: +SKIP
         0.904
     """
-    tables = {"users": _embedding_table(users), "items": _embedding_table(items)}
+    tables: dict[Side, EmbeddingTable] = {
+        "users": _embedding_table(users),
+        "items": _embedding_table(items),
+    }
     with _engine(engine) as session:
         job = _Job(session, options or Options(), progress or Silent())
         return job.run(tables, reference, Path(out) if out is not None else None)
@@ -195,10 +198,10 @@ class _Job:
     @contextmanager
     def _step(self, name: str, title: str) -> Iterator[Step]:
         started = time.perf_counter()
-        logger.info("%s", title)
         with self._progress.step(title) as step:
             yield step
         spent = time.perf_counter() - started
+        logger.info("%s: %.2f s", title, spent)
         self._timings[name] = self._timings.get(name, 0.0) + spent
 
     def _warn(self, message: str) -> None:
@@ -364,13 +367,8 @@ class _Job:
             )
             path = directory / f"{side}.parquet"
             matrix = getattr(transform, side).matrix
-            with (
-                self._step("apply", f"Writing {side}") as step,
-                self._compute.linear_map(table, matrix, output.element) as linear_map,
-            ):
-                statement = sql.apply(table, linear_map, output, self._engine.dialect)
-                size = 4 if output.element == self._engine.dialect.float else 8
-                self._engine.write(statement, path, size * output.dimension, step)
+            with self._step("apply", f"Writing {side}") as step:
+                self._compute.apply(table, matrix, output, path, tables[side].rows, step)
             written[side] = VectorTable(
                 side, str(path), table.id, output.layout, output.vector, output.element
             )
@@ -378,7 +376,7 @@ class _Job:
 
     def _element(self) -> str | None:
         dialect = self._engine.dialect
-        return {None: None, "float": dialect.float, "double": dialect.double}[
+        return {None: None, "float": dialect.real, "double": dialect.double}[
             self._options.output_type
         ]
 
@@ -415,7 +413,7 @@ class _Job:
                 f"The scores have rank {balance.rank}; {balance.dropped} of "
                 f"{transform.items.matrix.shape[0]} dimensions carry none."
             )
-        sides = {
+        sides: dict[str, Any] = {
             side: {
                 "rows": tables[side].rows,
                 "dimension": tables[side].dimension,
@@ -432,7 +430,7 @@ class _Job:
             "format": FORMAT,
             "sqlstab": __version__,
             "run_id": transform.run_id,
-            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             "inputs": {side: _described(tables[side].table) for side in SIDES},
             **sides,
             "dimension": transform.dimension,
@@ -454,7 +452,7 @@ class _Job:
 
 def _new_run_id() -> str:
     """Sorts by time, and does not collide."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = dt.datetime.now(dt.timezone.utc)
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 

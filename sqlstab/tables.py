@@ -107,7 +107,7 @@ def element_type(column_type: str) -> str | None:
 
 
 def _is_numeric(column_type: str, dialect: Dialect) -> bool:
-    return column_type.split("(")[0] in dialect.numeric
+    return column_type.split("(", maxsplit=1)[0] in dialect.numeric
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -351,7 +351,7 @@ def _check_types(
 def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:
     values = vector[1:] if layout == "long" else vector
     types = {element_type(c.type) if layout == "array" else c.type for c in values}
-    return dialect.float if types == {dialect.float} else dialect.double
+    return dialect.real if types == {dialect.real} else dialect.double
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ class SideTransform:
     Attributes:
         matrix: (e, d) float64; stable = raw @ matrix.
         inverse_matrix: (d, e) float64; raw = stable @ inverse_matrix.
-        invertible: Whether `inverse` restores raw vectors exactly, up to rounding. It does not where
-            a rank was requested, or where the other side gives no score to some direction.
+        invertible: Whether `inverse` restores raw vectors exactly, up to rounding. It does not
+            where a rank was requested, or where the other side gives no score to some direction.
     """
 
     matrix: Matrix

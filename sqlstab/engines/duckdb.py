@@ -15,7 +15,7 @@ from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -25,14 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sqlstab.sql")
 
 # Rows of vectors seldom compress: on 1,000,000 x 64 FLOAT, snappy saves 4% of the bytes and costs a
-# fifth of the time. `make bench` has the comparison.
+# fifth of the time.
 _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
-
-# A thread holds one row group in memory while it writes. Fresh memory is page faults: at 8 MiB (32,768
-# rows of e = 64) writing takes two thirds of the time that it takes at 122,880 rows, the default.
-_ROW_GROUP_BYTES = 8 * 2**20
-_ROW_GROUP_STEP = 2048  # DuckDB's vector size
-_ROW_GROUP_MOST = 122_880
 
 # Enough for two threads that write row groups of e = 64; joins and sorts beyond it go to disk.
 _MEMORY_LIMIT = "512MB"
@@ -132,35 +126,12 @@ class DuckDBEngine:
         with self._running(statement, None):
             yield from self._connection.sql(statement).to_arrow_reader(rows)
 
-    def write(self, statement: str, path: Path, row_bytes: int, step: Step | None = None) -> None:
-        """Run a query and write its rows, of about so many bytes each, to a Parquet file."""
+    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
+        """Run a query and write its rows to a Parquet file, in groups of so many rows."""
         target = sql.string(str(path), self.dialect)
-        rows = _ROW_GROUP_BYTES // row_bytes // _ROW_GROUP_STEP * _ROW_GROUP_STEP
-        rows = min(max(rows, _ROW_GROUP_STEP), _ROW_GROUP_MOST)
-        copy = f"COPY (\n{statement}) TO {target} ({_COPY_OPTIONS}, ROW_GROUP_SIZE {rows})\n"
+        copy = f"COPY (\n{statement}) TO {target} ({_COPY_OPTIONS}, ROW_GROUP_SIZE {row_group})\n"
         with self._running(copy, step):
             self._connection.execute(copy)
-
-    @contextmanager
-    def function(self, call: Callable[[Any], Any], argument: str, result: str) -> Iterator[str]:
-        """Register a vectorised function of one Arrow array for as long as the context lasts.
-
-        Yields:
-            The name that statements call it by.
-        """
-        self._names += 1
-        name = f"sqlstab_map_{self._names}"
-        self._connection.create_function(
-            name,
-            call,
-            [duckdb.dtype(argument)],
-            duckdb.dtype(result),
-            type="arrow",
-        )
-        try:
-            yield name
-        finally:
-            self._connection.remove_function(name)
 
     @contextmanager
     def table(self, rows: pa.Table) -> Iterator[str]:
