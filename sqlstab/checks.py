@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
 from sqlstab.errors import DataError
+from sqlstab.tables import base_type
 
 if TYPE_CHECKING:
     from sqlstab.engines.duckdb import DuckDBEngine
@@ -139,8 +140,9 @@ def check_joinable(engine: DuckDBEngine, table: VectorTable, reference: VectorTa
     Raises:
         DataError: Their types are not.
     """
-    types = {table.id.type, reference.id.type}
-    if len(types) == 1 or types <= engine.dialect.integer:
+    types = {base_type(table.id.type), base_type(reference.id.type)}
+    dialect = engine.dialect
+    if len(types) == 1 or types <= dialect.integer or types <= dialect.string:
         return
     raise DataError(
         f"{_about(table)} has ids {table.id.name} of type {table.id.type}, but the reference's "

@@ -18,6 +18,9 @@ class Dialect:
         array_base: Index of the first element of an array.
         numeric: Names of the types that a vector's elements may have.
         integer: Names of the types that compare as whole numbers.
+        string: Names of the types that compare as text.
+        id_types: Names of the types that an id can have: comparable, and kept by Parquet.
+        arrow_types: Names of the types that come back the same from Arrow by way of Parquet.
     """
 
     name: str
@@ -28,6 +31,9 @@ class Dialect:
     array_base: int
     numeric: frozenset[str]
     integer: frozenset[str]
+    string: frozenset[str]
+    id_types: frozenset[str]
+    arrow_types: frozenset[str]
 
     def number(self, value: float) -> str:
         """A literal of type double; a bare `0.94` would be a DECIMAL in several engines."""
@@ -35,20 +41,9 @@ class Dialect:
         return text if "E" in text else text + "E0"
 
 
-_INTEGER = frozenset(
-    [
-        "TINYINT",
-        "SMALLINT",
-        "INTEGER",
-        "BIGINT",
-        "HUGEINT",
-        "UTINYINT",
-        "USMALLINT",
-        "UINTEGER",
-        "UBIGINT",
-        "UHUGEINT",
-    ]
-)
+_INTEGER = frozenset("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT".split())
+_TEMPORAL = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS"}
+_PLAIN = _INTEGER | _TEMPORAL | {"VARCHAR", "BLOB", "BOOLEAN", "DECIMAL", "DOUBLE", "FLOAT"}
 
 DUCKDB = Dialect(
     name="duckdb",
@@ -57,6 +52,10 @@ DUCKDB = Dialect(
     double="DOUBLE",
     text="VARCHAR",
     array_base=1,
-    numeric=_INTEGER | {"FLOAT", "DOUBLE", "DECIMAL"},
+    numeric=_INTEGER | {"HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"},
     integer=_INTEGER,
+    string=frozenset({"VARCHAR", "ENUM"}),
+    # Parquet has no HUGEINT: DuckDB writes it as DOUBLE, which is no id.
+    id_types=_PLAIN | {"UUID", "ENUM", "TIMESTAMP_S", "TIMESTAMP_MS"},
+    arrow_types=_PLAIN,
 )

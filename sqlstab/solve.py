@@ -13,7 +13,7 @@ The stable vectors are `T M_T Omega` and `W M_W Omega`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -134,7 +134,7 @@ def refine(rough: Factor, gram: Matrix) -> Factor:
         gram: (T P)'(T P) with P = `rough.whitener`, (k, k).
     """
     triangle, whitener, _, condition = _square_root(gram)
-    return Factor(
+    refined = Factor(
         triangle=triangle @ rough.triangle,
         whitener=rough.whitener @ whitener,
         rows=rough.rows,
@@ -142,6 +142,22 @@ def refine(rough: Factor, gram: Matrix) -> Factor:
         method=rough.method,
         resolved=rough.resolved or condition < 1 / np.sqrt(EPS),
         white=condition,
+    )
+    return _without_dead(refined) if refined.resolved else refined
+
+
+def _without_dead(factor: Factor) -> Factor:
+    """The factor of the live directions alone; what is dead is a matter of rounding errors."""
+    rank = factor.rank
+    if rank == factor.triangle.shape[0]:
+        return factor
+    scale = factor.scale
+    _, values, right_t = np.linalg.svd(factor.triangle / scale, full_matrices=False)
+    values, right_t = values[:rank], right_t[:rank]
+    return replace(
+        factor,
+        triangle=values[:, None] * right_t * scale,
+        whitener=right_t.T / values / scale[:, None],
     )
 
 
@@ -246,7 +262,7 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
         users=users_matrix,
         items=items_matrix,
         singular_values=values,
-        dropped=size - kept,
+        dropped=items.triangle.shape[1] - kept,
         identity_error=float(np.max(np.abs(restored - product)) / values[0]),
         users_accuracy=_accuracy(users, users_matrix, root),
         items_accuracy=_accuracy(items, items_matrix, root),

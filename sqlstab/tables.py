@@ -106,8 +106,13 @@ def element_type(column_type: str) -> str | None:
     return match[1] if match else None
 
 
+def base_type(column_type: str) -> str:
+    """The name of a type without its parameters: `DECIMAL(18,3)` is a `DECIMAL`."""
+    return column_type.split("(", maxsplit=1)[0] if column_type[-1:] == ")" else column_type
+
+
 def _is_numeric(column_type: str, dialect: Dialect) -> bool:
-    return column_type.split("(", maxsplit=1)[0] in dialect.numeric
+    return base_type(column_type) in dialect.numeric
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -152,6 +157,12 @@ def resolve(
     """
     known = _Columns(table, side, columns)
     id_column = _find_id(table, side, known)
+    if base_type(id_column.type) not in dialect.id_types:
+        raise DataError(
+            f"{known.where}: the id column {id_column.name} has type {id_column.type}, which "
+            "cannot serve as an id; cast it to an integer of at most 64 bits or to a string in a "
+            f"view, or name another column with --{side}-id."
+        )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
     if table.weight is not None:
         weight = known.get(table.weight, "row weight")
