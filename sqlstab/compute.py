@@ -101,7 +101,8 @@ class Compute(Protocol):
                 `cosines`.
 
         Raises:
-            InvalidVectors: A vector cannot be summed; only where bad vectors are noticed.
+            InvalidVectors: A sum overflows; or, where bad vectors are noticed, a vector cannot be
+                summed.
         """
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
@@ -259,6 +260,8 @@ class SqlCompute:
         for row in self._engine.query(statement, step):
             i, j, rows = row["i"] - 1, row["j"] - 1, row["n_rows"]
             matrix[i, j] = matrix[j, i] = row["value"] or 0.0
+        if not np.isfinite(matrix).all():
+            raise InvalidVectors
         return Gram(matrix, rows)
 
 
@@ -294,7 +297,8 @@ class ArrowCompute:
             dimension = vectors.shape[1]
             x = vectors if whitener is None else vectors @ whitener
             # numpy sees that both factors are one array and calls BLAS's dsyrk.
-            total += x.T @ x
+            with np.errstate(over="ignore", invalid="ignore"):
+                total += x.T @ x
             seen += len(batch)
             if keep_one_in:
                 kept.append(batch.filter(batch.column(1).is_valid()))

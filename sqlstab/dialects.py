@@ -41,7 +41,9 @@ class Dialect:
         return text if "E" in text else text + "E0"
 
 
-_INTEGER = frozenset("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT".split())
+_INTEGER = frozenset(
+    f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")
+) | {"INTEGER", "UINTEGER"}
 _TEMPORAL = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS"}
 _PLAIN = _INTEGER | _TEMPORAL | {"VARCHAR", "BLOB", "BOOLEAN", "DECIMAL", "DOUBLE", "FLOAT"}
 

@@ -270,7 +270,12 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
 
 
 def _accuracy(side: Factor, matrix: Matrix, root: Matrix) -> float:
-    """Bound on the balanced Gram matrix's relative error: of the sums, and of the products T M."""
+    """Bound on the balanced Gram matrix's relative error: of the sums, and of the products T M.
+
+    1, that is none, where the passes taken left a direction unresolved.
+    """
+    if not side.resolved:
+        return 1.0
     scaled = np.linalg.norm(side.scale[:, None] * matrix, axis=0) / root
     return side.summation_error + float(16 * EPS * side.spectrum[0] * np.max(scaled))
 

@@ -97,7 +97,7 @@ class DuckDBEngine:
         """The columns of a file, a glob, a table or a view.
 
         Raises:
-            DataError: There is no such relation.
+            DataError: There is no such relation, or it cannot be read.
         """
         statement = f"DESCRIBE SELECT * FROM {sql.relation(relation, self.dialect)}"
         logger.debug("%s", statement)
@@ -111,7 +111,7 @@ class DuckDBEngine:
                 f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
             ) from error
         except duckdb.Error as error:
-            raise EngineError(f"{relation} cannot be read: {_first_line(error)}") from error
+            raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
         return [Column(row[0], row[1]) for row in rows]
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:

@@ -1,0 +1,50 @@
+# `make demo` and `make test` set up what they need in .venv; PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format golden bench bench-memory clean
+
+demo: $(VENV)/core.stamp
+	$(BIN)/sqlstab demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Rewrite the rendered statements in tests/golden after a change of sql/; review the difference.
+golden: $(VENV)/dev.stamp
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
+
+# Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
+bench: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/run.py
+
+# Peak memory on 10,000,000 users; needs 8 GB of disk.
+bench-memory: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/memory.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/python.stamp:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "sqlstab needs Python 3.10 or newer")'
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	  echo "The venv module is missing or incomplete: on Debian or Ubuntu, apt install python3-venv."; exit 1; }
+	touch $@
+
+$(VENV)/core.stamp: $(VENV)/python.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/core.stamp

@@ -1,0 +1,233 @@
+"""Bad input: one error that names table, column, count, example and remedy; nothing is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from sqlstab import DataError, EmbeddingTable, Options, stabilize
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+
+STRATEGIES = ("arrow", "sql")
+
+GOOD = "SELECT i AS id, [random(), random(), random()]::FLOAT[] AS v FROM range(60) r(i)"
+# A select list on (id, v) of GOOD -> what the error must say, and how many rows are left by drop.
+BAD_ARRAYS = {
+    "CASE WHEN id < 2 THEN NULL ELSE id END AS id, v": ("2 NULL ids", 58),
+    "id // 2 AS id, v": ("30 rows whose id has occurred before .for example id 0", None),
+    "greatest(id, 1) AS id, v": ("1 rows whose id has occurred before .for example id 1", 58),
+    "id, CASE WHEN id = 7 THEN NULL ELSE v END AS v": ("1 vectors that are NULL.*id 7", 59),
+    "id, CASE WHEN id > 57 THEN v[:2] ELSE v END AS v": (
+        "2 vectors of another length than 3 .for example id 58",
+        58,
+    ),
+    "id, CASE WHEN id = 0 THEN []::FLOAT[] ELSE v END AS v": (
+        "1 vectors of another length.*id 0",
+        59,
+    ),
+    "id, CASE WHEN id = 5 THEN [1, NULL, 2]::FLOAT[] ELSE v END AS v": (
+        "1 vectors with a NULL in them.*id 5",
+        59,
+    ),
+    "id, CASE WHEN id = 5 THEN [1, 'NaN'::FLOAT, 2] ELSE v END AS v": (
+        "1 vectors with a NaN or infinite component.*id 5",
+        59,
+    ),
+    "id, CASE WHEN id = 0 THEN ['-inf'::FLOAT, 'inf'::FLOAT, 2] ELSE v END AS v": (
+        "1 vectors with a NaN or infinite component.*id 0",
+        59,
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def tables(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SELECT setseed(0.5)")
+    connection.execute(f"CREATE TABLE good AS {GOOD}")
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, out: Path, users: Any = "bad", **options: Any
+) -> Any:
+    reference = options.pop("reference", None)
+    return stabilize(users, "good", reference, out, engine=connection, options=Options(**options))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("select", BAD_ARRAYS)
+def test_bad_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, select: str, strategy: str
+) -> None:
+    message, left = BAD_ARRAYS[select]
+    connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
+    with pytest.raises(
+        DataError, match=f"users table bad .id id, vector v. has.*{message}"
+    ) as error:
+        run(connection, tmp_path / "out", strategy=strategy)
+    assert "--on-invalid drop" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+    if left is None:
+        with pytest.raises(DataError, match="no valid row"):
+            run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
+        return
+    found = run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
+    assert found.figures["users"]["rows"] == left
+    assert sum(found.figures["users"]["left_out"].values()) >= 1
+    written = connection.execute(
+        f"SELECT count(*), count(DISTINCT id) FROM '{tmp_path}/out/users.parquet'"
+    ).fetchone()
+    assert written == (left, left)
+    assert any("left out" in warning for warning in found.figures["warnings"])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [
+        (
+            "id, v[1] AS e0, v[2] AS e1, CASE WHEN id = 3 THEN NULL ELSE v[3] END AS e2",
+            "NULL in them",
+        ),
+        ("id, v[1] AS e0, v[2] AS e1, CASE WHEN id = 3 THEN 'NaN' ELSE v[3] END AS e2", "NaN"),
+    ],
+)
+def test_bad_wide_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, select: str, message: str, strategy: str
+) -> None:
+    connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
+    with pytest.raises(DataError, match=f"vector e0, e1, e2.*1 vectors.*{message}.*example id 3"):
+        run(connection, tmp_path / "out", strategy=strategy)
+    found = run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
+    assert found.figures["users"]["rows"] == 59
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("NOT (id = 4 AND dim = 1)", "1 vectors that are NULL or lack a dimension.*id 4"),
+        ("NOT (id = 4 AND dim = 0)", "1 vectors that are NULL or lack a dimension.*id 4"),
+        ("NOT (id = 4 AND dim = 2)", "1 vectors of another length.*id 4"),
+    ],
+)
+def test_bad_long_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, where: str, message: str, strategy: str
+) -> None:
+    connection.execute(
+        "CREATE TABLE bad AS FROM ("
+        "SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good"
+        f") WHERE {where}"
+    )
+    with pytest.raises(DataError, match=f"vector dim, value.*{message}"):
+        run(connection, tmp_path / "out", strategy=strategy)
+    found = run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
+    assert found.figures["users"]["rows"] == 59
+
+
+def test_a_dimension_that_stands_twice(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    connection.execute(
+        "CREATE TABLE bad AS SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good "
+        "UNION ALL SELECT 9, 1, 0.5"
+    )
+    with pytest.raises(DataError, match=r"1 vectors that are NULL or lack a dimension.*id 9"):
+        run(connection, tmp_path / "out")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_bad_weights(connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str) -> None:
+    connection.execute("CREATE TABLE bad AS SELECT *, 1.0 - id AS w FROM good")
+    with pytest.raises(DataError, match=r"weight w.*58 rows with a NULL, negative.*example id 2"):
+        run(connection, tmp_path / "out", EmbeddingTable("bad", weight="w"), strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    ("sql", "table", "message"),
+    [
+        ("CREATE TABLE bad AS FROM good LIMIT 0", {}, "bad has no rows"),
+        ("CREATE TABLE bad AS FROM good", {"filter": "id > 1000"}, "no rows that meet the filter"),
+        ("CREATE TABLE bad AS SELECT id, NULL::FLOAT[] AS v FROM good", {}, "no vector in any row"),
+        (
+            "CREATE TABLE bad AS SELECT id, list_append(v, 1) AS v FROM good",
+            {},
+            "vectors of 4 components .v., but items table good has 3",
+        ),
+        ("CREATE TABLE bad AS SELECT id, [0, 0, 0]::FLOAT[] AS v FROM good", {}, "are zero"),
+        (
+            "CREATE TABLE bad AS SELECT id, [1e200, 1, id]::DOUBLE[] AS v FROM good",
+            {},
+            "squares overflow",
+        ),
+        ("SELECT 1", {}, "There is no table or view bad"),
+    ],
+)
+def test_tables_that_cannot_be_used(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    sql: str,
+    table: dict[str, Any],
+    message: str,
+    strategy: str,
+) -> None:
+    connection.execute(sql)
+    with pytest.raises(DataError, match=message):
+        run(connection, tmp_path / "out", EmbeddingTable("bad", **table), strategy=strategy)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"There is no file .*nowhere.parquet"):
+        stabilize(tmp_path / "nowhere.parquet", tmp_path / "nothing.parquet")
+
+
+def test_a_file_that_is_not_parquet(tmp_path: Path) -> None:
+    (tmp_path / "u.parquet").write_text("hello")
+    with pytest.raises(DataError, match=r"u\.parquet"):
+        stabilize(tmp_path / "u.parquet", tmp_path / "u.parquet")
+
+
+@pytest.mark.parametrize(
+    ("cast", "joins"),
+    [("BIGINT", True), ("UTINYINT", True), ("VARCHAR", False), ("DOUBLE", False), ("DATE", False)],
+)
+def test_ids_must_be_comparable(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, cast: str, joins: bool
+) -> None:
+    connection.execute("CREATE TABLE bad AS FROM good")
+    first = run(connection, tmp_path / "first")
+    value = "DATE '2020-01-01' + id::INTEGER" if cast == "DATE" else f"id::{cast}"
+    connection.execute(f"CREATE OR REPLACE TABLE bad AS SELECT {value} AS id, v FROM good")
+    if joins:
+        found = run(connection, tmp_path / "out", reference=first)
+        assert found.figures["alignment"]["shared_users"] == 60
+        return
+    with pytest.raises(DataError, match=f"ids id of type {cast}, but .* is BIGINT: cast one"):
+        run(connection, tmp_path / "out", reference=first)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_invalid_rows_take_no_part_in_the_alignment_either(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str
+) -> None:
+    connection.execute("CREATE TABLE bad AS FROM good")
+    first = run(connection, tmp_path / "first")
+    connection.execute("UPDATE bad SET v = ['NaN'::FLOAT, 1, 1] WHERE id < 10")
+    found = run(
+        connection,
+        tmp_path / "out",
+        reference=first,
+        strategy=strategy,
+        on_invalid="drop",
+        anchor="users",
+    )
+    assert found.figures["cosine"]["users"]["rows"] == 50
+    assert found.figures["cosine"]["users"]["after"]["mean"] == pytest.approx(1, abs=1e-3)
+    assert np.isfinite(found.figures["alignment"]["relative_residual"])

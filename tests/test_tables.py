@@ -1,0 +1,126 @@
+"""Finding the id and the vector from a relation's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sqlstab import DataError, EmbeddingTable, UsageError
+from sqlstab.dialects import DUCKDB
+from sqlstab.tables import Column, resolve, stable_table
+
+WIDE = [f"e{k} FLOAT" for k in range(4)]
+
+
+def columns(*texts: str) -> list[Column]:
+    return [Column(*text.split(" ", 1)) for text in texts]
+
+
+def resolved(texts: list[str], side: Any = "items", **table: Any) -> Any:
+    return resolve(EmbeddingTable("t", **table), side, columns(*texts), DUCKDB)
+
+
+@pytest.mark.parametrize(
+    ("texts", "id_name", "layout", "vector", "element"),
+    [
+        (["id BIGINT", "v FLOAT[]"], "id", "array", "v", "FLOAT"),
+        (["id BIGINT", "v FLOAT[64]"], "id", "array", "v", "FLOAT"),
+        (["id BIGINT", "v DOUBLE[]"], "id", "array", "v", "DOUBLE"),
+        (["id BIGINT", "v INTEGER[]"], "id", "array", "v", "DOUBLE"),
+        (["id BIGINT", "v DECIMAL(9,3)[]"], "id", "array", "v", "DOUBLE"),
+        (["ITEM_ID VARCHAR", "v FLOAT[]", "tags VARCHAR[]"], "ITEM_ID", "array", "v", "FLOAT"),
+        (["movie_id VARCHAR", "v FLOAT[]"], "movie_id", "array", "v", "FLOAT"),
+        (["id BIGINT", *WIDE], "id", "wide", "e0..e3", "FLOAT"),
+        (["id BIGINT", *WIDE, "year INTEGER"], "id", "wide", "e0..e3", "FLOAT"),
+        (["id BIGINT", *WIDE[::-1]], "id", "wide", "e0..e3", "FLOAT"),
+        (["id BIGINT", "f01 FLOAT", "f02 DOUBLE"], "id", "wide", "f01, f02", "DOUBLE"),
+        (["id BIGINT", "dim INTEGER", "value FLOAT"], "id", "long", "dim, value", "FLOAT"),
+        (["value DOUBLE", "i INTEGER", "id UUID"], "id", "long", "i, value", "DOUBLE"),
+        (["id BIGINT", "a1 FLOAT", "a3 FLOAT", "v FLOAT[]"], "id", "array", "v", "FLOAT"),
+    ],
+)
+def test_found(texts: list[str], id_name: str, layout: str, vector: str, element: str) -> None:
+    table = resolved(texts)
+    assert (table.id.name, table.layout, table.vector_names(), table.element) == (
+        id_name,
+        layout,
+        vector,
+        element,
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "layout", "want"),
+    [
+        ("e0..e3", None, ("e0", "e1", "e2", "e3")),
+        ("e1..e2", None, ("e1", "e2")),
+        ("e*", None, ("e0", "e1", "e2", "e3")),
+        ("e3, e0", None, ("e3", "e0")),
+        (["e0", "e2"], None, ("e0", "e2")),
+        ("v", None, ("v",)),
+        ("V", None, ("v",)),
+        ("k,w", "long", ("k", "w")),
+        ("odd..name", None, ("odd..name",)),
+    ],
+)
+def test_named(spec: Any, layout: Any, want: tuple[str, ...]) -> None:
+    texts = ["id BIGINT", "v FLOAT[]", *WIDE, "k INTEGER", "w FLOAT", "odd..name FLOAT[]"]
+    assert resolved(texts, vector=spec, layout=layout).vector == want
+
+
+@pytest.mark.parametrize(
+    ("texts", "table", "error", "message"),
+    [
+        (
+            ["id BIGINT", "v FLOAT[]", "w FLOAT[]"],
+            {},
+            UsageError,
+            "more than one .*v .*w .*-vector",
+        ),
+        (["id BIGINT", "v FLOAT[]", *WIDE], {}, UsageError, "more than one"),
+        (["id BIGINT", "name VARCHAR"], {}, DataError, "no vector .*name VARCHAR"),
+        (["a FLOAT", "v FLOAT[]"], {}, UsageError, "which column is the id.*--items-id"),
+        (["a_id INT", "b_id INT", "v FLOAT[]"], {}, UsageError, "which column is the id"),
+        (["id BIGINT", "v FLOAT[]"], {"id": "key"}, DataError, "no column key for the id"),
+        (["id BIGINT", "v FLOAT[]"], {"vector": "x"}, DataError, "no column x for the vector"),
+        (["id BIGINT", *WIDE], {"vector": "e0..e9"}, DataError, "no column e4"),
+        (["id BIGINT", *WIDE], {"vector": "e3..e0"}, UsageError, "no range of columns"),
+        (["id BIGINT", *WIDE], {"vector": "f*"}, DataError, "begins with f"),
+        (["id BIGINT", *WIDE], {"vector": "e0,e0"}, UsageError, "named twice"),
+        (["id BIGINT", *WIDE], {"vector": []}, UsageError, "empty"),
+        (["id BIGINT", "v VARCHAR[]"], {"vector": "v"}, DataError, "v VARCHAR"),
+        (["id BIGINT", "v VARCHAR"], {"vector": "v"}, DataError, "not numeric: v VARCHAR"),
+        (["id STRUCT(a INTEGER)", "v FLOAT[]"], {}, DataError, "cannot serve as an id"),
+        (["id HUGEINT", "v FLOAT[]"], {}, DataError, "cannot serve as an id"),
+        (["id BIGINT", "v FLOAT[]"], {"weight": "w"}, DataError, "no column w for the row weight"),
+        (["id BIGINT", "v FLOAT[]", "w DATE"], {"weight": "w"}, DataError, "w has type DATE"),
+        (["id BIGINT", "v FLOAT[]"], {"keep": ["x"]}, DataError, "no column x for the column"),
+        (["id BIGINT", "v FLOAT[]"], {"keep": ["v"], "vector": "v"}, UsageError, "same time"),
+        (
+            ["id BIGINT", "dim INTEGER", "value FLOAT", "x INTEGER"],
+            {"keep": ["x"]},
+            UsageError,
+            "long layout",
+        ),
+        (["id BIGINT", *WIDE], {"vector": "e0,e1,e2", "layout": "long"}, UsageError, "two columns"),
+    ],
+)
+def test_refused(texts: list[str], table: dict[str, Any], error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        resolved(texts, **table)
+
+
+def test_stable_columns_are_named_like_the_raw_ones() -> None:
+    table = resolved(["id BIGINT", "f1 FLOAT", "f2 FLOAT"])
+    assert stable_table(table, 2, None, None).vector == ("f1", "f2")
+    assert stable_table(table, 3, None, None).vector == ("f1", "f2", "f3")
+    assert stable_table(table, 2, "array", None).vector == ("embedding",)
+    assert stable_table(table, 2, "long", "DOUBLE").vector == ("dim", "value")
+    assert stable_table(table, 2, "long", "DOUBLE").element == "DOUBLE"
+
+
+def test_stable_columns_do_not_collide() -> None:
+    table = resolved(["id BIGINT", "v FLOAT[]", "e1 INTEGER"], keep=["e1"])
+    with pytest.raises(UsageError, match="column e1 would"):
+        stable_table(table, 2, "wide", None)
