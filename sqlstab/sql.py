@@ -8,7 +8,6 @@ e = 64 sqlglot takes half a second for one, and its time grows with e squared.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -47,17 +46,25 @@ def _environment() -> jinja2.Environment:
 
 def _render(template: str, dialect: Dialect, **context: Any) -> str:
     text = _environment().get_template(f"{template}.sql.jinja").render(dialect=dialect, **context)
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    return f"{text}\n"
+
+
+def _one_line(text: str, what: str) -> str:
+    """Refuse line breaks: the templates indent line by line, which would change such a text."""
+    if text.splitlines() != [text]:
+        raise UsageError(f"The {what} {text!r} must be one line of text.")
+    return text
 
 
 def identifier(name: str, dialect: Dialect) -> str:
     """A quoted column name."""
-    return exp.to_identifier(name, quoted=True).sql(dialect=dialect.sqlglot)
+    one_line = _one_line(name, "name")
+    return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
 
 
 def string(text: str, dialect: Dialect) -> str:
     """A quoted string."""
-    return exp.Literal.string(text).sql(dialect=dialect.sqlglot)
+    return exp.Literal.string(_one_line(text, "path")).sql(dialect=dialect.sqlglot)
 
 
 def file_reader(relation: str) -> str | None:
@@ -120,7 +127,7 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries and parameters are not allowed."
         )
-    return re.sub(r"\s*\n\s*", " ", tree.sql(dialect=dialect.sqlglot, comments=False))
+    return _one_line(tree.sql(dialect=dialect.sqlglot, comments=False), "condition")
 
 
 @dataclass(frozen=True)

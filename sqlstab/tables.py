@@ -180,11 +180,11 @@ def resolve(
             f"{known.where}: the long layout has one row per dimension, so no further column can "
             f"be kept; leave out keep ({_listed([c.name for c in keep])})."
         )
-    clash = {id_column.name, *(c.name for c in keep)} & {c.name for c in vector}
-    if clash:
+    used = [column.name for column in (id_column, *vector, *keep)]
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice:
         raise UsageError(
-            f"{known.where}: {_listed(sorted(clash))} cannot be part of the vector and the id or "
-            "a kept column at the same time."
+            f"{known.where}: {_listed(twice)} is named twice as id, vector or column to keep."
         )
     return VectorTable(
         side=side,
@@ -355,8 +355,6 @@ def _check_types(
             f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
             "Cast in a view, or name other columns."
         )
-    if len({column.name for column in vector}) != len(vector):
-        raise UsageError(f"{known.where}: a vector column is named twice.")
 
 
 def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:

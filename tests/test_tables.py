@@ -96,7 +96,12 @@ def test_named(spec: Any, layout: Any, want: tuple[str, ...]) -> None:
         (["id BIGINT", "v FLOAT[]"], {"weight": "w"}, DataError, "no column w for the row weight"),
         (["id BIGINT", "v FLOAT[]", "w DATE"], {"weight": "w"}, DataError, "w has type DATE"),
         (["id BIGINT", "v FLOAT[]"], {"keep": ["x"]}, DataError, "no column x for the column"),
-        (["id BIGINT", "v FLOAT[]"], {"keep": ["v"], "vector": "v"}, UsageError, "same time"),
+        (
+            ["id BIGINT", "v FLOAT[]"],
+            {"keep": ["v"], "vector": "v"},
+            UsageError,
+            "v is named twice",
+        ),
         (
             ["id BIGINT", "dim INTEGER", "value FLOAT", "x INTEGER"],
             {"keep": ["x"]},

@@ -1,0 +1,27 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    id AS "id",
+    unnest(range(0, 3)) AS "dim",
+    unnest(CAST(s AS DOUBLE[])) AS "value"
+FROM (
+    SELECT
+        id,
+        list_transform([
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ], lambda c: list_dot_product(c, x)) AS s
+    FROM (
+        SELECT
+            t."id" AS id,
+            -- NULL where a dimension is missing or stands twice.
+            CASE
+                WHEN count(DISTINCT t."dim") = count(*)
+                    AND max(t."dim") - min(t."dim") + 1 = count(*)
+                    AND min(t."dim") = (SELECT min(t."dim") FROM "lake"."users" AS t)
+                THEN list(CAST(t."value" AS DOUBLE) ORDER BY t."dim")
+            END AS x
+        FROM "lake"."users" AS t
+        GROUP BY t."id"
+    ) AS r
+) AS stable

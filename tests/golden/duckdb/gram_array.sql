@@ -1,0 +1,33 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    sums[i][j - i + 1] AS value,
+    n_rows
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        [
+            [sum(x1 * x1), sum(x1 * x2), sum(x1 * x3)],
+            [sum(x2 * x2), sum(x2 * x3)],
+            [sum(x3 * x3)]
+        ] AS sums
+    FROM (
+        SELECT
+            CAST(x[1] AS DOUBLE) AS x1,
+            CAST(x[2] AS DOUBLE) AS x2,
+            CAST(x[3] AS DOUBLE) AS x3
+        FROM (
+            SELECT
+                t."id" AS id,
+                CAST(t."embedding" AS FLOAT[]) AS x
+            FROM "items" AS t
+        ) AS r
+    ) AS components
+) AS gram
+CROSS JOIN range(1, 4) AS r(i)
+CROSS JOIN range(1, 4) AS c(j)
+WHERE i <= j
+ORDER BY i, j

@@ -1,0 +1,12 @@
+-- The vectors of the items.
+SELECT
+    x,
+    id AS "item_id",
+    k1 AS "genre"
+FROM (
+    SELECT
+        t."item_id" AS id,
+        CAST([t."e0", t."e1", t."e2"] AS FLOAT[]) AS x,
+        t."genre" AS k1
+    FROM read_parquet('data/items-*.parquet') AS t
+) AS r

@@ -1,0 +1,148 @@
+"""The command line, as a person or a scheduler meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from sqlstab import Run
+from sqlstab.cli import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sqlstab(*arguments: Any, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "sqlstab", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def tables(model: Any) -> list[Any]:
+    source = model()
+    return ["--users", source / "users.parquet", "--items", source / "items.parquet"]
+
+
+def test_two_runs(tmp_path: Path, tables: list[Any]) -> None:
+    first = sqlstab("run", *tables, "--out", tmp_path / "monday")
+    assert "new, 6 principal axes" in first.stdout
+    assert "Writing users" in first.stderr.splitlines()
+    second = sqlstab(
+        "run", *tables, "--reference", tmp_path / "monday", "--out", tmp_path / "tuesday"
+    )
+    assert "90 x 6, 90 shared with the reference" in second.stdout
+    assert "1.000 before -> 1.000 after" in second.stdout
+    assert "kept, to" in second.stdout
+    assert str(tmp_path / "tuesday") in second.stdout
+
+
+def test_json_is_run_json(tmp_path: Path, tables: list[Any]) -> None:
+    done = sqlstab("run", *tables, "--out", tmp_path / "run", "--json", "-q")
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == Run.load(tmp_path / "run").figures
+
+
+def test_quiet_and_verbose_and_sql(tmp_path: Path, tables: list[Any]) -> None:
+    quiet = sqlstab("run", *tables, "--out", tmp_path / "run", "-q")
+    assert quiet.stdout == quiet.stderr == ""
+    verbose = sqlstab("run", *tables, "--out", tmp_path / "run", "-v")
+    assert any(line.startswith("Summing users: 0.") for line in verbose.stderr.splitlines())
+    shown = sqlstab("run", *tables, "--out", tmp_path / "run", "-q", "--show-sql")
+    assert "SELECT" in shown.stderr
+    assert "read_parquet" in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_table_options(tmp_path: Path, tables: list[Any]) -> None:
+    options = ["--id", "id", "--vector", "embedding", "--users-layout", "array"]
+    options += ["--users-filter", "id < 100", "--items-filter", "id >= 0", "--keep", "id"]
+    sqlstab("run", *tables, "--out", tmp_path / "a", *options, code=2)  # id cannot be kept twice
+    done = sqlstab("run", *tables, "--out", tmp_path / "a", *options[:-2], "--json")
+    assert json.loads(done.stdout)["users"]["rows"] == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run"], 2, "Missing option"),
+        (["walk"], 2, "No such command"),
+        (["run", "--rank", "0"], 2, "0 is not in the range"),
+        (["run", "--users", "a", "--items", "b", "--out", "{out}"], 4, "no table or view a"),
+        (
+            ["run", "--users", "no.parquet", "--items", "b", "--out", "{out}"],
+            4,
+            "no file no.parquet",
+        ),
+        (["run", "{tables}", "--out", "{out}", "--anchor", "movies"], 2, "anchor must be"),
+        (["run", "{tables}", "--out", "{out}", "--layout", "tall"], 2, "layout is 'tall'"),
+        (["run", "{tables}", "--out", "{out}", "--filter", "1; DROP TABLE x"], 2, "condition"),
+        (["run", "{tables}", "--out", "{out}", "--filter", "nothing = 1"], 3, "nothing"),
+        (["run", "{tables}", "--out", "{out}", "--id", "key"], 4, "no column key"),
+        (["run", "{tables}", "--out", "{out}", "--reference", "{out}"], 4, "not a run directory"),
+        (["run", "{tables}", "--out", "{out}", "--database", "{out}"], 3, "cannot be opened"),
+        (["run", "{tables}", "--out", "{out}", "--memory-limit", "lots"], 2, "memory limit"),
+        (["run", "{tables}", "--out", "/proc/run"], 2, "cannot be written"),
+    ],
+)
+def test_exit_codes(
+    tmp_path: Path, tables: list[Any], arguments: list[str], code: int, message: str
+) -> None:
+    out = str(tmp_path / "out")
+    given: list[Any] = []
+    for argument in arguments:
+        given += tables if argument == "{tables}" else [argument.replace("{out}", out)]
+    done = sqlstab(*given, code=code, cwd=tmp_path)
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
+    script = (
+        "import signal, sys; from sqlstab import cli, stabilize; from sqlstab.compute import "
+        "ArrowCompute; ArrowCompute.apply = lambda *a: signal.raise_signal(signal.SIGINT); "
+        f"sys.argv = ['sqlstab', 'run', *{list(map(str, tables))}, '--out', '{tmp_path}/run']; "
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert "Interrupted; nothing was replaced." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_every_command_and_option_has_help() -> None:
+    for name, command in cli.commands.items():
+        assert command.short_help, name
+        assert command.help, name
+        for parameter in command.params:
+            assert isinstance(parameter, click.Option)
+            assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_help_and_version() -> None:
+    assert "retrained recommender" in sqlstab("--help").stdout
+    assert "--reference" in sqlstab("run", "-h").stdout
+    assert sqlstab("--version").stdout.startswith("sqlstab, version 0.")
+
+
+def test_nothing_is_said_at_exit(tmp_path: Path, tables: list[Any]) -> None:
+    """DuckDB's bindings complain at exit about whatever still refers to a connection."""
+    for strategy in ("arrow", "sql"):
+        done = sqlstab("run", *tables, "--out", tmp_path / "run", "-q", "--strategy", strategy)
+        assert done.stderr == ""

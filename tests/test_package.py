@@ -1,0 +1,86 @@
+"""The wheel and the sdist hold what they must, and the wheel works alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The sdist, and the wheel that is built from it."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", out, ROOT],
+        check=True,
+        capture_output=True,
+    )
+    return {"wheel": next(out.glob("*.whl")), "sdist": next(out.glob("*.tar.gz"))}
+
+
+def tracked(*folders: str) -> set[str]:
+    """Files below these folders, without what Python leaves there."""
+    return {
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_contents_of_the_wheel(built: dict[str, Path]) -> None:
+    with zipfile.ZipFile(built["wheel"]) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        licences = {name for name in archive.namelist() if "/licenses/" in name}
+    templates = {f"sqlstab/templates/{Path(name).name}" for name in tracked("sql")}
+    assert names == tracked("sqlstab") | templates
+    assert "sqlstab/py.typed" in names
+    assert {Path(name).name for name in licences} == {"LICENSE", "LICENSE-MovieTweetings.txt"}
+    assert built["wheel"].stat().st_size < 4.2e6
+
+
+def test_contents_of_the_sdist(built: dict[str, Path]) -> None:
+    with tarfile.open(built["sdist"]) as archive:
+        names = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
+    assert tracked("sqlstab", "sql", "tests") <= names
+    assert {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile"} <= names
+    # The version of the data with the interactions stays out.
+    assert not [name for name in names if "interactions" in name]
+
+
+def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
+    """In a clean environment, from another directory, with nothing but its own dependencies."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    # What pip and Python read from this environment must not leak into the new one.
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    run = {"capture_output": True, "text": True, "env": environment}
+    subprocess.run([python, "-m", "pip", "install", "-q", built["wheel"]], check=True, **run)
+    (tmp_path / "elsewhere").mkdir()
+    done = subprocess.run(
+        [tmp_path / "venv/bin/sqlstab", "demo", "-q"], cwd=tmp_path / "elsewhere", check=True, **run
+    )
+    assert "No score changed" in done.stdout
+
+
+def test_imports_are_declared() -> None:
+    """Whatever the package imports is one of its dependencies."""
+    project = (ROOT / "pyproject.toml").read_text()
+    declared = project.split("dependencies = [")[1].split("\n]")[0]
+    names = set(re.findall(r'^ +"([a-z0-9-]+)', declared, re.MULTILINE))
+    imported = set()
+    for path in (ROOT / "sqlstab").rglob("*.py"):
+        text = path.read_text()
+        imported |= set(re.findall(r"^ *(?:import|from) ([a-z0-9_]+)", text, re.MULTILINE))
+    foreign = imported - set(sys.stdlib_module_names) - {"sqlstab"}
+    assert foreign == names

@@ -1,0 +1,222 @@
+"""A run directory is replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from sqlstab import DataError, Run, UsageError, runs, stabilize
+from sqlstab.runs import staging
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def write_run(out: Path, text: str) -> None:
+    with staging(out) as directory:
+        (directory / "run.json").write_text(text)
+
+
+@pytest.fixture(params=["exchange", "two renames"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "two renames":
+        monkeypatch.setattr(runs, "_exchange", lambda *_: False)
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_run_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for text in ("first", "second"):
+        write_run(out, text)
+        assert contents(out) == {"run.json": text.encode()}
+        assert list(tmp_path.iterdir()) == [out]
+    assert out.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_an_error_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    write_run(out, "first")
+
+    def fail() -> None:
+        with staging(out) as directory:
+            (directory / "run.json").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert contents(out) == {"run.json": b"first"}
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_kill_between_two_renames_is_mended(tmp_path: Path) -> None:
+    """Where the system cannot exchange two directories."""
+    out = tmp_path / "run"
+    write_run(out, "first")
+    out.rename(tmp_path / ".run.previous")
+
+    def fail() -> None:
+        with staging(out):
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        fail()
+    assert contents(out) == {"run.json": b"first"}
+
+
+def test_a_run_at_work_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with staging(out) as first:
+        (first / "run.json").write_text("first")
+        write_run(out, "second")
+        assert (first / "run.json").exists()
+    assert contents(out) == {"run.json": b"first"}
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_what_is_not_a_run_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    write_run(out, "first")
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt.*would be lost"):
+        write_run(out, "second")
+    assert contents(out) == {"run.json": b"first", "notes.txt": b"mine"}
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="not a directory"):
+        write_run(tmp_path / "file", "second")
+    (tmp_path / "link").symlink_to(out)
+    with pytest.raises(UsageError, match="not a directory"):
+        write_run(tmp_path / "link", "second")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_run(tmp_path / "file" / "run", "second")
+
+
+def test_the_reference_may_be_replaced_by_the_run(tmp_path: Path, model: Any) -> None:
+    source = model()
+    users, items = source / "users.parquet", source / "items.parquet"
+    first = stabilize(users, items, out=tmp_path / "run")
+    second = stabilize(users, items, tmp_path / "run", tmp_path / "run")
+    assert second.figures["reference"] == first.run_id
+    assert Run.load(tmp_path / "run").run_id == second.run_id
+
+
+def test_names_with_wildcards_are_names(tmp_path: Path, model: Any) -> None:
+    source = model("m[1]")
+    out = tmp_path / "run [a]*?"
+    for _ in range(2):
+        stabilize(
+            source / "users.parquet",
+            source / "items.parquet",
+            out if out.exists() else None,
+            out,
+        )
+    assert Run.load(out).figures["alignment"]["shared_users"] == 200
+
+
+def test_load_is_what_was_saved(tmp_path: Path, model: Any) -> None:
+    source = model()
+    run = stabilize(source / "users.parquet", source / "items.parquet", out=tmp_path / "run")
+    loaded = Run.load(tmp_path / "run")
+    assert loaded.figures == json.loads(json.dumps(run.figures))
+    np.testing.assert_array_equal(loaded.transform.users.matrix, run.transform.users.matrix)
+    assert set(contents(tmp_path / "run")) == {
+        "users.parquet",
+        "items.parquet",
+        "transform.json",
+        "run.json",
+    }
+    assert loaded.figures["outputs"]["users"]["relation"] == "users.parquet"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("run.json", None, "not a run directory"),
+        ("run.json", "{", "damaged"),
+        ("run.json", "[]", "damaged"),
+        ("run.json", '{"format": 99}', "format 99"),
+        ("run.json", '{"format": 1, "run_id": "other"}', "mixes two runs"),
+        ("transform.json", None, "no transform"),
+        ("transform.json", "{}", "not a transform"),
+        ("users.parquet", None, "lacks users.parquet"),
+        ("users.parquet", "hello", "users.parquet cannot be read"),
+    ],
+)
+def test_a_damaged_reference(
+    tmp_path: Path, model: Any, name: str, text: str | None, message: str
+) -> None:
+    source = model()
+    users, items = source / "users.parquet", source / "items.parquet"
+    stabilize(users, items, out=tmp_path / "run")
+    if text is None:
+        (tmp_path / "run" / name).unlink()
+    else:
+        (tmp_path / "run" / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        stabilize(users, items, tmp_path / "run", tmp_path / "next")
+    assert not (tmp_path / "next").exists()
+
+
+def test_killed_at_any_moment(tmp_path: Path, model: Any) -> None:
+    """The run before stays whole and readable, and the next run needs no cleaning up."""
+    source = model(users=20_000, items=2_000, dimension=32)
+    out = tmp_path / "out" / "run"
+    command = [sys.executable, "-m", "sqlstab", "run", "--quiet"]
+    command += ["--users", source / "users.parquet", "--items", source / "items.parquet"]
+    started = time.monotonic()
+    subprocess.run([*command, "--out", out], check=True)
+    duration = time.monotonic() - started
+    chance = random.Random(1)
+    for _ in range(12):
+        before = contents(out)
+        process = subprocess.Popen([*command, "--reference", out, "--out", out])
+        time.sleep(chance.uniform(0.3, 1.1) * duration)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        after = contents(out)
+        changed = {name for name in before if after[name] != before[name]}
+        # Old as a whole, or new as a whole.
+        assert not changed or {"run.json", "transform.json"} <= changed
+        run = Run.load(out)
+        assert run.figures["run_id"] == run.transform.run_id
+    subprocess.run([*command, "--reference", out, "--out", out], check=True)
+    assert list((tmp_path / "out").iterdir()) == [out]
+
+
+def test_a_full_disk(tmp_path: Path, model: Any) -> None:
+    """A file size limit stands in for it: the error is one line, and nothing is replaced."""
+    source = model(users=20_000, dimension=32)
+    command = f"{sys.executable} -m sqlstab run -q --users {source}/users.parquet"
+    command += f" --items {source}/items.parquet --out {tmp_path}/run"
+    for strategy in ("arrow", "sql"):
+        done = subprocess.run(
+            ["bash", "-c", f"ulimit -f 100; exec {command} --strategy {strategy}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (2, 3), done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (tmp_path / "run").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [source.name]
+    shutil.rmtree(source)
