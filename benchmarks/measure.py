@@ -1,0 +1,45 @@
+"""Run a command to its end: its time and its peak memory, as the operating system counts them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+
+
+class Cost(NamedTuple):
+    """Wall time in seconds, peak resident memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def python(script: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(HERE / f"{script}.py"), *map(str, arguments)]
+
+
+def sqlstab(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "sqlstab", "run", "--quiet", *map(str, arguments)]
+
+
+def tables(folder: Path) -> list[str]:
+    return ["--users", f"{folder}/users.parquet", "--items", f"{folder}/items.parquet"]
+
+
+def cost(command: list[str], out: Path) -> Cost:
+    """Run it; `out`, where it writes, is removed before."""
+    shutil.rmtree(out, ignore_errors=True)
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"failed with {process.returncode}: {' '.join(command)}")
+    return Cost(seconds, usage.ru_maxrss / 1024)
