@@ -377,10 +377,8 @@ class ArrowCompute:
             for batch in self._batches(
                 statement, matrix.shape[0], rows, step, _row_group(output, self._engine)
             ):
-                x = _doubles(batch.column(0), matrix.shape[0])
-                stable: Floats = (x @ matrix).astype(
-                    np.float32 if single else np.float64, copy=False
-                )
+                raw = _rows(batch.column(0), matrix.shape[0])
+                stable = _product(raw, matrix, np.float32 if single else np.float64)
                 result = _arranged(batch, stable, output)
                 if writer is None:
                     writer = _parquet_writer(path, result.schema, output)
@@ -456,6 +454,25 @@ def _parquet_writer(path: Path, schema: pa.Schema, output: StableTable) -> pq.Pa
         use_dictionary=others,
         write_statistics=others,
     )
+
+
+def _product(vectors: Floats, matrix: Matrix, dtype: type[np.floating[Any]]) -> Floats:
+    """Vectors times a matrix, in float64; in slices, so that what lies between stays in the cache.
+
+    One multiplication of all would touch fresh memory for each of its intermediate results, and
+    page faults are a quarter of the time of `apply`.
+    """
+    rows, dimension = len(vectors), matrix.shape[1]
+    size = max(_BATCH_BYTES // (8 * max(matrix.shape)), 256)
+    result = np.empty((rows, dimension), dtype)
+    raw, product = np.empty((size, len(matrix))), np.empty((size, dimension))
+    for start in range(0, rows, size):
+        part = vectors[start : start + size]
+        count = len(part)
+        raw[:count] = part
+        np.matmul(raw[:count], matrix, out=product[:count])
+        result[start : start + count] = product[:count]
+    return result
 
 
 def _doubles(array: Any, dimension: int | None) -> Matrix:

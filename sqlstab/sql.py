@@ -153,7 +153,10 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
     def column(name: str) -> str:
         return f"t.{identifier(name, dialect)}"
 
-    if table.layout == "wide":
+    if table.layout == "wide" and len(table.vector) == 1:
+        # DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
+        vector = f"array_value({column(table.vector[0])})"
+    elif table.layout == "wide":
         vector = f"[{', '.join(column(name) for name in table.vector)}]"
     else:
         vector = column(table.vector[-1])
