@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden bench bench-memory clean
+.PHONY: demo test lint format golden bench bench-memory picture clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -31,6 +31,11 @@ bench: $(VENV)/dev.stamp
 # Peak memory on 10,000,000 users; needs 8 GB of disk.
 bench-memory: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/memory.py
+
+# Draw docs/problem.svg anew.
+picture: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python docs/picture.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

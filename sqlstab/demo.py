@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlstab.runs import Run
     from sqlstab.solve import Matrix
 
-_DATA = Path(__file__).resolve().parent / "demo_data"
+DATA = Path(__file__).resolve().parent / "demo_data"
 
 RUNS = {
     "run0": "2013-06-15",
@@ -96,14 +96,14 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
         previous: Run | None = None
         for name in RUNS:
             previous = runs[name] = stabilize(
-                _DATA / name / "users.parquet",
-                _DATA / name / "items.parquet",
+                DATA / name / "users.parquet",
+                DATA / name / "items.parquet",
                 reference=previous,
                 out=folder / name,
                 progress=progress,
             )
-        raw = {name: _movies(_DATA / name, _DATA / "genres.parquet") for name in RUNS}
-        stable = {name: _movies(folder / name, _DATA / "genres.parquet") for name in RUNS}
+        raw = {name: _movies(DATA / name, DATA / "genres.parquet") for name in RUNS}
+        stable = {name: _movies(folder / name, DATA / "genres.parquet") for name in RUNS}
     auc = {"raw": _genre_auc(raw), "stable": _genre_auc(stable)}
     figures = [
         {

@@ -119,15 +119,19 @@ def condition(text: str, dialect: Dialect) -> str:
     """
     try:
         tree = sqlglot.parse_one(text, into=exp.Condition, dialect=dialect.sqlglot)
+        accepted = tree.sql(dialect=dialect.sqlglot, comments=False)
+        # As it will stand: sqlglot accepts some beginnings of expressions by themselves.
+        again = sqlglot.parse_one(f"SELECT 1 WHERE ({accepted})", dialect=dialect.sqlglot)
     except sqlglot.errors.SqlglotError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"The condition {text!r} is no SQL expression: {reason}") from error
-    if tree.find(exp.Query, exp.Command, exp.Placeholder, exp.Parameter, exp.Star):
+    alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
+    if not alone or tree.find(exp.Query, exp.Command, exp.Placeholder, exp.Parameter, exp.Star):
         raise UsageError(
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries and parameters are not allowed."
         )
-    return _one_line(tree.sql(dialect=dialect.sqlglot, comments=False), "condition")
+    return _one_line(accepted, "condition")
 
 
 @dataclass(frozen=True)
