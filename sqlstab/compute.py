@@ -173,8 +173,8 @@ class SqlCompute:
         if dimension is None:
             raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         size = dimension if whitener is None else whitener.shape[1]
-        statement = sql.gram(table, size, self._engine.dialect, matrix=whitener)
-        return self._symmetric(statement, size, step)
+        statements = sql.gram(table, size, self._engine.dialect, matrix=whitener)
+        return self._symmetric(statements, size, step)
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
@@ -184,7 +184,7 @@ class SqlCompute:
         first = matrix if normalize else None
         size = matrix.shape[1] if normalize else matrix.shape[0]
         weighted = table.weight is not None
-        statement = sql.cross_gram(
+        statements = sql.cross_gram(
             table,
             reference,
             size,
@@ -194,9 +194,9 @@ class SqlCompute:
             normalize=normalize,
         )
         cross = np.zeros((size, pair.dimension))
-        for row in self._engine.query(statement, step):
+        for row in self._entries(statements, step):
             cross[row["i"] - 1, row["j"] - 1] = row["value"] or 0.0
-        statement = sql.gram(
+        statements = sql.gram(
             table,
             size,
             dialect,
@@ -205,8 +205,8 @@ class SqlCompute:
             weighted=weighted,
             normalize=normalize,
         )
-        run_gram = self._symmetric(statement, size, step).matrix
-        statement = sql.gram(
+        run_gram = self._symmetric(statements, size, step).matrix
+        statements = sql.gram(
             reference,
             pair.dimension,
             dialect,
@@ -214,7 +214,7 @@ class SqlCompute:
             weighted=weighted,
             normalize=normalize,
         )
-        reference_gram = self._symmetric(statement, pair.dimension, step).matrix
+        reference_gram = self._symmetric(statements, pair.dimension, step).matrix
         if not normalize:
             cross, run_gram = matrix.T @ cross, matrix.T @ run_gram @ matrix
         return SharedSums(cross, run_gram, reference_gram)
@@ -254,10 +254,14 @@ class SqlCompute:
         statement = sql.apply(table, matrix, output, self._engine.dialect)
         self._engine.write(statement, path, _row_group(output, self._engine), step)
 
-    def _symmetric(self, statement: str, size: int, step: Step) -> Gram:
+    def _entries(self, statements: list[str], step: Step) -> Iterator[dict[str, Any]]:
+        for statement in statements:
+            yield from self._engine.query(statement, step)
+
+    def _symmetric(self, statements: list[str], size: int, step: Step) -> Gram:
         matrix = np.zeros((size, size))
         rows = 0
-        for row in self._engine.query(statement, step):
+        for row in self._entries(statements, step):
             i, j, rows = row["i"] - 1, row["j"] - 1, row["n_rows"]
             matrix[i, j] = matrix[j, i] = row["value"] or 0.0
         if not np.isfinite(matrix).all():

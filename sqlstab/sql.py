@@ -30,6 +30,11 @@ _FILE_READERS = {
 }
 
 
+# Sums of one statement. DuckDB holds a vector of 2,048 products for each of them and for each
+# thread, and its planning time grows faster than their number.
+MOST_SUMS = 4096
+
+
 @cache
 def _environment() -> jinja2.Environment:
     here = Path(__file__).resolve().parent
@@ -265,6 +270,28 @@ def shared_rows(
     )
 
 
+def tiles(rows: int, columns: int, *, triangular: bool) -> list[tuple[int, int]]:
+    """Ranges of rows, 1-based and inclusive, of at most `MOST_SUMS` entries of a matrix each.
+
+    Args:
+        rows: Rows of the matrix.
+        columns: Columns of the matrix.
+        triangular: Count the entries j >= i alone.
+    """
+    ranges = []
+    first = 1
+    while first <= rows:
+        last, entries = first, 0
+        while last <= rows:
+            entries += columns - last + 1 if triangular else columns
+            if entries > MOST_SUMS and last > first:
+                break
+            last += 1
+        ranges.append((first, last - 1))
+        first = last
+    return ranges
+
+
 def gram(
     table: VectorTable,
     dimension: int,
@@ -274,7 +301,7 @@ def gram(
     other: VectorTable | None = None,
     weighted: bool = False,
     normalize: bool = False,
-) -> str:
+) -> list[str]:
     """Rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
 
     Args:
@@ -285,17 +312,25 @@ def gram(
         other: Only rows whose id this table has too, among its anchors.
         weighted: Multiply by the row weight.
         normalize: Give the rows length one first.
+
+    Returns:
+        Statements, each of which scans the table for a part of the matrix.
     """
-    return _render(
-        "gram",
-        dialect,
-        t=_source(table, dialect),
-        dimension=dimension,
-        matrix=_columns(matrix, dialect),
-        other=_source(other, dialect) if other else None,
-        weighted=weighted,
-        normalize=normalize,
-    )
+    return [
+        _render(
+            "gram",
+            dialect,
+            t=_source(table, dialect),
+            dimension=dimension,
+            first=first,
+            last=last,
+            matrix=_columns(matrix, dialect),
+            other=_source(other, dialect) if other else None,
+            weighted=weighted,
+            normalize=normalize,
+        )
+        for first, last in tiles(dimension, dimension, triangular=True)
+    ]
 
 
 def cross_gram(
@@ -307,7 +342,7 @@ def cross_gram(
     *,
     matrix: Matrix | None = None,
     normalize: bool = False,
-) -> str:
+) -> list[str]:
     """Rows (side, i, j, value, n_rows) of the cross Gram matrix over the shared anchors, 1-based.
 
     Args:
@@ -318,17 +353,25 @@ def cross_gram(
         dialect: The dialect to write.
         matrix: (e, dimension): use the run's rows times this.
         normalize: Give both rows of a pair length one first.
+
+    Returns:
+        Statements, each of which scans both tables for a part of the matrix.
     """
-    return _render(
-        "cross_gram",
-        dialect,
-        t=_source(table, dialect),
-        reference=_source(reference, dialect),
-        dimension=dimension,
-        reference_dimension=reference_dimension,
-        matrix=_columns(matrix, dialect),
-        normalize=normalize,
-    )
+    return [
+        _render(
+            "cross_gram",
+            dialect,
+            t=_source(table, dialect),
+            reference=_source(reference, dialect),
+            dimension=dimension,
+            reference_dimension=reference_dimension,
+            first=first,
+            last=last,
+            matrix=_columns(matrix, dialect),
+            normalize=normalize,
+        )
+        for first, last in tiles(dimension, reference_dimension, triangular=False)
+    ]
 
 
 def apply(table: VectorTable, matrix: Matrix, output: StableTable, dialect: Dialect) -> str:

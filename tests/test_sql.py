@@ -64,15 +64,15 @@ STATEMENTS = {
     "rows_valid": sql.rows(VALID, DUCKDB),
     "shared_rows": sql.shared_rows(ANCHORED, REFERENCE, DUCKDB, anchor=True),
     "shared_rows_sample": sql.shared_rows(ITEMS, REFERENCE, DUCKDB, one_in=40),
-    "gram_array": sql.gram(ITEMS, 3, DUCKDB),
-    "gram_wide": sql.gram(WIDE, 3, DUCKDB),
-    "gram_long": sql.gram(LONG, 3, DUCKDB),
-    "gram_whitened": sql.gram(ITEMS, 3, DUCKDB, matrix=MATRIX),
-    "gram_shared": sql.gram(REFERENCE, 3, DUCKDB, other=ANCHORED, weighted=True),
-    "cross_gram": sql.cross_gram(ANCHORED, REFERENCE, 3, 3, DUCKDB),
+    "gram_array": sql.gram(ITEMS, 3, DUCKDB)[0],
+    "gram_wide": sql.gram(WIDE, 3, DUCKDB)[0],
+    "gram_long": sql.gram(LONG, 3, DUCKDB)[0],
+    "gram_whitened": sql.gram(ITEMS, 3, DUCKDB, matrix=MATRIX)[0],
+    "gram_shared": sql.gram(REFERENCE, 3, DUCKDB, other=ANCHORED, weighted=True)[0],
+    "cross_gram": sql.cross_gram(ANCHORED, REFERENCE, 3, 3, DUCKDB)[0],
     "cross_gram_cosine": sql.cross_gram(
         ITEMS, REFERENCE, 3, 3, DUCKDB, matrix=MATRIX, normalize=True
-    ),
+    )[0],
     "apply_array": sql.apply(ITEMS, MATRIX, ARRAY_OUT, DUCKDB),
     "apply_wide": sql.apply(WIDE, MATRIX, WIDE_OUT, DUCKDB),
     "apply_long": sql.apply(LONG, MATRIX, LONG_OUT, DUCKDB),
@@ -106,6 +106,18 @@ def test_sqlglot_and_duckdb_parse_it(name: str, connection: duckdb.DuckDBPyConne
     assert isinstance(trees[0], exp.Query)
     assert len(connection.extract_statements(STATEMENTS[name])) == 1
     assert not any(line.endswith(" ") for line in STATEMENTS[name].splitlines())
+
+
+@pytest.mark.parametrize("triangular", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 64, 90, 91, 128, 300, 1024])
+def test_tiles_cover_the_matrix_once(size: int, triangular: bool) -> None:
+    ranges = sql.tiles(size, size, triangular=triangular)
+    assert [i for first, last in ranges for i in range(first, last + 1)] == [*range(1, size + 1)]
+    for first, last in ranges:
+        entries = sum(size - i + 1 if triangular else size for i in range(first, last + 1))
+        assert entries <= sql.MOST_SUMS
+    if size == 64:
+        assert len(ranges) == 1
 
 
 def test_numbers_are_doubles_and_come_back_exactly(connection: duckdb.DuckDBPyConnection) -> None:
@@ -158,7 +170,7 @@ def test_any_name_is_a_name(id_name: str, vector: str, table: str) -> None:
         )
         for statement in (
             sql.check(source, DUCKDB, values=True),
-            sql.gram(source, 2, DUCKDB),
+            *sql.gram(source, 2, DUCKDB),
             sql.apply(
                 source, np.eye(2), StableTable("array", id_name, (vector,), "DOUBLE", 2), DUCKDB
             ),

@@ -224,6 +224,32 @@ def test_both_ways_give_the_same_sums(
     engine.close()
 
 
+def test_sums_in_tiles(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The SQL of a large dimension is several statements; together they give the same."""
+    x, y = rng.standard_normal((2, 150, 100))
+    tables = [
+        VectorTable(
+            "items",
+            str(write_vectors(tmp_path / f"{name}.parquet", vectors)),
+            Column("id", "BIGINT"),
+            "array",
+            ("embedding",),
+            "DOUBLE",
+        )
+        for name, vectors in (("x", x), ("y", y))
+    ]
+    engine = DuckDBEngine()
+    compute = SqlCompute(engine)
+    with Silent().step("") as step:
+        gram = compute.gram(tables[0], 100, None, 150, step).matrix
+        sums = compute.shared_sums(
+            Pair(tables[0], tables[1], 100, 150), np.eye(100), normalize=False, step=step
+        )
+    engine.close()
+    np.testing.assert_allclose(gram, x.T @ x, atol=1e-10)
+    np.testing.assert_allclose(sums.cross, x.T @ y, atol=1e-10)
+
+
 @pytest.fixture
 def two_models(tmp_path: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """A model and its retraining: rotated, with noise, with other ids at either end."""
