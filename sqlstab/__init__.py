@@ -6,9 +6,7 @@ that computes where the vectors are.
 
 from __future__ import annotations
 
-from importlib import metadata
-
-__version__ = metadata.version("sqlstab")
+__version__ = "0.1.0.dev0"
 
 from sqlstab.config import Options
 from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
