@@ -21,7 +21,7 @@ _PROBLEMS = {
     "wrong_length": ("vectors of another length than {dimension}", "give all the same length"),
     "null_components": ("vectors with a NULL in them", "fill or remove them"),
     "non_finite": ("vectors with a NaN or infinite component", "mend or remove them"),
-    "bad_weights": ("rows with a NULL, negative or non-finite weight", "mend the weights"),
+    "bad_weights": ("weights that are NULL, negative, not finite or ambiguous", "mend them"),
 }
 
 
@@ -33,13 +33,15 @@ class CheckedTable:
         table: The table; with `only_valid` set where bad rows are left out.
         rows: How many rows take part.
         dimension: e, where it is known already.
-        dropped: Bad rows left out, by kind.
+        left_out: How many bad vectors do not take part.
+        problems: What is wrong with them, and with how many; one vector can have several.
     """
 
     table: VectorTable
     rows: int
     dimension: int | None
-    dropped: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
+    problems: dict[str, int] = field(default_factory=dict)
 
 
 def check_table(
@@ -82,7 +84,7 @@ def check_table(
     rows = engine.query(sql.check(valid, engine.dialect, values=False))[0]["n_rows"]
     if rows == 0:
         raise DataError(_about(table) + f" has no valid row among its {row['n_rows']:,}.")
-    return CheckedTable(valid, rows, dimension, found)
+    return CheckedTable(valid, rows, dimension, row["n_rows"] - rows, found)
 
 
 def _error(

@@ -18,7 +18,7 @@ from rich.text import Text
 from sqlstab import __version__
 from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES, Options
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import EngineError, SqlstabError, UsageError
+from sqlstab.errors import EngineError, SqlstabError
 from sqlstab.progress import Silent
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import LAYOUTS, EmbeddingTable
@@ -66,9 +66,9 @@ _TABLE_OPTIONS = {
         "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
     ),
     "layout": (
-        "LAYOUT",
-        f"How vectors stand in the table, {', '.join(LAYOUTS)}: one column per dimension, one "
-        "array column, or one row per dimension. Default: found from the columns.",
+        "",
+        "How vectors stand in the table: one column per dimension, one array column, or one row "
+        "per dimension. Default: found from the columns.",
     ),
     "filter": ("CONDITION", "Only rows that meet this SQL condition take part at all."),
     "anchor-filter": (
@@ -83,11 +83,14 @@ _TABLE_OPTIONS = {
 
 def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, (metavar, text) in reversed(_TABLE_OPTIONS.items()):
+        shape: dict[str, Any] = {"metavar": metavar}
+        if name == "layout":
+            shape = {"type": click.Choice(LAYOUTS)}
         for side in ("items", "users"):
             command = click.option(
-                f"--{side}-{name}", metavar=metavar, help=f"--{name} of the {side} only."
+                f"--{side}-{name}", help=f"--{name} of the {side} only.", **shape
             )(command)
-        command = click.option(f"--{name}", metavar=metavar, help=text)(command)
+        command = click.option(f"--{name}", help=text, **shape)(command)
     return command
 
 
@@ -235,9 +238,10 @@ def _run(given: dict[str, Any], console: Console) -> Run:
 
 
 def _table(given: dict[str, Any], side: Side) -> EmbeddingTable:
-    chosen = {name: given[f"{side}_{name}"] or given[name] for name in _option_names()}
-    if chosen["layout"] not in (None, *LAYOUTS):
-        raise UsageError(f"layout is {chosen['layout']!r}; it can be {', '.join(LAYOUTS)}.")
+    chosen = {
+        name: given[name] if given[f"{side}_{name}"] is None else given[f"{side}_{name}"]
+        for name in _option_names()
+    }
     keep = chosen.pop("keep") or ""
     names = tuple(name.strip() for name in keep.split(",") if name.strip())
     return EmbeddingTable(given[side], keep=names, **chosen)
@@ -378,9 +382,7 @@ def _cosine_text(figures: dict[str, Any]) -> str:
 def main() -> None:
     """The `sqlstab` command."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

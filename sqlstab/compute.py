@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from sqlstab import sql
+from sqlstab.errors import DataError
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
 from sqlstab.tables import Column, StableTable, VectorTable, base_type
 
@@ -43,8 +44,20 @@ _ROW_GROUP_BYTES = 8 * 2**20
 _MOST_KEPT = 50_000
 
 
-class InvalidVectors(Exception):  # noqa: N818 - not an error yet: the caller looks closer
-    """Some vectors cannot be summed: NULL, of several lengths, or not finite."""
+class InvalidVectorsError(DataError):
+    """Some vectors cannot be used: NULL, of another length, or not finite.
+
+    Args:
+        table: The table that they are from.
+        dimension: The length that was expected, if any was.
+    """
+
+    def __init__(self, table: VectorTable, dimension: int | None = None) -> None:
+        length = f"not {dimension} long, " if dimension else ""
+        super().__init__(
+            f"{table.side} table {table.relation} has vectors ({table.vector_names()}) that are "
+            f"{length}NULL or not finite; mend or replace the table."
+        )
 
 
 @dataclass(frozen=True)
@@ -101,12 +114,12 @@ class Compute(Protocol):
                 `cosines`.
 
         Raises:
-            InvalidVectors: A sum overflows; or, where bad vectors are noticed, a vector cannot be
-                summed.
+            InvalidVectorsError: A sum overflows; or, where bad vectors are noticed, a vector cannot
+                be summed.
         """
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
-        """C, G_X and G_Y over the shared anchors, with row weights.
+        """C, G_X and G_Y over the shared anchors, with row weights; not finite if they overflow.
 
         Args:
             pair: The tables.
@@ -174,7 +187,10 @@ class SqlCompute:
             raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         size = dimension if whitener is None else whitener.shape[1]
         statements = sql.gram(table, size, self._engine.dialect, matrix=whitener)
-        return self._symmetric(statements, size, step)
+        gram = self._symmetric(statements, size, step)
+        if not np.isfinite(gram.matrix).all():
+            raise InvalidVectorsError(table)
+        return gram
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
@@ -216,7 +232,8 @@ class SqlCompute:
         )
         reference_gram = self._symmetric(statements, pair.dimension, step).matrix
         if not normalize:
-            cross, run_gram = matrix.T @ cross, matrix.T @ run_gram @ matrix
+            with np.errstate(over="ignore", invalid="ignore"):
+                cross, run_gram = matrix.T @ cross, matrix.T @ run_gram @ matrix
         return SharedSums(cross, run_gram, reference_gram)
 
     def cosines(
@@ -264,8 +281,6 @@ class SqlCompute:
         for row in self._entries(statements, step):
             i, j, rows = row["i"] - 1, row["j"] - 1, row["n_rows"]
             matrix[i, j] = matrix[j, i] = row["value"] or 0.0
-        if not np.isfinite(matrix).all():
-            raise InvalidVectors
         return Gram(matrix, rows)
 
 
@@ -297,7 +312,7 @@ class ArrowCompute:
             keep_one_in = None
         statement = sql.rows(table, self._engine.dialect, keep_one_in=keep_one_in)
         for batch in self._batches(statement, dimension or 64, rows, step):
-            vectors = _doubles(batch.column(0), dimension)
+            vectors = _doubles(batch.column(0), dimension, table)
             dimension = vectors.shape[1]
             x = vectors if whitener is None else vectors @ whitener
             # numpy sees that both factors are one array and calls BLAS's dsyrk.
@@ -310,7 +325,7 @@ class ArrowCompute:
             self._kept[table.side] = pa.Table.from_batches(kept)
         matrix = np.asarray(total)
         if seen == 0 or not np.isfinite(matrix).all():
-            raise InvalidVectors
+            raise InvalidVectorsError(table)
         return Gram(matrix, seen)
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
@@ -323,14 +338,15 @@ class ArrowCompute:
         )
         statement = sql.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True)
         for batch in self._batches(statement, dimension + pair.dimension, pair.shared, step):
-            x: Matrix = _doubles(batch.column(0), dimension) @ matrix
-            y: Matrix = _doubles(batch.column(1), pair.dimension)
+            x: Matrix = _doubles(batch.column(0), dimension, pair.table) @ matrix
+            y: Matrix = _doubles(batch.column(1), pair.dimension, pair.reference)
             if normalize:
                 x, y = _unit(x), _unit(y)
             if pair.table.weight is not None:
                 root = np.sqrt(batch.column(2).to_numpy(zero_copy_only=False))[:, None]
                 x, y = x * root, y * root
-            sums += SharedSums(x.T @ y, x.T @ x, y.T @ y)
+            with np.errstate(over="ignore", invalid="ignore"):
+                sums += SharedSums(x.T @ y, x.T @ x, y.T @ y)
         return sums
 
     def cosines(
@@ -346,8 +362,8 @@ class ArrowCompute:
             for batch in self._batches(
                 statement, dimension + pair.dimension, pair.shared // one_in, step
             ):
-                x = _doubles(batch.column(0), dimension)
-                y = _doubles(batch.column(1), pair.dimension)
+                x = _doubles(batch.column(0), dimension, pair.table)
+                y = _doubles(batch.column(1), pair.dimension, pair.reference)
                 if raw_matrix is not None:
                     before.append(row_cosines(x, y @ raw_matrix))
                 after.append(row_cosines(x @ matrix, np.pad(y, padding)))
@@ -381,7 +397,7 @@ class ArrowCompute:
             for batch in self._batches(
                 statement, matrix.shape[0], rows, step, _row_group(output, self._engine)
             ):
-                raw = _rows(batch.column(0), matrix.shape[0])
+                raw = _rows(batch.column(0), matrix.shape[0], table)
                 stable = _product(raw, matrix, np.float32 if single else np.float64)
                 result = _arranged(batch, stable, output)
                 if writer is None:
@@ -475,22 +491,28 @@ def _product(vectors: Floats, matrix: Matrix, dtype: type[np.floating[Any]]) -> 
         count = len(part)
         raw[:count] = part
         np.matmul(raw[:count], matrix, out=product[:count])
-        result[start : start + count] = product[:count]
+        with np.errstate(over="ignore"):
+            result[start : start + count] = product[:count]
+    if not np.isfinite(result).all():
+        raise DataError(
+            "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "
+            "with --output-type double."
+        )
     return result
 
 
-def _doubles(array: Any, dimension: int | None) -> Matrix:
-    return _rows(array, dimension).astype(np.float64, copy=False)
+def _doubles(array: Any, dimension: int | None, table: VectorTable) -> Matrix:
+    return _rows(array, dimension, table).astype(np.float64, copy=False)
 
 
-def _rows(array: Any, dimension: int | None) -> Floats:
+def _rows(array: Any, dimension: int | None, table: VectorTable) -> Floats:
     """An Arrow array of lists as an (n, e) matrix of its own type, float32 or float64."""
     values = array.flatten()
     lengths = np.diff(array.offsets.to_numpy())
     if dimension is None and lengths.size:
         dimension = int(lengths[0])
     if array.null_count or values.null_count or not dimension or (lengths != dimension).any():
-        raise InvalidVectors
+        raise InvalidVectorsError(table, dimension)
     rows: Floats = values.to_numpy().reshape(-1, dimension)
     return rows
 

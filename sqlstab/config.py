@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from sqlstab.errors import UsageError
 from sqlstab.tables import LAYOUTS, SIDES, Layout, Side
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]
@@ -63,7 +61,7 @@ class Options:
         for name, value, allowed in choices:
             if value is not None and value not in allowed:
                 raise UsageError(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
-        if self.rank is not None and (not isinstance(self.rank, int) or self.rank < 1):
+        if self.rank is not None and (type(self.rank) is not int or self.rank < 1):
             raise UsageError(f"rank is {self.rank!r}; it must be a whole number from 1 on.")
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
 
@@ -78,6 +76,8 @@ def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
             anchor = {k.strip(): float(v) for k, v in (p.split("=") for p in anchor.split(","))}
         except ValueError:
             anchor = {}
+    if not isinstance(anchor, Mapping):
+        anchor = {}
     weights: dict[Side, float] = {side: float(anchor[side]) for side in SIDES if side in anchor}
     weights = {side: weight for side, weight in weights.items() if weight != 0}
     usable = all(0 < weight < float("inf") for weight in weights.values())

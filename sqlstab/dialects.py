@@ -10,7 +10,6 @@ class Dialect:
     """What a template must know of a database.
 
     Attributes:
-        name: The name that users write.
         sqlglot: The name that sqlglot knows the dialect by.
         real: Type of a 4-byte floating point number.
         double: Type of an 8-byte floating point number.
@@ -20,10 +19,10 @@ class Dialect:
         integer: Names of the types that compare as whole numbers.
         string: Names of the types that compare as text.
         id_types: Names of the types that an id can have: comparable, and kept by Parquet.
+        lossy: Names of the types that Parquet does not keep.
         arrow_types: Names of the types that come back the same from Arrow by way of Parquet.
     """
 
-    name: str
     sqlglot: str
     real: str
     double: str
@@ -33,6 +32,7 @@ class Dialect:
     integer: frozenset[str]
     string: frozenset[str]
     id_types: frozenset[str]
+    lossy: frozenset[str]
     arrow_types: frozenset[str]
 
     def number(self, value: float) -> str:
@@ -45,10 +45,9 @@ _INTEGER = frozenset(
     f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG")
 ) | {"INTEGER", "UINTEGER"}
 _TEMPORAL = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS"}
-_PLAIN = _INTEGER | _TEMPORAL | {"VARCHAR", "BLOB", "BOOLEAN", "DECIMAL", "DOUBLE", "FLOAT"}
+_ID = _INTEGER | _TEMPORAL | {"VARCHAR", "BLOB", "DECIMAL"}
 
 DUCKDB = Dialect(
-    name="duckdb",
     sqlglot="duckdb",
     real="FLOAT",
     double="DOUBLE",
@@ -57,7 +56,8 @@ DUCKDB = Dialect(
     numeric=_INTEGER | {"HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"},
     integer=_INTEGER,
     string=frozenset({"VARCHAR", "ENUM"}),
-    # Parquet has no HUGEINT: DuckDB writes it as DOUBLE, which is no id.
-    id_types=_PLAIN | {"UUID", "ENUM", "TIMESTAMP_S", "TIMESTAMP_MS"},
-    arrow_types=_PLAIN,
+    id_types=_ID | {"UUID", "ENUM", "TIMESTAMP_S", "TIMESTAMP_MS"},
+    # DuckDB writes them as DOUBLE.
+    lossy=frozenset({"HUGEINT", "UHUGEINT"}),
+    arrow_types=_ID | {"BOOLEAN", "DOUBLE", "FLOAT"},
 )

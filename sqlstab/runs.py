@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import EmbeddingTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FIGURES_FILE = "run.json"
-_OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE, "report.html"}
+_OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,13 @@ def staging(out: Path) -> Iterator[Path]:
     lives.
 
     Raises:
-        UsageError: `out` is something that must not be replaced.
+        UsageError: `out` is something that must not be replaced, or cannot be created.
+        EngineError: Writing failed, as on a full disk.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - a symbolic link stays one
-    _check_replaceable(out)
     prefix = f".{out.name}.sqlstab-"
     try:
+        _check_replaceable(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         _restore(out)
         _remove_abandoned(out.parent, prefix)
@@ -136,7 +138,7 @@ def staging(out: Path) -> Iterator[Path]:
         _replace(out, directory)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise UsageError(f"{out} cannot be written: {reason}. Nothing was replaced.") from error
+        raise EngineError(f"{out} cannot be written: {reason}. Nothing was replaced.") from error
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         if lock is not None:
@@ -164,16 +166,17 @@ def _new_directory(parent: Path, prefix: str) -> tuple[Path, int | None]:
         directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
             return directory, _lock(directory)
-        except OSError:
-            # Another run's `_remove_abandoned` came between the two calls; the directory is gone.
+        except (BlockingIOError, FileNotFoundError):
+            # Another run's `_remove_abandoned` came between the two calls and takes the directory.
             continue
 
 
 def _lock(directory: Path) -> int | None:
-    """Lock a directory; None where the system has no such lock.
+    """Lock a directory; None where the system or its file system has no such lock.
 
     Raises:
-        OSError: Another process holds the lock, or the directory is gone.
+        BlockingIOError: Another process holds the lock.
+        FileNotFoundError: The directory is gone.
     """
     try:
         import fcntl  # noqa: PLC0415 - POSIX only
@@ -183,14 +186,17 @@ def _lock(directory: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         directory.stat()
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         os.close(descriptor)
         raise
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
     return descriptor
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:
-    for directory in parent.glob(f"{prefix}*"):
+    for directory in parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError):
             lock = _lock(directory)
             if lock is not None:
@@ -222,8 +228,11 @@ def _aside(out: Path) -> Path:
 
 def _restore(out: Path) -> None:
     aside = _aside(out)
-    if aside.is_dir() and not out.exists():
-        aside.rename(out)
+    if aside.is_dir():
+        if out.exists():
+            shutil.rmtree(aside)
+        else:
+            aside.rename(out)
 
 
 def _exchange(first: Path, second: Path) -> bool:

@@ -87,7 +87,7 @@ class Factor:
 
     @property
     def summation_error(self) -> float:
-        """Bound on |Q'Q - I| from the rounding of the last Gram matrix's sums."""
+        """Estimate of |Q'Q - I|: the last Gram matrix's rounding errors, as a random walk."""
         return float(EPS * (16 + np.sqrt(self.rows)) * self.white**2)
 
 
@@ -207,8 +207,10 @@ class Balance:
             requested rank.
         identity_error: Largest entry of R_T (M_T M_W' - I) R_W' relative to the largest singular
             value: what the transform alone does to scores.
-        users_accuracy, items_accuracy: Bounds on the entries of (W M_W)'(W M_W) - S and of
-            (T M_T)'(T M_T) - S, entry i, j relative to sqrt(s_i s_j).
+        users_accuracy, items_accuracy: Estimates, on the safe side, of the largest entry of
+            (W M_W)'(W M_W) - S and of (T M_T)'(T M_T) - S, entry i, j relative to sqrt(s_i s_j).
+        users_restored, items_restored: Whether W M_W M_T' = W, and T M_T M_W' = T: the raw vectors
+            can be had back. Not so where a direction of theirs gets no score from the other side.
     """
 
     users: Matrix
@@ -218,6 +220,8 @@ class Balance:
     identity_error: float
     users_accuracy: float
     items_accuracy: float
+    users_restored: bool
+    items_restored: bool
 
     @property
     def rank(self) -> int:
@@ -266,11 +270,18 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
         identity_error=float(np.max(np.abs(restored - product)) / values[0]),
         users_accuracy=_accuracy(users, users_matrix, root),
         items_accuracy=_accuracy(items, items_matrix, root),
+        users_restored=_restored(users, users_matrix @ items_matrix.T),
+        items_restored=_restored(items, items_matrix @ users_matrix.T),
     )
 
 
+def _restored(side: Factor, there_and_back: Matrix) -> bool:
+    lost = side.triangle @ there_and_back - side.triangle
+    return bool(np.linalg.norm(lost / side.scale) < np.sqrt(EPS) * side.spectrum[0])
+
+
 def _accuracy(side: Factor, matrix: Matrix, root: Matrix) -> float:
-    """Bound on the balanced Gram matrix's relative error: of the sums, and of the products T M.
+    """Estimate of the balanced Gram matrix's relative error: of the sums, and of T times M.
 
     1, that is none, where the passes taken left a direction unresolved.
     """

@@ -18,6 +18,7 @@ import sqlglot
 from sqlglot import exp
 
 from sqlstab.errors import UsageError
+from sqlstab.tables import base_type
 
 if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
@@ -96,9 +97,9 @@ def relation(name: str, dialect: Dialect) -> str:
     """
     if not name.strip() or "\0" in name:
         raise UsageError(f"{name!r} names no table and no file.")
-    reader = file_reader(name)
+    is_folder = "://" not in name and not name.startswith('"') and Path(name).is_dir()
+    reader = "read_parquet" if is_folder else file_reader(name)
     if reader:
-        is_folder = "://" not in name and Path(name).is_dir()
         path = str(Path(name) / "*.parquet") if is_folder else name
         return f"{reader}({string(path, dialect)})"
     try:
@@ -150,6 +151,7 @@ class _Source:
     id: str
     vector: str
     dimension: str
+    first: int
     filter: str | None
     weight: str | None
     anchor_filter: str | None
@@ -169,21 +171,43 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         vector = f"[{', '.join(column(name) for name in table.vector)}]"
     else:
         vector = column(table.vector[-1])
+    id_column = column(table.id.name)
+    is_enum = base_type(table.id.type) == "ENUM"
     return _Source(
         side=table.side,
         layout=table.layout,
         element=table.element,
         relation=relation(table.relation, dialect),
-        id=column(table.id.name),
+        # An ENUM and its text are equal, but not their hashes.
+        id=f"CAST({id_column} AS {dialect.text})" if is_enum else id_column,
         vector=vector,
         dimension=column(table.vector[0]) if table.layout == "long" else "",
-        filter=condition(table.filter, dialect) if table.filter else None,
+        first=table.first,
+        filter=_row_condition(table, table.filter, dialect),
         weight=column(table.weight) if table.weight else None,
-        anchor_filter=condition(table.anchor_filter, dialect) if table.anchor_filter else None,
+        anchor_filter=_row_condition(table, table.anchor_filter, dialect),
         keep=tuple(column(c.name) for c in table.keep),
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         valid_dimension=table.only_valid,
     )
+
+
+def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> str | None:
+    """A condition on a table; in the long layout not one that takes single components away."""
+    if not text:
+        return None
+    accepted = condition(text, dialect)
+    if table.layout == "long":
+        tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
+        names = {column.name.lower() for column in tree.find_all(exp.Column)}
+        parts = names & {name.lower() for name in table.vector}
+        if parts:
+            raise UsageError(
+                f"{table.side} table {table.relation}: the condition {text!r} is about "
+                f"{', '.join(sorted(parts))}, so it would take vectors apart; in the long layout a "
+                "condition must hold for all rows of an id or for none."
+            )
+    return accepted
 
 
 def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
@@ -196,6 +220,11 @@ def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
 def check(table: VectorTable, dialect: Dialect, *, values: bool) -> str:
     """One row that counts what can be wrong with the ids and, with `values`, with the vectors."""
     return _render("check", dialect, t=_source(table, dialect), values=values)
+
+
+def first_dimension(table: VectorTable, dialect: Dialect) -> str:
+    """The number of the first dimension of a table in the long layout, as `first`."""
+    return _render("first_dimension", dialect, t=_source(table, dialect))
 
 
 def example(table: VectorTable, problem: str, dimension: int | None, dialect: Dialect) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from sqlstab import __version__, checks, quality, solve
-from sqlstab.compute import ArrowCompute, Compute, InvalidVectors, Pair, SqlCompute
+from sqlstab import __version__, checks, quality, solve, sql
+from sqlstab.compute import ArrowCompute, Compute, InvalidVectorsError, Pair, SqlCompute
 from sqlstab.config import Options
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError
@@ -91,7 +91,11 @@ def stabilize(
 
 
 def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
-    return table if isinstance(table, EmbeddingTable) else EmbeddingTable(str(table))
+    if isinstance(table, EmbeddingTable):
+        return table
+    # A bare name may be that of a table; a Path is a file's.
+    is_bare = isinstance(table, Path) and len(table.parts) == 1
+    return EmbeddingTable(f"./{table}" if is_bare else str(table))
 
 
 @contextmanager
@@ -175,7 +179,7 @@ class _Job:
             reference=earlier.run.run_id if earlier else None,
             singular_values=balance.singular_values,
             matrices={"users": balance.users @ omega, "items": balance.items @ omega},
-            invertible={side: factors[side].rank == balance.rank for side in SIDES},
+            invertible={"users": balance.users_restored, "items": balance.items_restored},
         )
         figures = self._figures(tables, factors, balance, transform)
         figures["alignment"] = fit
@@ -210,7 +214,12 @@ class _Job:
 
     def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
         columns = self._engine.describe(table.relation)
-        return resolve(table, side, columns, self._engine.dialect)
+        resolved = resolve(table, side, columns, self._engine.dialect)
+        if resolved.layout != "long":
+            return resolved
+        found = self._engine.query(sql.first_dimension(resolved, self._engine.dialect))
+        first = found[0]["first"] if found else None
+        return replace(resolved, first=0 if first is None else first)
 
     def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         with self._step("check", f"Checking {table.side}"):
@@ -220,13 +229,21 @@ class _Job:
                 values=values or not self._compute.notices_bad_vectors,
                 drop=self._options.on_invalid == "drop",
             )
-        for problem, count in checked.dropped.items():
-            self._warn(f"{table.side}: left out {count:,} rows: {problem.replace('_', ' ')}.")
+        if checked.left_out:
+            problems = ", ".join(
+                f"{count:,} {name.replace('_', ' ')}" for name, count in checked.problems.items()
+            )
+            self._warn(f"{table.side}: left out {checked.left_out:,} vectors: {problems}.")
         return checked
 
     def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
         run = reference if isinstance(reference, Run) else Run.load(reference)
         stable = {side: self._resolve(run.table(side), side) for side in SIDES}
+        if not self._compute.notices_bad_vectors:
+            for side in SIDES:
+                checked = checks.check_table(self._engine, stable[side], values=True, drop=False)
+                if checked.dimension != run.transform.dimension:
+                    raise InvalidVectorsError(stable[side], run.transform.dimension)
         shared: dict[Side, int] = {}
         anchors: dict[Side, int] = {}
         with self._step("check", "Counting shared ids"):
@@ -248,11 +265,12 @@ class _Job:
         keep = earlier.one_in(side) if earlier else None
         try:
             gram = self._gram(checked, None, f"Summing {side}", keep)
-        except InvalidVectors:
+        except InvalidVectorsError:
+            # Say what is wrong, or leave it out.
             checked = self._check(checked.table, values=True)
             try:
                 gram = self._gram(checked, None, f"Summing {side}", keep)
-            except InvalidVectors as error:
+            except InvalidVectorsError as error:
                 raise checks.overflow_error(checked.table) from error
         factor = solve.factor(gram.matrix, gram.rows)
         while solve.wants_refinement(factor, self._options.refine):
@@ -283,13 +301,18 @@ class _Job:
         """Step 4: Omega, and what is known of the fit."""
         if earlier is None:
             # A requested rank is a requested number of columns; a rank that fell short is not.
-            dimension = self._options.rank or tables["items"].dimension or balance.rank
-            return solve.first_alignment(balance.rank, max(dimension, balance.rank)), None
+            raw_dimension = balance.items.shape[0]
+            dimension = min(self._options.rank or raw_dimension, raw_dimension)
+            return solve.first_alignment(balance.rank, dimension), None
         sums = [
             self._shared_sums(balance, tables[side], earlier, side) * weight
             for side, weight in self._options.anchor_weights.items()
         ]
         total = sums[0] if len(sums) == 1 else sums[0] + sums[1]
+        if not all(np.isfinite(part).all() for part in (total.cross, total.run, total.reference)):
+            raise DataError(
+                "The sums over the shared ids overflow; divide the weights by a constant."
+            )
         if not np.trace(total.reference) > 0 or not np.trace(total.run) > 0:
             raise DataError(
                 "The shared ids have zero vectors or zero weights only; there is nothing to align."
@@ -330,9 +353,11 @@ class _Job:
                 f"{_ENOUGH_PER_DIMENSION * balance.rank:,} the alignment suits these ids better "
                 "than others."
             )
-        if alignment.ambiguous:
+        # New dimensions are no surprise: the model has grown.
+        new = max(balance.rank - earlier.run.transform.dimension, 0)
+        if alignment.ambiguous > new:
             self._warn(
-                f"The shared ids say nothing about {alignment.ambiguous} of {balance.rank} "
+                f"The shared ids say nothing about {alignment.ambiguous - new} of {balance.rank} "
                 "dimensions; those were placed in what is left of the space, near their own axes."
             )
 
@@ -370,7 +395,13 @@ class _Job:
             with self._step("apply", f"Writing {side}") as step:
                 self._compute.apply(table, matrix, output, path, tables[side].rows, step)
             written[side] = VectorTable(
-                side, str(path), table.id, output.layout, output.vector, output.element
+                side,
+                str(path),
+                table.id,
+                output.layout,
+                output.vector,
+                output.element,
+                first=output.first,
             )
         return written
 
@@ -421,7 +452,8 @@ class _Job:
                 "condition": factors[side].condition,
                 "accuracy": accuracy[side],
                 "passes": factors[side].passes,
-                "left_out": tables[side].dropped,
+                "left_out": tables[side].left_out,
+                "problems": tables[side].problems,
             }
             for side in SIDES
         }

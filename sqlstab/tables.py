@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
@@ -76,6 +76,7 @@ class VectorTable:
         vector: The vector's columns: e of them (wide), one (array), or dimension and value (long).
         element: `FLOAT` or `DOUBLE`, the type of a component, in the dialect's spelling.
         filter, weight, anchor_filter, keep: As in `EmbeddingTable`.
+        first: The number of the first dimension in the long layout.
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
             every row takes part.
@@ -91,7 +92,8 @@ class VectorTable:
     weight: str | None = None
     anchor_filter: str | None = None
     keep: tuple[Column, ...] = ()
-    only_valid: int | None = field(default=None, kw_only=True)
+    first: int = 0
+    only_valid: int | None = None
 
     def vector_names(self) -> str:
         """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
@@ -164,14 +166,21 @@ def resolve(
             f"view, or name another column with --{side}-id."
         )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
+    lossy = [f"{c.name} {c.type}" for c in keep if c.type in dialect.lossy]
+    if lossy:
+        raise DataError(
+            f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
+            "a view."
+        )
+    weight: str | None = None
     if table.weight is not None:
-        weight = known.get(table.weight, "row weight")
-        if not _is_numeric(weight.type, dialect):
+        weight, weight_type = known.get(table.weight, "row weight")
+        if not _is_numeric(weight_type, dialect):
             raise DataError(
-                f"{known.where}: the weight column {weight.name} has type {weight.type}; "
+                f"{known.where}: the weight column {weight} has type {weight_type}; "
                 "name a numeric column."
             )
-    taken = {id_column.name, *(column.name for column in keep), table.weight}
+    taken = {id_column.name, *(column.name for column in keep), weight}
     free = [column for column in columns if column.name not in taken]
     layout, vector = _find_vector(table, side, known, free, dialect)
     _check_types(known, layout, vector, dialect)
@@ -194,7 +203,7 @@ def resolve(
         vector=tuple(column.name for column in vector),
         element=_element(layout, vector, dialect),
         filter=table.filter,
-        weight=table.weight,
+        weight=weight,
         anchor_filter=table.anchor_filter,
         keep=keep,
     )
@@ -209,7 +218,7 @@ def _find_id(table: EmbeddingTable, side: Side, known: _Columns) -> Column:
         for column in known.columns:
             if column.name.lower() == name:
                 return column
-    endings = [c for c in known.columns if c.name.lower().endswith(("_id", "id", "_key"))]
+    endings = [c for c in known.columns if c.name.lower().endswith(("_id", "_key"))]
     if len(endings) == 1:
         return endings[0]
     names = [column.name for column in known.columns]
@@ -417,7 +426,9 @@ def stable_table(
             f"{table.side} table {table.relation}: the stable vector's column {clash[0]} would "
             "have the name of the id or of a kept column; choose another --output-layout."
         )
-    return StableTable(layout, table.id.name, vector, element or table.element, dimension)
+    return StableTable(
+        layout, table.id.name, vector, element or table.element, dimension, table.first
+    )
 
 
 def _wide_names(table: VectorTable, dimension: int) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ FILE_NAME = "transform.json"
 
 @dataclass(frozen=True)
 class SideTransform:
-    """The linear map of one side, for numpy arrays; it needs no database.
+    """The linear map of one side, for numpy arrays; no database is opened.
 
     Attributes:
         matrix: (e, d) float64; stable = raw @ matrix.
@@ -127,7 +127,9 @@ class Transform:
             "users": _side_document(self.users),
             "items": _side_document(self.items),
         }
-        target.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        partial.replace(target)
         return target
 
     @classmethod

@@ -87,7 +87,7 @@ def test_table_options(tmp_path: Path, tables: list[Any]) -> None:
             "no file no.parquet",
         ),
         (["run", "{tables}", "--out", "{out}", "--anchor", "movies"], 2, "anchor must be"),
-        (["run", "{tables}", "--out", "{out}", "--layout", "tall"], 2, "layout is 'tall'"),
+        (["run", "{tables}", "--out", "{out}", "--layout", "tall"], 2, "'tall' is not one of"),
         (["run", "{tables}", "--out", "{out}", "--filter", "1; DROP TABLE x"], 2, "condition"),
         (["run", "{tables}", "--out", "{out}", "--filter", "nothing = 1"], 3, "nothing"),
         (["run", "{tables}", "--out", "{out}", "--id", "key"], 4, "no column key"),

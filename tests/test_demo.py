@@ -19,7 +19,7 @@ def test_demo(tmp_path: Path) -> None:
     done = sqlstab("demo", "--json", "--quiet", "--out", tmp_path / "runs", cwd=tmp_path)
     figures = json.loads(done.stdout)
     assert [run["run"] for run in figures] == ["run0", "run1", "run2", "run3"]
-    for run, want in zip(figures[1:], expected()["time_als_e32"]["chain"], strict=False):
+    for run, want in zip(figures[1:], expected()["time_als_e32"]["chain"][:3], strict=True):
         cosine = run["cosine"]["items"]
         assert cosine["after"]["mean"] == pytest.approx(want["cos_items"]["mean"], abs=1e-5)
         assert cosine["before"]["mean"] < 0.1

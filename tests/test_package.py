@@ -54,8 +54,6 @@ def test_contents_of_the_sdist(built: dict[str, Path]) -> None:
         names = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
     assert tracked("sqlstab", "sql", "tests") <= names
     assert {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile"} <= names
-    # The version of the data with the interactions stays out.
-    assert not [name for name in names if "interactions" in name]
 
 
 def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:

@@ -141,6 +141,20 @@ def test_dead_dimensions_are_left_out(rng: np.random.Generator) -> None:
     assert score_error(users, items, balance) < 1e-13
 
 
+def test_what_gets_no_score_cannot_be_had_back(rng: np.random.Generator) -> None:
+    """Equal ranks are not enough: T = (a, a) loses a half to W = (b, 0)."""
+    a, b = rng.standard_normal((40, 1)), rng.standard_normal((50, 1))
+    users, items = np.hstack([b, 0 * b]), np.hstack([a, a])
+    balance = solve.balance(factored(users), factored(items))
+    assert not balance.items_restored
+    full = rng.standard_normal((40, 2))
+    balance = solve.balance(factored(rng.standard_normal((50, 2))), factored(full))
+    assert balance.items_restored
+    assert balance.users_restored
+    there_and_back = full @ balance.items @ balance.users.T
+    np.testing.assert_allclose(there_and_back, full, atol=1e-12)
+
+
 def test_a_requested_rank_is_the_best_approximation(rng: np.random.Generator) -> None:
     users, items = rng.standard_normal((50, 6)), rng.standard_normal((40, 6))
     balance = solve.balance(factored(users), factored(items), rank=3)

@@ -16,7 +16,7 @@ from conftest import conditioned, read_vectors, write_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sqlstab import DataError, EmbeddingTable, Options, Run, UsageError, quality, solve, stabilize
+from sqlstab import DataError, EmbeddingTable, Options, Run, UsageError, quality, stabilize
 from sqlstab.compute import ArrowCompute, Pair, SqlCompute
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.progress import Silent
@@ -393,7 +393,13 @@ def test_a_lower_rank_is_padded_with_zeros(tmp_path: Path, rng: np.random.Genera
     assert stable.shape == (50, 5)
     assert np.all(stable[:, 4] == 0)
     assert not run.transform.users.invertible
-    assert run.transform.items.invertible
+    assert run.transform.items.invertible  # its zero column comes back as zeros
+
+
+def test_a_rank_beyond_the_dimension(model: Any) -> None:
+    source = model()
+    run = stabilize(source / "users.parquet", source / "items.parquet", options=Options(rank=100))
+    assert run.figures["dimension"] == 6
 
 
 def test_a_requested_rank(tmp_path: Path, model: Any) -> None:
@@ -557,12 +563,3 @@ def test_the_largest_figures_come_from_a_sample(
     assert found[0]["rows"] == found[1]["rows"]
     assert found[0]["after"] == pytest.approx(found[1]["after"], abs=1e-12)
     assert found[0]["before"] == pytest.approx(found[1]["before"], abs=1e-6)
-
-
-def test_solve_has_no_state() -> None:
-    """Runs may go on in several threads at once: the mathematics is pure functions."""
-    assert not [
-        name
-        for name in vars(solve)
-        if isinstance(vars(solve)[name], (list, dict, set)) and not name.startswith("__")
-    ]

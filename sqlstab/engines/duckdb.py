@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import tempfile
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from sqlstab import sql
 from sqlstab.dialects import DUCKDB
@@ -17,8 +20,6 @@ from sqlstab.tables import Column
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pyarrow as pa
 
     from sqlstab.progress import Step
 
@@ -37,7 +38,8 @@ class DuckDBEngine:
 
     Args:
         database: Path of a database file to read from; None works on files alone.
-        connection: A connection to use as it is, instead; its settings are left alone.
+        connection: A connection to use as it is, instead. Its settings are left alone; a result
+            that is still being fetched from it is lost, as with any other statement.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
 
@@ -57,7 +59,6 @@ class DuckDBEngine:
         memory_limit: str | None = None,
     ) -> None:
         self._owned = connection is None
-        self._names = 0
         if connection is not None:
             self._connection = connection
             return
@@ -69,6 +70,7 @@ class DuckDBEngine:
             raise EngineError(
                 f"The database {database} cannot be opened: {_first_line(error)}"
             ) from error
+        self._spill = tempfile.TemporaryDirectory(prefix="sqlstab-", ignore_cleanup_errors=True)
         settings: dict[str, str | int | bool | None] = {
             # Row order carries no meaning beside an id, and keeping it costs time and memory.
             "preserve_insertion_order": False,
@@ -77,13 +79,15 @@ class DuckDBEngine:
             "enable_progress_bar_print": False,
             "threads": threads,
             "memory_limit": memory_limit or _MEMORY_LIMIT,
+            # DuckDB's own choice is the working directory, which may not be ours to write to.
+            "temp_directory": self._spill.name,
         }
         for name, value in settings.items():
             if value is not None:
                 try:
                     self._connection.execute(f"SET {name} = {_setting(value)}")
                 except duckdb.Error as error:
-                    self._connection.close()
+                    self.close()
                     raise UsageError(
                         f"{value!r} is no {name.replace('_', ' ')}: {_first_line(error)}"
                     ) from error
@@ -92,6 +96,7 @@ class DuckDBEngine:
         """Close the session, unless it is the user's own."""
         if self._owned:
             self._connection.close()
+            self._spill.cleanup()
 
     def describe(self, relation: str) -> list[Column]:
         """The columns of a file, a glob, a table or a view.
@@ -124,7 +129,11 @@ class DuckDBEngine:
     def batches(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Run a statement whose result is large: a stream of Arrow batches."""
         with self._running(statement, None):
-            yield from self._connection.sql(statement).to_arrow_reader(rows)
+            try:
+                yield from self._connection.sql(statement).to_arrow_reader(rows)
+            except (pa.ArrowException, OSError) as error:
+                # What fails after the first batch comes by way of Arrow.
+                raise EngineError(f"DuckDB: {_first_line(error)}", statement) from error
 
     def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
         """Run a query and write its rows to a Parquet file, in groups of so many rows."""
@@ -140,8 +149,8 @@ class DuckDBEngine:
         Yields:
             The name that statements read it by.
         """
-        self._names += 1
-        name = f"sqlstab_rows_{self._names}"
+        # On a connection of the user's, no name of theirs may be hidden.
+        name = f"sqlstab_{secrets.token_hex(8)}"
         self._connection.register(name, rows)
         try:
             yield name

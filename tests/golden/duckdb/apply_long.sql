@@ -18,7 +18,7 @@ FROM (
             CASE
                 WHEN count(DISTINCT t."dim") = count(*)
                     AND max(t."dim") - min(t."dim") + 1 = count(*)
-                    AND min(t."dim") = (SELECT min(t."dim") FROM "lake"."users" AS t)
+                    AND min(t."dim") = 0
                 THEN list(CAST(t."value" AS DOUBLE) ORDER BY t."dim")
             END AS x
         FROM "lake"."users" AS t

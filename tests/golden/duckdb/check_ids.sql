@@ -4,6 +4,7 @@ SELECT
     count(*) - count(id) AS null_ids,
     count(id) - count(DISTINCT id) AS duplicate_ids
 FROM (
-    SELECT t."id" AS id
+    SELECT
+        t."id" AS id
     FROM "items" AS t
 ) AS r

@@ -6,7 +6,7 @@ SELECT
     count(*) FILTER (x IS NULL) AS null_vectors,
     histogram(len(x)) AS lengths,
     count(*) FILTER (list_count(x) <> len(x)) AS null_components,
-    count(*) FILTER (NOT isfinite(list_sum(x))) AS non_finite
+    count(*) FILTER (NOT (isfinite(list_max(x)) AND isfinite(list_min(x)))) AS non_finite
 FROM (
     SELECT
         t."id" AS id,
@@ -14,7 +14,7 @@ FROM (
         CASE
             WHEN count(DISTINCT t."dim") = count(*)
                 AND max(t."dim") - min(t."dim") + 1 = count(*)
-                AND min(t."dim") = (SELECT min(t."dim") FROM "lake"."users" AS t)
+                AND min(t."dim") = 0
             THEN list(CAST(t."value" AS DOUBLE) ORDER BY t."dim")
         END AS x
     FROM "lake"."users" AS t

@@ -6,7 +6,7 @@ SELECT
     count(*) FILTER (x IS NULL) AS null_vectors,
     histogram(len(x)) AS lengths,
     count(*) FILTER (list_count(x) <> len(x)) AS null_components,
-    count(*) FILTER (NOT isfinite(list_sum(x))) AS non_finite,
+    count(*) FILTER (NOT (isfinite(list_max(x)) AND isfinite(list_min(x)))) AS non_finite,
     count(*) FILTER (w IS NULL OR w < 0 OR NOT isfinite(w)) AS bad_weights
 FROM (
     SELECT
@@ -16,5 +16,4 @@ FROM (
     FROM "items" AS t
     WHERE
         (year > 1990)
-        AND (n_ratings >= 20)
 ) AS r

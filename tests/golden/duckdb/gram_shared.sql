@@ -27,7 +27,9 @@ FROM (
             FROM read_parquet('yesterday/items.parquet') AS t
         ) AS r
         JOIN (
-            SELECT t."id" AS id, t."n_ratings" AS w
+            SELECT
+                t."id" AS id,
+                t."n_ratings" AS w
             FROM "items" AS t
             WHERE
                 (year > 1990)

@@ -24,7 +24,7 @@ FROM (
                 id IS NOT NULL
                 AND len(x) = 3
                 AND list_count(x) = 3
-                AND isfinite(list_sum(x))
+                AND isfinite(list_max(x)) AND isfinite(list_min(x))
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -52,7 +52,7 @@ FROM (
                     id IS NOT NULL
                     AND len(x) = 3
                     AND list_count(x) = 3
-                    AND isfinite(list_sum(x))
+                    AND isfinite(list_max(x)) AND isfinite(list_min(x))
                     AND id NOT IN (
                         SELECT id
                         FROM (
