@@ -38,7 +38,7 @@ _SCORES_KEPT = 1e-5
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 2 usage, 3 the database failed, 4 bad data.",
+    epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data.",
 )
 @click.version_option(__version__, prog_name="sqlstab")
 def cli() -> None:

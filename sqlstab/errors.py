@@ -20,7 +20,7 @@ class UsageError(SqlstabError):
 
 
 class EngineError(SqlstabError):
-    """The database refused or failed.
+    """The database or the disk refused or failed.
 
     Attributes:
         statement: The SQL that failed, or an empty string when there was none.
