@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,39 +165,40 @@ class _Job:
         out: Path | None,
     ) -> Run:
         started = time.perf_counter()
-        tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
-        earlier = self._open(reference, tables) if reference is not None else None
+        # Staged from the start: what cannot be written must not be noticed only at the end.
+        with staging(out) if out is not None else nullcontext() as directory:
+            tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
+            earlier = self._open(reference, tables) if reference is not None else None
 
-        factors: dict[Side, Factor] = {}
-        for side in SIDES:
-            tables[side], factors[side] = self._factor(tables[side], earlier)
-        checks.check_dimensions(tables["users"], tables["items"])
-        balance = solve.balance(factors["users"], factors["items"], self._options.rank)
-        omega, fit = self._align(balance, tables, earlier)
-        transform = Transform.from_matrices(
-            run_id=_new_run_id(),
-            reference=earlier.run.run_id if earlier else None,
-            singular_values=balance.singular_values,
-            matrices={"users": balance.users @ omega, "items": balance.items @ omega},
-            invertible={"users": balance.users_restored, "items": balance.items_restored},
-        )
-        figures = self._figures(tables, factors, balance, transform)
-        figures["alignment"] = fit
-        figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
-        if out is not None:
-            with staging(out) as directory:
+            factors: dict[Side, Factor] = {}
+            for side in SIDES:
+                tables[side], factors[side] = self._factor(tables[side], earlier)
+            checks.check_dimensions(tables["users"], tables["items"])
+            balance = solve.balance(factors["users"], factors["items"], self._options.rank)
+            omega, fit = self._align(balance, tables, earlier)
+            transform = Transform.from_matrices(
+                run_id=_new_run_id(),
+                reference=earlier.run.run_id if earlier else None,
+                singular_values=balance.singular_values,
+                matrices={"users": balance.users @ omega, "items": balance.items @ omega},
+                invertible={"users": balance.users_restored, "items": balance.items_restored},
+            )
+
+            figures = self._figures(tables, factors, balance, transform)
+            figures["alignment"] = fit
+            figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
+            if directory is not None:
                 written = self._write(directory, tables, transform)
                 figures["scores"]["max_relative_error"] = self._score_error(tables, written)
                 figures["outputs"] = {
                     side: {**_described(written[side]), "relation": f"{side}.parquet"}
                     for side in SIDES
                 }
-                self._finish(figures, started)
+            self._finish(figures, started)
+            if directory is not None:
                 transform.save(directory)
                 Run(figures, transform, directory).save_figures(directory)
-            return Run(figures, transform, out)
-        self._finish(figures, started)
-        return Run(figures, transform, None)
+        return Run(figures, transform, out)
 
     @contextmanager
     def _step(self, name: str, title: str) -> Iterator[Step]:
