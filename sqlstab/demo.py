@@ -50,13 +50,13 @@ class DemoResult:
         from rich.table import Table  # noqa: PLC0415 - only the terminal needs it
 
         first, later = self.figures[0], self.figures[1:]
-        table = Table(title="The same movie in two retrainings, and a genre classifier on top")
+        table = Table(title="Cosine of the same movie to the run before, AUC of a genre classifier")
         for heading in (
             "data until",
             "cosine, raw",
             "cosine, stable",
-            "genre AUC, raw",
-            "genre AUC, stable",
+            "AUC, raw",
+            "AUC, stable",
         ):
             table.add_column(heading, justify="right")
         auc = first["genre_auc"]
@@ -74,10 +74,10 @@ class DemoResult:
         stable = np.mean([run["genre_auc"]["stable"] for run in later])
         error = max(run["max_score_error"] for run in self.figures)
         text = (
-            f"\nThe classifier was trained once, on the vectors of {first['data_until']}. On raw "
-            f"vectors of later\ntrainings it guesses (AUC {raw:.2f}; 0.50 is chance). On stable "
-            f"vectors it goes on working ({stable:.2f}).\nNo score changed: the largest difference "
-            f"is {error:.0e} of the largest score.\n"
+            f"\nThe classifier was trained once, on the vectors of {first['data_until']}.\n"
+            f"On raw vectors of later trainings it guesses (AUC {raw:.2f}; 0.50 is chance).\n"
+            f"On stable vectors it goes on working ({stable:.2f}).\n"
+            f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
         )
         where = f"The runs are in {self.runs}\n" if self.runs else ""
         return [table, text + where]

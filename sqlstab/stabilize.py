@@ -39,6 +39,8 @@ logger = logging.getLogger("sqlstab")
 _FIGURE_ROWS = 25_000
 # Scores are compared for all pairs of so many users and so many items.
 _SCORE_ROWS = 300
+# Procrustes finds a mean cosine of up to 0.25 between vectors whose ids were shuffled.
+_HARDLY_AGREES = 0.3
 # Below so many shared ids per dimension, an alignment fits its own ids better than others.
 _ENOUGH_PER_DIMENSION = 4
 
@@ -379,6 +381,12 @@ class _Job:
                     step,
                 )
             figures[side] = asdict(found)
+            if side in earlier.anchors and found.after and found.after.mean < _HARDLY_AGREES:
+                self._warn(
+                    f"{side}: shared ids hardly agree even when aligned (mean cosine "
+                    f"{found.after.mean:.2f}): the two runs may be of different models, or their "
+                    "ids may not mean the same."
+                )
         return figures
 
     def _write(

@@ -34,6 +34,6 @@ def test_demo(tmp_path: Path) -> None:
 
 def test_what_a_person_sees() -> None:
     done = sqlstab("demo")
-    assert "genre AUC" in done.stdout
+    assert "AUC, stable" in done.stdout
     assert "No score changed" in done.stdout
     assert "Writing items" in done.stderr

@@ -456,6 +456,23 @@ def test_no_shared_ids(tmp_path: Path, rng: np.random.Generator) -> None:
     assert run.figures["cosine"]["users"]["after"]["mean"] == pytest.approx(1)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_unrelated_vectors_get_a_warning(tmp_path: Path, model: Any, strategy: Any) -> None:
+    tables = [model("a"), model("b")]
+    runs = []
+    for source in tables:
+        runs.append(
+            stabilize(
+                source / "users.parquet",
+                source / "items.parquet",
+                runs[0] if runs else None,
+                tmp_path / f"run-{source.name}",
+                options=Options(strategy=strategy),
+            )
+        )
+    assert any("hardly agree" in warning for warning in runs[1].figures["warnings"])
+
+
 def test_nothing_is_written_without_out(model: Any) -> None:
     source = model()
     run = stabilize(source / "users.parquet", source / "items.parquet")
