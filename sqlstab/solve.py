@@ -109,7 +109,9 @@ def factor(gram: Matrix, rows: int) -> Factor:
     dimension = gram.shape[0]
     live = np.flatnonzero(np.diag(gram) > 0)
     if live.size == 0:
-        raise DataError("All vectors are zero; there is nothing to stabilize.")
+        raise DataError(
+            "All vectors are zero, or so small that their squares are; there is nothing to stabilize."
+        )
     triangle, whitener, method, condition = _square_root(gram[np.ix_(live, live)])
     full_triangle = np.zeros((live.size, dimension))
     full_triangle[:, live] = triangle

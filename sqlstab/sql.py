@@ -129,8 +129,9 @@ def condition(text: str, dialect: Dialect) -> str:
         # As it will stand: sqlglot accepts some beginnings of expressions by themselves.
         again = sqlglot.parse_one(f"SELECT 1 WHERE ({accepted})", dialect=dialect.sqlglot)
     except sqlglot.errors.SqlglotError as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"The condition {text!r} is no SQL expression: {reason}") from error
+        raise UsageError(
+            f"The condition {text!r} is not one SQL expression, such as year > 1990."
+        ) from error
     alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
     if not alone or tree.find(exp.Query, exp.Command, exp.Placeholder, exp.Parameter, exp.Star):
         raise UsageError(
