@@ -110,7 +110,7 @@ def factor(gram: Matrix, rows: int) -> Factor:
     live = np.flatnonzero(np.diag(gram) > 0)
     if live.size == 0:
         raise DataError(
-            "All vectors are zero, or so small that their squares are; there is nothing to stabilize."
+            "All vectors are zero, or so small that their squares are: nothing to stabilize."
         )
     triangle, whitener, method, condition = _square_root(gram[np.ix_(live, live)])
     full_triangle = np.zeros((live.size, dimension))
