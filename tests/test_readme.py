@@ -1,0 +1,56 @@
+"""What the README says to do works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import DATA
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_commands_and_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect("warehouse.duckdb") as connection:
+        for side in ("users", "items"):
+            source = DATA[1] / "run0" / f"{side}.parquet"
+            vectors = f"SELECT *, 30 AS n_ratings FROM '{source}'"
+            connection.execute(f"COPY ({vectors}) TO '{side}.parquet' (FORMAT parquet)")
+            connection.execute(f"CREATE TABLE {side[:-1]}_vectors AS {vectors}")
+    commands = [
+        command
+        for block in blocks("sh")
+        for command in block.splitlines()
+        if command.startswith("sqlstab ")
+    ]
+    assert len(commands) == 3
+    for command in commands:
+        subprocess.run(
+            [sys.executable, "-m", *command.split()], check=True, capture_output=True, timeout=120
+        )
+    python = blocks("python")
+    assert len(python) == 2
+    for block in python:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_demos_output_is_real() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sqlstab", "demo", "--quiet"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    shown = next(block for block in blocks("text") if "AUC" in block)
+    assert [line.split() for line in shown.splitlines() if "2013" in line] == [
+        line.split() for line in done.stdout.splitlines() if "2013" in line
+    ]
