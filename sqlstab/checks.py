@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.tables import base_type
 
 if TYPE_CHECKING:
     from sqlstab.engines.duckdb import DuckDBEngine
-    from sqlstab.tables import VectorTable
+    from sqlstab.tables import EmbeddingTable, Side, VectorTable
 
 # count in the result of `check` -> what it is called, what to do about it
 _PROBLEMS = {
@@ -45,7 +46,7 @@ class CheckedTable:
 
 
 def check_table(
-    engine: DuckDBEngine, table: VectorTable, *, values: bool, drop: bool
+    engine: DuckDBEngine, table: VectorTable, *, values: bool, drop: bool | None
 ) -> CheckedTable:
     """Count what can be wrong, in one scan: of the id column, or with `values` of the vectors too.
 
@@ -54,7 +55,7 @@ def check_table(
         table: The table.
         values: Look at the vectors as well. A caller that streams them itself sees most problems
             for nothing, and looks closer only then.
-        drop: Leave bad rows out instead of raising.
+        drop: Leave bad rows out instead of raising; None where that is no choice.
 
     Raises:
         DataError: The table is empty, or has bad rows and `drop` is not set.
@@ -79,7 +80,7 @@ def check_table(
         # The ids alone are wrong so far; name everything that is, once.
         return check_table(engine, table, values=True, drop=drop)
     if not drop or "bad_weights" in found:
-        raise _error(engine, table, found, row["n_rows"], dimension)
+        raise _error(engine, table, found, row["n_rows"], dimension, droppable=drop is not None)
     valid = replace(table, only_valid=dimension)
     rows = engine.query(sql.check(valid, engine.dialect, values=False))[0]["n_rows"]
     if rows == 0:
@@ -93,6 +94,8 @@ def _error(
     found: dict[str, int],
     rows: int,
     dimension: int | None,
+    *,
+    droppable: bool,
 ) -> DataError:
     lines = []
     for name, (what, remedy) in _PROBLEMS.items():
@@ -104,7 +107,8 @@ def _error(
             example: Any = engine.query(statement)[0]["example"]
             line += f" (for example id {example})"
         lines.append(f"{line}: {remedy}")
-    drop = "" if "bad_weights" in found else ", or leave such rows out with --on-invalid drop"
+    droppable = droppable and "bad_weights" not in found
+    drop = ", or leave such rows out with --on-invalid drop" if droppable else ""
     columns = f"id {table.id.name}, vector {table.vector_names()}"
     if table.weight:
         columns += f", weight {table.weight}"
@@ -119,6 +123,20 @@ def overflow_error(table: VectorTable) -> DataError:
         f"{_about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
         "every component is finite; divide the vectors of both sides by a constant."
     )
+
+
+def check_outside(out: Path, tables: dict[Side, EmbeddingTable]) -> None:
+    """An input must not lie in the directory that the run replaces.
+
+    Raises:
+        UsageError: One does.
+    """
+    for side, table in tables.items():
+        if Path(table.relation).resolve().is_relative_to(out.resolve()):
+            raise UsageError(
+                f"{side} table {table.relation} lies in {out}, which the run would replace; name "
+                "another directory for --out."
+            )
 
 
 def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:

@@ -151,7 +151,8 @@ def _check_replaceable(out: Path) -> None:
     if not out.exists():
         return
     names = {entry.name for entry in out.iterdir()}
-    strange = sorted(names - _OWN_FILES)
+    # Tables alone are no run: they may be somebody's raw vectors.
+    strange = sorted(names - _OWN_FILES if FIGURES_FILE in names else names)
     if strange:
         raise UsageError(
             f"{out} holds files that are not a run's ({', '.join(strange[:3])}"

@@ -35,6 +35,8 @@ MOST_PASSES = 3
 # Worse than this, the rows of a table are worth a second pass (stable vectors are mostly FLOAT,
 # whose resolution is 6e-8).
 GOOD_ACCURACY = 1e-6
+# Sums of squares below this have lost digits: the smallest normal number is 2e-308.
+_SMALLEST = 1e-290
 # A whitened table whose condition is still above this is not orthonormal yet.
 _WHITE = 10.0
 
@@ -108,9 +110,10 @@ def factor(gram: Matrix, rows: int) -> Factor:
     """
     dimension = gram.shape[0]
     live = np.flatnonzero(np.diag(gram) > 0)
-    if live.size == 0:
+    if live.size == 0 or gram.max() < _SMALLEST:
         raise DataError(
-            "All vectors are zero, or so small that their squares are: nothing to stabilize."
+            "All vectors are zero, or so small that their squares are: nothing to stabilize. "
+            "Multiply small vectors by a constant."
         )
     triangle, whitener, method, condition = _square_root(gram[np.ix_(live, live)])
     full_triangle = np.zeros((live.size, dimension))

@@ -101,7 +101,9 @@ def relation(name: str, dialect: Dialect) -> str:
     reader = "read_parquet" if is_folder else file_reader(name)
     if reader:
         path = str(Path(name) / "*.parquet") if is_folder else name
-        return f"{reader}({string(path, dialect)})"
+        # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
+        own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
+        return f"{reader}({string(path, dialect)}{own})"
     try:
         table = exp.to_table(name, dialect=dialect.sqlglot)
     except sqlglot.errors.SqlglotError:

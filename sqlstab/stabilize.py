@@ -167,6 +167,8 @@ class _Job:
         out: Path | None,
     ) -> Run:
         started = time.perf_counter()
+        if out is not None:
+            checks.check_outside(out, named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
         with staging(out) if out is not None else nullcontext() as directory:
             tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
@@ -175,6 +177,8 @@ class _Job:
             factors: dict[Side, Factor] = {}
             for side in SIDES:
                 tables[side], factors[side] = self._factor(tables[side], earlier)
+            if earlier and any(table.left_out for table in tables.values()):
+                earlier = self._open(earlier.run, tables)
             checks.check_dimensions(tables["users"], tables["items"])
             balance = solve.balance(factors["users"], factors["items"], self._options.rank)
             omega, fit = self._align(balance, tables, earlier)
@@ -242,10 +246,11 @@ class _Job:
     def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
         run = reference if isinstance(reference, Run) else Run.load(reference)
         stable = {side: self._resolve(run.table(side), side) for side in SIDES}
-        if not self._compute.notices_bad_vectors:
+        values = not self._compute.notices_bad_vectors
+        with self._step("check", "Checking the reference"):
             for side in SIDES:
-                checked = checks.check_table(self._engine, stable[side], values=True, drop=False)
-                if checked.dimension != run.transform.dimension:
+                checked = checks.check_table(self._engine, stable[side], values=values, drop=None)
+                if checked.dimension not in (None, run.transform.dimension):
                     raise InvalidVectorsError(stable[side], run.transform.dimension)
         shared: dict[Side, int] = {}
         anchors: dict[Side, int] = {}
@@ -320,6 +325,8 @@ class _Job:
             raise DataError(
                 "The shared ids have zero vectors or zero weights only; there is nothing to align."
             )
+        # Neither the alignment nor its figures depend on a common factor; squares may overflow.
+        total *= 1 / max(np.trace(total.run), np.trace(total.reference))
         alignment = solve.align(total.cross)
         self._judge(alignment, balance, earlier)
         sides = list(self._options.anchor_weights)

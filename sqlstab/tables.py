@@ -63,6 +63,12 @@ class EmbeddingTable:
     anchor_filter: str | None = None
     keep: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        if isinstance(self.keep, str):
+            raise UsageError(f"keep is a sequence of column names, as in ({self.keep!r},).")
+        # A path may be given as such.
+        object.__setattr__(self, "relation", str(self.relation))
+
 
 @dataclass(frozen=True)
 class VectorTable:
@@ -269,12 +275,18 @@ def _candidates(
     groups: dict[str, dict[int, Column]] = defaultdict(dict)
     for column in free:
         match = re.fullmatch(r"(.*?)(\d+)", column.name)
-        if match and _is_numeric(column.type, dialect):
+        if match and not element_type(column.type):
             groups[match[1]][int(match[2])] = column
     for numbered in groups.values():
         first = min(numbered)
-        # A single numbered column, or numbers with a gap, is something else than a vector.
-        if len(numbered) > 1 and set(numbered) == set(range(first, first + len(numbered))):
+        numeric = sum(_is_numeric(column.type, dialect) for column in numbered.values())
+        # A single numbered column, or numbers with a gap, is something else than a vector; one with
+        # a few columns of another type is a broken one, which must be said.
+        if (
+            len(numbered) > 1
+            and 2 * numeric > len(numbered)
+            and set(numbered) == set(range(first, first + len(numbered)))
+        ):
             found.append(("wide", tuple(numbered[k] for k in sorted(numbered))))
     by_name = {column.name.lower(): column for column in free}
     dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)

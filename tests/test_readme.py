@@ -6,10 +6,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pytest
 from conftest import DATA
+
+if TYPE_CHECKING:
+    import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

@@ -79,6 +79,8 @@ class DuckDBEngine:
             "enable_progress_bar_print": False,
             "threads": threads,
             "memory_limit": memory_limit or _MEMORY_LIMIT,
+            # A table name must not be taken for a variable of this program.
+            "python_enable_replacements": False,
             # DuckDB's own choice is the working directory, which may not be ours to write to.
             "temp_directory": self._spill.name,
         }
@@ -168,6 +170,11 @@ class DuckDBEngine:
             yield
         except duckdb.Error as error:
             raise EngineError(f"DuckDB: {_first_line(error)}", statement) from error
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C.
+            if "interrupted" in str(error):
+                raise KeyboardInterrupt from error
+            raise
         finally:
             finished.set()
             if step:
