@@ -190,7 +190,7 @@ def run(**given: Any) -> None:
     r"""Put the vectors of a retrained model into the space of an earlier run.
 
     Writes DIR/users.parquet and DIR/items.parquet with the stable vectors, DIR/transform.json with
-    the two matrices (to turn fresh vectors at serving time), and DIR/run.json with figures. DIR is
+    the two maps (to turn fresh vectors at serving time), and DIR/run.json with figures. DIR is
     what the next run takes as its --reference. Rows come in no particular order.
 
     \b

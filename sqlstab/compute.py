@@ -145,7 +145,7 @@ class Compute(Protocol):
     def apply(
         self,
         table: VectorTable,
-        matrix: Matrix,
+        steps: list[Matrix],
         output: StableTable,
         path: Path,
         rows: int,
@@ -155,7 +155,7 @@ class Compute(Protocol):
 
         Args:
             table: The raw table.
-            matrix: From raw to stable vectors, (e, d).
+            steps: The matrices that take raw vectors to stable ones, one after the other.
             output: How the stable table is laid out.
             path: The file.
             rows: How many rows there are; for the progress display.
@@ -261,14 +261,14 @@ class SqlCompute:
     def apply(
         self,
         table: VectorTable,
-        matrix: Matrix,
+        steps: list[Matrix],
         output: StableTable,
         path: Path,
         rows: int,
         step: Step,
     ) -> None:
         """See `Compute`."""
-        statement = sql.apply(table, matrix, output, self._engine.dialect)
+        statement = sql.apply(table, steps, output, self._engine.dialect)
         self._engine.write(statement, path, _row_group(output, self._engine), step)
 
     def _entries(self, statements: list[str], step: Step) -> Iterator[dict[str, Any]]:
@@ -374,7 +374,7 @@ class ArrowCompute:
     def apply(
         self,
         table: VectorTable,
-        matrix: Matrix,
+        steps: list[Matrix],
         output: StableTable,
         path: Path,
         rows: int,
@@ -389,16 +389,16 @@ class ArrowCompute:
         single = output.element == self._engine.dialect.real
         others = [table.id, *table.keep]
         if any(base_type(c.type) not in self._engine.dialect.arrow_types for c in others):
-            SqlCompute(self._engine).apply(table, matrix, output, path, rows, step)
+            SqlCompute(self._engine).apply(table, steps, output, path, rows, step)
             return
         statement = sql.rows(table, self._engine.dialect, output=output)
         writer: pq.ParquetWriter | None = None
         try:
             for batch in self._batches(
-                statement, matrix.shape[0], rows, step, _row_group(output, self._engine)
+                statement, len(steps[0]), rows, step, _row_group(output, self._engine)
             ):
-                raw = _rows(batch.column(0), matrix.shape[0], table)
-                stable = _product(raw, matrix, np.float32 if single else np.float64)
+                raw = _rows(batch.column(0), len(steps[0]), table)
+                stable = _product(raw, steps, np.float32 if single else np.float64)
                 result = _arranged(batch, stable, output)
                 if writer is None:
                     writer = _parquet_writer(path, result.schema, output)
@@ -476,23 +476,26 @@ def _parquet_writer(path: Path, schema: pa.Schema, output: StableTable) -> pq.Pa
     )
 
 
-def _product(vectors: Floats, matrix: Matrix, dtype: type[np.floating[Any]]) -> Floats:
-    """Vectors times a matrix, in float64; in slices, so that what lies between stays in the cache.
+def _product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]]) -> Floats:
+    """Vectors times matrices, in float64; in slices, so that what lies between stays in the cache.
 
     One multiplication of all would touch fresh memory for each of its intermediate results, and
     page faults are a quarter of the time of `apply`.
     """
-    rows, dimension = len(vectors), matrix.shape[1]
-    size = max(_BATCH_BYTES // (8 * max(matrix.shape)), 256)
-    result = np.empty((rows, dimension), dtype)
-    raw, product = np.empty((size, len(matrix))), np.empty((size, dimension))
-    for start in range(0, rows, size):
+    size = max(_BATCH_BYTES // (8 * max(max(matrix.shape) for matrix in steps)), 256)
+    result = np.empty((len(vectors), steps[-1].shape[1]), dtype)
+    raw = np.empty((size, len(steps[0])))
+    products = [np.empty((size, matrix.shape[1])) for matrix in steps]
+    for start in range(0, len(vectors), size):
         part = vectors[start : start + size]
         count = len(part)
         raw[:count] = part
-        np.matmul(raw[:count], matrix, out=product[:count])
+        current = raw
+        for matrix, product in zip(steps, products, strict=True):
+            np.matmul(current[:count], matrix, out=product[:count])
+            current = product
         with np.errstate(over="ignore"):
-            result[start : start + count] = product[:count]
+            result[start : start + count] = current[:count]
     if not np.isfinite(result).all():
         raise DataError(
             "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "

@@ -53,8 +53,14 @@ def relative_residual(sums: SharedSums) -> float:
 
 def linear_cka(sums: SharedSums) -> float:
     """Linear centred-kernel-alignment similarity, uncentred: 1 when all dot products agree."""
-    norms = np.linalg.norm(sums.run) * np.linalg.norm(sums.reference)
-    return float(np.linalg.norm(sums.cross) ** 2 / norms)
+    roots = np.sqrt(_norm(sums.run)) * np.sqrt(_norm(sums.reference))
+    return float((_norm(sums.cross) / roots) ** 2)
+
+
+def _norm(matrix: Matrix) -> float:
+    """The Frobenius norm, without squares that overflow or vanish."""
+    largest = float(np.abs(matrix).max())
+    return largest * float(np.linalg.norm(matrix / largest)) if largest else 0.0
 
 
 def residual_bound(sums: SharedSums) -> float:

@@ -406,8 +406,8 @@ def cross_gram(
     ]
 
 
-def apply(table: VectorTable, matrix: Matrix, output: StableTable, dialect: Dialect) -> str:
-    """The table with each vector x replaced by x times a matrix, (e, d)."""
+def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
+    """The table with each vector x multiplied by one matrix, or by two one after the other."""
     quoted = replace(
         output,
         id=identifier(output.id, dialect),
@@ -417,7 +417,7 @@ def apply(table: VectorTable, matrix: Matrix, output: StableTable, dialect: Dial
         "apply",
         dialect,
         t=_source(table, dialect),
-        matrix=_columns(matrix, dialect),
+        steps=[_columns(matrix, dialect) for matrix in steps],
         output=quoted,
     )
 

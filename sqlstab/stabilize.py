@@ -37,6 +37,9 @@ logger = logging.getLogger("sqlstab")
 # Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
 # standard error of a mean cosine is then at most 0.002.
 _FIGURE_ROWS = 25_000
+# What multiplying may cost of a score, relative to the largest: well below what a FLOAT or a DOUBLE
+# component costs anyway.
+_FLOAT_ERROR, _DOUBLE_ERROR = 1e-8, 1e-13
 # Scores are compared for all pairs of so many users and so many items.
 _SCORE_ROWS = 300
 # Procrustes finds a mean cosine of up to 0.25 between vectors whose ids were shuffled.
@@ -182,11 +185,12 @@ class _Job:
             checks.check_dimensions(tables["users"], tables["items"])
             balance = solve.balance(factors["users"], factors["items"], self._options.rank)
             omega, fit = self._align(balance, tables, earlier)
-            transform = Transform.from_matrices(
+            transform = Transform.from_factors(
                 run_id=_new_run_id(),
                 reference=earlier.run.run_id if earlier else None,
                 singular_values=balance.singular_values,
-                matrices={"users": balance.users @ omega, "items": balance.items @ omega},
+                balanced={"users": balance.users, "items": balance.items},
+                omega=omega,
                 invertible={"users": balance.users_restored, "items": balance.items_restored},
             )
 
@@ -378,7 +382,7 @@ class _Job:
         for side in SIDES:
             before = getattr(earlier.run.transform, side)
             # The reference's raw vectors are its stable ones, back through its own transform.
-            known = before.invertible and before.matrix.shape[0] == tables[side].dimension
+            known = before.invertible and before.balanced.shape[0] == tables[side].dimension
             with self._step("cosine", f"Measuring {side}") as step:
                 found = self._compute.cosines(
                     earlier.pair(tables[side].table),
@@ -407,9 +411,10 @@ class _Job:
                 table, transform.dimension, self._options.output_layout, self._element()
             )
             path = directory / f"{side}.parquet"
-            matrix = getattr(transform, side).matrix
+            single = output.element == self._engine.dialect.real
+            steps = transform.steps(side, _FLOAT_ERROR if single else _DOUBLE_ERROR)
             with self._step("apply", f"Writing {side}") as step:
-                self._compute.apply(table, matrix, output, path, tables[side].rows, step)
+                self._compute.apply(table, steps, output, path, tables[side].rows, step)
             written[side] = VectorTable(
                 side,
                 str(path),
@@ -458,7 +463,7 @@ class _Job:
         if balance.dropped and not self._options.rank:
             self._warn(
                 f"The scores have rank {balance.rank}; {balance.dropped} of "
-                f"{transform.items.matrix.shape[0]} dimensions carry none."
+                f"{transform.items.balanced.shape[0]} dimensions carry none."
             )
         sides: dict[str, Any] = {
             side: {

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sqlstab.errors import DataError
+from sqlstab.solve import EPS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from sqlstab.solve import Matrix
+    from sqlstab.tables import Side
 
 FORMAT = 1
 FILE_NAME = "transform.json"
@@ -24,16 +26,32 @@ FILE_NAME = "transform.json"
 class SideTransform:
     """The linear map of one side, for numpy arrays; no database is opened.
 
+    It is kept as two factors. Their product, a single matrix, loses digits where some directions
+    carry much smaller scores than others: its entries are as large as the large factor demands, and
+    their rounding errors go into every stable component.
+
     Attributes:
-        matrix: (e, d) float64; stable = raw @ matrix.
-        inverse_matrix: (d, e) float64; raw = stable @ inverse_matrix.
+        balanced: (e, r) float64; raw vectors times this are in the run's own principal axes.
+        omega: (r, d) float64 with orthonormal rows; from there to the stable axes.
+        other: (e, r) float64, `balanced` of the other side.
         invertible: Whether `inverse` restores raw vectors exactly, up to rounding. It does not
             where a rank was requested, or where the other side gives no score to some direction.
     """
 
-    matrix: Matrix
-    inverse_matrix: Matrix
+    balanced: Matrix
+    omega: Matrix
+    other: Matrix
     invertible: bool
+
+    @property
+    def matrix(self) -> Matrix:
+        """(e, d); stable = raw @ matrix."""
+        return self.balanced @ self.omega
+
+    @property
+    def inverse_matrix(self) -> Matrix:
+        """(d, e); raw = stable @ inverse_matrix: T M_T Omega (M_W Omega)' = T."""
+        return self.omega.T @ self.other.T
 
     def apply(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
         """Raw vectors to stable vectors.
@@ -47,22 +65,25 @@ class SideTransform:
         Raises:
             DataError: The vectors have another dimension.
         """
-        return _multiply(vectors, self.matrix, "raw")
+        return _multiply(vectors, (self.balanced, self.omega), "raw")
 
     def inverse(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
         """Stable vectors, (d,) or (n, d), back to raw ones, (e,) or (n, e); see `apply`."""
-        return _multiply(vectors, self.inverse_matrix, "stable")
+        return _multiply(vectors, (self.omega.T, self.other.T), "stable")
 
 
-def _multiply(vectors: ArrayLike, matrix: Matrix, kind: str) -> NDArray[np.floating[Any]]:
+def _multiply(
+    vectors: ArrayLike, steps: tuple[Matrix, Matrix], kind: str
+) -> NDArray[np.floating[Any]]:
     given = np.asarray(vectors)
-    if given.ndim not in (1, 2) or given.shape[-1] != matrix.shape[0]:
+    dimension = len(steps[0])
+    if given.ndim not in (1, 2) or given.shape[-1] != dimension:
         raise DataError(
-            f"This transform takes {kind} vectors of {matrix.shape[0]} components, "
-            f"as an array of shape ({matrix.shape[0]},) or (n, {matrix.shape[0]}); "
+            f"This transform takes {kind} vectors of {dimension} components, "
+            f"as an array of shape ({dimension},) or (n, {dimension}); "
             f"it was given shape {given.shape}."
         )
-    result = given.astype(np.float64) @ matrix
+    result = given.astype(np.float64) @ steps[0] @ steps[1]
     return result.astype(np.float32) if given.dtype == np.float32 else result
 
 
@@ -86,32 +107,43 @@ class Transform:
     items: SideTransform
 
     @classmethod
-    def from_matrices(
+    def from_factors(
         cls,
         run_id: str,
         reference: str | None,
         singular_values: Matrix,
-        matrices: dict[str, Matrix],
-        invertible: dict[str, bool],
+        balanced: dict[Side, Matrix],
+        omega: Matrix,
+        invertible: dict[Side, bool],
     ) -> Transform:
-        """Build it from the two matrices, each of which gives the other side's inverse.
-
-        Stable items times (M_W Omega)' are raw items: T M_T Omega (M_W Omega)' = T.
-        """
-        users, items = matrices["users"], matrices["items"]
+        """Build it from M_W and M_T, (e, r) each, and Omega, (r, d)."""
+        users, items = balanced["users"], balanced["items"]
         return cls(
             run_id=run_id,
             reference=reference,
             rank=int(singular_values.size),
             singular_values=singular_values,
-            users=SideTransform(users, items.T, invertible["users"]),
-            items=SideTransform(items, users.T, invertible["items"]),
+            users=SideTransform(users, omega, items, invertible["users"]),
+            items=SideTransform(items, omega, users, invertible["items"]),
         )
+
+    def steps(self, side: Side, tolerance: float) -> list[Matrix]:
+        """The matrices to multiply a side's raw vectors by: one, where that keeps the scores.
+
+        Args:
+            side: The side.
+            tolerance: Largest error of a score, relative to the largest score.
+        """
+        factors: SideTransform = getattr(self, side)
+        spread = np.sqrt(self.singular_values[0] / self.singular_values[-1])
+        if 16 * EPS * spread < tolerance:
+            return [factors.matrix]
+        return [factors.balanced, factors.omega]
 
     @property
     def dimension(self) -> int:
         """d, the number of components of a stable vector."""
-        return int(self.items.matrix.shape[1])
+        return int(self.items.omega.shape[1])
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON into a directory, or to a path that ends in `.json`."""
@@ -120,10 +152,11 @@ class Transform:
             "format": FORMAT,
             "run_id": self.run_id,
             "reference": self.reference,
-            "raw_dimension": self.items.matrix.shape[0],
+            "raw_dimension": self.items.balanced.shape[0],
             "stable_dimension": self.dimension,
             "rank": self.rank,
             "singular_values": self.singular_values.tolist(),
+            "omega": self.items.omega.tolist(),
             "users": _side_document(self.users),
             "items": _side_document(self.items),
         }
@@ -147,23 +180,25 @@ class Transform:
                     f"{source} has format {document['format']}; this version of sqlstab reads "
                     f"format {FORMAT}."
                 )
-            shape = (document["raw_dimension"], document["stable_dimension"])
-            matrices = {
-                side: np.array(document[side]["matrix"], dtype=np.float64).reshape(shape)
-                for side in ("users", "items")
-            }
-            transform = cls.from_matrices(
+            raw, stable = int(document["raw_dimension"]), int(document["stable_dimension"])
+            values = np.array(document["singular_values"], dtype=np.float64)
+            sides: tuple[Side, Side] = ("users", "items")
+            transform = cls.from_factors(
                 run_id=str(document["run_id"]),
                 reference=document["reference"],
-                singular_values=np.array(document["singular_values"], dtype=np.float64),
-                matrices=matrices,
-                invertible={side: bool(document[side]["invertible"]) for side in matrices},
+                singular_values=values,
+                balanced={
+                    side: _matrix(document[side]["balanced"], raw, values.size) for side in sides
+                },
+                omega=_matrix(document["omega"], values.size, stable),
+                invertible={side: bool(document[side]["invertible"]) for side in sides},
             )
         except OSError as error:
             raise DataError(f"There is no transform at {source}: {error.strerror}.") from error
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
-        if not all(np.isfinite(matrix).all() for matrix in matrices.values()):
+        parts = (transform.users.balanced, transform.items.balanced, transform.items.omega)
+        if not all(np.isfinite(part).all() for part in parts):
             raise DataError(f"{source} is damaged: a matrix has a component that is not finite.")
         return transform
 
@@ -174,4 +209,11 @@ def _file(path: str | Path) -> Path:
 
 
 def _side_document(side: SideTransform) -> dict[str, Any]:
-    return {"invertible": side.invertible, "matrix": side.matrix.tolist()}
+    return {"invertible": side.invertible, "balanced": side.balanced.tolist()}
+
+
+def _matrix(rows: Any, height: int, width: int) -> Matrix:
+    matrix = np.array(rows, dtype=np.float64)
+    if matrix.shape != (height, width):
+        raise ValueError(f"a matrix has shape {matrix.shape}, not ({height}, {width})")
+    return matrix

@@ -235,6 +235,7 @@ def test_invalid_rows_take_no_part_in_the_alignment_either(
         anchor="users",
     )
     assert found.figures["cosine"]["users"]["rows"] == 50
+    assert found.figures["alignment"]["anchors"] == 50
     assert found.figures["cosine"]["users"]["after"]["mean"] == pytest.approx(1, abs=1e-3)
     assert np.isfinite(found.figures["alignment"]["relative_residual"])
 
@@ -388,3 +389,61 @@ def test_the_users_connection_is_left_as_it_was(
     run(connection, tmp_path / "out", reference=first)
     run(connection, tmp_path / "out", reference=first, strategy="sql")
     assert state() == before
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_reference_with_duplicate_ids(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str
+) -> None:
+    connection.execute("CREATE TABLE bad AS FROM good")
+    first = run(connection, tmp_path / "first")
+    path = tmp_path / "first" / "items.parquet"
+    connection.execute(
+        f"COPY (FROM good UNION ALL FROM good WHERE id = 4) TO '{path}' (FORMAT parquet)"
+    )
+    with pytest.raises(DataError, match=r"1 rows whose id has occurred before") as error:
+        run(connection, tmp_path / "out", reference=first, strategy=strategy)
+    assert "--on-invalid" not in str(error.value)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_column_that_is_no_number(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str
+) -> None:
+    """A numbered column of another type is a broken vector, not the end of a shorter one."""
+    connection.execute(
+        "CREATE TABLE bad AS SELECT id, v[1] AS e0, v[2] AS e1, 'NA' AS e2 FROM good"
+    )
+    with pytest.raises(DataError, match="1 of 3 vector columns is not numeric: e2 VARCHAR"):
+        run(connection, tmp_path / "out", strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("scale", ["1e100", "1e-100"])
+def test_a_reference_of_another_scale(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, scale: str, strategy: str
+) -> None:
+    """Large squares must not overflow the figures."""
+    connection.execute("CREATE TABLE bad AS FROM good")
+    first = run(connection, tmp_path / "first")
+    for name in ("bad", "good"):
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {name} AS "
+            f"SELECT id, list_transform(v::DOUBLE[], lambda c: c * {scale}) AS v FROM {name}"
+        )
+    found = run(connection, tmp_path / "out", reference=first, strategy=strategy)
+    assert found.figures["cosine"]["items"]["after"]["mean"] == pytest.approx(1, abs=1e-5)
+    assert found.figures["scores"]["max_relative_error"] < 1e-12
+    assert found.figures["alignment"]["cka"] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_vectors_too_small_to_square(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str
+) -> None:
+    connection.execute(
+        "CREATE TABLE bad AS SELECT id, list_transform(v::DOUBLE[], lambda c: c * 1e-160) AS v "
+        "FROM good"
+    )
+    with pytest.raises(DataError, match="Multiply small vectors by a constant"):
+        run(connection, tmp_path / "out", strategy=strategy)

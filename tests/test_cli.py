@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -123,6 +125,23 @@ def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
     assert done.returncode == 130
     assert "Interrupted; nothing was replaced." in done.stderr
     assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_interrupted_in_the_middle_of_a_statement(tmp_path: Path, model: Any) -> None:
+    source = model(users=300_000, dimension=16)
+    command = [sys.executable, "-m", "sqlstab", "run", "-q", "--strategy", "sql"]
+    command += ["--users", f"{source}/users.parquet", "--items", f"{source}/items.parquet"]
+    process = subprocess.Popen(
+        [*command, "--out", tmp_path / "run"], stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.glob(".run.sqlstab-*")) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -133,6 +133,30 @@ def test_what_is_not_a_run_is_not_replaced(tmp_path: Path) -> None:
         write_run(tmp_path / "file" / "run", "second")
 
 
+def test_raw_vectors_are_not_replaced(tmp_path: Path, model: Any) -> None:
+    source = model()
+    before = contents(source)
+    users, items = source / "users.parquet", source / "items.parquet"
+    with pytest.raises(UsageError, match=r"users.parquet lies in"):
+        stabilize(users, items, out=source)
+    with pytest.raises(UsageError, match=r"lies in"):
+        stabilize(users, items, out=tmp_path)
+    other = model("other")
+    with pytest.raises(UsageError, match="would be lost"):
+        stabilize(users, items, out=other)
+    assert contents(source) == before
+
+
+@pytest.mark.parametrize("name", ["id=7", "embedding=3", "day=2026-11-24"])
+def test_a_run_may_be_named_like_a_partition(tmp_path: Path, model: Any, name: str) -> None:
+    source = model()
+    users, items = source / "users.parquet", source / "items.parquet"
+    first = stabilize(users, items, out=tmp_path / name)
+    second = stabilize(users, items, first, tmp_path / "next")
+    assert second.figures["alignment"]["shared_users"] == 200
+    assert second.figures["cosine"]["users"]["after"]["mean"] == pytest.approx(1)
+
+
 def test_the_reference_may_be_replaced_by_the_run(tmp_path: Path, model: Any) -> None:
     source = model()
     users, items = source / "users.parquet", source / "items.parquet"

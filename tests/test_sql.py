@@ -73,9 +73,10 @@ STATEMENTS = {
     "cross_gram_cosine": sql.cross_gram(
         ITEMS, REFERENCE, 3, 3, DUCKDB, matrix=MATRIX, normalize=True
     )[0],
-    "apply_array": sql.apply(ITEMS, MATRIX, ARRAY_OUT, DUCKDB),
-    "apply_wide": sql.apply(WIDE, MATRIX, WIDE_OUT, DUCKDB),
-    "apply_long": sql.apply(LONG, MATRIX, LONG_OUT, DUCKDB),
+    "apply_array": sql.apply(ITEMS, [MATRIX], ARRAY_OUT, DUCKDB),
+    "apply_in_two_steps": sql.apply(WIDE, [MATRIX, MATRIX], WIDE_OUT, DUCKDB),
+    "apply_wide": sql.apply(WIDE, [MATRIX], WIDE_OUT, DUCKDB),
+    "apply_long": sql.apply(LONG, [MATRIX], LONG_OUT, DUCKDB),
     "cosine": sql.cosine(
         ITEMS, REFERENCE, 3, DUCKDB, matrix=MATRIX, raw_matrix=MATRIX.T, one_in=40
     ),
@@ -172,7 +173,7 @@ def test_any_name_is_a_name(id_name: str, vector: str, table: str) -> None:
             sql.check(source, DUCKDB, values=True),
             *sql.gram(source, 2, DUCKDB),
             sql.apply(
-                source, np.eye(2), StableTable("array", id_name, (vector,), "DOUBLE", 2), DUCKDB
+                source, [np.eye(2)], StableTable("array", id_name, (vector,), "DOUBLE", 2), DUCKDB
             ),
         ):
             assert len(connection.extract_statements(statement)) == 1

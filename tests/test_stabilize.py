@@ -98,6 +98,18 @@ def test_scores_and_gram_matrices(
         if refine == "always":
             assert error <= 1e-13 * max(condition, 100)
         assert np.all(vectors[:, len(values) :] == 0)
+    # With a reference, as without: the rotation must not spread the rounding of small directions.
+    turn = np.linalg.qr(rng.standard_normal((7, 7)))[0]
+    users, items = (users + 0.1 * rng.permutation(users)) @ turn, items @ turn
+    stabilize(
+        write(tmp_path / "u2.parquet", users, "array"),
+        write(tmp_path / "i2.parquet", items, "array"),
+        run,
+        tmp_path / "run2",
+        options=Options(strategy=strategy, refine=refine),
+    )
+    again = [read_vectors(tmp_path / f"run2/{side}.parquet")[1] for side in ("users", "items")]
+    assert worst_score((users, items), (again[0], again[1])) <= 1e-12
     warned = any("--refine" in warning for warning in run.figures["warnings"])
     assert warned == (refine == "never" and condition >= 1e6)
 
