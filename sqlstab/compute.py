@@ -76,7 +76,7 @@ class Pair:
         table: The run's raw table.
         reference: The reference's stable table.
         dimension: Components of a stable vector of the reference.
-        shared: How many ids they share; for the progress display.
+        shared: How many ids they share.
     """
 
     table: VectorTable
@@ -171,6 +171,7 @@ class SqlCompute:
 
     def __init__(self, engine: DuckDBEngine) -> None:
         self._engine = engine
+        self._grams: dict[Side, Gram] = {}
 
     def gram(
         self,
@@ -190,6 +191,8 @@ class SqlCompute:
         gram = self._symmetric(statements, size, step)
         if not np.isfinite(gram.matrix).all():
             raise InvalidVectorsError(table)
+        if whitener is None:
+            self._grams[table.side] = gram
         return gram
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
@@ -212,16 +215,22 @@ class SqlCompute:
         cross = np.zeros((size, pair.dimension))
         for row in self._entries(statements, step):
             cross[row["i"] - 1, row["j"] - 1] = row["value"] or 0.0
-        statements = sql.gram(
-            table,
-            size,
-            dialect,
-            matrix=first,
-            other=reference,
-            weighted=weighted,
-            normalize=normalize,
-        )
-        run_gram = self._symmetric(statements, size, step).matrix
+        known = self._grams.get(table.side)
+        plain = not (normalize or weighted or table.anchor_filter)
+        if known and plain and pair.shared == known.rows:
+            # Every row is an anchor, and their sum has been taken.
+            run_gram = known.matrix
+        else:
+            statements = sql.gram(
+                table,
+                size,
+                dialect,
+                matrix=first,
+                other=reference,
+                weighted=weighted,
+                normalize=normalize,
+            )
+            run_gram = self._symmetric(statements, size, step).matrix
         statements = sql.gram(
             reference,
             pair.dimension,

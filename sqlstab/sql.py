@@ -150,6 +150,7 @@ class _Source:
     side: str
     layout: str
     element: str
+    single: bool
     relation: str
     id: str
     vector: str
@@ -180,6 +181,7 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         side=table.side,
         layout=table.layout,
         element=table.element,
+        single=table.element == dialect.real,
         relation=relation(table.relation, dialect),
         # An ENUM and its text are equal, but not their hashes.
         id=f"CAST({id_column} AS {dialect.text})" if is_enum else id_column,

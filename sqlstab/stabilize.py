@@ -250,9 +250,11 @@ class _Job:
     def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
         run = reference if isinstance(reference, Run) else Run.load(reference)
         stable = {side: self._resolve(run.table(side), side) for side in SIDES}
-        values = not self._compute.notices_bad_vectors
         with self._step("check", "Checking the reference"):
             for side in SIDES:
+                # Sums must not go wrong without a word; figures may fail with one.
+                is_anchor = side in self._options.anchor_weights
+                values = is_anchor and not self._compute.notices_bad_vectors
                 checked = checks.check_table(self._engine, stable[side], values=values, drop=None)
                 if checked.dimension not in (None, run.transform.dimension):
                     raise InvalidVectorsError(stable[side], run.transform.dimension)

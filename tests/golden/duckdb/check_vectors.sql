@@ -6,7 +6,7 @@ SELECT
     count(*) FILTER (x IS NULL) AS null_vectors,
     histogram(len(x)) AS lengths,
     count(*) FILTER (list_count(x) <> len(x)) AS null_components,
-    count(*) FILTER (NOT (isfinite(list_max(x)) AND isfinite(list_min(x)))) AS non_finite,
+    count(*) FILTER (NOT (isfinite(list_sum(x)))) AS non_finite,
     count(*) FILTER (w IS NULL OR w < 0 OR NOT isfinite(w)) AS bad_weights
 FROM (
     SELECT
