@@ -187,7 +187,7 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took.")
 @click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs.")
 def run(**given: Any) -> None:
-    r"""Put the vectors of a retrained model into the space of an earlier run.
+    """Put the vectors of a retrained model into the space of an earlier run.
 
     Writes DIR/users.parquet and DIR/items.parquet with the stable vectors, DIR/transform.json with
     the two maps (to turn fresh vectors at serving time), and DIR/run.json with figures. DIR is
@@ -198,7 +198,7 @@ def run(**given: Any) -> None:
       sqlstab run --users u.parquet --items i.parquet --out monday/
     From then on:
       sqlstab run --users u.parquet --items i.parquet --reference monday/ --out tuesday/
-    """
+    """  # noqa: D301 - click reads the backspace
     console = _console(stderr=True)
     _log_to(console, given)
     finished = _run(given, console)
