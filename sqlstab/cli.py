@@ -359,7 +359,7 @@ def _summary(finished: Run) -> Table:
         table.add_row("space", f"new, {figures['rank']} principal axes; later runs can stay in it")
     else:
         anchors = " and ".join(alignment["weights"])
-        table.add_row("space", f"run {figures['reference']}, aligned on {anchors}")
+        table.add_row("space", f"run {figures['reference']['run_id']}, aligned on {anchors}")
         table.add_row("cosine", "of the same id in both runs, mean")
         for side in ("items", "users"):
             table.add_row(f"  {side}", _cosine_text(cosine[side]))

@@ -195,6 +195,11 @@ class _Job:
             )
 
             figures = self._figures(tables, factors, balance, transform)
+            if earlier:
+                figures["reference"] = {
+                    "run_id": earlier.run.run_id,
+                    "dimension": earlier.run.transform.dimension,
+                }
             figures["alignment"] = fit
             figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
             if directory is not None:
@@ -480,7 +485,6 @@ class _Job:
             }
             for side in SIDES
         }
-        reference = transform.reference
         return {
             "format": FORMAT,
             "sqlstab": __version__,
@@ -491,7 +495,7 @@ class _Job:
             "dimension": transform.dimension,
             "rank": balance.rank,
             "singular_values": balance.singular_values.tolist(),
-            "reference": reference,
+            "reference": None,
             "alignment": None,
             "cosine": None,
             "scores": {"identity_error": balance.identity_error, "max_relative_error": None},

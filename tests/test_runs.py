@@ -162,7 +162,7 @@ def test_the_reference_may_be_replaced_by_the_run(tmp_path: Path, model: Any) ->
     users, items = source / "users.parquet", source / "items.parquet"
     first = stabilize(users, items, out=tmp_path / "run")
     second = stabilize(users, items, tmp_path / "run", tmp_path / "run")
-    assert second.figures["reference"] == first.run_id
+    assert second.figures["reference"] == {"run_id": first.run_id, "dimension": 6}
     assert Run.load(tmp_path / "run").run_id == second.run_id
 
 
@@ -192,6 +192,45 @@ def test_load_is_what_was_saved(tmp_path: Path, model: Any) -> None:
         "run.json",
     }
     assert loaded.figures["outputs"]["users"]["relation"] == "users.parquet"
+
+
+def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:
+    """At least this; other programs read it."""
+    source = model()
+    users, items = source / "users.parquet", source / "items.parquet"
+    first = stabilize(users, items, out=tmp_path / "first").figures
+    assert first["reference"] is first["alignment"] is first["cosine"] is None
+    figures = stabilize(users, items, tmp_path / "first", tmp_path / "second").figures
+    assert {
+        "format",
+        "sqlstab",
+        "run_id",
+        "inputs",
+        "users",
+        "items",
+        "rank",
+        "singular_values",
+        "reference",
+        "alignment",
+        "cosine",
+        "scores",
+        "timings",
+    } <= set(figures)
+    assert {"run_id", "dimension"} == set(figures["reference"])
+    assert {
+        "side",
+        "shared_items",
+        "shared_users",
+        "relative_residual",
+        "cka",
+        "bound",
+        "determinant",
+    } <= set(figures["alignment"])
+    assert {"identity_error", "max_relative_error"} <= set(figures["scores"])
+    for side in ("users", "items"):
+        assert {"rows", "dimension", "condition"} <= set(figures[side])
+        for when in ("before", "after"):
+            assert {"mean", "p10", "median"} == set(figures["cosine"][side][when])
 
 
 @pytest.mark.parametrize(
