@@ -51,9 +51,11 @@ def test_factor_is_a_qr_decomposition(seed: int, rows: int, dimension: int, rank
     table = rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, dimension))
     factor = factored(table)
     q = table @ factor.whitener
-    np.testing.assert_allclose(q @ factor.triangle, table, atol=1e-9 * np.abs(table).max())
+    np.testing.assert_allclose(q @ factor.triangle, table, atol=1e-13 * np.abs(table).max())
     assert factor.rank == np.linalg.matrix_rank(table)
-    np.testing.assert_allclose(q.T @ q, np.eye(factor.triangle.shape[0]), atol=1e-9)
+    # Orthonormal to what the factor says of itself.
+    error = np.abs(q.T @ q - np.eye(factor.triangle.shape[0])).max()
+    assert error <= factor.summation_error <= solve.GOOD_ACCURACY
 
 
 @pytest.mark.parametrize("condition", [1, 1e2, 1e4, 1e6, 1e8, 1e10, 1e14])
@@ -98,9 +100,7 @@ def test_singular_values_are_those_of_the_scores(
     users, items = conditioned(80, 9, condition, rng), conditioned(70, 9, condition, rng)
     balance = solve.balance(factored(users, "always"), factored(items, "always"))
     want = paper.stabilize(users, items).singular_values
-    np.testing.assert_allclose(
-        balance.singular_values, want, rtol=1e-8, atol=1e-14 * want[0] * condition
-    )
+    np.testing.assert_allclose(balance.singular_values, want, rtol=1e-14 + 1e-17 * condition)
 
 
 def test_badly_scaled_columns_do_no_harm(rng: np.random.Generator) -> None:

@@ -110,6 +110,15 @@ def test_scores_and_gram_matrices(
     )
     again = [read_vectors(tmp_path / f"run2/{side}.parquet")[1] for side in ("users", "items")]
     assert worst_score((users, items), (again[0], again[1])) <= 1e-12
+    stabilize(
+        tmp_path / "u2.parquet",
+        tmp_path / "i2.parquet",
+        run,
+        tmp_path / "run3",
+        options=Options(strategy=strategy, refine=refine, output_type="float"),
+    )
+    single = [read_vectors(tmp_path / f"run3/{side}.parquet")[1] for side in ("users", "items")]
+    assert worst_score((users, items), (single[0], single[1])) <= 1e-6
     warned = any("--refine" in warning for warning in run.figures["warnings"])
     assert warned == (refine == "never" and condition >= 1e6)
 
@@ -171,7 +180,10 @@ def test_scores_are_kept_for_any_shape_layout_rank_and_type(
     single = (output_type or ("float" if dtype == np.float32 else "double")) == "float"
     assert worst_score(raw64, stable) <= (1e-6 if single else 1e-12)
     want = np.linalg.matrix_rank(raw64[1] @ raw64[0].T)
-    assert run.figures["rank"] >= want
+    if dtype == np.float64:
+        assert run.figures["rank"] == want
+    else:  # rounding to FLOAT gives a table of lower rank a little of every direction
+        assert run.figures["rank"] >= want
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -591,4 +603,4 @@ def test_the_largest_figures_come_from_a_sample(
     assert 20 < found[0]["rows"] < 100
     assert found[0]["rows"] == found[1]["rows"]
     assert found[0]["after"] == pytest.approx(found[1]["after"], abs=1e-12)
-    assert found[0]["before"] == pytest.approx(found[1]["before"], abs=1e-6)
+    assert found[0]["before"] == pytest.approx(found[1]["before"], abs=1e-12)
