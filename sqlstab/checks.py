@@ -66,14 +66,13 @@ def check_table(
         raise DataError(_about(table) + f" has no rows{_with_filter(table)}.")
     found = {name: row[name] for name in _PROBLEMS if row.get(name)}
     if values:
-        lengths: dict[int, int] = {k: n for k, n in (row["lengths"] or {}).items() if k}
-        if not lengths:
+        lengths: dict[int, int] = row["lengths"] or {}
+        if not any(lengths):
             raise DataError(_about(table) + " has no vector in any row.")
-        dimension = dimension or max(lengths, key=lambda k: (lengths[k], k))
+        dimension = dimension or max((n, k) for k, n in lengths.items() if k)[1]
         wrong = sum(lengths.values()) - lengths[dimension]
-        empty = (row["lengths"] or {}).get(0, 0)
-        if wrong + empty:
-            found["wrong_length"] = wrong + empty
+        if wrong:
+            found["wrong_length"] = wrong
     if not found:
         return CheckedTable(table, row["n_rows"], dimension)
     if not values:
@@ -183,7 +182,7 @@ def count_anchors(
     """How many shared ids take part in the alignment.
 
     Raises:
-        DataError: None.
+        DataError: There is not one.
     """
     anchors = shared
     if shared and table.anchor_filter:
@@ -192,7 +191,7 @@ def count_anchors(
     if anchors:
         return anchors
     examples = [
-        str(engine.query(sql.example(side, "none", None, engine.dialect))[0]["example"])
+        str(engine.query(sql.example(side, None, None, engine.dialect))[0]["example"])
         for side in (table, reference)
     ]
     which = f" that meet the anchor filter {table.anchor_filter}" if shared else ""

@@ -53,44 +53,49 @@ def cli() -> None:
     """
 
 
-# Options that exist for both sides, for the users and for the items: name -> placeholder, help, and
-# the help of the one for both.
-_TABLE_OPTIONS = {
-    "id": (
-        "COLUMN",
-        "The id column. Default: id, user_id or item_id, or the only column that ends in id.",
-    ),
-    "vector": (
-        "COLUMNS",
-        "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
+# Options that exist for both tables at once, for the users and for the items.
+_TABLE_OPTIONS: dict[str, dict[str, Any]] = {
+    "id": {
+        "metavar": "COLUMN",
+        "help": "The id column. Default: id, user_id or item_id, or the only column that ends in "
+        "_id or _key.",
+    },
+    "vector": {
+        "metavar": "COLUMNS",
+        "help": "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
         "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
-    ),
-    "layout": (
-        "",
-        "How vectors stand in the table: one column per dimension, one array column, or one row "
-        "per dimension. Default: found from the columns.",
-    ),
-    "filter": ("CONDITION", "Only rows that meet this SQL condition take part at all."),
-    "anchor-filter": (
-        "CONDITION",
-        "Only rows that meet this SQL condition take part in the alignment, as in "
+    },
+    "layout": {
+        "type": click.Choice(LAYOUTS),
+        "help": "How vectors stand in the table: one column per dimension, one array column, or "
+        "one row per dimension. Default: found from the columns.",
+    },
+    "filter": {
+        "metavar": "CONDITION",
+        "help": "Only rows that meet this SQL condition take part at all.",
+    },
+    "anchor-filter": {
+        "metavar": "CONDITION",
+        "help": "Only rows that meet this SQL condition take part in the alignment, as in "
         "'ratings > 20'; all are written.",
-    ),
-    "weight": ("COLUMN", "How much a row counts in the alignment."),
-    "keep": ("COLUMNS", "Further columns to copy into the stable table, with commas between."),
+    },
+    "weight": {
+        "metavar": "COLUMN",
+        "help": "How much a row counts in the alignment: a number from 0 on, never NULL.",
+    },
+    "keep": {
+        "metavar": "COLUMNS",
+        "help": "Further columns to copy into the stable table, with commas between.",
+    },
 }
 
 
 def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for name, (metavar, text) in reversed(_TABLE_OPTIONS.items()):
-        shape: dict[str, Any] = {"metavar": metavar}
-        if name == "layout":
-            shape = {"type": click.Choice(LAYOUTS)}
+    for name, settings in reversed(_TABLE_OPTIONS.items()):
         for side in ("items", "users"):
-            command = click.option(
-                f"--{side}-{name}", help=f"--{name} of the {side} only.", **shape
-            )(command)
-        command = click.option(f"--{name}", help=text, **shape)(command)
+            narrowed = {**settings, "help": f"--{name} of the {side} only."}
+            command = click.option(f"--{side}-{name}", **narrowed)(command)
+        command = click.option(f"--{name}", **settings)(command)
     return command
 
 
@@ -136,14 +141,15 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--rank",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Keep the N most important dimensions only. Scores then change a little.",
+    help="Keep the N most important dimensions only. Scores are then approximate. With a "
+    "reference the vectors have the columns of its space all the same.",
 )
 @click.option(
     "--refine",
     type=click.Choice(REFINE),
     default="auto",
     show_default=True,
-    help="A second scan for full accuracy where vector columns are nearly dependent.",
+    help="A second or third scan for full accuracy where vector columns are nearly dependent.",
 )
 @click.option(
     "--strategy",
@@ -151,14 +157,15 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     default="auto",
     show_default=True,
     help="sql computes everything in SQL; arrow streams rows through BLAS, which is faster. The "
-    "results agree.",
+    "results agree. auto is arrow.",
 )
 @click.option(
     "--on-invalid",
     type=click.Choice(ON_INVALID),
     default="error",
     show_default=True,
-    help="What to do about NULL or duplicate ids and broken vectors: stop, or leave them out.",
+    help="What to do about NULL or duplicate ids and broken vectors: stop, or leave them out (of a "
+    "duplicate id all rows).",
 )
 @click.option(
     "--output-layout",
@@ -319,7 +326,7 @@ class _Lines:
 
 
 class _Bars:
-    """A bar for the step under way; finished steps stay as a line with their time."""
+    """A bar for the step under way; it goes when the step is done."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # fall out of the cache.
 _BATCH_BYTES = 2 * 2**20
 
-
+# See `_row_group`.
 _ROW_GROUP_BYTES = 8 * 2**20
 
 # `gram` keeps so many rows for `cosines` at most.

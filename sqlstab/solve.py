@@ -50,7 +50,6 @@ class Factor:
         whitener: P, (e, k), with R P = I, so that Q = T P.
         rows: n, the number of rows of T.
         passes: How many Gram matrices (scans of T) went into it.
-        method: Whether the first Gram matrix had a Cholesky factor, or needed its eigenvalues.
         resolved: False where T has directions so small beside the others that this many passes
             cannot tell their size, or whether they are zero.
         white: Condition of the rows that the last Gram matrix was taken of.
@@ -60,7 +59,6 @@ class Factor:
     whitener: Matrix
     rows: int
     passes: int
-    method: Literal["cholesky", "eigenvalues"]
     resolved: bool
     white: float
 
@@ -115,7 +113,7 @@ def factor(gram: Matrix, rows: int) -> Factor:
             "All vectors are zero, or so small that their squares are: nothing to stabilize. "
             "Multiply small vectors by a constant."
         )
-    triangle, whitener, method, condition = _square_root(gram[np.ix_(live, live)])
+    triangle, whitener, resolved, condition = _square_root(gram[np.ix_(live, live)])
     full_triangle = np.zeros((live.size, dimension))
     full_triangle[:, live] = triangle
     full_whitener = np.zeros((dimension, live.size))
@@ -125,8 +123,7 @@ def factor(gram: Matrix, rows: int) -> Factor:
         whitener=full_whitener,
         rows=rows,
         passes=1,
-        method=method,
-        resolved=method == "cholesky",
+        resolved=resolved,
         white=condition,
     )
 
@@ -144,7 +141,6 @@ def refine(rough: Factor, gram: Matrix) -> Factor:
         whitener=rough.whitener @ whitener,
         rows=rough.rows,
         passes=rough.passes + 1,
-        method=rough.method,
         resolved=rough.resolved or condition < 1 / np.sqrt(EPS),
         white=condition,
     )
@@ -179,8 +175,8 @@ def wants_refinement(candidate: Factor, mode: Literal["auto", "always", "never"]
 
 def _square_root(
     gram: Matrix,
-) -> tuple[Matrix, Matrix, Literal["cholesky", "eigenvalues"], float]:
-    """R and P with R'R = gram (up to the floor) and R P = I; how; condition when equilibrated."""
+) -> tuple[Matrix, Matrix, bool, float]:
+    """R and P with R'R = gram and R P = I; whether no floor was needed; equilibrated condition."""
     size = gram.shape[0]
     scale = np.sqrt(np.diag(gram))
     scale = np.where(scale > 0, scale, 1.0)
@@ -192,13 +188,13 @@ def _square_root(
         triangle: Matrix = np.linalg.cholesky(unit).T * scale
         # Of a triangle, the LU factorisation inside is trivial: this is back substitution.
         whitener: Matrix = np.linalg.inv(triangle)
-        return triangle, whitener, "cholesky", condition
+        return triangle, whitener, True, condition
     # Largest first, as in a triangle: later passes mix no small direction into a large one.
     roots = np.sqrt(np.maximum(values, floor))[::-1]
     vectors = vectors[:, ::-1]
     triangle = roots[:, None] * vectors.T * scale
     whitener = vectors / roots / scale[:, None]
-    return triangle, whitener, "eigenvalues", condition
+    return triangle, whitener, False, condition
 
 
 @dataclass(frozen=True)

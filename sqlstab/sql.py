@@ -232,8 +232,10 @@ def first_dimension(table: VectorTable, dialect: Dialect) -> str:
     return _render("first_dimension", dialect, t=_source(table, dialect))
 
 
-def example(table: VectorTable, problem: str, dimension: int | None, dialect: Dialect) -> str:
-    """The first id that has a problem; `problem` is the name of a count of `check`."""
+def example(
+    table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
+) -> str:
+    """The first id with a problem, named as a count of `check`; of all ids for None."""
     return _render(
         "example", dialect, t=_source(table, dialect), problem=problem, dimension=dimension
     )

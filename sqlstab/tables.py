@@ -42,7 +42,8 @@ class EmbeddingTable:
 
     Attributes:
         relation: A file, a glob or a URL of Parquet or CSV files, or the name of a table or view.
-        id: The id column. Default: `id`, `user_id` or `item_id`, or the only column that ends so.
+        id: The id column. Default: `id`, `user_id` or `item_id`, or the only column that ends in
+            `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
             prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
             value column. Default: found from the types.
