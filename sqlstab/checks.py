@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
+from sqlstab.column_types import comparable
 from sqlstab.errors import DataError, UsageError
-from sqlstab.tables import base_type
 
 if TYPE_CHECKING:
-    from sqlstab.engines.duckdb import DuckDBEngine
+    from sqlstab.dialects import Dialect
+    from sqlstab.engines import Engine
     from sqlstab.tables import EmbeddingTable, Side, VectorTable
 
 # count in the result of `check` -> what it is called, what to do about it
@@ -46,7 +47,7 @@ class CheckedTable:
 
 
 def check_table(
-    engine: DuckDBEngine, table: VectorTable, *, values: bool, drop: bool | None
+    engine: Engine, table: VectorTable, *, values: bool, drop: bool | None
 ) -> CheckedTable:
     """Count what can be wrong, in one scan: of the id column, or with `values` of the vectors too.
 
@@ -60,19 +61,14 @@ def check_table(
     Raises:
         DataError: The table is empty, or has bad rows and `drop` is not set.
     """
-    row = engine.query(sql.check(table, engine.dialect, values=values))[0]
+    row = {name: int(n) for name, n in engine.query(sql.check(table, engine.dialect))[0].items()}
     dimension = len(table.vector) if table.layout == "wide" else None
     if row["n_rows"] == 0:
         raise DataError(_about(table) + f" has no rows{_with_filter(table)}.")
     found = {name: row[name] for name in _PROBLEMS if row.get(name)}
     if values:
-        lengths: dict[int, int] = row["lengths"] or {}
-        if not any(lengths):
-            raise DataError(_about(table) + " has no vector in any row.")
-        dimension = dimension or max((n, k) for k, n in lengths.items() if k)[1]
-        wrong = sum(lengths.values()) - lengths[dimension]
-        if wrong:
-            found["wrong_length"] = wrong
+        dimension, of_vectors = _check_vectors(engine, table, dimension)
+        found |= {name: count for name, count in of_vectors.items() if count}
     if not found:
         return CheckedTable(table, row["n_rows"], dimension)
     if not values:
@@ -81,14 +77,33 @@ def check_table(
     if not drop or "bad_weights" in found:
         raise _error(engine, table, found, row["n_rows"], dimension, droppable=drop is not None)
     valid = replace(table, only_valid=dimension)
-    rows = engine.query(sql.check(valid, engine.dialect, values=False))[0]["n_rows"]
+    rows = int(engine.query(sql.check(valid, engine.dialect))[0]["n_rows"])
     if rows == 0:
         raise DataError(_about(table) + f" has no valid row among its {row['n_rows']:,}.")
     return CheckedTable(valid, rows, dimension, row["n_rows"] - rows, found)
 
 
+def _check_vectors(
+    engine: Engine, table: VectorTable, dimension: int | None
+) -> tuple[int, dict[str, int]]:
+    """The dimension (the commonest one), and how many vectors have what problem."""
+    found: dict[str, int] = {}
+    if dimension is None:
+        lengths = {
+            None if row["n"] is None else int(row["n"]): int(row["n_rows"])
+            for row in engine.query(sql.lengths(table, engine.dialect))
+        }
+        found["null_vectors"] = lengths.pop(None, 0)
+        if not any(lengths):
+            raise DataError(_about(table) + " has no vector in any row.")
+        dimension = max((count, length) for length, count in lengths.items() if length)[1]
+        found["wrong_length"] = sum(lengths.values()) - lengths[dimension]
+    counts = engine.query(sql.check_vectors(table, dimension, engine.dialect))[0]
+    return dimension, found | {name: int(count) for name, count in counts.items()}
+
+
 def _error(
-    engine: DuckDBEngine,
+    engine: Engine,
     table: VectorTable,
     found: dict[str, int],
     rows: int,
@@ -124,14 +139,17 @@ def overflow_error(table: VectorTable) -> DataError:
     )
 
 
-def check_outside(out: Path, tables: dict[Side, EmbeddingTable]) -> None:
+def check_outside(out: Path, tables: dict[Side, EmbeddingTable], dialect: Dialect) -> None:
     """An input must not lie in the directory that the run replaces.
 
     Raises:
         UsageError: One does.
     """
     for side, table in tables.items():
-        if Path(table.relation).resolve().is_relative_to(out.resolve()):
+        is_file = dialect.reads_files and (
+            sql.file_reader(table.relation) or Path(table.relation).is_dir()
+        )
+        if is_file and Path(table.relation).resolve().is_relative_to(out.resolve()):
             raise UsageError(
                 f"{side} table {table.relation} lies in {out}, which the run would replace; name "
                 "another directory for --out."
@@ -153,15 +171,13 @@ def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:
         )
 
 
-def check_joinable(engine: DuckDBEngine, table: VectorTable, reference: VectorTable) -> None:
+def check_joinable(engine: Engine, table: VectorTable, reference: VectorTable) -> None:
     """The ids of the run and of the reference must be comparable.
 
     Raises:
         DataError: Their types are not.
     """
-    types = {base_type(table.id.type), base_type(reference.id.type)}
-    dialect = engine.dialect
-    if len(types) == 1 or types <= dialect.integer or types <= dialect.string:
+    if comparable(table.id.type, reference.id.type, engine.dialect):
         return
     raise DataError(
         f"{_about(table)} has ids {table.id.name} of type {table.id.type}, but the reference's "
@@ -170,15 +186,13 @@ def check_joinable(engine: DuckDBEngine, table: VectorTable, reference: VectorTa
     )
 
 
-def count_shared(engine: DuckDBEngine, table: VectorTable, reference: VectorTable) -> int:
+def count_shared(engine: Engine, table: VectorTable, reference: VectorTable) -> int:
     """How many ids the run and the reference share."""
     statement = sql.shared_ids(table, reference, engine.dialect, anchor=False)
     return int(engine.query(statement)[0]["shared"])
 
 
-def count_anchors(
-    engine: DuckDBEngine, table: VectorTable, reference: VectorTable, shared: int
-) -> int:
+def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, shared: int) -> int:
     """How many shared ids take part in the alignment.
 
     Raises:

@@ -15,7 +15,7 @@ import numpy as np
 from sqlstab import sql
 
 if TYPE_CHECKING:
-    from sqlstab.engines.duckdb import DuckDBEngine
+    from sqlstab.engines import Engine
     from sqlstab.progress import Step
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, VectorTable
@@ -126,9 +126,10 @@ def row_cosines(x: Matrix, y: Matrix) -> Matrix:
 
 
 def score_error(
-    engine: DuckDBEngine,
+    engine: Engine,
     raw: dict[Side, VectorTable],
     stable: dict[Side, VectorTable],
+    dimensions: tuple[int, int],
     rows: int,
     step: Step,
 ) -> float | None:
@@ -136,5 +137,5 @@ def score_error(
 
     None if the sample has no pair, or no score but zero.
     """
-    row = engine.query(sql.scores(raw, stable, rows, engine.dialect), step)[0]
+    row = engine.query(sql.scores(raw, stable, dimensions, rows, engine.dialect), step)[0]
     return float(row["largest_error"] / row["largest"]) if row["largest"] else None

@@ -30,6 +30,11 @@ FIGURES_FILE = "run.json"
 _OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
 
 
+def file_name(side: Side) -> str:
+    """The file that holds the stable vectors of a side, in a run directory."""
+    return f"{side}.parquet"
+
+
 @dataclass(frozen=True)
 class Run:
     """One finished run.
@@ -86,20 +91,24 @@ class Run:
         Raises:
             DataError: It is missing.
         """
-        if self.directory is None:
-            raise UsageError("This run was not written, so it has no stable tables.")
-        path = self.directory / f"{side}.parquet"
-        if not path.is_file():
-            raise DataError(f"The run directory {self.directory} lacks {path.name}.")
         try:
             output = self.figures["outputs"][side]
-            return EmbeddingTable(
-                str(path), id=output["id"], vector=output["vector"], layout=output["layout"]
-            )
+            relation, id_name = output["relation"], output["id"]
+            vector, layout = output["vector"], output["layout"]
         except (KeyError, TypeError) as error:
+            if self.figures.get("outputs", 0) is None:
+                raise UsageError("This run was not written, so it has no stable tables.") from error
             raise DataError(
-                f"{self.directory / FIGURES_FILE} is damaged: outputs.{side}: {error!r}"
+                f"{FIGURES_FILE} of run {self.run_id} is damaged: outputs.{side}: {error!r}"
             ) from error
+        if relation == file_name(side):
+            if self.directory is None:
+                raise UsageError("This run was not written, so it has no stable tables.")
+            path = self.directory / relation
+            if not path.is_file():
+                raise DataError(f"The run directory {self.directory} lacks {path.name}.")
+            relation = str(path)
+        return EmbeddingTable(relation, id=id_name, vector=vector, layout=layout)
 
     def save_figures(self, directory: Path) -> None:
         """Write `run.json`."""

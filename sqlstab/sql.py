@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import numpy as np
 import sqlglot
 from sqlglot import exp
 
+from sqlstab.column_types import is_enum
 from sqlstab.errors import UsageError
-from sqlstab.tables import base_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlstab.dialects import Dialect
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, StableTable, VectorTable
@@ -29,11 +32,6 @@ _FILE_READERS = {
     "read_parquet": (".parquet", ".parq", ".pq"),
     "read_csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"),
 }
-
-
-# Sums of one statement. DuckDB holds a vector of 2,048 products for each of them and for each
-# thread, and its planning time grows faster than their number.
-MOST_SUMS = 4096
 
 
 @cache
@@ -53,6 +51,13 @@ def _environment() -> jinja2.Environment:
 def _render(template: str, dialect: Dialect, **context: Any) -> str:
     text = _environment().get_template(f"{template}.sql.jinja").render(dialect=dialect, **context)
     return f"{text}\n"
+
+
+def _part(macro: str, *arguments: Any) -> str:
+    """The text of one macro."""
+    module = _environment().get_template("macros.sql.jinja").module
+    text: str = getattr(module, macro)(*arguments)
+    return text
 
 
 def _one_line(text: str, what: str) -> str:
@@ -97,13 +102,23 @@ def relation(name: str, dialect: Dialect) -> str:
     """
     if not name.strip() or "\0" in name:
         raise UsageError(f"{name!r} names no table and no file.")
-    is_folder = "://" not in name and not name.startswith('"') and Path(name).is_dir()
-    reader = "read_parquet" if is_folder else file_reader(name)
+    is_file = dialect.reads_files
+    is_folder = is_file and "://" not in name and not name.startswith('"') and Path(name).is_dir()
+    reader = "read_parquet" if is_folder else file_reader(name) if is_file else None
     if reader:
         path = str(Path(name) / "*.parquet") if is_folder else name
         # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
         own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
         return f"{reader}({string(path, dialect)}{own})"
+    return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
+
+
+def table_parts(name: str, dialect: Dialect) -> list[str]:
+    """The parts of a table's name: `lake.users` is `["lake", "users"]`.
+
+    Raises:
+        UsageError: It is no such name.
+    """
     try:
         table = exp.to_table(name, dialect=dialect.sqlglot)
     except sqlglot.errors.SqlglotError:
@@ -115,8 +130,7 @@ def relation(name: str, dialect: Dialect) -> str:
             f"{name!r} is not the name of a table; write table, schema.table, or quote an odd "
             'name as in "odd name".'
         )
-    parts = (identifier(part.name, dialect) for part in table.parts)
-    return ".".join(parts)
+    return [part.name for part in table.parts]
 
 
 def condition(text: str, dialect: Dialect) -> str:
@@ -150,10 +164,11 @@ class _Source:
     side: str
     layout: str
     element: str
-    single: bool
     relation: str
     id: str
+    id_text: str
     vector: str
+    columns: tuple[str, ...]
     dimension: str
     first: int
     filter: str | None
@@ -161,40 +176,49 @@ class _Source:
     anchor_filter: str | None
     keep: tuple[str, ...]
     keep_names: tuple[str, ...]
-    valid_dimension: int | None
+    below: str | None
+    only_valid: int | None
 
 
 def _source(table: VectorTable, dialect: Dialect) -> _Source:
     def column(name: str) -> str:
         return f"t.{identifier(name, dialect)}"
 
-    if table.layout == "wide" and len(table.vector) == 1:
+    columns = tuple(column(name) for name in table.vector)
+    if table.layout == "wide" and len(columns) == 1 and dialect.sqlglot == "duckdb":
         # DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
-        vector = f"array_value({column(table.vector[0])})"
+        vector = f"array_value({columns[0]})"
     elif table.layout == "wide":
-        vector = f"[{', '.join(column(name) for name in table.vector)}]"
+        vector = dialect.array.format(", ".join(columns))
     else:
-        vector = column(table.vector[-1])
+        vector = dialect.from_native.format(columns[-1]) if table.native else columns[-1]
     id_column = column(table.id.name)
-    is_enum = base_type(table.id.type) == "ENUM"
+    id_text = dialect.as_text.format(id_column)
     return _Source(
         side=table.side,
         layout=table.layout,
         element=table.element,
-        single=table.element == dialect.real,
         relation=relation(table.relation, dialect),
         # An ENUM and its text are equal, but not their hashes.
-        id=f"CAST({id_column} AS {dialect.text})" if is_enum else id_column,
+        id=id_text if is_enum(table.id.type, dialect) else id_column,
+        id_text=id_text,
         vector=vector,
-        dimension=column(table.vector[0]) if table.layout == "long" else "",
+        columns=columns,
+        dimension=columns[0] if table.layout == "long" else "",
         first=table.first,
         filter=_row_condition(table, table.filter, dialect),
         weight=column(table.weight) if table.weight else None,
         anchor_filter=_row_condition(table, table.anchor_filter, dialect),
         keep=tuple(column(c.name) for c in table.keep),
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
-        valid_dimension=table.only_valid,
+        below=_below(table.share),
+        only_valid=table.only_valid,
     )
+
+
+def _below(share: float) -> str | None:
+    """The hexadecimal text that this share of all MD5 digests is below; None for all of them."""
+    return f"{round(share * 16**8):08x}" if share < 1 else None
 
 
 def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> str | None:
@@ -222,20 +246,30 @@ def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
     return [[dialect.number(value) for value in column] for column in matrix.T]
 
 
-def check(table: VectorTable, dialect: Dialect, *, values: bool) -> str:
-    """One row that counts what can be wrong with the ids and, with `values`, with the vectors."""
-    return _render("check", dialect, t=_source(table, dialect), values=values)
+def check(table: VectorTable, dialect: Dialect) -> str:
+    """One row that counts what can be wrong with the ids and the weights."""
+    return _render("check", dialect, t=_source(table, dialect))
+
+
+def lengths(table: VectorTable, dialect: Dialect) -> str:
+    """Rows (n, n_rows): how many vectors have how many components."""
+    return _render("lengths", dialect, t=_source(table, dialect))
+
+
+def check_vectors(table: VectorTable, dimension: int, dialect: Dialect) -> str:
+    """One row that counts what can be wrong with the vectors of this dimension."""
+    return _render("check_vectors", dialect, t=_source(table, dialect), dimension=dimension)
 
 
 def first_dimension(table: VectorTable, dialect: Dialect) -> str:
-    """The number of the first dimension of a table in the long layout, as `first`."""
+    """The number of the first dimension of a table in the long layout, as `first_dimension`."""
     return _render("first_dimension", dialect, t=_source(table, dialect))
 
 
 def example(
     table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
 ) -> str:
-    """The first id with a problem, named as a count of `check`; of all ids for None."""
+    """An id with a problem, named as a count of the checks; any id for None."""
     return _render(
         "example", dialect, t=_source(table, dialect), problem=problem, dimension=dimension
     )
@@ -258,7 +292,7 @@ def rows(
     table: VectorTable,
     dialect: Dialect,
     *,
-    keep_one_in: int | None = None,
+    kept_share: float | None = None,
     output: StableTable | None = None,
 ) -> str:
     """The vectors x, for an engine that multiplies them itself.
@@ -266,26 +300,22 @@ def rows(
     Args:
         table: The table.
         dialect: The dialect to write.
-        keep_one_in: Add a column `kept`: the id for one row in so many, chosen by a hash of the id,
-            else NULL.
+        kept_share: Add a column `kept`: the id for such a share of the rows, chosen by a hash of
+            the id, else NULL.
         output: Add the id and the columns to keep, under the names that they have there.
     """
     return _render(
         "rows",
         dialect,
         t=_source(table, dialect),
-        keep_one_in=keep_one_in,
+        keep_ids=kept_share is not None,
+        kept_below=_below(kept_share or 1.0),
         output_id=identifier(output.id, dialect) if output else None,
     )
 
 
 def shared_rows(
-    table: VectorTable,
-    reference: VectorTable,
-    dialect: Dialect,
-    *,
-    anchor: bool = False,
-    one_in: int = 1,
+    table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool = False
 ) -> str:
     """The vectors x of the run and y of the reference, one row for a shared id.
 
@@ -294,7 +324,6 @@ def shared_rows(
         reference: The reference's stable table.
         dialect: The dialect to write.
         anchor: Only the rows that may align, with their weights w.
-        one_in: Take one shared id in so many.
     """
     return _render(
         "shared_rows",
@@ -302,16 +331,16 @@ def shared_rows(
         t=_source(table, dialect),
         reference=_source(reference, dialect),
         anchor=anchor,
-        one_in=one_in,
     )
 
 
-def tiles(rows: int, columns: int, *, triangular: bool) -> list[tuple[int, int]]:
-    """Ranges of rows, 1-based and inclusive, of at most `MOST_SUMS` entries of a matrix each.
+def tiles(rows: int, columns: int, most_sums: int, *, triangular: bool) -> list[tuple[int, int]]:
+    """Ranges of rows, 1-based and inclusive, of at most so many entries of a matrix each.
 
     Args:
         rows: Rows of the matrix.
         columns: Columns of the matrix.
+        most_sums: Entries of a range, if it has more than one row.
         triangular: Count the entries j >= i alone.
     """
     ranges = []
@@ -320,7 +349,7 @@ def tiles(rows: int, columns: int, *, triangular: bool) -> list[tuple[int, int]]
         last, entries = first, 0
         while last <= rows:
             entries += columns - last + 1 if triangular else columns
-            if entries > MOST_SUMS and last > first:
+            if entries > most_sums and last > first:
                 break
             last += 1
         ranges.append((first, last - 1))
@@ -352,20 +381,19 @@ def gram(
     Returns:
         Statements, each of which scans the table for a part of the matrix.
     """
+    context: dict[str, Any] = {
+        "t": _source(table, dialect),
+        "dimension": dimension,
+        "matrix": _columns(matrix, dialect),
+        "other": _source(other, dialect) if other else None,
+        "weighted": weighted,
+        "normalize": normalize,
+    }
+    if dialect.gram == "blocks":
+        return [_render("gram_blocks", dialect, **context)]
     return [
-        _render(
-            "gram",
-            dialect,
-            t=_source(table, dialect),
-            dimension=dimension,
-            first=first,
-            last=last,
-            matrix=_columns(matrix, dialect),
-            other=_source(other, dialect) if other else None,
-            weighted=weighted,
-            normalize=normalize,
-        )
-        for first, last in tiles(dimension, dimension, triangular=True)
+        _render("gram", dialect, first=first, last=last, **context)
+        for first, last in tiles(dimension, dimension, dialect.most_sums, triangular=True)
     ]
 
 
@@ -393,80 +421,234 @@ def cross_gram(
     Returns:
         Statements, each of which scans both tables for a part of the matrix.
     """
+    context: dict[str, Any] = {
+        "t": _source(table, dialect),
+        "reference": _source(reference, dialect),
+        "dimension": dimension,
+        "reference_dimension": reference_dimension,
+        "matrix": _columns(matrix, dialect),
+        "normalize": normalize,
+    }
+    if dialect.gram == "blocks":
+        return [_render("cross_gram_blocks", dialect, **context)]
     return [
-        _render(
-            "cross_gram",
-            dialect,
-            t=_source(table, dialect),
-            reference=_source(reference, dialect),
-            dimension=dimension,
-            reference_dimension=reference_dimension,
-            first=first,
-            last=last,
-            matrix=_columns(matrix, dialect),
-            normalize=normalize,
+        _render("cross_gram", dialect, first=first, last=last, **context)
+        for first, last in tiles(
+            dimension, reference_dimension, dialect.most_sums, triangular=False
         )
-        for first, last in tiles(dimension, reference_dimension, triangular=False)
     ]
 
 
 def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
     """The table with each vector x multiplied by one matrix, or by two one after the other."""
-    quoted = replace(
-        output,
-        id=identifier(output.id, dialect),
-        vector=tuple(identifier(name, dialect) for name in output.vector),
-    )
     return _render(
         "apply",
         dialect,
         t=_source(table, dialect),
+        raw_dimension=len(steps[0]),
         steps=[_columns(matrix, dialect) for matrix in steps],
-        output=quoted,
+        output=_quoted(output, dialect),
     )
 
 
-def cosine(
-    table: VectorTable,
-    reference: VectorTable,
-    dimension: int,
-    dialect: Dialect,
-    *,
-    matrix: Matrix,
-    raw_matrix: Matrix | None,
-    one_in: int,
-) -> str:
-    """One row of cosine figures between the run and the reference.
+def _quoted(output: StableTable, dialect: Dialect) -> StableTable:
+    return replace(
+        output,
+        id=identifier(output.id, dialect),
+        vector=tuple(identifier(name, dialect) for name in output.vector),
+    )
 
-    Args:
-        table: The run's raw table.
-        reference: The reference's stable table.
-        dimension: d, of the run's stable vectors; the reference's are padded with zeros.
-        dialect: The dialect to write.
-        matrix: From the run's raw vectors to its stable ones, (e, d).
-        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
-            `before`.
-        one_in: Take one shared id in so many.
+
+@dataclass(frozen=True)
+class MatrixTable:
+    """A matrix in a table (run_id, side, i, j, value), 1-based.
+
+    Attributes:
+        relation: The table.
+        side: Which of the matrices there.
+        rows, columns: The matrix's shape.
+        run_id: Of which run; None for the newest, the one whose name sorts last.
+    """
+
+    relation: str
+    side: Side
+    rows: int
+    columns: int
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A `MatrixTable` in the words of a statement."""
+
+    relation: str
+    condition: str
+    rows: int
+
+
+def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
+    name = relation(matrix.relation, dialect)
+    run = string(matrix.run_id, dialect) if matrix.run_id else f"(SELECT max(run_id) FROM {name})"
+    return _Matrix(name, f"side = '{matrix.side}' AND run_id = {run}", matrix.rows)
+
+
+def apply_from_table(
+    table: VectorTable, matrices: list[MatrixTable], output: StableTable, dialect: Dialect
+) -> str:
+    """The table with each vector multiplied by a matrix that another table holds, or by two.
+
+    The text does not change from run to run.
+    """
+    held = [_matrix(matrix, dialect) for matrix in matrices]
+    context: dict[str, Any] = {
+        "t": _source(table, dialect),
+        "output": _quoted(output, dialect),
+    }
+    if dialect.style == "components":
+        return _render("apply_joined", dialect, matrices=held, **context)
+    steps = [_part("matrix_columns", matrix, dialect) for matrix in held]
+    return _render("apply", dialect, steps=steps, raw_dimension=matrices[0].rows, **context)
+
+
+def product(table: VectorTable, matrix: MatrixTable, dialect: Dialect, *, anchor: bool) -> str:
+    """Rows (id, x) of a table times a matrix that another table holds, x an array of doubles.
+
+    Where the dialect has its vectors as columns: rows (id, j, value). With the weight w if the
+    table has one and only anchors are asked for.
     """
     return _render(
-        "cosine",
+        "product",
+        dialect,
+        t=_source(table, dialect),
+        m=_matrix(matrix, dialect),
+        anchor=anchor,
+    )
+
+
+# Rows of a matrix in one INSERT statement.
+_INSERTED = 2000
+
+
+def matrix_table(
+    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
+) -> list[str]:
+    """Statements that create a table (run_id, side, i, j, value) and fill it."""
+    create = (
+        f"CREATE TABLE {relation(name, dialect)} (\n"
+        f"    run_id {dialect.text},\n"
+        f"    side {dialect.text},\n"
+        f"    i {dialect.integer},\n"
+        f"    j {dialect.integer},\n"
+        f"    value {dialect.double}\n"
+        f"){dialect.storage}"
+    )
+    return [create, *insert_matrices(name, run_id, matrices, dialect)]
+
+
+def insert_matrices(
+    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
+) -> list[str]:
+    """Statements that add the entries of a run's matrices to such a table."""
+    run = string(run_id, dialect)
+    entries = [
+        f"({run}, '{side}', {i}, {j}, {dialect.number(float(value))})"
+        for side, matrix in matrices.items()
+        for (i, j), value in zip(np.ndindex(matrix.shape), matrix.flat, strict=True)
+    ]
+    return [
+        f"INSERT INTO {relation(name, dialect)} VALUES\n"
+        + ",\n".join(entries[start : start + _INSERTED])
+        for start in range(0, len(entries), _INSERTED)
+    ]
+
+
+def create_table(name: str, query: str, dialect: Dialect) -> str:
+    """A statement that makes a table of a query's rows."""
+    return f"CREATE TABLE {relation(name, dialect)}{dialect.storage} AS\n{query}"
+
+
+def drop_table(name: str, dialect: Dialect) -> str:
+    """A statement that drops a table, if it is there."""
+    return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
+
+
+def replace_table(staged: str, target: str, dialect: Dialect, *, exists: bool) -> list[str]:
+    """Statements that give a staged table another table's name, and drop that one if it exists."""
+    names = relation(staged, dialect), relation(target, dialect)
+    bare = identifier(table_parts(target, dialect)[-1], dialect)
+    patterns = dialect.replace if exists else (dialect.rename,)
+    return [pattern.format(*names, bare) for pattern in patterns]
+
+
+def describe(name: str, dialect: Dialect) -> str:
+    """A statement that lists a relation's columns: name and type come first."""
+    quoted = relation(name, dialect)
+    *schema, bare = table_parts(name, dialect)
+    prefix = ".".join(identifier(part, dialect) for part in schema)
+    return dialect.describe.format(
+        quoted,
+        string(quoted, dialect),
+        string(bare, dialect),
+        f"{prefix}." if prefix else "",
+    )
+
+
+def drift(
+    table: VectorTable,
+    reference: VectorTable,
+    dimensions: tuple[int, int],
+    dialect: Dialect,
+    *,
+    matrix: Matrix | None = None,
+    raw_matrix: Matrix | None = None,
+) -> str:
+    """One row of figures: cosines of the same id in two tables.
+
+    Args:
+        table: The run's table: its raw one, or its stable one.
+        reference: The reference's stable table.
+        dimensions: Components of a vector of each.
+        dialect: The dialect to write.
+        matrix: From the run's raw vectors to its stable ones, (e, d); None where the table has the
+            stable ones.
+        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
+            `before`.
+    """
+    raw, reference_dimension = dimensions
+    dimension = raw if matrix is None else matrix.shape[1]
+    missing = dimension - reference_dimension
+    return _render(
+        "drift",
         dialect,
         t=_source(table, dialect),
         reference=_source(reference, dialect),
+        raw_dimension=raw,
         dimension=dimension,
+        reference_dimension=reference_dimension,
+        # Components that one of them lacks are zero.
+        shared_dimension=min(dimension, reference_dimension),
+        padding=dialect.array.format(", ".join(["0E0"] * missing)) if missing > 0 else None,
         matrix=_columns(matrix, dialect),
         raw_matrix=_columns(raw_matrix, dialect),
-        one_in=one_in,
     )
 
 
 def scores(
     raw: dict[Side, VectorTable],
     stable: dict[Side, VectorTable],
+    dimensions: tuple[int, int],
     rows: int,
     dialect: Dialect,
 ) -> str:
-    """One row (n_pairs, largest, largest_error): scores of so many users with so many items."""
+    """One row (n_pairs, largest, largest_error): scores of so many users with so many items.
+
+    Args:
+        raw: The raw tables.
+        stable: The stable tables.
+        dimensions: Components of a raw and of a stable vector.
+        rows: Users, and items, to take.
+        dialect: The dialect to write.
+    """
     return _render(
         "scores",
         dialect,
@@ -474,5 +656,7 @@ def scores(
         stable_users=_source(stable["users"], dialect),
         items=_source(raw["items"], dialect),
         stable_items=_source(stable["items"], dialect),
+        dimension=dimensions[0],
+        stable_dimension=dimensions[1],
         rows=rows,
     )

@@ -6,29 +6,35 @@ import datetime as dt
 import logging
 import secrets
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from sqlstab import __version__, checks, quality, solve, sql
-from sqlstab.compute import ArrowCompute, Compute, InvalidVectorsError, Pair, SqlCompute
+from sqlstab.compute import Compute, InvalidVectorsError, Pair
+from sqlstab.compute.arrow import ArrowCompute
+from sqlstab.compute.sql import SqlCompute
 from sqlstab.config import Options
+from sqlstab.dialects import SPARK
+from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.progress import Progress, Silent
-from sqlstab.runs import FORMAT, Run, staging
+from sqlstab.runs import FORMAT, Run, file_name, staging
+from sqlstab.staged import StagedTables
 from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
 from sqlstab.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Gram
+    from sqlstab.config import Strategy
+    from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Step
     from sqlstab.solve import Alignment, Balance, Factor, Matrix
 
@@ -53,23 +59,31 @@ def stabilize(
     items: str | Path | EmbeddingTable,
     reference: str | Path | Run | None = None,
     out: str | Path | None = None,
-    engine: DuckDBEngine | duckdb.DuckDBPyConnection | str | Path | None = None,
+    engine: AnyEngine = None,
     *,
+    users_out: str | None = None,
+    items_out: str | None = None,
+    transform_table: str | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Put a retrained model's vectors into the space of an earlier run; no score changes.
 
     Args:
-        users: The user vectors: a Parquet or CSV file, a glob, a URL, the name of a table, or an
-            `EmbeddingTable` that says more.
+        users: The user vectors: the name of a table, on DuckDB also a Parquet or CSV file, a glob
+            or a URL; or an `EmbeddingTable` that says more.
         items: The item vectors.
         reference: An earlier run, or its directory. None starts a new space: the principal axes of
             this run's scores.
-        out: Directory for the stable tables, the transform and the figures. It is replaced as a
-            whole at the end, or not at all. None computes the transform and writes nothing.
-        engine: A DuckDB connection, the path of a database file, or a `DuckDBEngine` with settings.
-            None works on files.
+        out: Directory for the transform and the figures, and for the stable tables unless
+            `users_out` and `items_out` are given. It is replaced as a whole at the end, or not at
+            all. None writes no directory.
+        engine: Where the vectors are: a DuckDB connection or the path of a database file, a
+            SparkSession, or a SQLAlchemy engine or URL. None is DuckDB on files.
+        users_out: A table to write the users' stable vectors to; an existing one is replaced at
+            the end.
+        items_out: The same for the items.
+        transform_table: A table (run_id, side, i, j, value) to add the two matrices to.
         options: How to align, what to keep, how to write.
         progress: Is told what is going on.
 
@@ -79,7 +93,7 @@ def stabilize(
     Raises:
         UsageError: An option or a name cannot be meant.
         DataError: The vectors or ids cannot be worked with.
-        EngineError: DuckDB failed.
+        EngineError: The database failed.
 
     Example:
         >>> run = stabilize("u.parquet", "i.parquet", reference="yesterday", out="today")
@@ -90,9 +104,18 @@ def stabilize(
         "users": _embedding_table(users),
         "items": _embedding_table(items),
     }
-    with _engine(engine) as session:
-        job = _Job(session, options or Options(), progress or Silent())
-        return job.run(tables, reference, Path(out) if out is not None else None)
+    given: dict[Side, str | None] = {"users": users_out, "items": items_out}
+    targets = {side: name for side, name in given.items() if name is not None}
+    with connect(engine, writes_tables=bool(targets or transform_table)) as session:
+        job = _Job(
+            session,
+            options or Options(),
+            progress or Silent(),
+            targets,
+            transform_table,
+            Path(out) if out is not None else None,
+        )
+        return job.run(tables, reference)
 
 
 def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
@@ -101,23 +124,6 @@ def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
     # A bare name may be that of a table; a Path is a file's.
     is_bare = isinstance(table, Path) and len(table.parts) == 1
     return EmbeddingTable(f"./{table}" if is_bare else str(table))
-
-
-@contextmanager
-def _engine(
-    engine: DuckDBEngine | duckdb.DuckDBPyConnection | str | Path | None,
-) -> Iterator[DuckDBEngine]:
-    if isinstance(engine, DuckDBEngine):
-        yield engine
-        return
-    if isinstance(engine, duckdb.DuckDBPyConnection):
-        session = DuckDBEngine(connection=engine)
-    else:
-        session = DuckDBEngine(engine)
-    try:
-        yield session
-    finally:
-        session.close()
 
 
 @dataclass(frozen=True)
@@ -136,9 +142,9 @@ class _Reference:
     shared: dict[Side, int]
     anchors: dict[Side, int]
 
-    def one_in(self, side: Side) -> int:
-        """Figures of single rows come from one shared id in so many."""
-        return max(1, self.shared[side] // _FIGURE_ROWS)
+    def share(self, side: Side) -> float:
+        """Figures of single rows come from this share of the shared ids."""
+        return min(1.0, _FIGURE_ROWS / max(self.shared[side], 1))
 
     def pair(self, table: VectorTable) -> Pair:
         """A table of the new run beside this run's."""
@@ -153,27 +159,30 @@ class _Reference:
 class _Job:
     """One run; its methods are the steps, in the order of `run`."""
 
-    def __init__(self, engine: DuckDBEngine, options: Options, progress: Progress) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        options: Options,
+        progress: Progress,
+        targets: Mapping[Side, str],
+        transform_table: str | None,
+        out: Path | None,
+    ) -> None:
         self._engine = engine
         self._options = options
         self._progress = progress
-        self._compute: Compute = (
-            SqlCompute(engine) if options.strategy == "sql" else ArrowCompute(engine)
-        )
+        self._out = out
+        self._run_id = _new_run_id()
+        self._staged = StagedTables(engine, targets, transform_table, self._run_id)
+        self._compute = _compute(engine, options.strategy, next(iter(targets.values()), ""))
         self._timings: dict[str, float] = {}
         self._warnings: list[str] = []
 
-    def run(
-        self,
-        named: dict[Side, EmbeddingTable],
-        reference: str | Path | Run | None,
-        out: Path | None,
-    ) -> Run:
+    def run(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Run:
         started = time.perf_counter()
-        if out is not None:
-            checks.check_outside(out, named)
+        self._check_outputs(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
-        with staging(out) if out is not None else nullcontext() as directory:
+        with self._staging() as directory, self._staged.dropped_afterwards():
             tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
             earlier = self._open(reference, tables) if reference is not None else None
 
@@ -186,7 +195,7 @@ class _Job:
             balance = solve.balance(factors["users"], factors["items"], self._options.rank)
             omega, fit = self._align(balance, tables, earlier)
             transform = Transform.from_factors(
-                run_id=_new_run_id(),
+                run_id=self._run_id,
                 reference=earlier.run.run_id if earlier else None,
                 singular_values=balance.singular_values,
                 balanced={"users": balance.users, "items": balance.items},
@@ -202,18 +211,45 @@ class _Job:
                 }
             figures["alignment"] = fit
             figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
-            if directory is not None:
+            if directory is not None or self._staged.targets:
                 written = self._write(directory, tables, transform)
-                figures["scores"]["max_relative_error"] = self._score_error(tables, written)
+                figures["scores"]["max_relative_error"] = self._score_error(
+                    tables, written, transform
+                )
                 figures["outputs"] = {
-                    side: {**_described(written[side]), "relation": f"{side}.parquet"}
+                    side: {**_described(written[side]), "relation": self._place(side)}
                     for side in SIDES
                 }
+            with self._step("replace", "Putting tables in place"):
+                self._staged.put_in_place({side: getattr(transform, side).matrix for side in SIDES})
             self._finish(figures, started)
             if directory is not None:
                 transform.save(directory)
                 Run(figures, transform, directory).save_figures(directory)
-        return Run(figures, transform, out)
+        return Run(figures, transform, self._out)
+
+    def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
+        if self._out is not None:
+            checks.check_outside(self._out, named, self._engine.dialect)
+        self._staged.check(named)
+        dialect = self._engine.dialect
+        if self._out is not None and not self._staged.targets and not dialect.reads_files:
+            raise UsageError(
+                f"{dialect.name} writes tables, not files: name them with --users-out and "
+                "--items-out."
+            )
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path | None]:
+        if self._out is None:
+            yield None
+            return
+        with staging(self._out) as directory:
+            yield directory
+
+    def _place(self, side: Side) -> str:
+        """Where a stable table is in the end: its name, or its file in the run directory."""
+        return self._staged.targets.get(side) or file_name(side)
 
     @contextmanager
     def _step(self, name: str, title: str) -> Iterator[Step]:
@@ -234,8 +270,8 @@ class _Job:
         if resolved.layout != "long":
             return resolved
         found = self._engine.query(sql.first_dimension(resolved, self._engine.dialect))
-        first = found[0]["first"] if found else None
-        return replace(resolved, first=0 if first is None else first)
+        first = found[0]["first_dimension"] if found else None
+        return replace(resolved, first=int(first or 0))
 
     def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         with self._step("check", f"Checking {table.side}"):
@@ -254,6 +290,7 @@ class _Job:
 
     def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
         run = reference if isinstance(reference, Run) else Run.load(reference)
+        self._check_reachable(run)
         stable = {side: self._resolve(run.table(side), side) for side in SIDES}
         with self._step("check", "Checking the reference"):
             for side in SIDES:
@@ -276,12 +313,28 @@ class _Job:
                     )
         return _Reference(run, stable, shared, anchors)
 
+    def _check_reachable(self, run: Run) -> None:
+        """The reference's stable tables must be where this run's are."""
+        here = self._engine.dialect.name
+        there = run.figures.get("engine")
+        files = all(run.table(side).relation.endswith(file_name(side)) for side in SIDES)
+        if files and not self._engine.dialect.reads_files:
+            raise UsageError(
+                f"The stable vectors of run {run.run_id} are Parquet files, which {here} does not "
+                "read: take a --reference that was written to tables there."
+            )
+        if not files and there != here:
+            raise UsageError(
+                f"The stable vectors of run {run.run_id} are tables of {there}, but this run is "
+                f"on {here}."
+            )
+
     def _factor(
         self, checked: CheckedTable, earlier: _Reference | None
     ) -> tuple[CheckedTable, Factor]:
         """Step 1: R of a table from its Gram matrix, with as many passes as it needs."""
         side = checked.table.side
-        keep = earlier.one_in(side) if earlier else None
+        keep = earlier.share(side) if earlier else None
         try:
             gram = self._gram(checked, None, f"Summing {side}", keep)
         except InvalidVectorsError:
@@ -302,7 +355,7 @@ class _Job:
         checked: CheckedTable,
         whitener: Matrix | None,
         title: str,
-        keep_one_in: int | None = None,
+        kept_share: float | None = None,
     ) -> Gram:
         with self._step("gram", title) as step:
             return self._compute.gram(
@@ -311,7 +364,7 @@ class _Job:
                 whitener,
                 checked.rows,
                 step,
-                keep_one_in=keep_one_in,
+                kept_share=kept_share,
             )
 
     def _align(
@@ -395,7 +448,7 @@ class _Job:
                     earlier.pair(tables[side].table),
                     getattr(transform, side).matrix,
                     before.inverse_matrix if known else None,
-                    earlier.one_in(side),
+                    earlier.share(side),
                     step,
                 )
             figures[side] = asdict(found)
@@ -408,45 +461,51 @@ class _Job:
         return figures
 
     def _write(
-        self, directory: Path, tables: dict[Side, CheckedTable], transform: Transform
+        self, directory: Path | None, tables: dict[Side, CheckedTable], transform: Transform
     ) -> dict[Side, VectorTable]:
         """Step 5: the stable tables."""
         written: dict[Side, VectorTable] = {}
         for side in SIDES:
             table = tables[side].table
             output = stable_table(
-                table, transform.dimension, self._options.output_layout, self._element()
+                table,
+                transform.dimension,
+                self._options.output_layout,
+                self._options.output_type,
             )
-            path = directory / f"{side}.parquet"
-            single = output.element == self._engine.dialect.real
+            target: Path | str = (
+                self._staged.name(side)
+                if directory is None or self._staged.targets
+                else directory / file_name(side)
+            )
+            single = output.element == "float"
             steps = transform.steps(side, _FLOAT_ERROR if single else _DOUBLE_ERROR)
             with self._step("apply", f"Writing {side}") as step:
-                self._compute.apply(table, steps, output, path, tables[side].rows, step)
+                self._compute.apply(table, steps, output, target, tables[side].rows, step)
             written[side] = VectorTable(
                 side,
-                str(path),
+                str(target),
                 table.id,
                 output.layout,
                 output.vector,
                 output.element,
                 first=output.first,
+                native=output.native,
             )
         return written
 
-    def _element(self) -> str | None:
-        dialect = self._engine.dialect
-        return {None: None, "float": dialect.real, "double": dialect.double}[
-            self._options.output_type
-        ]
-
     def _score_error(
-        self, tables: dict[Side, CheckedTable], written: dict[Side, VectorTable]
+        self,
+        tables: dict[Side, CheckedTable],
+        written: dict[Side, VectorTable],
+        transform: Transform,
     ) -> float | None:
         with self._step("scores", "Comparing scores") as step:
             return quality.score_error(
                 self._engine,
                 {side: tables[side].table for side in SIDES},
                 written,
+                (len(transform.items.balanced), transform.dimension),
                 _SCORE_ROWS,
                 step,
             )
@@ -499,6 +558,7 @@ class _Job:
             "alignment": None,
             "cosine": None,
             "scores": {"identity_error": balance.identity_error, "max_relative_error": None},
+            "engine": self._engine.dialect.name,
             "strategy": self._compute.name,
             "outputs": None,
         }
@@ -507,6 +567,28 @@ class _Job:
         self._timings["total"] = time.perf_counter() - started
         figures["warnings"] = self._warnings
         figures["timings"] = {name: round(spent, 3) for name, spent in self._timings.items()}
+
+
+def _compute(engine: Engine, strategy: Strategy, beside: str) -> Compute:
+    """The way to compute: BLAS where it can be had, SQL elsewhere or on request.
+
+    Args:
+        engine: The engine.
+        strategy: As in `Options`.
+        beside: A table in whose schema temporary tables may be made, if there is one.
+    """
+    if strategy != "sql":
+        if isinstance(engine, DuckDBEngine):
+            return ArrowCompute(engine)
+        if engine.dialect is SPARK:
+            from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415 - an extra
+
+            return SparkCompute(engine)
+        if strategy == "arrow":
+            raise UsageError(
+                f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
+            )
+    return SqlCompute(engine, beside)
 
 
 def _new_run_id() -> str:

@@ -11,6 +11,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from sqlstab.column_types import (
+    element_type,
+    is_big_integer,
+    is_id,
+    is_integer,
+    is_native_vector,
+    is_numeric,
+    is_single,
+)
 from sqlstab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 
 Side = Literal["users", "items"]
 Layout = Literal["wide", "array", "long"]
+Element = Literal["float", "double"]
 
 SIDES: tuple[Side, Side] = ("users", "items")
 LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
@@ -41,7 +51,8 @@ class EmbeddingTable:
     """A table of vectors, as much of it as a user needs to say.
 
     Attributes:
-        relation: A file, a glob or a URL of Parquet or CSV files, or the name of a table or view.
+        relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
+            CSV files.
         id: The id column. Default: `id`, `user_id` or `item_id`, or the only column that ends in
             `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
@@ -81,9 +92,11 @@ class VectorTable:
         id: The id column and its type.
         layout: How the vectors stand in the table.
         vector: The vector's columns: e of them (wide), one (array), or dimension and value (long).
-        element: `FLOAT` or `DOUBLE`, the type of a component, in the dialect's spelling.
+        element: `float` (4 bytes) or `double`, the type of a component.
         filter, weight, anchor_filter, keep: As in `EmbeddingTable`.
         first: The number of the first dimension in the long layout.
+        native: Whether the array column has the engine's own vector type.
+        share: The share of the rows that take part, chosen by a hash of the id; 1 for all.
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
             every row takes part.
@@ -94,12 +107,14 @@ class VectorTable:
     id: Column
     layout: Layout
     vector: tuple[str, ...]
-    element: str
+    element: Element
     filter: str | None = None
     weight: str | None = None
     anchor_filter: str | None = None
     keep: tuple[Column, ...] = ()
     first: int = 0
+    native: bool = False
+    share: float = 1.0
     only_valid: int | None = None
 
     def vector_names(self) -> str:
@@ -107,21 +122,6 @@ class VectorTable:
         if self.layout == "wide" and len(self.vector) > 3:
             return f"{self.vector[0]}..{self.vector[-1]}"
         return ", ".join(self.vector)
-
-
-def element_type(column_type: str) -> str | None:
-    """The element type of an array type (`FLOAT[]`, `DOUBLE[64]`), or None for any other type."""
-    match = re.fullmatch(r"(.+)\[\d*\]", column_type)
-    return match[1] if match else None
-
-
-def base_type(column_type: str) -> str:
-    """The name of a type without its parameters: `DECIMAL(18,3)` is a `DECIMAL`."""
-    return column_type.split("(", maxsplit=1)[0] if column_type[-1:] == ")" else column_type
-
-
-def _is_numeric(column_type: str, dialect: Dialect) -> bool:
-    return base_type(column_type) in dialect.numeric
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -166,14 +166,14 @@ def resolve(
     """
     known = _Columns(table, side, columns)
     id_column = _find_id(table, side, known)
-    if base_type(id_column.type) not in dialect.id_types:
+    if not is_id(id_column.type, dialect):
         raise DataError(
             f"{known.where}: the id column {id_column.name} has type {id_column.type}, which "
             "cannot serve as an id; cast it to an integer of at most 64 bits or to a string in a "
             f"view, or name another column with --{side}-id."
         )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
-    lossy = [f"{c.name} {c.type}" for c in keep if c.type in dialect.lossy]
+    lossy = [f"{c.name} {c.type}" for c in keep if is_big_integer(c.type, dialect)]
     if lossy:
         raise DataError(
             f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
@@ -182,7 +182,7 @@ def resolve(
     weight: str | None = None
     if table.weight is not None:
         weight, weight_type = known.get(table.weight, "row weight")
-        if not _is_numeric(weight_type, dialect):
+        if not is_numeric(weight_type, dialect):
             raise DataError(
                 f"{known.where}: the weight column {weight} has type {weight_type}; "
                 "name a numeric column."
@@ -209,6 +209,7 @@ def resolve(
         layout=layout,
         vector=tuple(column.name for column in vector),
         element=_element(layout, vector, dialect),
+        native=is_native_vector(vector[0].type, dialect),
         filter=table.filter,
         weight=weight,
         anchor_filter=table.anchor_filter,
@@ -270,17 +271,17 @@ def _candidates(
 ) -> list[tuple[Layout, tuple[Column, ...]]]:
     found: list[tuple[Layout, tuple[Column, ...]]] = []
     for column in free:
-        element = element_type(column.type)
-        if element and _is_numeric(element, dialect):
+        element = element_type(column.type, dialect)
+        if element and is_numeric(element, dialect):
             found.append(("array", (column,)))
     groups: dict[str, dict[int, Column]] = defaultdict(dict)
     for column in free:
         match = re.fullmatch(r"(.*?)(\d+)", column.name)
-        if match and not element_type(column.type):
+        if match and not element_type(column.type, dialect):
             groups[match[1]][int(match[2])] = column
     for numbered in groups.values():
         first = min(numbered)
-        numeric = sum(_is_numeric(column.type, dialect) for column in numbered.values())
+        numeric = sum(is_numeric(column.type, dialect) for column in numbered.values())
         # A single numbered column, or numbers with a gap, is something else than a vector; one with
         # a few columns of another type is a broken one, which must be said.
         if (
@@ -292,7 +293,7 @@ def _candidates(
     by_name = {column.name.lower(): column for column in free}
     dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)
     value = next((by_name[n] for n in _LONG_VALUES if n in by_name), None)
-    if dimension and value and dimension.type in dialect.integer:
+    if dimension and value and is_integer(dimension.type, dialect):
         found.append(("long", (dimension, value)))
     return found
 
@@ -323,7 +324,7 @@ def _named_vector(
         if table.layout == "array" and len(vector) != 1:
             raise UsageError(f"{known.where}: the array layout wants one column.")
         return table.layout, vector
-    if len(vector) == 1 and element_type(vector[0].type):
+    if len(vector) == 1 and element_type(vector[0].type, dialect):
         return "array", vector
     if len(vector) == 2:
         dimension, value = (column.name.lower() for column in vector)
@@ -365,10 +366,10 @@ def _check_types(
     known: _Columns, layout: Layout, vector: Sequence[Column], dialect: Dialect
 ) -> None:
     if layout == "array":
-        wrong = [c for c in vector if not _is_numeric(element_type(c.type) or "", dialect)]
+        wrong = [c for c in vector if not is_numeric(element_type(c.type, dialect) or "", dialect)]
         wanted = "an array of numbers"
     else:
-        wrong = [c for c in vector if not _is_numeric(c.type, dialect)]
+        wrong = [c for c in vector if not is_numeric(c.type, dialect)]
         wanted = "numeric"
     if wrong:
         shown = _listed([f"{column.name} {column.type}" for column in wrong])
@@ -379,10 +380,10 @@ def _check_types(
         )
 
 
-def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:
+def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> Element:
     values = vector[1:] if layout == "long" else vector
-    types = {element_type(c.type) if layout == "array" else c.type for c in values}
-    return dialect.real if types == {dialect.real} else dialect.double
+    types = [element_type(c.type, dialect) or c.type for c in values]
+    return "float" if all(is_single(name, dialect) for name in types) else "double"
 
 
 @dataclass(frozen=True)
@@ -393,7 +394,7 @@ class StableTable:
         layout: `wide`, `array` or `long`.
         id: Name of the id column.
         vector: Names of the vector's columns, as in `VectorTable`.
-        element: `FLOAT` or `DOUBLE`, in the dialect's spelling.
+        element: `float` or `double`.
         dimension: d, the number of components.
         first: The number of the first dimension in the long layout.
     """
@@ -401,13 +402,14 @@ class StableTable:
     layout: Layout
     id: str
     vector: tuple[str, ...]
-    element: str
+    element: Element
     dimension: int
     first: int = 0
+    native: bool = False
 
 
 def stable_table(
-    table: VectorTable, dimension: int, layout: Layout | None, element: str | None
+    table: VectorTable, dimension: int, layout: Layout | None, element: Element | None
 ) -> StableTable:
     """How the stable vectors of a table are written: as they came, or as asked.
 
@@ -440,7 +442,13 @@ def stable_table(
             "have the name of the id or of a kept column; choose another --output-layout."
         )
     return StableTable(
-        layout, table.id.name, vector, element or table.element, dimension, table.first
+        layout,
+        table.id.name,
+        vector,
+        element or table.element,
+        dimension,
+        table.first,
+        native=table.native and layout == "array",
     )
 
 

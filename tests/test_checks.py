@@ -146,7 +146,7 @@ def test_a_dimension_that_stands_twice(
 def test_bad_weights(connection: duckdb.DuckDBPyConnection, tmp_path: Path, strategy: str) -> None:
     connection.execute("CREATE TABLE bad AS SELECT *, 1.0 - id AS w FROM good")
     with pytest.raises(
-        DataError, match=r"weight w.*58 weights that are NULL, negative.*example id 2"
+        DataError, match=r"weight w.*58 weights that are NULL, negative.*example id 10"
     ):
         run(connection, tmp_path / "out", EmbeddingTable("bad", weight="w"), strategy=strategy)
 

@@ -114,7 +114,7 @@ def test_exit_codes(
 
 def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
     script = (
-        "import signal, sys; from sqlstab import cli, stabilize; from sqlstab.compute import "
+        "import signal, sys; from sqlstab import cli, stabilize; from sqlstab.compute.arrow import "
         "ArrowCompute; ArrowCompute.apply = lambda *a: signal.raise_signal(signal.SIGINT); "
         f"sys.argv = ['sqlstab', 'run', *{list(map(str, tables))}, '--out', '{tmp_path}/run']; "
         "cli.main()"

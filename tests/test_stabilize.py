@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqlstab import DataError, EmbeddingTable, Options, Run, UsageError, quality, stabilize
-from sqlstab.compute import ArrowCompute, Pair, SqlCompute
+from sqlstab.compute import Pair
+from sqlstab.compute.arrow import ArrowCompute
+from sqlstab.compute.sql import SqlCompute
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.progress import Silent
 from sqlstab.tables import LAYOUTS, Column, VectorTable
@@ -208,11 +210,11 @@ def test_both_ways_give_the_same_sums(
         Column("id", "BIGINT"),
         layout,
         tuple(names[layout]),
-        "FLOAT",
+        "float",
         weight="w" if weighted else None,
     )
     reference = VectorTable(
-        "items", str(paths[1]), Column("id", "BIGINT"), "array", ("embedding",), "FLOAT"
+        "items", str(paths[1]), Column("id", "BIGINT"), "array", ("embedding",), "float"
     )
     matrix = rng.standard_normal((5, 5))
     x64, y64 = x.astype(float), y.astype(float)
@@ -258,7 +260,7 @@ def test_sums_in_tiles(tmp_path: Path, rng: np.random.Generator) -> None:
             Column("id", "BIGINT"),
             "array",
             ("embedding",),
-            "DOUBLE",
+            "double",
         )
         for name, vectors in (("x", x), ("y", y))
     ]

@@ -24,20 +24,20 @@ def resolved(texts: list[str], side: Any = "items", **table: Any) -> Any:
 @pytest.mark.parametrize(
     ("texts", "id_name", "layout", "vector", "element"),
     [
-        (["id BIGINT", "v FLOAT[]"], "id", "array", "v", "FLOAT"),
-        (["id BIGINT", "v FLOAT[64]"], "id", "array", "v", "FLOAT"),
-        (["id BIGINT", "v DOUBLE[]"], "id", "array", "v", "DOUBLE"),
-        (["id BIGINT", "v INTEGER[]"], "id", "array", "v", "DOUBLE"),
-        (["id BIGINT", "v DECIMAL(9,3)[]"], "id", "array", "v", "DOUBLE"),
-        (["ITEM_ID VARCHAR", "v FLOAT[]", "tags VARCHAR[]"], "ITEM_ID", "array", "v", "FLOAT"),
-        (["movie_id VARCHAR", "v FLOAT[]"], "movie_id", "array", "v", "FLOAT"),
-        (["id BIGINT", *WIDE], "id", "wide", "e0..e3", "FLOAT"),
-        (["id BIGINT", *WIDE, "year INTEGER"], "id", "wide", "e0..e3", "FLOAT"),
-        (["id BIGINT", *WIDE[::-1]], "id", "wide", "e0..e3", "FLOAT"),
-        (["id BIGINT", "f01 FLOAT", "f02 DOUBLE"], "id", "wide", "f01, f02", "DOUBLE"),
-        (["id BIGINT", "dim INTEGER", "value FLOAT"], "id", "long", "dim, value", "FLOAT"),
-        (["value DOUBLE", "i INTEGER", "id UUID"], "id", "long", "i, value", "DOUBLE"),
-        (["id BIGINT", "a1 FLOAT", "a3 FLOAT", "v FLOAT[]"], "id", "array", "v", "FLOAT"),
+        (["id BIGINT", "v FLOAT[]"], "id", "array", "v", "float"),
+        (["id BIGINT", "v FLOAT[64]"], "id", "array", "v", "float"),
+        (["id BIGINT", "v DOUBLE[]"], "id", "array", "v", "double"),
+        (["id BIGINT", "v INTEGER[]"], "id", "array", "v", "double"),
+        (["id BIGINT", "v DECIMAL(9,3)[]"], "id", "array", "v", "double"),
+        (["ITEM_ID VARCHAR", "v FLOAT[]", "tags VARCHAR[]"], "ITEM_ID", "array", "v", "float"),
+        (["movie_id VARCHAR", "v FLOAT[]"], "movie_id", "array", "v", "float"),
+        (["id BIGINT", *WIDE], "id", "wide", "e0..e3", "float"),
+        (["id BIGINT", *WIDE, "year INTEGER"], "id", "wide", "e0..e3", "float"),
+        (["id BIGINT", *WIDE[::-1]], "id", "wide", "e0..e3", "float"),
+        (["id BIGINT", "f01 FLOAT", "f02 DOUBLE"], "id", "wide", "f01, f02", "double"),
+        (["id BIGINT", "dim INTEGER", "value FLOAT"], "id", "long", "dim, value", "float"),
+        (["value DOUBLE", "i INTEGER", "id UUID"], "id", "long", "i, value", "double"),
+        (["id BIGINT", "a1 FLOAT", "a3 FLOAT", "v FLOAT[]"], "id", "array", "v", "float"),
     ],
 )
 def test_found(texts: list[str], id_name: str, layout: str, vector: str, element: str) -> None:
@@ -121,8 +121,8 @@ def test_stable_columns_are_named_like_the_raw_ones() -> None:
     assert stable_table(table, 2, None, None).vector == ("f1", "f2")
     assert stable_table(table, 3, None, None).vector == ("f1", "f2", "f3")
     assert stable_table(table, 2, "array", None).vector == ("embedding",)
-    assert stable_table(table, 2, "long", "DOUBLE").vector == ("dim", "value")
-    assert stable_table(table, 2, "long", "DOUBLE").element == "DOUBLE"
+    assert stable_table(table, 2, "long", "double").vector == ("dim", "value")
+    assert stable_table(table, 2, "long", "double").element == "double"
 
 
 def test_stable_columns_do_not_collide() -> None:

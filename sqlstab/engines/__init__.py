@@ -1,1 +1,110 @@
 """Running statements: one small class per way of reaching a database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from duckdb import DuckDBPyConnection
+
+from sqlstab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias
+
+    from pyspark.sql import SparkSession
+    from sqlalchemy.engine import Engine as Database
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.progress import Step
+    from sqlstab.tables import Column
+
+    AnyEngine: TypeAlias = (
+        "Engine | DuckDBPyConnection | SparkSession | Database | str | Path | None"
+    )
+
+
+class Engine(Protocol):
+    """What a run needs of a database."""
+
+    dialect: Dialect
+
+    def describe(self, relation: str) -> list[Column]:
+        """The columns of a relation, in order, with types as the engine spells them.
+
+        Raises:
+            DataError: There is no such relation, or it cannot be read.
+        """
+
+    def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
+        """Run a statement whose result is small: rows as dicts with lower-case names.
+
+        Raises:
+            EngineError: The database refused or failed.
+        """
+
+    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+        """Run statements without a result: in one transaction, where the engine has them for DDL.
+
+        Raises:
+            EngineError: The database refused or failed.
+        """
+
+    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
+        """Run a query and write its rows to a Parquet file, in groups of so many rows.
+
+        Raises:
+            UsageError: The engine writes tables only.
+        """
+
+    def close(self) -> None:
+        """Close what was opened for this run; a session of the user's stays open."""
+
+
+@contextmanager
+def connect(
+    engine: AnyEngine,
+    *,
+    writes_tables: bool,
+) -> Iterator[Engine]:
+    """What a user names as an engine, as one; closed at the end if it was opened here.
+
+    Args:
+        engine: An `Engine`, a DuckDB connection, a SparkSession, a SQLAlchemy engine or URL, the
+            path of a DuckDB database file, or None for DuckDB on files.
+        writes_tables: Whether tables will be written: a database file is opened for that.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415 - it imports this module
+
+    # An engine's package is imported only when one of its objects is here already.
+    package = type(engine).__module__.split(".", maxsplit=1)[0]
+    session: Engine
+    if package == "pyspark":
+        from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
+
+        session = SparkEngine(engine)
+    elif package == "sqlalchemy" or (isinstance(engine, str) and "://" in engine):
+        from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415 - an extra
+
+        session = SqlAlchemyEngine(engine)  # type: ignore[arg-type]
+    elif isinstance(engine, DuckDBPyConnection):
+        session = DuckDBEngine(connection=engine)
+    elif engine is None or isinstance(engine, (str, Path)):
+        session = DuckDBEngine(engine, read_only=not writes_tables)
+    elif hasattr(engine, "describe") and hasattr(engine, "dialect"):
+        yield engine
+        return
+    else:
+        raise UsageError(
+            f"{type(engine).__name__} is no engine: give a DuckDB connection or database file, a "
+            "SparkSession, or a SQLAlchemy engine or URL."
+        )
+    try:
+        yield session
+    finally:
+        session.close()

@@ -6,7 +6,7 @@ import logging
 import secrets
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -18,7 +18,7 @@ from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sqlstab.progress import Step
@@ -37,9 +37,10 @@ class DuckDBEngine:
     """A DuckDB session.
 
     Args:
-        database: Path of a database file to read from; None works on files alone.
+        database: Path of a database file; None works on files alone.
         connection: A connection to use as it is, instead. Its settings are left alone; a result
             that is still being fetched from it is lost, as with any other statement.
+        read_only: Open the file for reading only, beside other readers.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
 
@@ -55,6 +56,7 @@ class DuckDBEngine:
         database: str | Path | None = None,
         *,
         connection: duckdb.DuckDBPyConnection | None = None,
+        read_only: bool = True,
         threads: int | None = None,
         memory_limit: str | None = None,
     ) -> None:
@@ -64,7 +66,8 @@ class DuckDBEngine:
             return
         try:
             self._connection = duckdb.connect(
-                str(database) if database else ":memory:", read_only=database is not None
+                str(database) if database else ":memory:",
+                read_only=read_only and database is not None,
             )
         except duckdb.Error as error:
             raise EngineError(
@@ -127,6 +130,17 @@ class DuckDBEngine:
             cursor = self._connection.execute(statement)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+        """See `Engine`."""
+        for statement in ("BEGIN", *statements, "COMMIT"):
+            try:
+                with self._running(statement, step):
+                    self._connection.execute(statement)
+            except EngineError:
+                with suppress(duckdb.Error):
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def batches(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Run a statement whose result is large: a stream of Arrow batches."""

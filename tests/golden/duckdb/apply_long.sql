@@ -1,16 +1,16 @@
 -- The stable vectors of the users: each row times a matrix.
 SELECT
-    id AS "id",
-    unnest(range(0, 3)) AS "dim",
-    unnest(CAST(s AS DOUBLE[])) AS "value"
+    s.id AS "id",
+    unnest(range(3)) + 0 AS "dim",
+    CAST(unnest(s.x) AS DOUBLE) AS "value"
 FROM (
     SELECT
         id,
         list_transform([
-                [0.5E0, 0.25E0, 0.0E0],
-                [0.0E0, -1.0E0, 2.0E0],
-                [1.0E0, 0.0E0, 1E-20]
-            ], lambda c: list_dot_product(c, x)) AS s
+            [0.5E0, 0.25E0, 0.0E0],
+            [0.0E0, -1.0E0, 2.0E0],
+            [1.0E0, 0.0E0, 1E-20]
+        ], lambda c: list_dot_product(c, x)) AS x
     FROM (
         SELECT
             t."id" AS id,
@@ -23,5 +23,5 @@ FROM (
             END AS x
         FROM "lake"."users" AS t
         GROUP BY t."id"
-    ) AS r
-) AS stable
+    ) AS m
+) AS s

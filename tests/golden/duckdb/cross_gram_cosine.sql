@@ -2,69 +2,78 @@
 -- reference (y) share, for all i and j.
 SELECT
     'items' AS side,
-    i,
-    j,
-    sums[i][j] AS value,
+    k // 3 + 1 AS i,
+    mod(k, 3) + 1 AS j,
+    value,
     n_rows
 FROM (
     SELECT
-        count(*) AS n_rows,
-        [
-            [sum(x1 * y1), sum(x1 * y2), sum(x1 * y3)],
-            [sum(x2 * y1), sum(x2 * y2), sum(x2 * y3)],
-            [sum(x3 * y1), sum(x3 * y2), sum(x3 * y3)]
-        ] AS sums
+        n_rows,
+        unnest(range(9)) AS k,
+        unnest(g.sums) AS value
     FROM (
         SELECT
-            CAST(x.x[1] AS DOUBLE) AS x1,
-            CAST(x.x[2] AS DOUBLE) AS x2,
-            CAST(x.x[3] AS DOUBLE) AS x3,
-            CAST(y.x[1] AS DOUBLE) AS y1,
-            CAST(y.x[2] AS DOUBLE) AS y2,
-            CAST(y.x[3] AS DOUBLE) AS y3
+            count(*) AS n_rows,
+            [
+                sum(x.x1 * y.x1), sum(x.x1 * y.x2), sum(x.x1 * y.x3),
+                sum(x.x2 * y.x1), sum(x.x2 * y.x2), sum(x.x2 * y.x3),
+                sum(x.x3 * y.x1), sum(x.x3 * y.x2), sum(x.x3 * y.x3)
+            ] AS sums
         FROM (
             SELECT
-                * EXCLUDE (x, norm),
-                list_transform(x, lambda v: v / nullif(norm, 0)) AS x
+                id,
+                CAST(x[1] AS DOUBLE) AS x1,
+                CAST(x[2] AS DOUBLE) AS x2,
+                CAST(x[3] AS DOUBLE) AS x3
             FROM (
                 SELECT
-                    *,
-                    sqrt(list_dot_product(CAST(x AS DOUBLE[]), CAST(x AS DOUBLE[]))) AS norm
+                    id,
+                    list_transform(x, lambda v: v / nullif(norm, 0)) AS x
                 FROM (
                     SELECT
-                        id,
-                        list_transform([
+                        q.*,
+                        sqrt(list_dot_product(q.x, q.x)) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            list_transform([
                                 [0.5E0, 0.25E0, 0.0E0],
                                 [0.0E0, -1.0E0, 2.0E0],
                                 [1.0E0, 0.0E0, 1E-20]
                             ], lambda c: list_dot_product(c, x)) AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                CAST(t."embedding" AS DOUBLE[]) AS x
+                            FROM "items" AS t
+                        ) AS m
+                    ) AS q
+                ) AS n
+            ) AS v
+        ) AS x
+        JOIN (
+            SELECT
+                id,
+                CAST(x[1] AS DOUBLE) AS x1,
+                CAST(x[2] AS DOUBLE) AS x2,
+                CAST(x[3] AS DOUBLE) AS x3
+            FROM (
+                SELECT
+                    id,
+                    list_transform(x, lambda v: v / nullif(norm, 0)) AS x
+                FROM (
+                    SELECT
+                        q.*,
+                        sqrt(list_dot_product(q.x, q.x)) AS norm
                     FROM (
                         SELECT
                             t."id" AS id,
                             CAST(t."embedding" AS DOUBLE[]) AS x
-                        FROM "items" AS t
-                    ) AS m
-                ) AS rows
-            ) AS norms
-        ) AS x
-        JOIN (
-            SELECT
-                * EXCLUDE (x, norm),
-                list_transform(x, lambda v: v / nullif(norm, 0)) AS x
-            FROM (
-                SELECT
-                    *,
-                    sqrt(list_dot_product(CAST(x AS DOUBLE[]), CAST(x AS DOUBLE[]))) AS norm
-                FROM (
-                    SELECT
-                        t."id" AS id,
-                        CAST(t."embedding" AS FLOAT[]) AS x
-                    FROM read_parquet('yesterday/items.parquet') AS t
-                ) AS rows
-            ) AS norms
+                        FROM "yesterday"."items" AS t
+                    ) AS q
+                ) AS n
+            ) AS v
         ) AS y USING (id)
-    ) AS components
-) AS gram
-CROSS JOIN range(1, 4) AS r(i)
-CROSS JOIN range(1, 4) AS c(j)
+    ) AS g
+) AS entries
 ORDER BY i, j

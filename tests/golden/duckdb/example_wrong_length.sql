@@ -1,10 +1,9 @@
--- The first id of the items with this problem: wrong length.
-SELECT CAST(min(id) AS VARCHAR) AS example
+-- An id of the items with this problem: wrong length.
+SELECT min(CAST(id AS VARCHAR)) AS example
 FROM (
     SELECT
         t."id" AS id,
-        CAST(t."embedding" AS DOUBLE[]) AS x
+        len(t."embedding") AS n
     FROM "items" AS t
 ) AS r
-WHERE
-    len(x) <> 3
+WHERE n <> 3

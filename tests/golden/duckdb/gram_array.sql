@@ -4,30 +4,42 @@ SELECT
     'items' AS side,
     i,
     j,
-    sums[i][j - i + 1] AS value,
+    value,
     n_rows
 FROM (
     SELECT
-        count(*) AS n_rows,
-        [
-            [sum(x1 * x1), sum(x1 * x2), sum(x1 * x3)],
-            [sum(x2 * x2), sum(x2 * x3)],
-            [sum(x3 * x3)]
-        ] AS sums
+        k // 3 + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
     FROM (
         SELECT
-            CAST(x[1] AS DOUBLE) AS x1,
-            CAST(x[2] AS DOUBLE) AS x2,
-            CAST(x[3] AS DOUBLE) AS x3
+            n_rows,
+            unnest(range(9)) AS k,
+            unnest(g.sums) AS value
         FROM (
             SELECT
-                t."id" AS id,
-                CAST(t."embedding" AS FLOAT[]) AS x
-            FROM "items" AS t
-        ) AS r
-    ) AS components
+                count(*) AS n_rows,
+                [
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[1] AS DOUBLE) AS x1,
+                    CAST(x[2] AS DOUBLE) AS x2,
+                    CAST(x[3] AS DOUBLE) AS x3
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."embedding" AS FLOAT[]) AS x
+                    FROM "items" AS t
+                ) AS v
+            ) AS r
+        ) AS g
+    ) AS entries
 ) AS gram
-CROSS JOIN range(1, 4) AS r(i)
-CROSS JOIN range(1, 4) AS c(j)
 WHERE i <= j
 ORDER BY i, j

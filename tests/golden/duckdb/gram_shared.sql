@@ -4,40 +4,51 @@ SELECT
     'items' AS side,
     i,
     j,
-    sums[i][j - i + 1] AS value,
+    value,
     n_rows
 FROM (
     SELECT
-        count(*) AS n_rows,
-        [
-            [sum(w * x1 * x1), sum(w * x1 * x2), sum(w * x1 * x3)],
-            [sum(w * x2 * x2), sum(w * x2 * x3)],
-            [sum(w * x3 * x3)]
-        ] AS sums
+        k // 3 + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
     FROM (
         SELECT
-            CAST(x[1] AS DOUBLE) AS x1,
-            CAST(x[2] AS DOUBLE) AS x2,
-            CAST(x[3] AS DOUBLE) AS x3,
-            CAST(w AS DOUBLE) AS w
+            n_rows,
+            unnest(range(9)) AS k,
+            unnest(g.sums) AS value
         FROM (
             SELECT
-                t."id" AS id,
-                CAST(t."embedding" AS FLOAT[]) AS x
-            FROM read_parquet('yesterday/items.parquet') AS t
-        ) AS r
-        JOIN (
-            SELECT
-                t."id" AS id,
-                t."n_ratings" AS w
-            FROM "items" AS t
-            WHERE
-                (year > 1990)
-                AND (n_ratings >= 20)
-        ) AS other USING (id)
-    ) AS components
+                count(*) AS n_rows,
+                [
+                    sum(w * x1 * x1), sum(w * x1 * x2), sum(w * x1 * x3),
+                    0E0, sum(w * x2 * x2), sum(w * x2 * x3),
+                    0E0, 0E0, sum(w * x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[1] AS DOUBLE) AS x1,
+                    CAST(x[2] AS DOUBLE) AS x2,
+                    CAST(x[3] AS DOUBLE) AS x3
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."embedding" AS FLOAT[]) AS x
+                    FROM "yesterday"."items" AS t
+                ) AS v
+            ) AS r
+            JOIN (
+                SELECT
+                    t."id" AS id,
+                    CAST(t."n_ratings" AS DOUBLE) AS w
+                FROM "items" AS t
+                WHERE
+                    (year > 1990)
+                    AND (n_ratings >= 20)
+            ) AS other USING (id)
+        ) AS g
+    ) AS entries
 ) AS gram
-CROSS JOIN range(1, 4) AS r(i)
-CROSS JOIN range(1, 4) AS c(j)
 WHERE i <= j
 ORDER BY i, j

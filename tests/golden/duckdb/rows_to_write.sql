@@ -8,5 +8,5 @@ FROM (
         t."item_id" AS id,
         CAST([t."e0", t."e1", t."e2"] AS FLOAT[]) AS x,
         t."genre" AS k1
-    FROM read_parquet('data/items-*.parquet') AS t
+    FROM "lake"."items" AS t
 ) AS r

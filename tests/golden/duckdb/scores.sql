@@ -9,11 +9,13 @@ FROM (
         list_dot_product(u.s, i.s) AS stable_score
     FROM (
         SELECT
-            raw.x AS x,
-            stable.x AS s
+            r.x AS x,
+            s.x AS s
         FROM (
-            -- No row here has a NULL component; but DuckDB's dot product minds those of rows left out.
-            SELECT * REPLACE (list_transform(x, lambda v: coalesce(v, 0)) AS x)
+            SELECT
+                id,
+                -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
+                list_transform(x, lambda v: coalesce(v, 0)) AS x
             FROM (
                 SELECT
                     t."id" AS id,
@@ -23,25 +25,27 @@ FROM (
             WHERE
                 id IS NOT NULL
                 AND len(x) = 3
-                AND list_count(x) = 3
+                AND NOT (list_count(x) <> len(x))
                 AND isfinite(list_max(x)) AND isfinite(list_min(x))
                 AND id NOT IN (
                     SELECT id
                     FROM (
                         SELECT t."id" AS id
                         FROM "users" AS t
-                    ) AS ids
+                    ) AS d
                     WHERE id IS NOT NULL
                     GROUP BY id
                     HAVING count(*) > 1
                 )
-        ) AS raw
+        ) AS r
         JOIN (
             -- Whichever rows come first: they are found without reading the whole table.
             SELECT *
             FROM (
-                -- No row here has a NULL component; but DuckDB's dot product minds those of rows left out.
-                SELECT * REPLACE (list_transform(x, lambda v: coalesce(v, 0)) AS x)
+                SELECT
+                    id,
+                    -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
+                    list_transform(x, lambda v: coalesce(v, 0)) AS x
                 FROM (
                     SELECT
                         t."id" AS id,
@@ -51,32 +55,32 @@ FROM (
                 WHERE
                     id IS NOT NULL
                     AND len(x) = 3
-                    AND list_count(x) = 3
+                    AND NOT (list_count(x) <> len(x))
                     AND isfinite(list_max(x)) AND isfinite(list_min(x))
                     AND id NOT IN (
                         SELECT id
                         FROM (
                             SELECT t."id" AS id
                             FROM "users" AS t
-                        ) AS ids
+                        ) AS d
                         WHERE id IS NOT NULL
                         GROUP BY id
                         HAVING count(*) > 1
                     )
-            ) AS r
+            ) AS some_rows
             LIMIT 300
-        ) AS stable USING (id)
+        ) AS s USING (id)
     ) AS u
     CROSS JOIN (
         SELECT
-            raw.x AS x,
-            stable.x AS s
+            r.x AS x,
+            s.x AS s
         FROM (
             SELECT
                 t."id" AS id,
                 CAST(t."embedding" AS DOUBLE[]) AS x
             FROM "items" AS t
-        ) AS raw
+        ) AS r
         JOIN (
             -- Whichever rows come first: they are found without reading the whole table.
             SELECT *
@@ -84,9 +88,9 @@ FROM (
                 SELECT
                     t."id" AS id,
                     CAST(t."embedding" AS DOUBLE[]) AS x
-                FROM read_parquet('yesterday/items.parquet') AS t
-            ) AS r
+                FROM "yesterday"."items" AS t
+            ) AS some_rows
             LIMIT 300
-        ) AS stable USING (id)
+        ) AS s USING (id)
     ) AS i
 ) AS scores

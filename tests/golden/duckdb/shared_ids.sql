@@ -8,8 +8,8 @@ FROM (
         (year > 1990)
         AND (n_ratings >= 20)
 ) AS run
-SEMI JOIN (
+WHERE id IN (
     SELECT
         t."id" AS id
-    FROM read_parquet('yesterday/items.parquet') AS t
-) AS reference USING (id)
+    FROM "yesterday"."items" AS t
+)

@@ -2,12 +2,12 @@
 SELECT
     run.x AS x,
     reference.x AS y,
-    CAST(run.w AS DOUBLE) AS w
+    run.w AS w
 FROM (
     SELECT
         t."id" AS id,
         CAST(t."embedding" AS FLOAT[]) AS x,
-        t."n_ratings" AS w
+        CAST(t."n_ratings" AS DOUBLE) AS w
     FROM "items" AS t
     WHERE
         (year > 1990)
@@ -17,5 +17,5 @@ JOIN (
     SELECT
         t."id" AS id,
         CAST(t."embedding" AS FLOAT[]) AS x
-    FROM read_parquet('yesterday/items.parquet') AS t
+    FROM "yesterday"."items" AS t
 ) AS reference USING (id)

@@ -1,0 +1,281 @@
+"""Everything in SQL: the portable way, and the reference for the others."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sqlstab import sql
+from sqlstab.compute import Gram, InvalidVectorsError
+from sqlstab.quality import BeforeAfter, Cosines, SharedSums
+from sqlstab.sql import MatrixTable
+from sqlstab.staged import scratch_name
+from sqlstab.tables import Column, VectorTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlstab.compute import Pair
+    from sqlstab.engines import Engine
+    from sqlstab.progress import Step
+    from sqlstab.solve import Matrix
+    from sqlstab.tables import Side, StableTable
+
+# See `row_group`.
+_ROW_GROUP_BYTES = 8 * 2**20
+
+
+class SqlCompute:
+    """Everything in SQL: sums of products, and one dot product per output dimension.
+
+    Matrices stand in the statements as literals. Where such a statement would be longer than the
+    engine takes, the matrix goes into a temporary table, and so do the multiplied rows.
+
+    Args:
+        engine: Runs the statements.
+        beside: A table in whose schema the temporary tables are made; the engine's default schema
+            without one.
+    """
+
+    name = "sql"
+    notices_bad_vectors = False
+
+    def __init__(self, engine: Engine, beside: str = "") -> None:
+        self._engine = engine
+        self._beside = beside or "x"
+        self._dialect = engine.dialect
+        self._grams: dict[Side, Gram] = {}
+
+    def gram(
+        self,
+        table: VectorTable,
+        dimension: int | None,
+        whitener: Matrix | None,
+        rows: int,
+        step: Step,
+        *,
+        kept_share: float | None = None,
+    ) -> Gram:
+        """See `Compute`."""
+        if dimension is None:
+            raise ValueError("The SQL of a Gram matrix depends on the dimension.")
+        size = dimension if whitener is None else whitener.shape[1]
+        with self._mapped(table, whitener) as (source, matrix):
+            statements = sql.gram(source, size, self._dialect, matrix=matrix)
+            gram = self._symmetric(statements, size, step)
+        if not np.isfinite(gram.matrix).all():
+            raise InvalidVectorsError(table)
+        if whitener is None:
+            self._grams[table.side] = gram
+        return gram
+
+    def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
+        """See `Compute`."""
+        # Unit rows need the matrix first. Else it is applied to the sums of raw rows.
+        first = matrix if normalize else None
+        size = matrix.shape[1] if normalize else matrix.shape[0]
+        with self._mapped(pair.table, first, anchor=True) as (table, inline):
+            cross = np.zeros((size, pair.dimension))
+            statements = sql.cross_gram(
+                table,
+                pair.reference,
+                size,
+                pair.dimension,
+                self._dialect,
+                matrix=inline,
+                normalize=normalize,
+            )
+            for row in self._entries(statements, step):
+                cross[int(row["i"]) - 1, int(row["j"]) - 1] = row["value"] or 0.0
+            run = self._run_gram(pair, table, size, inline, normalize=normalize, step=step)
+        statements = sql.gram(
+            pair.reference,
+            pair.dimension,
+            self._dialect,
+            other=pair.table,
+            weighted=pair.table.weight is not None,
+            normalize=normalize,
+        )
+        reference = self._symmetric(statements, pair.dimension, step).matrix
+        if not normalize:
+            with np.errstate(over="ignore", invalid="ignore"):
+                cross, run = matrix.T @ cross, matrix.T @ run @ matrix
+        return SharedSums(cross, run, reference)
+
+    def _run_gram(
+        self,
+        pair: Pair,
+        table: VectorTable,
+        size: int,
+        matrix: Matrix | None,
+        *,
+        normalize: bool,
+        step: Step,
+    ) -> Matrix:
+        known = self._grams.get(table.side)
+        weighted = pair.table.weight is not None
+        plain = not (normalize or weighted or pair.table.anchor_filter)
+        if known and plain and pair.shared == known.rows:
+            # Every row is an anchor, and their sum has been taken.
+            return known.matrix
+        statements = sql.gram(
+            table,
+            size,
+            self._dialect,
+            matrix=matrix,
+            other=pair.reference,
+            weighted=weighted,
+            normalize=normalize,
+        )
+        return self._symmetric(statements, size, step).matrix
+
+    def cosines(
+        self, pair: Pair, matrix: Matrix, raw_matrix: Matrix | None, share: float, step: Step
+    ) -> BeforeAfter:
+        """See `Compute`."""
+        sample = pair.sample(share)
+        statement = sql.drift(
+            sample.table,
+            sample.reference,
+            (matrix.shape[0], pair.dimension),
+            self._dialect,
+            matrix=matrix,
+            raw_matrix=raw_matrix,
+        )
+        if self._fits(statement):
+            row = self._engine.query(statement, step)[0]
+        else:
+            row = self._drift_of_tables(sample, matrix, raw_matrix, step)
+
+        def figures(name: str) -> Cosines | None:
+            found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
+            if any(value is None or not np.isfinite(value) for value in found):
+                return None
+            return Cosines(*(float(value) for value in found if value is not None))
+
+        return BeforeAfter(int(row["n_rows"]), figures("before"), figures("after"))
+
+    def _drift_of_tables(
+        self, sample: Pair, matrix: Matrix, raw_matrix: Matrix | None, step: Step
+    ) -> dict[str, Any]:
+        """The same figures, from multiplied rows in temporary tables."""
+        dimensions = (matrix.shape[1], sample.dimension)
+        with self._product(sample.table, matrix) as stable:
+            statement = sql.drift(stable, sample.reference, dimensions, self._dialect)
+            row = self._engine.query(statement, step)[0]
+        if raw_matrix is not None:
+            with self._product(sample.reference, raw_matrix) as raw:
+                size = raw_matrix.shape[1]
+                statement = sql.drift(sample.table, raw, (size, size), self._dialect)
+                before = self._engine.query(statement, step)[0]
+            row |= {name.replace("after", "before"): v for name, v in before.items()}
+        return row
+
+    def apply(
+        self,
+        table: VectorTable,
+        steps: list[Matrix],
+        output: StableTable,
+        target: Path | str,
+        rows: int,
+        step: Step,
+    ) -> None:
+        """See `Compute`."""
+        statement = sql.apply(table, steps, output, self._dialect)
+        if not isinstance(target, str):
+            self._engine.write(statement, target, row_group(output), step)
+        elif self._fits(statement):
+            self._create(target, statement, step)
+        else:
+            with ExitStack() as stack:
+                held = [stack.enter_context(self._held(matrix, table.side)) for matrix in steps]
+                statement = sql.apply_from_table(table, held, output, self._dialect)
+                self._create(target, statement, step)
+
+    @contextmanager
+    def _mapped(
+        self, table: VectorTable, matrix: Matrix | None, *, anchor: bool = False
+    ) -> Iterator[tuple[VectorTable, Matrix | None]]:
+        """A table and a matrix to multiply its rows by; or a table of the products and None."""
+        if matrix is None or self._dialect.longest_statement is None:
+            yield table, matrix
+            return
+        statements = sql.gram(
+            table, matrix.shape[1], self._dialect, matrix=matrix, other=table, normalize=True
+        )
+        if all(self._fits(statement) for statement in statements):
+            yield table, matrix
+            return
+        with self._product(table, matrix, anchor=anchor) as product:
+            yield product, None
+
+    @contextmanager
+    def _product(
+        self, table: VectorTable, matrix: Matrix, *, anchor: bool = False
+    ) -> Iterator[VectorTable]:
+        """A temporary table of a table's rows times a matrix."""
+        name = self._scratch_name()
+        with self._held(matrix, table.side) as held:
+            query = sql.product(table, held, self._dialect, anchor=anchor)
+            try:
+                self._engine.execute([sql.create_table(name, query, self._dialect)])
+                plain = VectorTable(
+                    table.side,
+                    name,
+                    Column("id", table.id.type),
+                    "array",
+                    ("x",),
+                    "double",
+                    weight="w" if anchor and table.weight else None,
+                )
+                in_rows = replace(plain, layout="long", vector=("j", "value"), first=1)
+                yield plain if self._dialect.style == "arrays" else in_rows
+            finally:
+                self._engine.execute([sql.drop_table(name, self._dialect)])
+
+    @contextmanager
+    def _held(self, matrix: Matrix, side: Side) -> Iterator[MatrixTable]:
+        """A matrix as a temporary table."""
+        name = self._scratch_name()
+        self._engine.execute(sql.matrix_table(name, "m", {side: matrix}, self._dialect))
+        try:
+            yield MatrixTable(name, side, matrix.shape[0], matrix.shape[1], "m")
+        finally:
+            self._engine.execute([sql.drop_table(name, self._dialect)])
+
+    def _scratch_name(self) -> str:
+        return scratch_name(self._beside, secrets.token_hex(6), self._dialect)
+
+    def _create(self, name: str, query: str, step: Step) -> None:
+        self._engine.execute([sql.create_table(name, query, self._dialect)], step)
+
+    def _fits(self, statement: str) -> bool:
+        longest = self._dialect.longest_statement
+        return longest is None or len(statement.encode()) <= longest
+
+    def _entries(self, statements: list[str], step: Step) -> Iterator[dict[str, Any]]:
+        for statement in statements:
+            yield from self._engine.query(statement, step)
+
+    def _symmetric(self, statements: list[str], size: int, step: Step) -> Gram:
+        matrix = np.zeros((size, size))
+        rows = 0
+        for row in self._entries(statements, step):
+            i, j, rows = int(row["i"]) - 1, int(row["j"]) - 1, int(row["n_rows"])
+            matrix[i, j] = matrix[j, i] = row["value"] or 0.0
+        return Gram(matrix, rows)
+
+
+def row_group(output: StableTable) -> int:
+    """Rows of a row group of about 8 MiB, a multiple of DuckDB's vector size.
+
+    A writer holds a row group in memory, and fresh memory is page faults: at 8 MiB (32,768 rows of
+    e = 64) DuckDB writes in two thirds of the time that it takes at its default of 122,880 rows.
+    """
+    row = (4 if output.element == "float" else 8) * output.dimension
+    return min(max(_ROW_GROUP_BYTES // row // 2048, 1) * 2048, 122_880)

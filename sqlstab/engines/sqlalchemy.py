@@ -1,0 +1,164 @@
+"""Any warehouse that SQLAlchemy reaches: Postgres, ClickHouse, Snowflake, BigQuery, Redshift..."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlstab import sql
+from sqlstab.dialects import (
+    BIGQUERY,
+    CLICKHOUSE,
+    DATABRICKS,
+    POSTGRES,
+    REDSHIFT,
+    SNOWFLAKE,
+    TRINO,
+)
+from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.tables import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, CursorResult
+    from sqlalchemy.engine import Engine as Database
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.progress import Step
+
+logger = logging.getLogger("sqlstab.sql")
+
+# SQLAlchemy's name of a dialect -> ours.
+_DIALECTS: dict[str, Dialect] = {
+    "bigquery": BIGQUERY,
+    "clickhouse": CLICKHOUSE,
+    "clickhousedb": CLICKHOUSE,
+    "databricks": DATABRICKS,
+    "postgresql": POSTGRES,
+    "redshift": REDSHIFT,
+    "snowflake": SNOWFLAKE,
+    "trino": TRINO,
+}
+# SQLAlchemy's name of a dialect -> the extra that brings it, where the names differ.
+_EXTRAS = {"postgresql": "postgres", "clickhousedb": "clickhouse"}
+
+
+class SqlAlchemyEngine:
+    """A database behind SQLAlchemy.
+
+    Args:
+        database: A SQLAlchemy engine, which stays open; or a URL, as in
+            `postgresql+psycopg://user:password@host/database`.
+
+    Raises:
+        UsageError: The URL cannot be meant, its driver is not installed, or sqlstab does not speak
+            the database's dialect.
+        EngineError: The database cannot be reached.
+    """
+
+    def __init__(self, database: Database | str) -> None:
+        self._owned = isinstance(database, str)
+        self._database = _open(database) if isinstance(database, str) else database
+        name = self._database.dialect.name
+        if name not in _DIALECTS:
+            raise UsageError(
+                f"sqlstab does not speak the SQL of {name}; it does that of "
+                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
+            )
+        self.dialect = _DIALECTS[name]
+        with self._running("") as connection:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections, unless the engine is the user's own."""
+        if self._owned:
+            self._database.dispose()
+
+    def describe(self, relation: str) -> list[Column]:
+        """See `Engine`."""
+        statement = sql.describe(relation, self.dialect)
+        try:
+            with self._running(statement) as connection:
+                rows = [Column(str(row[0]), str(row[1])) for row in _run(connection, statement)]
+        except EngineError as error:
+            raise DataError(f"There is no table or view {relation} to read: {error}") from error
+        if not rows:
+            raise DataError(f"There is no table or view {relation}, or it has no columns.")
+        return rows
+
+    def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
+        """See `Engine`."""
+        with self._running(statement) as connection:
+            result = _run(connection, statement)
+            names = [str(name).lower() for name in result.mappings().keys()]
+            return [dict(zip(names, row, strict=True)) for row in result]
+
+    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+        """See `Engine`."""
+        for group in [statements] if self.dialect.transactions else [[s] for s in statements]:
+            with self._running("\n".join(group)) as connection:
+                for statement in group:
+                    _run(connection, statement)
+
+    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
+        """See `Engine`."""
+        raise UsageError(
+            f"{self.dialect.name} writes tables, not files: name them with --users-out and "
+            "--items-out."
+        )
+
+    @contextmanager
+    def _running(self, statement: str) -> Iterator[Connection]:
+        """A connection in a transaction; what fails on it is an error of the engine."""
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - an extra
+
+        logger.debug("%s", statement)
+        try:
+            with self._database.connect() as connection:
+                # A percent sign is one; it begins no parameter.
+                plain = connection.execution_options(no_parameters=True)
+                with plain.begin():
+                    for setting in self.dialect.before:
+                        plain.exec_driver_sql(setting)
+                    yield plain
+        except SQLAlchemyError as error:
+            raise EngineError(f"{self.dialect.name}: {_reason(error)}", statement) from error
+
+
+def _open(url: str) -> Database:
+    try:
+        from sqlalchemy import create_engine  # noqa: PLC0415 - an extra
+        from sqlalchemy.engine import make_url  # noqa: PLC0415
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            "A warehouse is reached through SQLAlchemy, which is not installed; install the extra "
+            "of yours, as in pip install 'sqlstab[postgres]'."
+        ) from error
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # The URL itself may hold a password: it is not repeated.
+        raise UsageError(
+            "The URL of the database is none: write dialect://user:password@host/database."
+        ) from error
+    name = parsed.get_backend_name()
+    try:
+        return create_engine(parsed)
+    except (NoSuchModuleError, ImportError) as error:
+        extra = _EXTRAS.get(name, name)
+        known = f"pip install 'sqlstab[{extra}]'" if name in _DIALECTS else "is its name right?"
+        raise UsageError(f"There is no driver for {parsed.drivername} here: {known}") from error
+
+
+def _run(connection: Connection, statement: str) -> CursorResult[Any]:
+    return connection.exec_driver_sql(statement)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what the driver said, without SQLAlchemy's wrapping."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip().split("\n", 1)[0]

@@ -1,0 +1,127 @@
+"""Stable tables in a database: written under names of their own, then put in place together."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlstab import sql
+from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.tables import SIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.engines import Engine
+    from sqlstab.solve import Matrix
+    from sqlstab.tables import EmbeddingTable, Side
+
+logger = logging.getLogger("sqlstab")
+
+
+class StagedTables:
+    """The tables of one run, until they are put in place.
+
+    Args:
+        engine: The database.
+        targets: The name that each side's stable table is to have.
+        transform_table: A table (run_id, side, i, j, value) to add the run's matrices to.
+        run_id: Names the staged tables, so that two runs do not meet.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        targets: Mapping[Side, str],
+        transform_table: str | None,
+        run_id: str,
+    ) -> None:
+        self._engine = engine
+        self.targets = targets
+        self._transform_table = transform_table
+        self._run_id = run_id
+
+    def check(self, inputs: Mapping[Side, EmbeddingTable]) -> None:
+        """Stable tables need names of their own.
+
+        Raises:
+            UsageError: One is missing, is given twice, is a file, or is that of an input.
+        """
+        if not self.targets:
+            return
+        if set(self.targets) != set(SIDES):
+            raise UsageError(
+                "Name the tables to write for both sides: --users-out and --items-out."
+            )
+        names = {side: self._parts(target) for side, target in self.targets.items()}
+        if None in names.values():
+            raise UsageError("--users-out and --items-out name tables; for files there is --out.")
+        if names["users"] == names["items"]:
+            raise UsageError(f"{self.targets['users']} is named for the users and for the items.")
+        for side, table in inputs.items():
+            if self._parts(table.relation) in names.values():
+                raise UsageError(
+                    f"{side} table {table.relation} would be replaced by stable vectors; name "
+                    "another table to write."
+                )
+
+    def _parts(self, name: str) -> list[str] | None:
+        """The parts of a table's name; None for a file's."""
+        dialect = self._engine.dialect
+        if dialect.reads_files and sql.file_reader(name):
+            return None
+        return sql.table_parts(name, dialect)
+
+    def name(self, side: Side) -> str:
+        """The name that a side's table is written under, in the schema where it will stay."""
+        return scratch_name(self.targets[side], f"{self._run_id}_{side}", self._engine.dialect)
+
+    def put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
+        """Let the staged tables take their places: all or none, where the engine can do that.
+
+        Args:
+            matrices: What to add to the transform table, if there is one.
+        """
+        dialect = self._engine.dialect
+        statements: list[str] = []
+        for side, target in self.targets.items():
+            exists = _exists(self._engine, target)
+            statements += sql.replace_table(self.name(side), target, dialect, exists=exists)
+        if self._transform_table:
+            make = (
+                sql.insert_matrices
+                if _exists(self._engine, self._transform_table)
+                else sql.matrix_table
+            )
+            statements += make(self._transform_table, self._run_id, matrices, dialect)
+        if statements:
+            self._engine.execute(statements)
+
+    @contextmanager
+    def dropped_afterwards(self) -> Iterator[None]:
+        """Drop at the end what has not been put in place, also after an error."""
+        try:
+            yield
+        finally:
+            for side in self.targets:
+                try:
+                    self._engine.execute([sql.drop_table(self.name(side), self._engine.dialect)])
+                except EngineError as error:
+                    logger.warning("%s may be left behind: %s", self.name(side), error)
+
+
+def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:
+    """The name of a table of ours in the schema of another table."""
+    *schema, _ = sql.table_parts(beside, dialect)
+    own = "sqlstab_" + suffix.lower().replace("-", "_")
+    return ".".join(sql.identifier(part, dialect) for part in (*schema, own))
+
+
+def _exists(engine: Engine, name: str) -> bool:
+    try:
+        engine.describe(name)
+    except DataError:
+        return False
+    return True

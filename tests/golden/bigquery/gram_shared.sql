@@ -1,0 +1,55 @@
+-- Gram matrix of the items that this run and the reference share:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        DIV(k, 3) + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            k AS k,
+            v AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                [
+                    sum(w * x1 * x1), sum(w * x1 * x2), sum(w * x1 * x3),
+                    0E0, sum(w * x2 * x2), sum(w * x2 * x3),
+                    0E0, 0E0, sum(w * x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[SAFE_ORDINAL(1)] AS FLOAT64) AS x1,
+                    CAST(x[SAFE_ORDINAL(2)] AS FLOAT64) AS x2,
+                    CAST(x[SAFE_ORDINAL(3)] AS FLOAT64) AS x3
+                FROM (
+                    SELECT
+                        t.`id` AS id,
+                        t.`embedding` AS x
+                    FROM `yesterday`.`items` AS t
+                ) AS v
+            ) AS r
+            JOIN (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`n_ratings` AS FLOAT64) AS w
+                FROM `items` AS t
+                WHERE
+                    (year > 1990)
+                    AND (n_ratings >= 20)
+            ) AS other USING (id)
+        ) AS g
+        CROSS JOIN UNNEST(g.sums) AS v WITH OFFSET AS k
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

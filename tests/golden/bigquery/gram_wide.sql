@@ -1,0 +1,41 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        DIV(k, 3) + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            k AS k,
+            v AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                [
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    t.`item_id` AS id,
+                    CAST(t.`e0` AS FLOAT64) AS x1,
+                    CAST(t.`e1` AS FLOAT64) AS x2,
+                    CAST(t.`e2` AS FLOAT64) AS x3
+                FROM `lake`.`items` AS t
+            ) AS r
+        ) AS g
+        CROSS JOIN UNNEST(g.sums) AS v WITH OFFSET AS k
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

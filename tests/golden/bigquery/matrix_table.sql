@@ -1,0 +1,17 @@
+CREATE TABLE `t` (
+    run_id STRING,
+    side STRING,
+    i INT64,
+    j INT64,
+    value FLOAT64
+);
+INSERT INTO `t` VALUES
+('run', 'items', 0, 0, 0.5E0),
+('run', 'items', 0, 1, 0.0E0),
+('run', 'items', 0, 2, 1.0E0),
+('run', 'items', 1, 0, 0.25E0),
+('run', 'items', 1, 1, -1.0E0),
+('run', 'items', 1, 2, 0.0E0),
+('run', 'items', 2, 0, 0.0E0),
+('run', 'items', 2, 1, 2.0E0),
+('run', 'items', 2, 2, 1E-20)

@@ -1,0 +1,28 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS "id",
+    k - 1 + 0 AS "dim",
+    toFloat64(v) AS "value"
+FROM (
+    SELECT
+        id,
+        arrayMap(c -> arrayDotProduct(x, c), [
+            [0.5E0, 0.25E0, 0.0E0],
+            [0.0E0, -1.0E0, 2.0E0],
+            [1.0E0, 0.0E0, 1E-20]
+        ]) AS x
+    FROM (
+        SELECT
+            t."id" AS id,
+            -- NULL where a dimension is missing or stands twice.
+            CASE
+                WHEN count(DISTINCT t."dim") = count(*)
+                    AND max(t."dim") - min(t."dim") + 1 = count(*)
+                    AND min(t."dim") = 0
+                THEN arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value")))))
+            END AS x
+        FROM "lake"."users" AS t
+        GROUP BY t."id"
+    ) AS m
+) AS s
+ARRAY JOIN s.x AS v, arrayEnumerate(s.x) AS k

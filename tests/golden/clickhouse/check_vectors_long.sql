@@ -1,0 +1,18 @@
+-- What can be wrong with the vectors of the users that have 3 components.
+SELECT
+    count(CASE WHEN arrayExists(v -> v IS NULL, x) THEN 1 END) AS null_components,
+    count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite
+FROM (
+    SELECT
+        t."id" AS id,
+        -- NULL where a dimension is missing or stands twice.
+        CASE
+            WHEN count(DISTINCT t."dim") = count(*)
+                AND max(t."dim") - min(t."dim") + 1 = count(*)
+                AND min(t."dim") = 0
+            THEN arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value")))))
+        END AS x
+    FROM "lake"."users" AS t
+    GROUP BY t."id"
+) AS r
+WHERE length(x) = 3

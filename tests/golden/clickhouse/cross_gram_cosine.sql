@@ -1,0 +1,80 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j.
+SELECT
+    'items' AS side,
+    intDiv(k, 3) + 1 AS i,
+    mod(k, 3) + 1 AS j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        n_rows,
+        k - 1 AS k,
+        v AS value
+    FROM (
+        SELECT
+            count(*) AS n_rows,
+            [
+                sum(x.x1 * y.x1), sum(x.x1 * y.x2), sum(x.x1 * y.x3),
+                sum(x.x2 * y.x1), sum(x.x2 * y.x2), sum(x.x2 * y.x3),
+                sum(x.x3 * y.x1), sum(x.x3 * y.x2), sum(x.x3 * y.x3)
+            ] AS sums
+        FROM (
+            SELECT
+                id,
+                toFloat64(x[1]) AS x1,
+                toFloat64(x[2]) AS x2,
+                toFloat64(x[3]) AS x3
+            FROM (
+                SELECT
+                    id,
+                    arrayMap(v -> v / nullif(norm, 0), x) AS x
+                FROM (
+                    SELECT
+                        q.*,
+                        sqrt(arrayDotProduct(q.x, q.x)) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            arrayMap(c -> arrayDotProduct(x, c), [
+                                [0.5E0, 0.25E0, 0.0E0],
+                                [0.0E0, -1.0E0, 2.0E0],
+                                [1.0E0, 0.0E0, 1E-20]
+                            ]) AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                arrayMap(v -> toFloat64(v), t."embedding") AS x
+                            FROM "items" AS t
+                        ) AS m
+                    ) AS q
+                ) AS n
+            ) AS v
+        ) AS x
+        JOIN (
+            SELECT
+                id,
+                toFloat64(x[1]) AS x1,
+                toFloat64(x[2]) AS x2,
+                toFloat64(x[3]) AS x3
+            FROM (
+                SELECT
+                    id,
+                    arrayMap(v -> v / nullif(norm, 0), x) AS x
+                FROM (
+                    SELECT
+                        q.*,
+                        sqrt(arrayDotProduct(q.x, q.x)) AS norm
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            arrayMap(v -> toFloat64(v), t."embedding") AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS q
+                ) AS n
+            ) AS v
+        ) AS y USING (id)
+    ) AS g
+    ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+) AS entries
+ORDER BY i, j

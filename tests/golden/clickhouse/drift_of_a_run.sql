@@ -1,0 +1,51 @@
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
+-- of the raw ones (before), for every shared id.
+SELECT
+    count(*) AS n_rows,
+    avg(after) AS after_mean,
+    quantileExactInclusive(0.1)(after) AS after_p10,
+    quantileExactInclusive(0.5)(after) AS after_median,
+    avg(before) AS before_mean,
+    quantileExactInclusive(0.1)(before) AS before_p10,
+    quantileExactInclusive(0.5)(before) AS before_median
+FROM (
+    -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+    SELECT
+        (arrayDotProduct(x, z))
+            / nullif(sqrt(arrayDotProduct(x, x)) * sqrt(arrayDotProduct(z, z)), 0) AS before,
+        (arrayDotProduct(s, p))
+            / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
+    FROM (
+        SELECT
+            x,
+            arrayMap(c -> arrayDotProduct(y, c), [
+                [0.5E0, 0.25E0],
+                [0.0E0, -1.0E0],
+                [1.0E0, 0.0E0]
+            ]) AS z,
+            arrayMap(c -> arrayDotProduct(x, c), [
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ]) AS s,
+            y,
+            arrayConcat(y, [0E0]) AS p
+        FROM (
+            SELECT
+                run.x AS x,
+                reference.x AS y
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    arrayMap(v -> toFloat64(v), t."embedding") AS x
+                FROM "items" AS t
+            ) AS run
+            JOIN (
+                SELECT
+                    t."id" AS id,
+                    arrayMap(v -> toFloat64(v), t."embedding") AS x
+                FROM "yesterday"."items" AS t
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS vectors
+) AS cosines

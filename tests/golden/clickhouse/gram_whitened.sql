@@ -1,0 +1,55 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        intDiv(k, 3) + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            k - 1 AS k,
+            v AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                [
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    toFloat64(x[1]) AS x1,
+                    toFloat64(x[2]) AS x2,
+                    toFloat64(x[3]) AS x3
+                FROM (
+                    SELECT
+                        id,
+                        arrayMap(c -> arrayDotProduct(x, c), [
+                            [0.5E0, 0.25E0, 0.0E0],
+                            [0.0E0, -1.0E0, 2.0E0],
+                            [1.0E0, 0.0E0, 1E-20]
+                        ]) AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            arrayMap(v -> toFloat64(v), t."embedding") AS x
+                        FROM "items" AS t
+                    ) AS m
+                ) AS v
+            ) AS r
+        ) AS g
+        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

@@ -1,0 +1,28 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS `id`,
+    u.k + 0 AS `dim`,
+    CAST(u.v AS double) AS `value`
+FROM (
+    SELECT
+        id,
+        transform(array(
+            array(0.5E0, 0.25E0, 0.0E0),
+            array(0.0E0, -1.0E0, 2.0E0),
+            array(1.0E0, 0.0E0, 1E-20)
+        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+    FROM (
+        SELECT
+            t.`id` AS id,
+            -- NULL where a dimension is missing or stands twice.
+            CASE
+                WHEN count(DISTINCT t.`dim`) = count(*)
+                    AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
+                    AND min(t.`dim`) = 0
+                THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
+            END AS x
+        FROM `lake`.`users` AS t
+        GROUP BY t.`id`
+    ) AS m
+) AS s
+LATERAL VIEW posexplode(s.x) u AS k, v

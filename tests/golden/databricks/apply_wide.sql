@@ -1,0 +1,24 @@
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS `item_id`,
+    CAST(element_at(s.x, 1) AS float) AS `e0`,
+    CAST(element_at(s.x, 2) AS float) AS `e1`,
+    CAST(element_at(s.x, 3) AS float) AS `e2`,
+    s.k1 AS `genre`
+FROM (
+    SELECT
+        id,
+        transform(array(
+            array(0.5E0, 0.25E0, 0.0E0),
+            array(0.0E0, -1.0E0, 2.0E0),
+            array(1.0E0, 0.0E0, 1E-20)
+        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+        k1
+    FROM (
+        SELECT
+            t.`item_id` AS id,
+            CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+            t.`genre` AS k1
+        FROM `lake`.`items` AS t
+    ) AS m
+) AS s

@@ -1,0 +1,18 @@
+-- What can be wrong with the vectors of the users that have 3 components.
+SELECT
+    count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
+    count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+FROM (
+    SELECT
+        t.`id` AS id,
+        -- NULL where a dimension is missing or stands twice.
+        CASE
+            WHEN count(DISTINCT t.`dim`) = count(*)
+                AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
+                AND min(t.`dim`) = 0
+            THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
+        END AS x
+    FROM `lake`.`users` AS t
+    GROUP BY t.`id`
+) AS r
+WHERE size(x) = 3

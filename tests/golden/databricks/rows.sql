@@ -1,0 +1,10 @@
+-- The vectors of the items, and their ids: of a share of them, chosen by a hash of the id.
+SELECT
+    x,
+    CASE WHEN md5(CAST(id AS string)) < '06666666' THEN id END AS kept
+FROM (
+    SELECT
+        t.`item_id` AS id,
+        array(t.`e0`, t.`e1`, t.`e2`) AS x
+    FROM `lake`.`items` AS t
+) AS r

@@ -1,0 +1,51 @@
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
+-- of the raw ones (before), for every shared id.
+SELECT
+    count(*) AS n_rows,
+    avg(after) AS after_mean,
+    quantile_cont(after, 0.1) AS after_p10,
+    quantile_cont(after, 0.5) AS after_median,
+    avg(before) AS before_mean,
+    quantile_cont(before, 0.1) AS before_p10,
+    quantile_cont(before, 0.5) AS before_median
+FROM (
+    -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+    SELECT
+        (list_dot_product(x, z))
+            / nullif(sqrt(list_dot_product(x, x)) * sqrt(list_dot_product(z, z)), 0) AS before,
+        (list_dot_product(s, p))
+            / nullif(sqrt(list_dot_product(s, s)) * sqrt(list_dot_product(y, y)), 0) AS after
+    FROM (
+        SELECT
+            x,
+            list_transform([
+                [0.5E0, 0.25E0],
+                [0.0E0, -1.0E0],
+                [1.0E0, 0.0E0]
+            ], lambda c: list_dot_product(c, y)) AS z,
+            list_transform([
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ], lambda c: list_dot_product(c, x)) AS s,
+            y,
+            list_concat(y, [0E0]) AS p
+        FROM (
+            SELECT
+                run.x AS x,
+                reference.x AS y
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    CAST(t."embedding" AS DOUBLE[]) AS x
+                FROM "items" AS t
+            ) AS run
+            JOIN (
+                SELECT
+                    t."id" AS id,
+                    CAST(t."embedding" AS DOUBLE[]) AS x
+                FROM "yesterday"."items" AS t
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS vectors
+) AS cosines

@@ -1,0 +1,25 @@
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS "id",
+    ARRAY[CAST(s.x1 AS real), CAST(s.x2 AS real), CAST(s.x3 AS real)] AS "embedding"
+FROM (
+    SELECT
+        id,
+        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+    FROM (
+        SELECT
+            id,
+            CAST(x[1] AS double precision) AS x1,
+            CAST(x[2] AS double precision) AS x2,
+            CAST(x[3] AS double precision) AS x3
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "items" AS t
+        ) AS v
+        OFFSET 0
+    ) AS m
+) AS s

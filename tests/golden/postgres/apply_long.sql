@@ -1,0 +1,34 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS "id",
+    u.k - 1 + 0 AS "dim",
+    CAST(u.v AS double precision) AS "value"
+FROM (
+    SELECT
+        id,
+        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+    FROM (
+        SELECT
+            id,
+            CAST(x[1] AS double precision) AS x1,
+            CAST(x[2] AS double precision) AS x2,
+            CAST(x[3] AS double precision) AS x3
+        FROM (
+            SELECT
+                t."id" AS id,
+                -- NULL where a dimension is missing or stands twice.
+                CASE
+                    WHEN count(DISTINCT t."dim") = count(*)
+                        AND max(t."dim") - min(t."dim") + 1 = count(*)
+                        AND min(t."dim") = 0
+                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."dim")
+                END AS x
+            FROM "lake"."users" AS t
+            GROUP BY t."id"
+        ) AS v
+        OFFSET 0
+    ) AS m
+) AS s
+CROSS JOIN LATERAL unnest(ARRAY[CAST(s.x1 AS double precision), CAST(s.x2 AS double precision), CAST(s.x3 AS double precision)]) WITH ORDINALITY AS u(v, k)

@@ -1,0 +1,58 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j.
+SELECT
+    'items' AS side,
+    k / 3 + 1 AS i,
+    mod(k, 3) + 1 AS j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        n_rows,
+        u.k - 1 AS k,
+        u.v AS value
+    FROM (
+        SELECT
+            count(*) AS n_rows,
+            ARRAY[
+                sum(x.w * x.x1 * y.x1), sum(x.w * x.x1 * y.x2), sum(x.w * x.x1 * y.x3),
+                sum(x.w * x.x2 * y.x1), sum(x.w * x.x2 * y.x2), sum(x.w * x.x2 * y.x3),
+                sum(x.w * x.x3 * y.x1), sum(x.w * x.x3 * y.x2), sum(x.w * x.x3 * y.x3)
+            ] AS sums
+        FROM (
+            SELECT
+                id,
+                CAST(x[1] AS double precision) AS x1,
+                CAST(x[2] AS double precision) AS x2,
+                CAST(x[3] AS double precision) AS x3,
+                w
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    t."embedding" AS x,
+                    CAST(t."n_ratings" AS double precision) AS w
+                FROM "items" AS t
+                WHERE
+                    (year > 1990)
+                    AND (n_ratings >= 20)
+            ) AS v
+            OFFSET 0
+        ) AS x
+        JOIN (
+            SELECT
+                id,
+                CAST(x[1] AS double precision) AS x1,
+                CAST(x[2] AS double precision) AS x2,
+                CAST(x[3] AS double precision) AS x3
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    t."embedding" AS x
+                FROM "yesterday"."items" AS t
+            ) AS v
+            OFFSET 0
+        ) AS y USING (id)
+    ) AS g
+    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+) AS entries
+ORDER BY i, j

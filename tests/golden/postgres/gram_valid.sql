@@ -1,0 +1,64 @@
+-- Gram matrix of the users:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'users' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        k / 3 + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            u.k - 1 AS k,
+            u.v AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                ARRAY[
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            CAST(t."v" AS double precision[]) AS x
+                        FROM "users" AS t
+                    ) AS v
+                    WHERE cardinality(x) = 3
+                    OFFSET 0
+                ) AS v
+                WHERE
+                    id IS NOT NULL
+                    AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                    AND id NOT IN (
+                        SELECT id
+                        FROM (
+                            SELECT t."id" AS id
+                            FROM "users" AS t
+                        ) AS d
+                        WHERE id IS NOT NULL
+                        GROUP BY id
+                        HAVING count(*) > 1
+                    )
+            ) AS r
+        ) AS g
+        CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

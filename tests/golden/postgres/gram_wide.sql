@@ -1,0 +1,42 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        k / 3 + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            u.k - 1 AS k,
+            u.v AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                ARRAY[
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    t."item_id" AS id,
+                    CAST(t."e0" AS double precision) AS x1,
+                    CAST(t."e1" AS double precision) AS x2,
+                    CAST(t."e2" AS double precision) AS x3
+                FROM "lake"."items" AS t
+                OFFSET 0
+            ) AS r
+        ) AS g
+        CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

@@ -1,0 +1,41 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        k / 3 + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            k AS k,
+            CAST(v AS DOUBLE PRECISION) AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                ARRAY(
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ) AS sums
+            FROM (
+                SELECT
+                    t."item_id" AS id,
+                    CAST(t."e0" AS DOUBLE PRECISION) AS x1,
+                    CAST(t."e1" AS DOUBLE PRECISION) AS x2,
+                    CAST(t."e2" AS DOUBLE PRECISION) AS x3
+                FROM "lake"."items" AS t
+            ) AS r
+        ) AS g
+        CROSS JOIN g.sums AS v AT k
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

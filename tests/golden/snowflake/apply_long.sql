@@ -1,0 +1,22 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS "id",
+    u.index + 0 AS "dim",
+    CAST(CAST(u.value AS FLOAT) AS FLOAT) AS "value"
+FROM (
+    SELECT
+        id,
+        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+    FROM (
+        SELECT
+            t."id" AS id,
+            max(CASE WHEN t."dim" = 0 THEN CAST(t."value" AS FLOAT) END) AS x1,
+            max(CASE WHEN t."dim" = 1 THEN CAST(t."value" AS FLOAT) END) AS x2,
+            max(CASE WHEN t."dim" = 2 THEN CAST(t."value" AS FLOAT) END) AS x3
+        FROM "lake"."users" AS t
+        GROUP BY t."id"
+    ) AS m
+) AS s
+CROSS JOIN LATERAL FLATTEN(input => ARRAY_CONSTRUCT(CAST(s.x1 AS FLOAT), CAST(s.x2 AS FLOAT), CAST(s.x3 AS FLOAT))) AS u

@@ -1,0 +1,56 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j.
+SELECT
+    'items' AS side,
+    FLOOR(k / 3) + 1 AS i,
+    mod(k, 3) + 1 AS j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        n_rows,
+        u.index AS k,
+        CAST(u.value AS FLOAT) AS value
+    FROM (
+        SELECT
+            count(*) AS n_rows,
+            ARRAY_CONSTRUCT(
+                sum(x.w * x.x1 * y.x1), sum(x.w * x.x1 * y.x2), sum(x.w * x.x1 * y.x3),
+                sum(x.w * x.x2 * y.x1), sum(x.w * x.x2 * y.x2), sum(x.w * x.x2 * y.x3),
+                sum(x.w * x.x3 * y.x1), sum(x.w * x.x3 * y.x2), sum(x.w * x.x3 * y.x3)
+            ) AS sums
+        FROM (
+            SELECT
+                id,
+                CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                CAST(GET(x, 3 - 1) AS FLOAT) AS x3,
+                w
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    t."embedding" AS x,
+                    CAST(t."n_ratings" AS FLOAT) AS w
+                FROM "items" AS t
+                WHERE
+                    (year > 1990)
+                    AND (n_ratings >= 20)
+            ) AS v
+        ) AS x
+        JOIN (
+            SELECT
+                id,
+                CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                CAST(GET(x, 3 - 1) AS FLOAT) AS x3
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    t."embedding" AS x
+                FROM "yesterday"."items" AS t
+            ) AS v
+        ) AS y USING (id)
+    ) AS g
+    CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u
+) AS entries
+ORDER BY i, j

@@ -1,0 +1,64 @@
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
+-- of the raw ones (before), for every shared id.
+SELECT
+    count(*) AS n_rows,
+    avg(after) AS after_mean,
+    PERCENTILE_CONT(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+    PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY after) AS after_median,
+    avg(before) AS before_mean,
+    PERCENTILE_CONT(0.1) WITHIN GROUP (ORDER BY before) AS before_p10,
+    PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY before) AS before_median
+FROM (
+    -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+    SELECT
+        (x1 * z1 + x2 * z2 + x3 * z3)
+            / nullif(sqrt(x1 * x1 + x2 * x2 + x3 * x3) * sqrt(z1 * z1 + z2 * z2 + z3 * z3), 0) AS before,
+        (s1 * p1 + s2 * p2)
+            / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2), 0) AS after
+    FROM (
+        SELECT
+            x1,
+            x2,
+            x3,
+            y1 * 0.5E0 + y2 * 0.25E0 AS z1,
+            y1 * 0.0E0 + y2 * -1.0E0 AS z2,
+            y1 * 1.0E0 + y2 * 0.0E0 AS z3,
+            x1 * 0.5E0 + x2 * 0.25E0 + x3 * 0.0E0 AS s1,
+            x1 * 0.0E0 + x2 * -1.0E0 + x3 * 2.0E0 AS s2,
+            x1 * 1.0E0 + x2 * 0.0E0 + x3 * 1E-20 AS s3,
+            y1,
+            y1 AS p1,
+            y2,
+            y2 AS p2
+        FROM (
+            SELECT
+                run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,
+                reference.x1 AS y1, reference.x2 AS y2
+            FROM (
+                SELECT
+                    id,
+                    CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                    CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                    CAST(GET(x, 3 - 1) AS FLOAT) AS x3
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "items" AS t
+                ) AS v
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                    CAST(GET(x, 2 - 1) AS FLOAT) AS x2
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "yesterday"."items" AS t
+                ) AS v
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS vectors
+) AS cosines

@@ -1,0 +1,53 @@
+-- Gram matrix of the items:
+-- the sum of x[i] * x[j] over the rows, for i <= j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        FLOOR(k / 3) + 1 AS i,
+        mod(k, 3) + 1 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            u.index AS k,
+            CAST(u.value AS FLOAT) AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                ARRAY_CONSTRUCT(
+                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                    0E0, sum(x2 * x2), sum(x2 * x3),
+                    0E0, 0E0, sum(x3 * x3)
+                ) AS sums
+            FROM (
+                SELECT
+                    id,
+                    m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                    m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                    m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                        CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                        CAST(GET(x, 3 - 1) AS FLOAT) AS x3
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "items" AS t
+                    ) AS v
+                ) AS m
+            ) AS r
+        ) AS g
+        CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY i, j

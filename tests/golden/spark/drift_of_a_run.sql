@@ -1,0 +1,51 @@
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
+-- of the raw ones (before), for every shared id.
+SELECT
+    count(*) AS n_rows,
+    avg(after) AS after_mean,
+    percentile(after, 0.1) AS after_p10,
+    percentile(after, 0.5) AS after_median,
+    avg(before) AS before_mean,
+    percentile(before, 0.1) AS before_p10,
+    percentile(before, 0.5) AS before_median
+FROM (
+    -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+    SELECT
+        (aggregate(zip_with(x, z, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+            / nullif(sqrt(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(z, z, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS before,
+        (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+            / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
+    FROM (
+        SELECT
+            x,
+            transform(array(
+                array(0.5E0, 0.25E0),
+                array(0.0E0, -1.0E0),
+                array(1.0E0, 0.0E0)
+            ), c -> aggregate(zip_with(c, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS z,
+            transform(array(
+                array(0.5E0, 0.25E0, 0.0E0),
+                array(0.0E0, -1.0E0, 2.0E0),
+                array(1.0E0, 0.0E0, 1E-20)
+            ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS s,
+            y,
+            concat(y, array(0E0)) AS p
+        FROM (
+            SELECT
+                run.x AS x,
+                reference.x AS y
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `items` AS t
+            ) AS run
+            JOIN (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `yesterday`.`items` AS t
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS vectors
+) AS cosines

@@ -1,0 +1,28 @@
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS "id",
+    u.k - 1 + 0 AS "dim",
+    CAST(u.v AS double) AS "value"
+FROM (
+    SELECT
+        id,
+        transform(ARRAY[
+            ARRAY[0.5E0, 0.25E0, 0.0E0],
+            ARRAY[0.0E0, -1.0E0, 2.0E0],
+            ARRAY[1.0E0, 0.0E0, 1E-20]
+        ], c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x
+    FROM (
+        SELECT
+            t."id" AS id,
+            -- NULL where a dimension is missing or stands twice.
+            CASE
+                WHEN count(DISTINCT t."dim") = count(*)
+                    AND max(t."dim") - min(t."dim") + 1 = count(*)
+                    AND min(t."dim") = 0
+                THEN array_agg(CAST(t."value" AS double) ORDER BY t."dim")
+            END AS x
+        FROM "lake"."users" AS t
+        GROUP BY t."id"
+    ) AS m
+) AS s
+CROSS JOIN UNNEST(s.x) WITH ORDINALITY AS u(v, k)

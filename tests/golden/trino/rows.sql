@@ -1,0 +1,10 @@
+-- The vectors of the items, and their ids: of a share of them, chosen by a hash of the id.
+SELECT
+    x,
+    CASE WHEN lower(to_hex(md5(to_utf8(CAST(id AS varchar))))) < '06666666' THEN id END AS kept
+FROM (
+    SELECT
+        t."item_id" AS id,
+        ARRAY[t."e0", t."e1", t."e2"] AS x
+    FROM "lake"."items" AS t
+) AS r
