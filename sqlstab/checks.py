@@ -35,6 +35,7 @@ class CheckedTable:
         table: The table; with `only_valid` set where bad rows are left out.
         rows: How many rows take part.
         dimension: e, where it is known already.
+        summed: How many rows the Gram matrix is of; fewer than `rows` for a sample.
         left_out: How many bad vectors do not take part.
         problems: What is wrong with them, and with how many; one vector can have several.
     """
@@ -44,6 +45,7 @@ class CheckedTable:
     dimension: int | None
     left_out: int = 0
     problems: dict[str, int] = field(default_factory=dict)
+    summed: int = 0
 
 
 def check_table(
@@ -199,7 +201,7 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
         DataError: There is not one.
     """
     anchors = shared
-    if shared and table.anchor_filter:
+    if shared and (table.anchor_filter or table.share < 1):
         statement = sql.shared_ids(table, reference, engine.dialect, anchor=True)
         anchors = int(engine.query(statement)[0]["shared"])
     if anchors:
@@ -208,7 +210,11 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
         str(engine.query(sql.example(side, None, None, engine.dialect))[0]["example"])
         for side in (table, reference)
     ]
-    which = f" that meet the anchor filter {table.anchor_filter}" if shared else ""
+    which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
+    if shared and table.share < 1:
+        which += f" in a sample of {table.share:.2%} of its rows"
+    if not shared:
+        which = ""
     raise DataError(
         f"{_about(table)} shares no ids{which} with the reference {reference.relation}: its "
         f"{table.id.name} is {table.id.type}, for example {examples[0]}; the reference's "

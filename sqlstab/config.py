@@ -38,6 +38,14 @@ class Options:
             `error`, or `drop` those rows (of a duplicate id, all) and say how many.
         output_layout: `wide`, `array` or `long`; None keeps each table's own.
         output_type: `float` or `double`; None keeps each table's own.
+        sample: Fit on such a share of the rows only, as in `5%` or `0.05`, chosen by a hash of the
+            id; all rows are written, and scores stay exact.
+        partition_by: A column that both tables are partitioned by. One Gram matrix for each
+            partition is kept in `grams`, and later runs scan only partitions that are new or have
+            changed.
+        partition_version: A column that grows when rows of a partition change, such as a time of
+            loading. Without it a partition has changed when its number of rows has.
+        grams: Where the Gram matrices of partitions are kept: a table, on files a Parquet file.
     """
 
     anchor: str | Mapping[str, float] = "items"
@@ -48,6 +56,11 @@ class Options:
     on_invalid: OnInvalid = "error"
     output_layout: Layout | None = None
     output_type: OutputType | None = None
+    sample: str | float | None = None
+    partition_by: str | None = None
+    partition_version: str | None = None
+    grams: str | None = None
+    share: float = field(init=False)
     anchor_weights: dict[Side, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +76,30 @@ class Options:
                 raise UsageError(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
         if self.rank is not None and (type(self.rank) is not int or self.rank < 1):
             raise UsageError(f"rank is {self.rank!r}; it must be a whole number from 1 on.")
+        if bool(self.partition_by) != bool(self.grams):
+            raise UsageError("partition_by and grams belong together: name both or none.")
+        if self.partition_version and not self.partition_by:
+            raise UsageError("partition_version is of use with partition_by only.")
+        object.__setattr__(self, "share", _share(self.sample))
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
+
+
+def _share(sample: str | float | None) -> float:
+    """The share of the rows that a fit looks at, in (0, 1]."""
+    if sample is None:
+        return 1.0
+    try:
+        if isinstance(sample, str):
+            number = sample.strip()
+            share = float(number[:-1]) / 100 if number.endswith("%") else float(number)
+        else:
+            share = float(sample)
+    except (TypeError, ValueError):
+        share = 0.0
+    # The hash of an id has 32 bits.
+    if not 2**-32 <= share <= 1:
+        raise UsageError(f"sample is {sample!r}; it must be a share of the rows, as 5% or 0.05.")
+    return share
 
 
 def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:

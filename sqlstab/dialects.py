@@ -23,9 +23,10 @@ class Dialect:
         name: What a user calls it.
         sqlglot: The name that sqlglot knows the dialect by.
         style: `arrays` or `components`.
-        real, double, integer, text: Types of a 4-byte and an 8-byte number, of a whole number,
-            and of a string of any length.
+        real, double, integer, bigint, text: Types of a 4-byte and an 8-byte number, of whole
+            numbers of 4 and 8 bytes, and of a string of any length.
         as_real, as_double, as_text, as_doubles, as_reals: Casts: of a number, or of an array.
+        not_in_names: Characters that no name can have, however it is quoted.
         reads_files: Whether a relation may be a file.
         array: An array of given elements.
         element: Element {1} of array {0}, counted from 1; past the end NULL, or an error.
@@ -74,6 +75,8 @@ class Dialect:
     double: str
     text: str
     integer: str = "integer"
+    bigint: str = "bigint"
+    not_in_names: str = ""
     reads_files: bool = False
     as_real: str = ""
     as_double: str = ""
@@ -120,6 +123,9 @@ class Dialect:
                 cast = f"CAST({{0}} AS {getattr(self, name)})"
                 object.__setattr__(self, f"as_{name}", cast)
 
+    def __str__(self) -> str:
+        return self.name
+
     def number(self, value: float) -> str:
         """A literal of type double; a bare `0.94` would be a DECIMAL in several engines."""
         text = repr(float(value)).upper()
@@ -136,6 +142,7 @@ DUCKDB = Dialect(
     double="DOUBLE",
     text="VARCHAR",
     integer="INTEGER",
+    bigint="BIGINT",
     reads_files=True,
     as_doubles="CAST({0} AS DOUBLE[])",
     as_reals="CAST({0} AS FLOAT[])",
@@ -214,7 +221,8 @@ SPARK = Dialect(
     as_doubles="CAST({0} AS array<double>)",
     as_reals="CAST({0} AS array<float>)",
     array="array({0})",
-    element="element_at({0}, {1})",
+    # Unlike element_at, NULL past the end.
+    element="get({0}, {1} - 1)",
     length="size({0})",
     # collect_list skips NULL, but no struct that has one in it.
     collect="transform(array_sort(collect_list(struct({1} AS d, {0} AS v))), s -> s.v)",
@@ -256,6 +264,7 @@ CLICKHOUSE = Dialect(
     double="Float64",
     text="String",
     integer="Int32",
+    bigint="Int64",
     # Unlike CAST, these leave NULL alone.
     as_real="toFloat32({0})",
     as_double="toFloat64({0})",
@@ -323,11 +332,14 @@ SNOWFLAKE = Dialect(
 BIGQUERY = Dialect(
     name="bigquery",
     sqlglot="bigquery",
+    # There is no way to write a backtick; a backslash begins an escape, a point another name.
+    not_in_names="`\\.",
     style="components",
     real="FLOAT64",
     double="FLOAT64",
     text="STRING",
     integer="INT64",
+    bigint="INT64",
     as_doubles="{0}",
     as_reals="{0}",
     array="[{0}]",

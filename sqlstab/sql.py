@@ -22,7 +22,7 @@ from sqlstab.column_types import is_enum
 from sqlstab.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlstab.dialects import Dialect
     from sqlstab.solve import Matrix
@@ -70,12 +70,17 @@ def _one_line(text: str, what: str) -> str:
 def identifier(name: str, dialect: Dialect) -> str:
     """A quoted column name."""
     one_line = _one_line(name, "name")
+    if any(character in dialect.not_in_names for character in one_line):
+        raise UsageError(
+            f"The name {name!r} has a character that no name of {dialect.name} can have."
+        )
     return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
 
 
 def string(text: str, dialect: Dialect) -> str:
-    """A quoted string."""
-    return exp.Literal.string(_one_line(text, "path")).sql(dialect=dialect.sqlglot)
+    """A quoted string, of one line."""
+    one_line = text and _one_line(text, "text")
+    return exp.Literal.string(one_line).sql(dialect=dialect.sqlglot)
 
 
 def file_reader(relation: str) -> str | None:
@@ -133,6 +138,32 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     return [part.name for part in table.parts]
 
 
+_NOT_OF_ONE_ROW = (
+    exp.Query,
+    exp.Command,
+    exp.Placeholder,
+    exp.Parameter,
+    exp.Star,
+    exp.AggFunc,
+    exp.Window,
+)
+_VOLATILE = {
+    "rand",
+    "rand32",
+    "rand64",
+    "randn",
+    "random",
+    "randcanonical",
+    "uuid",
+    "gen_random_uuid",
+    "generate_uuid",
+    "generateuuidv4",
+    "uuid_string",
+    "nextval",
+    "seq8",
+}
+
+
 def condition(text: str, dialect: Dialect) -> str:
     """A user's condition, parsed and written anew.
 
@@ -149,10 +180,20 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} is not one SQL expression, such as year > 1990."
         ) from error
     alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
-    if not alone or tree.find(exp.Query, exp.Command, exp.Placeholder, exp.Parameter, exp.Star):
+    if not alone or tree.find(*_NOT_OF_ONE_ROW):
         raise UsageError(
             f"The condition {text!r} must be about the columns of one row; "
-            "subqueries and parameters are not allowed."
+            "subqueries, aggregates and parameters are not allowed."
+        )
+    volatile = {
+        function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
+        for function in tree.find_all(exp.Func)
+    } & _VOLATILE
+    if volatile:
+        # Each scan would see other rows.
+        raise UsageError(
+            f"The condition {text!r} must give the same answer each time, which {min(volatile)} "
+            "does not; --sample takes a share of the rows."
         )
     return _one_line(accepted, "condition")
 
@@ -525,23 +566,35 @@ def product(table: VectorTable, matrix: MatrixTable, dialect: Dialect, *, anchor
     )
 
 
-# Rows of a matrix in one INSERT statement.
+# Rows of one INSERT statement.
 _INSERTED = 2000
+# Columns of the tables that we keep: a matrix of each run and side, and a Gram matrix of each
+# partition of a table.
+_MATRIX_COLUMNS = {
+    "run_id": "text",
+    "side": "text",
+    "i": "integer",
+    "j": "integer",
+    "value": "double",
+}
+_GRAM_COLUMNS = {
+    "run_id": "text",
+    "source": "text",
+    "partition_key": "text",
+    "version": "text",
+    "partition_rows": "bigint",
+    "n_rows": "bigint",
+    "i": "integer",
+    "j": "integer",
+    "value": "double",
+}
 
 
 def matrix_table(
     name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
 ) -> list[str]:
     """Statements that create a table (run_id, side, i, j, value) and fill it."""
-    create = (
-        f"CREATE TABLE {relation(name, dialect)} (\n"
-        f"    run_id {dialect.text},\n"
-        f"    side {dialect.text},\n"
-        f"    i {dialect.integer},\n"
-        f"    j {dialect.integer},\n"
-        f"    value {dialect.double}\n"
-        f"){dialect.storage}"
-    )
+    create = _create(name, _MATRIX_COLUMNS, dialect)
     return [create, *insert_matrices(name, run_id, matrices, dialect)]
 
 
@@ -549,17 +602,74 @@ def insert_matrices(
     name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
 ) -> list[str]:
     """Statements that add the entries of a run's matrices to such a table."""
-    run = string(run_id, dialect)
     entries = [
-        f"({run}, '{side}', {i}, {j}, {dialect.number(float(value))})"
+        (run_id, side, i + 1, j + 1, value)
         for side, matrix in matrices.items()
-        for (i, j), value in zip(np.ndindex(matrix.shape), matrix.flat, strict=True)
+        for (i, j), value in np.ndenumerate(matrix)
     ]
+    return insert(name, entries, dialect)
+
+
+def create_gram_store(name: str, dialect: Dialect) -> str:
+    """A statement that creates the table which holds the Gram matrices of partitions."""
+    return _create(name, _GRAM_COLUMNS, dialect)
+
+
+def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
+    listed = ",\n".join(
+        f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
+    )
+    return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.storage}"
+
+
+def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
+    """Statements that insert rows of text, whole numbers and doubles into a table."""
+
+    def literal(value: Any) -> str:
+        if isinstance(value, str):
+            return string(value, dialect)
+        return str(value) if isinstance(value, int) else dialect.number(float(value))
+
+    values = [f"({', '.join(map(literal, row))})" for row in rows]
     return [
         f"INSERT INTO {relation(name, dialect)} VALUES\n"
-        + ",\n".join(entries[start : start + _INSERTED])
-        for start in range(0, len(entries), _INSERTED)
+        + ",\n".join(values[start : start + _INSERTED])
+        for start in range(0, len(values), _INSERTED)
     ]
+
+
+def partitions(table: VectorTable, by: str, version: str | None, dialect: Dialect) -> str:
+    """Rows (partition_key, version, n_rows): a table's partitions by the values of a column."""
+    return _render(
+        "partitions",
+        dialect,
+        t=_source(table, dialect),
+        by=f"t.{identifier(by, dialect)}",
+        version=f"t.{identifier(version, dialect)}" if version else None,
+    )
+
+
+def stored_partitions(store: str, source: str, dialect: Dialect) -> str:
+    """Which partitions of a source have their Gram matrix in a store, the newest one of each."""
+    return _render(
+        "stored_partitions",
+        dialect,
+        grams=relation(store, dialect),
+        source=string(source, dialect),
+    )
+
+
+def stored_gram(
+    store: str, source: str, partitions: Sequence[tuple[str, str]], dialect: Dialect
+) -> str:
+    """Rows (i, j, value, n_rows): the sum over partitions, given as (key, run_id)."""
+    return _render(
+        "stored_gram",
+        dialect,
+        grams=relation(store, dialect),
+        source=string(source, dialect),
+        partitions=[(string(key, dialect), string(run, dialect)) for key, run in partitions],
+    )
 
 
 def create_table(name: str, query: str, dialect: Dialect) -> str:

@@ -22,6 +22,7 @@ from sqlstab.dialects import SPARK
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, UsageError
+from sqlstab.partitions import PartitionGrams
 from sqlstab.progress import Progress, Silent
 from sqlstab.runs import FORMAT, Run, file_name, staging
 from sqlstab.staged import StagedTables
@@ -278,7 +279,7 @@ class _Job:
             checked = checks.check_table(
                 self._engine,
                 table,
-                values=values or not self._compute.notices_bad_vectors,
+                values=values or self._looks_at_vectors(),
                 drop=self._options.on_invalid == "drop",
             )
         if checked.left_out:
@@ -287,6 +288,13 @@ class _Job:
             )
             self._warn(f"{table.side}: left out {checked.left_out:,} vectors: {problems}.")
         return checked
+
+    def _looks_at_vectors(self) -> bool:
+        """Whether vectors must be looked at before they are summed."""
+        if self._options.partition_by and self._options.on_invalid == "error":
+            return False  # partitions are, each before it is summed
+        # A sample passes over bad vectors; SQL sums them without a word.
+        return self._options.share < 1 or not self._compute.notices_bad_vectors
 
     def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
         run = reference if isinstance(reference, Run) else Run.load(reference)
@@ -308,8 +316,9 @@ class _Job:
                 checks.check_joinable(self._engine, table, stable[side])
                 shared[side] = checks.count_shared(self._engine, table, stable[side])
                 if side in self._options.anchor_weights:
+                    sample = replace(table, share=self._options.share)
                     anchors[side] = checks.count_anchors(
-                        self._engine, table, stable[side], shared[side]
+                        self._engine, sample, stable[side], shared[side]
                     )
         return _Reference(run, stable, shared, anchors)
 
@@ -334,38 +343,69 @@ class _Job:
     ) -> tuple[CheckedTable, Factor]:
         """Step 1: R of a table from its Gram matrix, with as many passes as it needs."""
         side = checked.table.side
-        keep = earlier.share(side) if earlier else None
+        share = self._options.share
+        keep = earlier.share(side) if earlier and share == 1 else None
         try:
-            gram = self._gram(checked, None, f"Summing {side}", keep)
+            gram = self._first_gram(checked, share, keep)
         except InvalidVectorsError:
             # Say what is wrong, or leave it out.
             checked = self._check(checked.table, values=True)
             try:
-                gram = self._gram(checked, None, f"Summing {side}", keep)
+                gram = self._first_gram(checked, share, keep)
             except InvalidVectorsError as error:
                 raise checks.overflow_error(checked.table) from error
         factor = solve.factor(gram.matrix, gram.rows)
+        if share < 1 and factor.rank < factor.triangle.shape[1]:
+            # What a sample does not show, the other rows may have; scores must stay exact.
+            self._warn(
+                f"{side}: a sample of {gram.rows:,} rows does not fill the {len(gram.matrix)} "
+                "dimensions; all rows were summed instead."
+            )
+            share = 1.0
+            gram = self._first_gram(checked, share, None)
+            factor = solve.factor(gram.matrix, gram.rows)
         while solve.wants_refinement(factor, self._options.refine):
             title = f"Summing {side} once more, to full accuracy"
-            factor = solve.refine(factor, self._gram(checked, factor.whitener, title).matrix)
-        return replace(checked, dimension=factor.triangle.shape[1]), factor
+            white = self._gram(checked, factor.whitener, title, share)
+            factor = solve.refine(factor, white.matrix)
+        summed = replace(checked, dimension=factor.triangle.shape[1], summed=gram.rows)
+        return summed, factor
+
+    def _first_gram(self, checked: CheckedTable, share: float, kept_share: float | None) -> Gram:
+        title = f"Summing {checked.table.side}"
+        if not self._options.partition_by:
+            return self._gram(checked, None, title, share, kept_share)
+        with self._step("gram", f"{title}: partitions that are new or have changed") as step:
+            grams = PartitionGrams(
+                self._engine,
+                self._compute,
+                self._run_id,
+                self._options.partition_by,
+                self._options.partition_version,
+                self._options.grams or "",
+            )
+            sample = replace(checked.table, share=share)
+            return _scaled(grams.total(sample, checked.dimension, step), checked, share)
 
     def _gram(
         self,
         checked: CheckedTable,
         whitener: Matrix | None,
         title: str,
+        share: float,
         kept_share: float | None = None,
     ) -> Gram:
+        """The Gram matrix of a table; of a share of its rows, scaled up to all of them."""
         with self._step("gram", title) as step:
-            return self._compute.gram(
-                checked.table,
+            gram = self._compute.gram(
+                replace(checked.table, share=share),
                 checked.dimension,
                 whitener,
-                checked.rows,
+                round(checked.rows * share),
                 step,
                 kept_share=kept_share,
             )
+        return _scaled(gram, checked, share)
 
     def _align(
         self, balance: Balance, tables: dict[Side, CheckedTable], earlier: _Reference | None
@@ -413,7 +453,7 @@ class _Job:
     ) -> quality.SharedSums:
         with self._step("cross_gram", f"Comparing {side} with the reference") as step:
             return self._compute.shared_sums(
-                earlier.pair(checked.table),
+                earlier.pair(checked.table).sample(self._options.share),
                 balance.users if side == "users" else balance.items,
                 normalize=self._options.cosine,
                 step=step,
@@ -539,6 +579,7 @@ class _Job:
                 "condition": factors[side].condition,
                 "accuracy": accuracy[side],
                 "passes": factors[side].passes,
+                "summed": tables[side].summed,
                 "left_out": tables[side].left_out,
                 "problems": tables[side].problems,
             }
@@ -591,10 +632,22 @@ def _compute(engine: Engine, strategy: Strategy, beside: str) -> Compute:
     return SqlCompute(engine, beside)
 
 
+def _scaled(gram: Gram, checked: CheckedTable, share: float) -> Gram:
+    """The Gram matrix of a sample as that of all rows."""
+    if share == 1:
+        return gram
+    if gram.rows == 0:
+        raise DataError(
+            f"A sample of {share:.2%} has none of the {checked.rows:,} {checked.table.side}; take "
+            "a larger --sample."
+        )
+    return replace(gram, matrix=gram.matrix * (checked.rows / gram.rows))
+
+
 def _new_run_id() -> str:
-    """Sorts by time, and does not collide."""
+    """Sorts by time, as text too, and does not collide."""
     now = dt.datetime.now(dt.timezone.utc)
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
 
 
 def _described(table: VectorTable) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -87,12 +88,12 @@ class StagedTables:
         dialect = self._engine.dialect
         statements: list[str] = []
         for side, target in self.targets.items():
-            exists = _exists(self._engine, target)
-            statements += sql.replace_table(self.name(side), target, dialect, exists=exists)
+            found = exists(self._engine, target)
+            statements += sql.replace_table(self.name(side), target, dialect, exists=found)
         if self._transform_table:
             make = (
                 sql.insert_matrices
-                if _exists(self._engine, self._transform_table)
+                if exists(self._engine, self._transform_table)
                 else sql.matrix_table
             )
             statements += make(self._transform_table, self._run_id, matrices, dialect)
@@ -115,11 +116,12 @@ class StagedTables:
 def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:
     """The name of a table of ours in the schema of another table."""
     *schema, _ = sql.table_parts(beside, dialect)
-    own = "sqlstab_" + suffix.lower().replace("-", "_")
+    own = "sqlstab_" + re.sub(r"[^a-z0-9]", "_", suffix.lower())
     return ".".join(sql.identifier(part, dialect) for part in (*schema, own))
 
 
-def _exists(engine: Engine, name: str) -> bool:
+def exists(engine: Engine, name: str) -> bool:
+    """Whether the engine has a table of this name."""
     try:
         engine.describe(name)
     except DataError:

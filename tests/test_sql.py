@@ -100,6 +100,9 @@ def statements(dialect: Dialect) -> dict[str, str]:
             300,
             dialect,
         ),
+        "partitions": sql.partitions(ANCHORED, "day", "loaded_at", dialect),
+        "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
+        "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
     }
     if dialect.style == "arrays":
@@ -221,6 +224,28 @@ def test_any_name_is_a_name(id_name: str, vector: str, table: str) -> None:
         assert connection.execute("SELECT count(*) FROM bystander").fetchone()
 
 
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+@given(id_name=names | hostile, vector=names | hostile, table=names | hostile)
+def test_any_name_stays_a_name_in_every_dialect(
+    dialect: Dialect, id_name: str, vector: str, table: str
+) -> None:
+    assume(all(text.splitlines() == [text] for text in (id_name, vector, table)))
+    assume(not any(c in dialect.not_in_names for c in id_name + vector + table))
+    quoted = sql.identifier(table, dialect)
+    source = VectorTable("items", quoted, Column(id_name, "INTEGER"), "array", (vector,), "double")
+    trees = sqlglot.parse(sql.check(source, dialect), dialect=dialect.sqlglot)
+    assert len(trees) == 1
+    assert [found.name for found in trees[0].find_all(exp.Table)] == [table]
+    own = {column.name for column in trees[0].find_all(exp.Column) if column.table == "t"}
+    assert own == {id_name}
+
+
+def test_names_that_bigquery_cannot_have() -> None:
+    for name in ("a`b", "a\\", "a.b"):
+        with pytest.raises(UsageError, match="no name of bigquery can have"):
+            sql.identifier(name, DIALECTS["bigquery"])
+
+
 @given(path=names | hostile)
 def test_any_path_is_a_string(path: str) -> None:
     assume(path.splitlines() == [path] and not path.startswith('"'))
@@ -265,6 +290,11 @@ def test_names_of_several_lines_are_refused(name: str) -> None:
         "'unfinished",
         '"unfinished',
         "x > 1, y > 2",
+        "random() < 0.5",
+        "uuid() = id",
+        "count(*) > 1",
+        "max(x) = x",
+        "row_number() OVER () < 10",
     ],
 )
 def test_conditions_that_are_refused(text: str) -> None:
@@ -298,14 +328,17 @@ def test_conditions_that_are_kept(text: str, want: str | None) -> None:
 fragments = st.text("ax1 ()'\"-/*;,.=<>@#$?:[]{}|&!~%^\\ SELECTFROM", max_size=14)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
 @given(text=fragments | st.text(max_size=30))
-def test_a_condition_stays_in_its_place(text: str) -> None:
+def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
     """Whatever is accepted is one expression within its parentheses, about one table."""
     try:
-        accepted = sql.condition(text, DUCKDB)
+        accepted = sql.condition(text, dialect)
     except UsageError:
         return
-    tree = sqlglot.parse_one(f"SELECT 1 FROM t WHERE ({accepted}) AND TRUE", dialect="duckdb")
+    tree = sqlglot.parse_one(
+        f"SELECT 1 FROM t WHERE ({accepted}) AND TRUE", dialect=dialect.sqlglot
+    )
     assert isinstance(tree, exp.Select)
     assert isinstance(tree.args["where"].this, exp.And)
     assert len(list(tree.find_all(exp.Query))) == 1

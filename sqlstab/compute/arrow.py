@@ -1,10 +1,9 @@
-"""DuckDB scans, filters and joins in this process; its rows stream through BLAS as Arrow batches."""
+"""DuckDB scans, filters and joins in this process; its rows stream through BLAS."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +79,8 @@ class ArrowCompute:
                 kept.append(batch.filter(batch.column(1).is_valid()))
         if kept:
             self._kept[table.side] = pa.Table.from_batches(kept)
+        if seen == 0 and table.share < 1:
+            return Gram(np.zeros((0, 0)), 0)
         matrix = np.asarray(total)
         if seen == 0 or not np.isfinite(matrix).all():
             raise InvalidVectorsError(table)

@@ -119,7 +119,7 @@ class SqlCompute:
     ) -> Matrix:
         known = self._grams.get(table.side)
         weighted = pair.table.weight is not None
-        plain = not (normalize or weighted or pair.table.anchor_filter)
+        plain = not (normalize or weighted or pair.table.anchor_filter or pair.table.share < 1)
         if known and plain and pair.shared == known.rows:
             # Every row is an anchor, and their sum has been taken.
             return known.matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from duckdb import DuckDBPyConnection
 
@@ -97,7 +97,8 @@ def connect(
     elif engine is None or isinstance(engine, (str, Path)):
         session = DuckDBEngine(engine, read_only=not writes_tables)
     elif hasattr(engine, "describe") and hasattr(engine, "dialect"):
-        yield engine
+        # An engine of ours already; its owner closes it.
+        yield cast("Engine", engine)
         return
     else:
         raise UsageError(

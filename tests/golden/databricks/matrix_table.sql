@@ -6,12 +6,12 @@ CREATE TABLE `t` (
     value double
 );
 INSERT INTO `t` VALUES
-('run', 'items', 0, 0, 0.5E0),
-('run', 'items', 0, 1, 0.0E0),
-('run', 'items', 0, 2, 1.0E0),
-('run', 'items', 1, 0, 0.25E0),
-('run', 'items', 1, 1, -1.0E0),
+('run', 'items', 1, 1, 0.5E0),
 ('run', 'items', 1, 2, 0.0E0),
-('run', 'items', 2, 0, 0.0E0),
-('run', 'items', 2, 1, 2.0E0),
-('run', 'items', 2, 2, 1E-20)
+('run', 'items', 1, 3, 1.0E0),
+('run', 'items', 2, 1, 0.25E0),
+('run', 'items', 2, 2, -1.0E0),
+('run', 'items', 2, 3, 0.0E0),
+('run', 'items', 3, 1, 0.0E0),
+('run', 'items', 3, 2, 2.0E0),
+('run', 'items', 3, 3, 1E-20)

@@ -1,9 +1,9 @@
 -- The stable vectors of the items: each row times a matrix, then times another.
 SELECT
     s.id AS `item_id`,
-    CAST(element_at(s.x, 1) AS float) AS `e0`,
-    CAST(element_at(s.x, 2) AS float) AS `e1`,
-    CAST(element_at(s.x, 3) AS float) AS `e2`,
+    CAST(get(s.x, 1 - 1) AS float) AS `e0`,
+    CAST(get(s.x, 2 - 1) AS float) AS `e1`,
+    CAST(get(s.x, 3 - 1) AS float) AS `e2`,
     s.k1 AS `genre`
 FROM (
     SELECT

@@ -34,18 +34,18 @@ FROM (
                 SELECT
                     p,
                     q,
-                    element_at(x, p) AS a1,
-                    element_at(x, p + 1) AS a2,
-                    element_at(x, p + 2) AS a3,
-                    element_at(x, p + 3) AS a4,
-                    element_at(y, q) AS b1,
-                    element_at(y, q + 1) AS b2,
-                    element_at(y, q + 2) AS b3,
-                    element_at(y, q + 3) AS b4
+                    get(x, p - 1) AS a1,
+                    get(x, p + 1 - 1) AS a2,
+                    get(x, p + 2 - 1) AS a3,
+                    get(x, p + 3 - 1) AS a4,
+                    get(y, q - 1) AS b1,
+                    get(y, q + 1 - 1) AS b2,
+                    get(y, q + 2 - 1) AS b3,
+                    get(y, q + 3 - 1) AS b4
                 FROM (
                     SELECT
-                        concat(CAST(run.x AS array<double>), array(0E0)) AS x,
-                        concat(CAST(reference.x AS array<double>), array(0E0)) AS y
+                        CAST(run.x AS array<double>) AS x,
+                        CAST(reference.x AS array<double>) AS y
                     FROM (
                         SELECT
                             id,

@@ -34,17 +34,17 @@ FROM (
                 SELECT
                     p,
                     q,
-                    element_at(x, p) AS a1,
-                    element_at(x, p + 1) AS a2,
-                    element_at(x, p + 2) AS a3,
-                    element_at(x, p + 3) AS a4,
-                    element_at(x, q) AS b1,
-                    element_at(x, q + 1) AS b2,
-                    element_at(x, q + 2) AS b3,
-                    element_at(x, q + 3) AS b4
+                    get(x, p - 1) AS a1,
+                    get(x, p + 1 - 1) AS a2,
+                    get(x, p + 2 - 1) AS a3,
+                    get(x, p + 3 - 1) AS a4,
+                    get(x, q - 1) AS b1,
+                    get(x, q + 1 - 1) AS b2,
+                    get(x, q + 2 - 1) AS b3,
+                    get(x, q + 3 - 1) AS b4
                 FROM (
                     SELECT
-                        concat(CAST(r.x AS array<double>), array(0E0)) AS x
+                        CAST(r.x AS array<double>) AS x
                     FROM (
                         SELECT
                             t.`id` AS id,

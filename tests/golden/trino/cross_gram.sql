@@ -45,8 +45,8 @@ FROM (
                     w
                 FROM (
                     SELECT
-                        CAST(run.x AS array(double)) || ARRAY[0E0] AS x,
-                        CAST(reference.x AS array(double)) || ARRAY[0E0] AS y,
+                        CAST(run.x AS array(double)) AS x,
+                        CAST(reference.x AS array(double)) AS y,
                         run.w AS w
                     FROM (
                         SELECT

@@ -44,8 +44,8 @@ FROM (
                     element_at(y, q + 3) AS b4
                 FROM (
                     SELECT
-                        CAST(run.x AS array(double)) || ARRAY[0E0] AS x,
-                        CAST(reference.x AS array(double)) || ARRAY[0E0] AS y
+                        CAST(run.x AS array(double)) AS x,
+                        CAST(reference.x AS array(double)) AS y
                     FROM (
                         SELECT
                             id,

@@ -44,7 +44,7 @@ FROM (
                     element_at(x, q + 3) AS b4
                 FROM (
                     SELECT
-                        CAST(r.x AS array(double)) || ARRAY[0E0] AS x
+                        CAST(r.x AS array(double)) AS x
                     FROM (
                         SELECT
                             t."id" AS id,

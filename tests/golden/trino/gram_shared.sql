@@ -45,7 +45,7 @@ FROM (
                     w
                 FROM (
                     SELECT
-                        CAST(r.x AS array(double)) || ARRAY[0E0] AS x,
+                        CAST(r.x AS array(double)) AS x,
                         w
                     FROM (
                         SELECT

@@ -1,0 +1,228 @@
+"""Gram matrices add up: one is kept for each partition, and only what has changed is summed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sqlstab import checks, sql
+from sqlstab.compute import Gram
+from sqlstab.errors import DataError
+from sqlstab.staged import exists
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlstab.compute import Compute
+    from sqlstab.engines import Engine
+    from sqlstab.progress import Step
+    from sqlstab.tables import VectorTable
+
+# (name, Arrow type) of the columns of the table of Gram matrices.
+_COLUMNS = {
+    "run_id": pa.string(),
+    "source": pa.string(),
+    "partition_key": pa.string(),
+    "version": pa.string(),
+    "partition_rows": pa.int64(),
+    "n_rows": pa.int64(),
+    "i": pa.int32(),
+    "j": pa.int32(),
+    "value": pa.float64(),
+}
+
+
+@dataclass(frozen=True)
+class _Partition:
+    """One partition as the table has it now.
+
+    Attributes:
+        key: Its name in the store: the value's text, as JSON.
+        condition: What its rows meet.
+        version: The largest value of the version column.
+        rows: How many rows it has.
+    """
+
+    key: str
+    condition: str
+    version: str
+    rows: int
+
+
+class PartitionGrams:
+    """The Gram matrices of a table's partitions.
+
+    A store only grows: the newest matrix of a partition counts, if it is complete. So a run that
+    is killed leaves nothing wrong behind, and nothing need be deleted.
+
+    Args:
+        engine: Where the table is.
+        compute: Sums what is not kept.
+        run_id: Marks the matrices that are added.
+        by: The column that the table is partitioned by.
+        version: A column that grows when a partition changes, or None.
+        store: The name of the table of Gram matrices; on files a Parquet file.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        compute: Compute,
+        run_id: str,
+        by: str,
+        version: str | None,
+        store: str,
+    ) -> None:
+        self._engine = engine
+        self._compute = compute
+        self._run_id = run_id
+        self._by = by
+        self._version = version
+        self._store = store
+
+    def total(self, table: VectorTable, dimension: int | None, step: Step) -> Gram:
+        """The Gram matrix of a table; scans the partitions that are new or have changed.
+
+        Raises:
+            DataError: The vectors of two partitions differ in length.
+            InvalidVectorsError: As `Compute.gram`.
+        """
+        source = _source(table)
+        kept = self._kept(source)
+        total: Gram | None = None
+        stored = []
+        added: list[tuple[_Partition, Gram]] = []
+        for partition in self._partitions(table):
+            run_id, *known = kept.get(partition.key, (None, None, None))
+            if run_id is not None and known == [partition.version, partition.rows]:
+                stored.append((partition.key, run_id))
+                continue
+            gram = self._sum(table, partition, dimension, step)
+            if gram.rows:
+                added.append((partition, gram))
+                total = _plus(total, gram, table)
+        if stored:
+            total = _plus(total, self._stored(source, stored), table)
+        if added:
+            self._add(source, added)
+        return total or Gram(np.zeros((0, 0)), 0)
+
+    def _partitions(self, table: VectorTable) -> Iterator[_Partition]:
+        dialect = self._engine.dialect
+        columns = {c.name.lower(): c for c in self._engine.describe(table.relation)}
+        by = columns.get(self._by.lower())
+        if by is None:
+            raise DataError(
+                f"{table.side} table {table.relation}: there is no column {self._by} to partition "
+                f"by; it has {', '.join(c.name for c in columns.values())}."
+            )
+        column = sql.identifier(by.name, dialect)
+        for row in self._engine.query(sql.partitions(table, by.name, self._version, dialect)):
+            text = row["partition_key"]
+            # Compared with the bare column, so that the engine can skip the other partitions.
+            value = f"CAST({sql.string(text, dialect)} AS {by.type})" if text is not None else ""
+            condition = f"{column} = {value}" if text is not None else f"{column} IS NULL"
+            yield _Partition(json.dumps(text), condition, str(row["version"]), int(row["n_rows"]))
+
+    def _sum(
+        self, table: VectorTable, partition: _Partition, dimension: int | None, step: Step
+    ) -> Gram:
+        condition = partition.condition
+        if table.filter:
+            condition = f"({table.filter}) AND {condition}"
+        part = replace(table, filter=condition)
+        if not self._compute.notices_bad_vectors and not table.only_valid:
+            checked = checks.check_table(self._engine, part, values=True, drop=None)
+            dimension = checked.dimension
+        return self._compute.gram(part, dimension, None, partition.rows, step)
+
+    def _kept(self, source: str) -> dict[str, tuple[str, str, int]]:
+        """Key -> run, version and rows of the partitions whose matrices are kept whole."""
+        if not self._exists():
+            return {}
+        statement = sql.stored_partitions(self._store, source, self._engine.dialect)
+        found = {}
+        for row in self._engine.query(statement):
+            dimension = int(row["dimension"])
+            if int(row["n_entries"]) == dimension * (dimension + 1) // 2:
+                found[row["partition_key"]] = (
+                    row["run_id"],
+                    row["version"],
+                    int(row["partition_rows"]),
+                )
+        return found
+
+    def _stored(self, source: str, partitions: list[tuple[str, str]]) -> Gram:
+        statement = sql.stored_gram(self._store, source, partitions, self._engine.dialect)
+        rows = self._engine.query(statement)
+        matrix = np.zeros((max(int(row["j"]) for row in rows),) * 2)
+        for row in rows:
+            i, j = int(row["i"]) - 1, int(row["j"]) - 1
+            matrix[i, j] = matrix[j, i] = row["value"]
+        return Gram(matrix, int(rows[0]["n_rows"]))
+
+    def _add(self, source: str, added: list[tuple[_Partition, Gram]]) -> None:
+        entries = [
+            (self._run_id, source, p.key, p.version, p.rows, gram.rows, i + 1, j + 1, value)
+            for p, gram in added
+            for (i, j), value in np.ndenumerate(gram.matrix)
+            if i <= j
+        ]
+        dialect = self._engine.dialect
+        if self._is_file():
+            self._append(entries)
+            return
+        statements = [] if self._exists() else [sql.create_gram_store(self._store, dialect)]
+        self._engine.execute([*statements, *sql.insert(self._store, entries, dialect)])
+
+    def _append(self, entries: list[tuple[Any, ...]]) -> None:
+        columns = zip(*entries, strict=True)
+        arrays = [pa.array(c, t) for c, t in zip(columns, _COLUMNS.values(), strict=True)]
+        table = pa.table(arrays, names=list(_COLUMNS))
+        path = Path(self._store)
+        if path.exists():
+            table = pa.concat_tables([pq.read_table(path), table])
+        partial = path.with_name(f".{path.name}.partial")
+        pq.write_table(table, partial)
+        partial.replace(path)
+
+    def _is_file(self) -> bool:
+        return self._engine.dialect.reads_files and sql.file_reader(self._store) is not None
+
+    def _exists(self) -> bool:
+        if self._is_file():
+            return Path(self._store).exists()
+        return exists(self._engine, self._store)
+
+
+def _source(table: VectorTable) -> str:
+    """Names what a Gram matrix was taken of: the same text for the same rows and columns."""
+    parts = (
+        table.side,
+        table.relation,
+        table.id,
+        table.layout,
+        table.vector,
+        table.filter,
+        table.share,
+        table.only_valid,
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _plus(total: Gram | None, gram: Gram, table: VectorTable) -> Gram:
+    if total is None:
+        return gram
+    if total.matrix.shape != gram.matrix.shape:
+        raise DataError(
+            f"{table.side} table {table.relation}: partitions differ in the length of their "
+            f"vectors, {len(total.matrix)} and {len(gram.matrix)}: give all the same length."
+        )
+    return Gram(total.matrix + gram.matrix, total.rows + gram.rows)
