@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden bench bench-memory picture clean
+.PHONY: demo test lint format golden bench bench-engines bench-memory picture clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -27,6 +27,10 @@ golden: $(VENV)/dev.stamp
 # Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/run.py
+
+# Our statements on each engine against what else one could run there, on one core.
+bench-engines: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/engines.py
 
 # Peak memory on 10,000,000 users; needs 8 GB of disk.
 bench-memory: $(VENV)/dev.stamp

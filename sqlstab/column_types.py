@@ -34,6 +34,8 @@ _KEPT_BY_ARROW = {*_IDS, _T.FLOAT, _T.DOUBLE, _T.BOOLEAN} - {
     _T.TIMESTAMP_S,
     _T.TIMESTAMP_MS,
 }
+# Types of anything, an array of numbers included.
+_UNTYPED = {_T.SUPER, _T.VARIANT}
 # Wrappers that say nothing about the values.
 _WRAPPERS = {_T.LOWCARDINALITY}
 
@@ -60,8 +62,15 @@ def is_numeric(column_type: str, dialect: Dialect) -> bool:
 
 
 def is_integer(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is an integer type of at most 64 bits."""
-    return _kind(column_type, dialect) in _INTEGER
+    """Whether it is an integer type of at most 64 bits, or a decimal without decimal places.
+
+    Snowflake has no other integers than NUMBER(38, 0).
+    """
+    tree = _parsed(column_type, dialect.sqlglot)
+    if tree is None:
+        return False
+    whole = len(tree.expressions) == 2 and tree.expressions[1].name == "0"
+    return tree.this in _INTEGER or (tree.this in _DECIMAL and whole)
 
 
 def is_single(column_type: str, dialect: Dialect) -> bool:
@@ -98,15 +107,15 @@ def is_native_vector(column_type: str, dialect: Dialect) -> bool:
 def element_type(column_type: str, dialect: Dialect) -> str | None:
     """The type of an array's elements, in the engine's spelling; None if it is no array.
 
-    Arrays whose elements have no declared type (Snowflake's ARRAY, Redshift's SUPER) are taken to
-    hold doubles.
+    Arrays whose elements have no declared type (Snowflake's ARRAY and VARIANT, Redshift's SUPER)
+    are taken to hold doubles.
     """
     if is_native_vector(column_type, dialect):
         return dialect.real
     tree = _parsed(column_type, dialect.sqlglot)
     if tree is None:
         return None
-    if tree.this == _T.SUPER:
+    if tree.this in _UNTYPED and dialect.style == "components":
         return dialect.double
     if tree.this not in (_T.ARRAY, _T.LIST):
         return None

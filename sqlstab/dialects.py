@@ -28,6 +28,7 @@ class Dialect:
         as_real, as_double, as_text, as_doubles, as_reals: Casts: of a number, or of an array.
         not_in_names: Characters that no name can have, however it is quoted.
         reads_files: Whether a relation may be a file.
+        fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
         array: An array of given elements.
         element: Element {1} of array {0}, counted from 1; past the end NULL, or an error.
         length: How many elements array {0} has.
@@ -38,11 +39,16 @@ class Dialect:
             the element. {1} is the array's length.
         stored_reals: An array column of 4-byte numbers as an array.
         dense: Array {0}, known to have no NULL, with a type that has none.
+        typed_nulls: Whether functions refuse an array that may have NULL in it by its type.
+        no_array: What stands for an array that is missing, where none can be NULL.
         has_null, is_finite: Whether array {0} has a NULL in it; whether its elements are finite
             (NULL does not matter).
         is_finite_single: The same of 4-byte numbers, where that is faster.
         dot: Dot product of arrays {0} and {1}, in double.
         times: Dot products of array {0} with each array in array {1}, as an array.
+        subquery_column: Whether functions with a lambda take no subquery, but a column made of one.
+        pin: What to add to FROM for a column x that is array {0}, computed once for a row.
+        json_matrix: A matrix from its JSON text {0}, where that is read faster than arrays.
         scaled: Array {0} divided by number {1}.
         concat: Arrays {0} and {1}, one behind the other.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
@@ -78,6 +84,7 @@ class Dialect:
     bigint: str = "bigint"
     not_in_names: str = ""
     reads_files: bool = False
+    fold: Literal["", "lower", "upper"] = ""
     as_real: str = ""
     as_double: str = ""
     as_text: str = ""
@@ -91,11 +98,16 @@ class Dialect:
     unnest: tuple[str, str, str]
     stored_reals: str = "{0}"
     dense: str = "{0}"
+    typed_nulls: bool = False
+    no_array: str = ""
     has_null: str = ""
     is_finite: str = ""
     is_finite_single: str = ""
     dot: str = ""
     times: str = ""
+    subquery_column: bool = False
+    pin: str = ""
+    json_matrix: str = ""
     scaled: str = ""
     concat: str = ""
     quantile: str
@@ -130,6 +142,10 @@ class Dialect:
         """A literal of type double; a bare `0.94` would be a DECIMAL in several engines."""
         text = repr(float(value)).upper()
         return text if "E" in text else text + "E0"
+
+    def takes(self, statement: str) -> bool:
+        """Whether a statement is no longer than the engine takes."""
+        return self.longest_statement is None or len(statement.encode()) <= self.longest_statement
 
 
 _MIB = 2**20
@@ -181,6 +197,7 @@ POSTGRES = Dialect(
     real="real",
     double="double precision",
     text="text",
+    fold="lower",
     as_doubles="CAST({0} AS double precision[])",
     as_reals="CAST({0} AS real[])",
     array="ARRAY[{0}]",
@@ -223,7 +240,8 @@ SPARK = Dialect(
     array="array({0})",
     # Unlike element_at, NULL past the end.
     element="get({0}, {1} - 1)",
-    length="size({0})",
+    # size(NULL) is -1 where ANSI mode is off.
+    length="array_size({0})",
     # collect_list skips NULL, but no struct that has one in it.
     collect="transform(array_sort(collect_list(struct({1} AS d, {0} AS v))), s -> s.v)",
     unnest=("LATERAL VIEW posexplode({0}) u AS k, v", "u.k", "u.v"),
@@ -233,6 +251,12 @@ SPARK = Dialect(
     times=(
         "transform({1}, c -> aggregate(zip_with(c, {0}, (a, b) -> a * b), 0E0, (s, v) -> s + v))"
     ),
+    subquery_column=True,
+    # A column made in a subquery moves into the lambda that uses it, and is made anew there for
+    # each element; the optimizer does not look through this.
+    pin="LATERAL VIEW explode(array({0})) pinned AS x",
+    # One token for the parser: at e = 256 planning takes 0.2 s instead of 4 s.
+    json_matrix="from_json('{0}', 'array<array<double>>')",
     scaled="transform({0}, v -> v / {1})",
     concat="concat({0}, {1})",
     quantile="percentile({0}, {1})",
@@ -276,8 +300,15 @@ CLICKHOUSE = Dialect(
     length="length({0})",
     # groupArray skips NULL, but no tuple that has one in it.
     collect="arrayMap(p -> p.2, arraySort(p -> p.1, groupArray(({1}, {0}))))",
-    unnest=("ARRAY JOIN {0} AS v, arrayEnumerate({0}) AS k", "k - 1", "v"),
+    # Unlike an alias of SELECT, which comes first, these have no table to be told apart by.
+    unnest=(
+        "ARRAY JOIN {0} AS sqlstab_v, arrayEnumerate({0}) AS sqlstab_k",
+        "sqlstab_k - 1",
+        "sqlstab_v",
+    ),
     dense="arrayMap(v -> assumeNotNull(v), {0})",
+    typed_nulls=True,
+    no_array="[]",
     has_null="arrayExists(v -> v IS NULL, {0})",
     is_finite="arrayAll(v -> coalesce(isFinite(v), 1), {0})",
     dot="arrayDotProduct({0}, {1})",
@@ -306,6 +337,7 @@ SNOWFLAKE = Dialect(
     real="FLOAT",
     double="FLOAT",
     text="VARCHAR",
+    fold="upper",
     as_doubles="{0}",
     as_reals="{0}",
     array="ARRAY_CONSTRUCT({0})",

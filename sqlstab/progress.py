@@ -1,4 +1,4 @@
-"""How a long run tells what it is doing; the terminal's version is in `cli.py`."""
+"""How a long run tells what it is doing; the terminal's version is in `cli/console.py`."""
 
 from __future__ import annotations
 

@@ -17,8 +17,11 @@ from sqlstab import sql
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.progress import Step
-    from sqlstab.solve import Matrix
+    from sqlstab.solve import Alignment, Matrix
     from sqlstab.tables import Side, VectorTable
+
+# Below so many shared ids per dimension, an alignment fits its own ids better than others.
+_ENOUGH_PER_DIMENSION = 4
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,34 @@ def residual_bound(sums: SharedSums) -> float:
     difference = np.sqrt(max(float(squared), 0.0))
     dimension = max(sums.cross.shape)
     return float((2 * dimension) ** 0.25 * np.sqrt(difference) / np.sqrt(np.trace(sums.reference)))
+
+
+def alignment_warnings(
+    alignment: Alignment, rank: int, anchors: int, reference_dimension: int
+) -> list[str]:
+    """What should be said of an alignment.
+
+    Args:
+        alignment: The alignment.
+        rank: r, the number of directions that were aligned.
+        anchors: How many shared ids took part.
+        reference_dimension: Components of a stable vector of the reference.
+    """
+    warnings = []
+    enough = _ENOUGH_PER_DIMENSION * rank
+    if anchors < enough:
+        warnings.append(
+            f"Only {anchors:,} shared ids align {rank} dimensions; below {enough:,} the alignment "
+            "suits these ids better than others."
+        )
+    # New dimensions are no surprise: the model has grown.
+    new = max(rank - reference_dimension, 0)
+    if alignment.ambiguous > new:
+        warnings.append(
+            f"The shared ids say nothing about {alignment.ambiguous - new} of {rank} dimensions; "
+            "those were placed in what is left of the space, near their own axes."
+        )
+    return warnings
 
 
 @dataclass(frozen=True)

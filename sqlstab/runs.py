@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
 import errno
 import glob
 import json
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 FIGURES_FILE = "run.json"
 _OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
+
+
+def new_run_id() -> str:
+    """Sorts by time, as text too, and does not collide."""
+    now = dt.datetime.now(dt.timezone.utc)
+    return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
 
 
 def file_name(side: Side) -> str:
@@ -114,6 +122,23 @@ class Run:
         """Write `run.json`."""
         text = json.dumps(self.figures, indent=2, ensure_ascii=False, allow_nan=False)
         (directory / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place when the context ends without an error.
+
+    Raises:
+        EngineError: The disk refused.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -135,7 +135,15 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
             f"{name!r} is not the name of a table; write table, schema.table, or quote an odd "
             'name as in "odd name".'
         )
-    return [part.name for part in table.parts]
+    return [
+        part.name if part.args.get("quoted") else _folded(part.name, dialect)
+        for part in table.parts
+    ]
+
+
+def _folded(name: str, dialect: Dialect) -> str:
+    """What the engine makes of a name without quotes."""
+    return {"": name, "lower": name.lower(), "upper": name.upper()}[dialect.fold]
 
 
 _NOT_OF_ONE_ROW = (
@@ -267,9 +275,10 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
     if not text:
         return None
     accepted = condition(text, dialect)
+    tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
+    columns = list(tree.find_all(exp.Column))
     if table.layout == "long":
-        tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
-        names = {column.name.lower() for column in tree.find_all(exp.Column)}
+        names = {column.name.lower() for column in columns}
         parts = names & {name.lower() for name in table.vector}
         if parts:
             raise UsageError(
@@ -277,7 +286,12 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
                 f"{', '.join(sorted(parts))}, so it would take vectors apart; in the long layout a "
                 "condition must hold for all rows of an id or for none."
             )
-    return accepted
+    for column in columns:
+        # Without a table's name, ClickHouse takes `id` for what SELECT calls so.
+        if not column.table:
+            column.set("table", exp.to_identifier("t"))
+    qualified: str = tree.sql(dialect=dialect.sqlglot)
+    return qualified
 
 
 def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
@@ -407,6 +421,7 @@ def gram(
     other: VectorTable | None = None,
     weighted: bool = False,
     normalize: bool = False,
+    parts: slice = slice(None),
 ) -> list[str]:
     """Rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
 
@@ -418,6 +433,7 @@ def gram(
         other: Only rows whose id this table has too, among its anchors.
         weighted: Multiply by the row weight.
         normalize: Give the rows length one first.
+        parts: Which of the statements to write; the first is the longest.
 
     Returns:
         Statements, each of which scans the table for a part of the matrix.
@@ -432,9 +448,9 @@ def gram(
     }
     if dialect.gram == "blocks":
         return [_render("gram_blocks", dialect, **context)]
+    ranges = tiles(dimension, dimension, dialect.most_sums, triangular=True)
     return [
-        _render("gram", dialect, first=first, last=last, **context)
-        for first, last in tiles(dimension, dimension, dialect.most_sums, triangular=True)
+        _render("gram", dialect, first=first, last=last, **context) for first, last in ranges[parts]
     ]
 
 
@@ -480,6 +496,11 @@ def cross_gram(
     ]
 
 
+def union(statements: Sequence[str], dialect: Dialect) -> str:
+    """The rows of several statements of sums (side, i, j, value, n_rows), in one statement."""
+    return _render("union", dialect, statements=[text.strip() for text in statements])
+
+
 def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
     """The table with each vector x multiplied by one matrix, or by two one after the other."""
     return _render(
@@ -509,6 +530,7 @@ class MatrixTable:
         side: Which of the matrices there.
         rows, columns: The matrix's shape.
         run_id: Of which run; None for the newest, the one whose name sorts last.
+        transposed: Whether the table holds the transpose of it.
     """
 
     relation: str
@@ -516,6 +538,7 @@ class MatrixTable:
     rows: int
     columns: int
     run_id: str | None = None
+    transposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -530,6 +553,10 @@ class _Matrix:
 def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
     name = relation(matrix.relation, dialect)
     run = string(matrix.run_id, dialect) if matrix.run_id else f"(SELECT max(run_id) FROM {name})"
+    if matrix.transposed:
+        # ClickHouse would take a bare `j AS i, i AS j` for a circle.
+        swapped = "t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value"
+        name = f"(SELECT {swapped} FROM {name} AS t) AS transposed"
     return _Matrix(name, f"side = '{matrix.side}' AND run_id = {run}", matrix.rows)
 
 
@@ -624,10 +651,13 @@ def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
     """Statements that insert rows of text, whole numbers and doubles into a table."""
+    # sqlglot takes 20 microseconds for a text, and a matrix repeats few of them 600,000 times.
+    texts = {value for row in rows for value in row if isinstance(value, str)}
+    quoted = {text: string(text, dialect) for text in texts}
 
     def literal(value: Any) -> str:
         if isinstance(value, str):
-            return string(value, dialect)
+            return quoted[value]
         return str(value) if isinstance(value, int) else dialect.number(float(value))
 
     values = [f"({', '.join(map(literal, row))})" for row in rows]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import secrets
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sqlstab import __version__, checks, quality, solve, sql
-from sqlstab.compute import Compute, InvalidVectorsError, Pair
+from sqlstab.compute import Compute, Gram, InvalidVectorsError, Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.config import Options
@@ -24,35 +23,34 @@ from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, UsageError
 from sqlstab.partitions import PartitionGrams
 from sqlstab.progress import Progress, Silent
-from sqlstab.runs import FORMAT, Run, file_name, staging
+from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_file, staging
+from sqlstab.sql import file_reader, table_parts
 from sqlstab.staged import StagedTables
+from sqlstab.sums import Sums
 from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
-from sqlstab.transform import Transform
+from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlstab.checks import CheckedTable
-    from sqlstab.compute import Gram
     from sqlstab.config import Strategy
+    from sqlstab.dialects import Dialect
     from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Step
-    from sqlstab.solve import Alignment, Balance, Factor, Matrix
+    from sqlstab.solve import Balance, Factor, Matrix
 
 logger = logging.getLogger("sqlstab")
 
 # Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
 # standard error of a mean cosine is then at most 0.002.
 _FIGURE_ROWS = 25_000
-# What multiplying may cost of a score, relative to the largest: well below what a FLOAT or a DOUBLE
-# component costs anyway.
-_FLOAT_ERROR, _DOUBLE_ERROR = 1e-8, 1e-13
+# What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
+_FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
 # Scores are compared for all pairs of so many users and so many items.
 _SCORE_ROWS = 300
 # Procrustes finds a mean cosine of up to 0.25 between vectors whose ids were shuffled.
 _HARDLY_AGREES = 0.3
-# Below so many shared ids per dimension, an alignment fits its own ids better than others.
-_ENOUGH_PER_DIMENSION = 4
 
 
 def stabilize(
@@ -108,7 +106,7 @@ def stabilize(
     given: dict[Side, str | None] = {"users": users_out, "items": items_out}
     targets = {side: name for side, name in given.items() if name is not None}
     with connect(engine, writes_tables=bool(targets or transform_table)) as session:
-        job = _Job(
+        job = Job(
             session,
             options or Options(),
             progress or Silent(),
@@ -117,6 +115,92 @@ def stabilize(
             Path(out) if out is not None else None,
         )
         return job.run(tables, reference)
+
+
+def collect_sums(
+    users: str | Path | EmbeddingTable,
+    items: str | Path | EmbeddingTable,
+    reference: str | Path | Run | None = None,
+    engine: AnyEngine = None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Sums:
+    """The sums that `sums.transform` solves for a transform: the first half of `stabilize`.
+
+    Args:
+        users: The user vectors, as for `stabilize`.
+        items: The item vectors.
+        reference: An earlier run, or its directory: adds cross Gram matrices of the anchors.
+        engine: Where the vectors are.
+        options: Of these `anchor`, `strategy`, `on_invalid`, `sample` and those about partitions
+            count.
+        progress: Is told what is going on.
+
+    Raises:
+        UsageError: An option or a name cannot be meant.
+        DataError: The vectors or ids cannot be worked with.
+        EngineError: The database failed.
+    """
+    named: dict[Side, EmbeddingTable] = {
+        "users": _embedding_table(users),
+        "items": _embedding_table(items),
+    }
+    options = options or Options()
+    with connect(engine, writes_tables=options.grams is not None) as session:
+        job = Job(session, options, progress or Silent(), {}, None, None)
+        return job.sums(named, reference)
+
+
+def apply_transform(
+    transform: Transform,
+    tables: Mapping[Side, str | Path | EmbeddingTable],
+    outputs: Mapping[Side, str | Path],
+    engine: AnyEngine = None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write the stable vectors of tables with a transform that is there already.
+
+    Args:
+        transform: The transform.
+        tables: The raw vectors of one side or of both.
+        outputs: Where each side's stable vectors go: on DuckDB a Parquet file or a table,
+            elsewhere a table. What is there is replaced at the end.
+        engine: Where the vectors are.
+        options: Of these `strategy`, `on_invalid`, `output_layout` and `output_type` count.
+        progress: Is told what is going on.
+
+    Raises:
+        UsageError: An option or a name cannot be meant.
+        DataError: The vectors or ids cannot be worked with.
+        EngineError: The database or the disk failed.
+    """
+    named = {side: _embedding_table(table) for side, table in tables.items()}
+    with connect(engine, writes_tables=True) as session:
+        files = {
+            side: Path(output)
+            for side, output in outputs.items()
+            if session.dialect.reads_files and (isinstance(output, Path) or file_reader(output))
+        }
+        targets = {side: str(output) for side, output in outputs.items() if side not in files}
+        taken = [*(table.relation for table in named.values()), *map(str, outputs.values())]
+        places = [_place(name, session.dialect) for name in taken]
+        for number, place in enumerate(places):
+            if number >= len(named) and place in places[:number]:
+                raise UsageError(
+                    f"{taken[number]} would be overwritten; name another place for each output."
+                )
+        job = Job(session, options or Options(), progress or Silent(), targets, None, None)
+        job.apply(named, transform, files)
+
+
+def _place(name: str, dialect: Dialect) -> object:
+    """What two names of one table or file have in common."""
+    if dialect.reads_files and file_reader(name):
+        return Path(name).resolve()
+    return tuple(table_parts(name, dialect))
 
 
 def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
@@ -157,8 +241,18 @@ class _Reference:
         )
 
 
-class _Job:
-    """One run; its methods are the steps, in the order of `run`."""
+class Job:
+    """One run; its methods are the steps, in the order of `run`.
+
+    Args:
+        engine: Runs the statements.
+        options: How the run is done.
+        progress: Is told what is going on.
+        targets: The tables to write, for both sides or for none.
+        transform_table: The table to add the two maps to.
+        out: The run directory.
+        compute: The way to compute, if it is not to be chosen by the engine and the options.
+    """
 
     def __init__(
         self,
@@ -168,18 +262,21 @@ class _Job:
         targets: Mapping[Side, str],
         transform_table: str | None,
         out: Path | None,
+        compute: Compute | None = None,
     ) -> None:
         self._engine = engine
         self._options = options
         self._progress = progress
         self._out = out
-        self._run_id = _new_run_id()
+        self._run_id = new_run_id()
         self._staged = StagedTables(engine, targets, transform_table, self._run_id)
-        self._compute = _compute(engine, options.strategy, next(iter(targets.values()), ""))
+        beside = next(iter(targets.values()), "")
+        self._compute = compute or _compute(engine, options.strategy, beside)
         self._timings: dict[str, float] = {}
         self._warnings: list[str] = []
 
     def run(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Run:
+        """The whole run; see `stabilize`."""
         started = time.perf_counter()
         self._check_outputs(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
@@ -225,9 +322,58 @@ class _Job:
                 self._staged.put_in_place({side: getattr(transform, side).matrix for side in SIDES})
             self._finish(figures, started)
             if directory is not None:
-                transform.save(directory)
-                Run(figures, transform, directory).save_figures(directory)
+                self._save(directory, figures, transform)
         return Run(figures, transform, self._out)
+
+    def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
+        """All that a transform is solved from; see `collect_sums`."""
+        tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
+        earlier = self._open(reference, tables) if reference is not None else None
+        grams: dict[Side, Gram] = {}
+        for side in SIDES:
+            tables[side], grams[side] = self._summed(tables[side], self._options.share, None)
+            tables[side] = replace(tables[side], dimension=len(grams[side].matrix))
+        checks.check_dimensions(tables["users"], tables["items"])
+        if earlier is None:
+            return Sums(grams, {})
+        if any(table.left_out for table in tables.values()):
+            earlier = self._open(earlier.run, tables)
+        crosses: dict[Side, Gram] = {}
+        for side, anchors in earlier.anchors.items():
+            with self._step("cross_gram", f"Comparing {side} with the reference") as step:
+                shared = self._compute.shared_sums(
+                    earlier.pair(tables[side].table).sample(self._options.share),
+                    np.eye(len(grams[side].matrix)),
+                    normalize=False,
+                    step=step,
+                )
+            crosses[side] = Gram(shared.cross, anchors)
+        return Sums(grams, crosses)
+
+    def apply(
+        self,
+        named: Mapping[Side, EmbeddingTable],
+        transform: Transform,
+        files: Mapping[Side, Path],
+    ) -> None:
+        """Write stable tables; see `apply_transform`."""
+        with self._staged.dropped_afterwards(), ExitStack() as stack:
+            for side, table in named.items():
+                checked = self._check(self._resolve(table, side))
+                if checked.dimension not in (None, transform.raw_dimension):
+                    raise InvalidVectorsError(checked.table, transform.raw_dimension)
+                target: Path | str = (
+                    stack.enter_context(replaced_file(files[side]))
+                    if side in files
+                    else self._staged.name(side)
+                )
+                self._write_side(checked, transform, target)
+            with self._step("replace", "Putting tables in place"):
+                self._staged.put_in_place({})
+
+    def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
+        transform.save(directory)
+        Run(figures, transform, directory).save_figures(directory)
 
     def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
         if self._out is not None:
@@ -345,15 +491,7 @@ class _Job:
         side = checked.table.side
         share = self._options.share
         keep = earlier.share(side) if earlier and share == 1 else None
-        try:
-            gram = self._first_gram(checked, share, keep)
-        except InvalidVectorsError:
-            # Say what is wrong, or leave it out.
-            checked = self._check(checked.table, values=True)
-            try:
-                gram = self._first_gram(checked, share, keep)
-            except InvalidVectorsError as error:
-                raise checks.overflow_error(checked.table) from error
+        checked, gram = self._summed(checked, share, keep)
         factor = solve.factor(gram.matrix, gram.rows)
         if share < 1 and factor.rank < factor.triangle.shape[1]:
             # What a sample does not show, the other rows may have; scores must stay exact.
@@ -370,6 +508,20 @@ class _Job:
             factor = solve.refine(factor, white.matrix)
         summed = replace(checked, dimension=factor.triangle.shape[1], summed=gram.rows)
         return summed, factor
+
+    def _summed(
+        self, checked: CheckedTable, share: float, kept_share: float | None
+    ) -> tuple[CheckedTable, Gram]:
+        """A table, without its bad rows if they are to be left out, and its Gram matrix."""
+        try:
+            return checked, self._first_gram(checked, share, kept_share)
+        except InvalidVectorsError:
+            # Say what is wrong, or leave it out.
+            checked = self._check(checked.table, values=True)
+            try:
+                return checked, self._first_gram(checked, share, kept_share)
+            except InvalidVectorsError as error:
+                raise checks.overflow_error(checked.table) from error
 
     def _first_gram(self, checked: CheckedTable, share: float, kept_share: float | None) -> Gram:
         title = f"Summing {checked.table.side}"
@@ -432,7 +584,10 @@ class _Job:
         # Neither the alignment nor its figures depend on a common factor; squares may overflow.
         total *= 1 / max(np.trace(total.run), np.trace(total.reference))
         alignment = solve.align(total.cross)
-        self._judge(alignment, balance, earlier)
+        for warning in quality.alignment_warnings(
+            alignment, balance.rank, sum(earlier.anchors.values()), earlier.run.transform.dimension
+        ):
+            self._warn(warning)
         sides = list(self._options.anchor_weights)
         return alignment.omega, {
             "side": sides[0] if len(sides) == 1 else "both",
@@ -457,22 +612,6 @@ class _Job:
                 balance.users if side == "users" else balance.items,
                 normalize=self._options.cosine,
                 step=step,
-            )
-
-    def _judge(self, alignment: Alignment, balance: Balance, earlier: _Reference) -> None:
-        anchors = sum(earlier.anchors.values())
-        if anchors < _ENOUGH_PER_DIMENSION * balance.rank:
-            self._warn(
-                f"Only {anchors:,} shared ids align {balance.rank} dimensions; below "
-                f"{_ENOUGH_PER_DIMENSION * balance.rank:,} the alignment suits these ids better "
-                "than others."
-            )
-        # New dimensions are no surprise: the model has grown.
-        new = max(balance.rank - earlier.run.transform.dimension, 0)
-        if alignment.ambiguous > new:
-            self._warn(
-                f"The shared ids say nothing about {alignment.ambiguous - new} of {balance.rank} "
-                "dimensions; those were placed in what is left of the space, near their own axes."
             )
 
     def _cosines(
@@ -504,35 +643,41 @@ class _Job:
         self, directory: Path | None, tables: dict[Side, CheckedTable], transform: Transform
     ) -> dict[Side, VectorTable]:
         """Step 5: the stable tables."""
-        written: dict[Side, VectorTable] = {}
-        for side in SIDES:
-            table = tables[side].table
-            output = stable_table(
-                table,
-                transform.dimension,
-                self._options.output_layout,
-                self._options.output_type,
-            )
-            target: Path | str = (
+        return {
+            side: self._write_side(
+                tables[side],
+                transform,
                 self._staged.name(side)
                 if directory is None or self._staged.targets
-                else directory / file_name(side)
+                else directory / file_name(side),
             )
-            single = output.element == "float"
-            steps = transform.steps(side, _FLOAT_ERROR if single else _DOUBLE_ERROR)
-            with self._step("apply", f"Writing {side}") as step:
-                self._compute.apply(table, steps, output, target, tables[side].rows, step)
-            written[side] = VectorTable(
-                side,
-                str(target),
-                table.id,
-                output.layout,
-                output.vector,
-                output.element,
-                first=output.first,
-                native=output.native,
-            )
-        return written
+            for side in SIDES
+        }
+
+    def _write_side(
+        self, checked: CheckedTable, transform: Transform, target: Path | str
+    ) -> VectorTable:
+        table = checked.table
+        side = table.side
+        output = stable_table(
+            table,
+            transform.dimension,
+            self._options.output_layout,
+            self._options.output_type,
+        )
+        steps = transform.steps(side, SCORE_ERROR[output.element])
+        with self._step("apply", f"Writing {side}") as step:
+            self._compute.apply(table, steps, output, target, checked.rows, step)
+        return VectorTable(
+            side,
+            str(target),
+            table.id,
+            output.layout,
+            output.vector,
+            output.element,
+            first=output.first,
+            native=output.native,
+        )
 
     def _score_error(
         self,
@@ -541,7 +686,7 @@ class _Job:
         transform: Transform,
     ) -> float | None:
         with self._step("scores", "Comparing scores") as step:
-            return quality.score_error(
+            error = quality.score_error(
                 self._engine,
                 {side: tables[side].table for side in SIDES},
                 written,
@@ -549,6 +694,15 @@ class _Job:
                 _SCORE_ROWS,
                 step,
             )
+        single = any(table.element == "float" for table in written.values())
+        promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
+        if error is not None and error > promise and not self._options.rank:
+            self._warn(
+                f"Scores of the written vectors differ by up to {error:.0e} of the largest; "
+                f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as "
+                "FLOAT: multiply them by a constant, or write --output-type double."
+            )
+        return error
 
     def _figures(
         self,
@@ -623,8 +777,10 @@ def _compute(engine: Engine, strategy: Strategy, beside: str) -> Compute:
             return ArrowCompute(engine)
         if engine.dialect is SPARK:
             from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415 - an extra
+            from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
 
-            return SparkCompute(engine)
+            if isinstance(engine, SparkEngine):
+                return SparkCompute(engine)
         if strategy == "arrow":
             raise UsageError(
                 f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
@@ -642,12 +798,6 @@ def _scaled(gram: Gram, checked: CheckedTable, share: float) -> Gram:
             "a larger --sample."
         )
     return replace(gram, matrix=gram.matrix * (checked.rows / gram.rows))
-
-
-def _new_run_id() -> str:
-    """Sorts by time, as text too, and does not collide."""
-    now = dt.datetime.now(dt.timezone.utc)
-    return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
 
 
 def _described(table: VectorTable) -> dict[str, Any]:

@@ -308,7 +308,8 @@ def _named_vector(
     elif exact:
         vector = (known.get(spec, "vector"),)
     elif ".." in spec:
-        vector = _range(spec, known)
+        names = range_of_names(spec, known.where)
+        vector = tuple(known.get(name, "vector") for name in names)
     elif spec.endswith("*"):
         vector = _prefix(spec[:-1], known, free, dialect)
     else:
@@ -333,18 +334,20 @@ def _named_vector(
     return "wide", vector
 
 
-def _range(spec: str, known: _Columns) -> tuple[Column, ...]:
+def range_of_names(spec: str, where: str) -> list[str]:
+    """The names of a range of columns, as in `e0..e63`.
+
+    Raises:
+        UsageError: It is none; the message begins with `where`.
+    """
     first, last = (re.fullmatch(r"(.*?)(\d+)", end.strip()) for end in spec.split("..", 1))
     if not first or not last or first[1] != last[1] or int(first[2]) > int(last[2]):
         raise UsageError(
-            f"{known.where}: {spec} is no range of columns; write the first and the last one, "
+            f"{where}: {spec} is no range of columns; write the first and the last one, "
             "as in e0..e63."
         )
     width = len(first[2]) if first[2].startswith("0") and len(first[2]) > 1 else 0
-    return tuple(
-        known.get(f"{first[1]}{k:0{width}d}", "vector")
-        for k in range(int(first[2]), int(last[2]) + 1)
-    )
+    return [f"{first[1]}{k:0{width}d}" for k in range(int(first[2]), int(last[2]) + 1)]
 
 
 def _prefix(

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from sqlstab.solve import Matrix
-    from sqlstab.tables import Side
+    from sqlstab.tables import Element, Side
 
 FORMAT = 1
 FILE_NAME = "transform.json"
+# What multiplying may cost of a score, relative to the largest: well below what a component of this
+# type costs anyway.
+SCORE_ERROR: dict[Element, float] = {"float": 1e-8, "double": 1e-13}
 
 
 @dataclass(frozen=True)
@@ -140,19 +143,30 @@ class Transform:
             return [factors.matrix]
         return [factors.balanced, factors.omega]
 
+    def inverse_steps(self, side: Side, tolerance: float) -> list[Matrix]:
+        """The same for the way back, from a side's stable vectors to its raw ones."""
+        factors: SideTransform = getattr(self, side)
+        if len(self.steps(side, tolerance)) == 1:
+            return [factors.inverse_matrix]
+        return [factors.omega.T, factors.other.T]
+
     @property
     def dimension(self) -> int:
         """d, the number of components of a stable vector."""
         return int(self.items.omega.shape[1])
 
-    def save(self, path: str | Path) -> Path:
-        """Write it as JSON into a directory, or to a path that ends in `.json`."""
-        target = _file(path)
+    @property
+    def raw_dimension(self) -> int:
+        """e, the number of components of a raw vector."""
+        return int(self.items.balanced.shape[0])
+
+    def to_json(self) -> str:
+        """The text of a transform file."""
         document = {
             "format": FORMAT,
             "run_id": self.run_id,
             "reference": self.reference,
-            "raw_dimension": self.items.balanced.shape[0],
+            "raw_dimension": self.raw_dimension,
             "stable_dimension": self.dimension,
             "rank": self.rank,
             "singular_values": self.singular_values.tolist(),
@@ -160,8 +174,13 @@ class Transform:
             "users": _side_document(self.users),
             "items": _side_document(self.items),
         }
+        return json.dumps(document) + "\n"
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as JSON into a directory, or to a path that ends in `.json`."""
+        target = _file(path)
         partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        partial.write_text(self.to_json(), encoding="utf-8")
         partial.replace(target)
         return target
 
@@ -174,7 +193,26 @@ class Transform:
         """
         source = _file(path)
         try:
-            document = json.loads(source.read_text(encoding="utf-8"))
+            text = source.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"There is no transform at {source}: {error.strerror}.") from error
+        except ValueError as error:
+            raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
+        return cls.from_json(text, str(source))
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Transform:
+        """Read the text of a transform file.
+
+        Args:
+            text: The text.
+            source: Where it is from, for messages.
+
+        Raises:
+            DataError: It is no transform of a format that this version reads.
+        """
+        try:
+            document = json.loads(text)
             if document["format"] != FORMAT:
                 raise DataError(
                     f"{source} has format {document['format']}; this version of sqlstab reads "
@@ -193,8 +231,6 @@ class Transform:
                 omega=_matrix(document["omega"], values.size, stable),
                 invertible={side: bool(document[side]["invertible"]) for side in sides},
             )
-        except OSError as error:
-            raise DataError(f"There is no transform at {source}: {error.strerror}.") from error
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
         parts = (transform.users.balanced, transform.items.balanced, transform.items.omega)

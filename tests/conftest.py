@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from engines import Running
 from hypothesis import HealthCheck, settings
 
 import sqlstab
@@ -72,6 +73,13 @@ def conditioned(
     left = np.linalg.qr(rng.standard_normal((rows, dimension)))[0]
     right = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
     return left * np.geomspace(1, 1 / condition, dimension) @ right.T
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """Every engine that a test asks for, started once."""
+    with Running() as engines:
+        yield engines
 
 
 @pytest.fixture

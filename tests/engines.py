@@ -18,6 +18,7 @@ import functools
 import os
 import re
 import shutil
+import string
 import subprocess
 import sys
 import tempfile
@@ -224,6 +225,21 @@ exec "{java}" "$@"
     path.chmod(0o755)
 
 
+# Snowflake's FLATTEN of an array, in DuckDB's SQL.
+_FLATTEN = """
+CREATE OR REPLACE MACRO ${catalog}._fs_flatten(input) AS TABLE
+SELECT NULL AS SEQ, NULL AS KEY, NULL AS PATH, e.i AS INDEX, e.v AS VALUE, TO_JSON(input) AS THIS
+FROM (
+    SELECT unnest(
+        list_transform(
+            CAST(TO_JSON(input) AS JSON[]), lambda v, i: struct_pack(i := i - 1, v := v)
+        ),
+        recursive := true
+    )
+) AS e(i, v)
+"""
+
+
 @contextmanager
 def _snowflake() -> Iterator[str]:
     """Snowflake's SQL translated to DuckDB's, in place of the connector's `connect`.
@@ -234,9 +250,11 @@ def _snowflake() -> Iterator[str]:
     with _folder() as folder:
         # On import it makes a folder for stages, and leaves it behind.
         with mock.patch.object(tempfile, "tempdir", str(folder)):
-            import fakesnow  # noqa: PLC0415
+            import fakesnow.macros  # noqa: PLC0415
 
-        with fakesnow.patch():
+        # Its own numbers elements in the order in which they come out of a join: any.
+        flatten = mock.patch.object(fakesnow.macros, "FS_FLATTEN", string.Template(_FLATTEN))
+        with flatten, fakesnow.patch():
             yield "snowflake://user:password@account/TESTS/PUBLIC"
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from conftest import read_vectors, write_vectors
 
 from sqlstab import DataError, EmbeddingTable, Options, UsageError, stabilize
-from conftest import read_vectors, write_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 STRATEGIES = ("arrow", "sql")
 

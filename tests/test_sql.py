@@ -88,6 +88,10 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "apply_long": sql.apply(LONG, [MATRIX], LONG_OUT, dialect),
         "apply_from_table": sql.apply_from_table(ITEMS, [HELD], ARRAY_OUT, dialect),
         "apply_from_tables": sql.apply_from_table(WIDE, [HELD, HELD], WIDE_OUT, dialect),
+        "apply_transposed": sql.apply_from_table(
+            ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
+        ),
+        "union": sql.union(sql.gram(LONG, 3, dialect) + sql.gram(ITEMS, 3, dialect), dialect),
         "product": sql.product(ANCHORED, HELD, dialect, anchor=True),
         "drift": sql.drift(ITEMS, REFERENCE, (3, 3), dialect),
         "drift_of_a_run": sql.drift(

@@ -99,7 +99,7 @@ class ArrowCompute:
             x: Matrix = _doubles(batch.column(0), dimension, pair.table) @ matrix
             y: Matrix = _doubles(batch.column(1), pair.dimension, pair.reference)
             if normalize:
-                x, y = _unit(x), _unit(y)
+                x, y = unit(x), unit(y)
             if pair.table.weight is not None:
                 root = np.sqrt(batch.column(2).to_numpy(zero_copy_only=False))[:, None]
                 x, y = x * root, y * root
@@ -156,8 +156,8 @@ class ArrowCompute:
         try:
             for batch in self._batches(statement, len(steps[0]), rows, step, row_group(output)):
                 raw = _rows(batch.column(0), len(steps[0]), table)
-                stable = _product(raw, steps, np.float32 if single else np.float64)
-                result = _arranged(batch, stable, output)
+                stable = product(raw, steps, np.float32 if single else np.float64)
+                result = arranged(batch, stable, output)
                 if writer is None:
                     writer = _parquet_writer(target, result.schema, output)
                 writer.write_batch(result)
@@ -194,7 +194,7 @@ class ArrowCompute:
                 step.done(seen / max(rows, 1))
 
 
-def _arranged(batch: pa.RecordBatch, stable: Floats, output: StableTable) -> pa.RecordBatch:
+def arranged(batch: pa.RecordBatch, stable: Floats, output: StableTable) -> pa.RecordBatch:
     """The id, the stable vectors in the layout of the output, and the columns that are kept."""
     rows, dimension = stable.shape
     ids, kept = batch.column(1), batch.columns[2:]
@@ -224,7 +224,7 @@ def _parquet_writer(path: Path, schema: pa.Schema, output: StableTable) -> pq.Pa
     )
 
 
-def _product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]]) -> Floats:
+def product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]]) -> Floats:
     """Vectors times matrices, in float64; in slices, so that what lies between stays in the cache.
 
     One multiplication of all would touch fresh memory for each of its intermediate results, and
@@ -268,7 +268,8 @@ def _rows(array: Any, dimension: int | None, table: VectorTable) -> Floats:
     return rows
 
 
-def _unit(vectors: Matrix) -> Matrix:
+def unit(vectors: Matrix) -> Matrix:
+    """Rows of length one; a zero row stays one."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Matrix = vectors / np.where(norms > 0, norms, 1.0)
     return unit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from sqlstab.tables import Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlstab.compute import Pair
     from sqlstab.engines import Engine
@@ -147,7 +147,10 @@ class SqlCompute:
             matrix=matrix,
             raw_matrix=raw_matrix,
         )
-        if self._fits(statement):
+        # x, s and y, and z, which need not be columns where there are arrays.
+        columns = sum(matrix.shape) + pair.dimension + (0 if raw_matrix is None else len(matrix))
+        narrow = self._dialect.style == "arrays" or columns <= self._dialect.most_columns
+        if narrow and self._dialect.takes(statement):
             row = self._engine.query(statement, step)[0]
         else:
             row = self._drift_of_tables(sample, matrix, raw_matrix, step)
@@ -189,7 +192,7 @@ class SqlCompute:
         statement = sql.apply(table, steps, output, self._dialect)
         if not isinstance(target, str):
             self._engine.write(statement, target, row_group(output), step)
-        elif self._fits(statement):
+        elif self._dialect.takes(statement):
             self._create(target, statement, step)
         else:
             with ExitStack() as stack:
@@ -205,10 +208,16 @@ class SqlCompute:
         if matrix is None or self._dialect.longest_statement is None:
             yield table, matrix
             return
-        statements = sql.gram(
-            table, matrix.shape[1], self._dialect, matrix=matrix, other=table, normalize=True
+        (longest,) = sql.gram(
+            table,
+            matrix.shape[1],
+            self._dialect,
+            matrix=matrix,
+            other=table,
+            normalize=True,
+            parts=slice(1),
         )
-        if all(self._fits(statement) for statement in statements):
+        if self._dialect.takes(longest):
             yield table, matrix
             return
         with self._product(table, matrix, anchor=anchor) as product:
@@ -253,10 +262,6 @@ class SqlCompute:
 
     def _create(self, name: str, query: str, step: Step) -> None:
         self._engine.execute([sql.create_table(name, query, self._dialect)], step)
-
-    def _fits(self, statement: str) -> bool:
-        longest = self._dialect.longest_statement
-        return longest is None or len(statement.encode()) <= longest
 
     def _entries(self, statements: list[str], step: Step) -> Iterator[dict[str, Any]]:
         for statement in statements:

@@ -87,7 +87,7 @@ def connect(
     if package == "pyspark":
         from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
 
-        session = SparkEngine(engine)
+        session = SparkEngine(cast("SparkSession", engine))
     elif package == "sqlalchemy" or (isinstance(engine, str) and "://" in engine):
         from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415 - an extra
 

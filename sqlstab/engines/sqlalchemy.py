@@ -93,7 +93,7 @@ class SqlAlchemyEngine:
         """See `Engine`."""
         with self._running(statement) as connection:
             result = _run(connection, statement)
-            names = [str(name).lower() for name in result.mappings().keys()]
+            names = list(map(str.lower, result.keys()))
             return [dict(zip(names, row, strict=True)) for row in result]
 
     def execute(self, statements: Sequence[str], step: Step | None = None) -> None:

@@ -44,8 +44,8 @@ FROM (
                     CAST(t.`n_ratings` AS FLOAT64) AS w
                 FROM `items` AS t
                 WHERE
-                    (year > 1990)
-                    AND (n_ratings >= 20)
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
             ) AS other USING (id)
         ) AS g
         CROSS JOIN UNNEST(g.sums) AS v WITH OFFSET AS k

@@ -17,8 +17,8 @@ FROM (
             CAST(t.`n_ratings` AS FLOAT64) AS w
         FROM `items` AS t
         WHERE
-            (year > 1990)
-            AND (n_ratings >= 20)
+            (t.year > 1990)
+            AND (t.n_ratings >= 20)
     ) AS r
     CROSS JOIN UNNEST(r.x) AS v WITH OFFSET AS k
 ) AS r

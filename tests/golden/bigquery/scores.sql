@@ -30,10 +30,10 @@ FROM (
                     FROM `users` AS t
                 ) AS v
                 WHERE ARRAY_LENGTH(x) = 3
-            ) AS v
+            ) AS r
             WHERE
                 id IS NOT NULL
-                AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -63,10 +63,10 @@ FROM (
                         FROM `users` AS t
                     ) AS v
                     WHERE ARRAY_LENGTH(x) = 3
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                    AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
                     AND id NOT IN (
                         SELECT id
                         FROM (

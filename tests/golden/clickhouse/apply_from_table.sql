@@ -19,7 +19,7 @@ FROM (
     FROM (
         SELECT
             t."id" AS id,
-            arrayMap(v -> toFloat64(v), t."embedding") AS x
+            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
         FROM "items" AS t
     ) AS m
 ) AS s

@@ -38,7 +38,7 @@ FROM (
         FROM (
             SELECT
                 t."item_id" AS id,
-                arrayMap(v -> toFloat64(v), [t."e0", t."e1", t."e2"]) AS x,
+                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), [t."e0", t."e1", t."e2"])) AS x,
                 t."genre" AS k1
             FROM "lake"."items" AS t
         ) AS m

@@ -1,8 +1,8 @@
 -- The stable vectors of the users: each row times a matrix.
 SELECT
     s.id AS "id",
-    k - 1 + 0 AS "dim",
-    toFloat64(v) AS "value"
+    sqlstab_k - 1 + 0 AS "dim",
+    toFloat64(sqlstab_v) AS "value"
 FROM (
     SELECT
         id,
@@ -14,15 +14,16 @@ FROM (
     FROM (
         SELECT
             t."id" AS id,
-            -- NULL where a dimension is missing or stands twice.
+            -- Empty where a dimension is missing or stands twice.
             CASE
                 WHEN count(DISTINCT t."dim") = count(*)
                     AND max(t."dim") - min(t."dim") + 1 = count(*)
                     AND min(t."dim") = 0
-                THEN arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value")))))
+                THEN arrayMap(v -> assumeNotNull(v), arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value"))))))
+                ELSE []
             END AS x
         FROM "lake"."users" AS t
         GROUP BY t."id"
     ) AS m
 ) AS s
-ARRAY JOIN s.x AS v, arrayEnumerate(s.x) AS k
+ARRAY JOIN s.x AS sqlstab_v, arrayEnumerate(s.x) AS sqlstab_k

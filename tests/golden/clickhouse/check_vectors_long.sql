@@ -5,12 +5,13 @@ SELECT
 FROM (
     SELECT
         t."id" AS id,
-        -- NULL where a dimension is missing or stands twice.
+        -- Empty where a dimension is missing or stands twice.
         CASE
             WHEN count(DISTINCT t."dim") = count(*)
                 AND max(t."dim") - min(t."dim") + 1 = count(*)
                 AND min(t."dim") = 0
             THEN arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value")))))
+            ELSE []
         END AS x
     FROM "lake"."users" AS t
     GROUP BY t."id"

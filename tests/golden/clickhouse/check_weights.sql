@@ -10,5 +10,5 @@ FROM (
         toFloat64(t."n_ratings") AS w
     FROM "items" AS t
     WHERE
-        (year > 1990)
+        (t.year > 1990)
 ) AS r

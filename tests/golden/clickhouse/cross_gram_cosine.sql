@@ -9,8 +9,8 @@ SELECT
 FROM (
     SELECT
         n_rows,
-        k - 1 AS k,
-        v AS value
+        sqlstab_k - 1 AS k,
+        sqlstab_v AS value
     FROM (
         SELECT
             count(*) AS n_rows,
@@ -44,7 +44,7 @@ FROM (
                         FROM (
                             SELECT
                                 t."id" AS id,
-                                arrayMap(v -> toFloat64(v), t."embedding") AS x
+                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                             FROM "items" AS t
                         ) AS m
                     ) AS q
@@ -68,13 +68,13 @@ FROM (
                     FROM (
                         SELECT
                             t."id" AS id,
-                            arrayMap(v -> toFloat64(v), t."embedding") AS x
+                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                         FROM "yesterday"."items" AS t
                     ) AS q
                 ) AS n
             ) AS v
         ) AS y USING (id)
     ) AS g
-    ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+    ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
 ) AS entries
 ORDER BY i, j

@@ -37,13 +37,13 @@ FROM (
             FROM (
                 SELECT
                     t."id" AS id,
-                    arrayMap(v -> toFloat64(v), t."embedding") AS x
+                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                 FROM "items" AS t
             ) AS run
             JOIN (
                 SELECT
                     t."id" AS id,
-                    arrayMap(v -> toFloat64(v), t."embedding") AS x
+                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                 FROM "yesterday"."items" AS t
             ) AS reference USING (id)
         ) AS pairs

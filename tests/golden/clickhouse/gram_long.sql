@@ -15,8 +15,8 @@ FROM (
     FROM (
         SELECT
             n_rows,
-            k - 1 AS k,
-            v AS value
+            sqlstab_k - 1 AS k,
+            sqlstab_v AS value
         FROM (
             SELECT
                 count(*) AS n_rows,
@@ -34,19 +34,20 @@ FROM (
                 FROM (
                     SELECT
                         t."id" AS id,
-                        -- NULL where a dimension is missing or stands twice.
+                        -- Empty where a dimension is missing or stands twice.
                         CASE
                             WHEN count(DISTINCT t."dim") = count(*)
                                 AND max(t."dim") - min(t."dim") + 1 = count(*)
                                 AND min(t."dim") = 0
-                            THEN arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value")))))
+                            THEN arrayMap(v -> assumeNotNull(v), arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value"))))))
+                            ELSE []
                         END AS x
                     FROM "lake"."users" AS t
                     GROUP BY t."id"
                 ) AS v
             ) AS r
         ) AS g
-        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+        ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j

@@ -15,8 +15,8 @@ FROM (
     FROM (
         SELECT
             n_rows,
-            k - 1 AS k,
-            v AS value
+            sqlstab_k - 1 AS k,
+            sqlstab_v AS value
         FROM (
             SELECT
                 count(*) AS n_rows,
@@ -34,7 +34,7 @@ FROM (
                 FROM (
                     SELECT
                         t."id" AS id,
-                        t."embedding" AS x
+                        arrayMap(v -> assumeNotNull(v), t."embedding") AS x
                     FROM "yesterday"."items" AS t
                 ) AS v
             ) AS r
@@ -44,11 +44,11 @@ FROM (
                     toFloat64(t."n_ratings") AS w
                 FROM "items" AS t
                 WHERE
-                    (year > 1990)
-                    AND (n_ratings >= 20)
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
             ) AS other USING (id)
         ) AS g
-        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+        ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j

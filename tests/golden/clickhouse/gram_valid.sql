@@ -15,8 +15,8 @@ FROM (
     FROM (
         SELECT
             n_rows,
-            k - 1 AS k,
-            v AS value
+            sqlstab_k - 1 AS k,
+            sqlstab_v AS value
         FROM (
             SELECT
                 count(*) AS n_rows,
@@ -35,18 +35,18 @@ FROM (
                     SELECT
                         id,
                         -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                        arrayMap(v -> assumeNotNull(v), x) AS x
+                        arrayMap(v -> assumeNotNull(v), r.x) AS x
                     FROM (
                         SELECT
                             t."id" AS id,
                             arrayMap(v -> toFloat64(v), t."v") AS x
                         FROM "users" AS t
-                    ) AS v
+                    ) AS r
                     WHERE
                         id IS NOT NULL
-                        AND length(x) = 3
-                        AND NOT (arrayExists(v -> v IS NULL, x))
-                        AND arrayAll(v -> coalesce(isFinite(v), 1), x)
+                        AND length(r.x) = 3
+                        AND NOT (arrayExists(v -> v IS NULL, r.x))
+                        AND arrayAll(v -> coalesce(isFinite(v), 1), r.x)
                         AND id NOT IN (
                             SELECT id
                             FROM (
@@ -60,7 +60,7 @@ FROM (
                 ) AS v
             ) AS r
         ) AS g
-        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+        ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j

@@ -15,8 +15,8 @@ FROM (
     FROM (
         SELECT
             n_rows,
-            k - 1 AS k,
-            v AS value
+            sqlstab_k - 1 AS k,
+            sqlstab_v AS value
         FROM (
             SELECT
                 count(*) AS n_rows,
@@ -42,13 +42,13 @@ FROM (
                     FROM (
                         SELECT
                             t."id" AS id,
-                            arrayMap(v -> toFloat64(v), t."embedding") AS x
+                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                         FROM "items" AS t
                     ) AS m
                 ) AS v
             ) AS r
         ) AS g
-        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+        ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j

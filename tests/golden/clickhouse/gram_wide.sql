@@ -15,8 +15,8 @@ FROM (
     FROM (
         SELECT
             n_rows,
-            k - 1 AS k,
-            v AS value
+            sqlstab_k - 1 AS k,
+            sqlstab_v AS value
         FROM (
             SELECT
                 count(*) AS n_rows,
@@ -34,7 +34,7 @@ FROM (
                 FROM "lake"."items" AS t
             ) AS r
         ) AS g
-        ARRAY JOIN g.sums AS v, arrayEnumerate(g.sums) AS k
+        ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j

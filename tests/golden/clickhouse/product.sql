@@ -16,10 +16,10 @@ SELECT
 FROM (
     SELECT
         t."id" AS id,
-        arrayMap(v -> toFloat64(v), t."embedding") AS x,
+        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
         toFloat64(t."n_ratings") AS w
     FROM "items" AS t
     WHERE
-        (year > 1990)
-        AND (n_ratings >= 20)
-) AS v
+        (t.year > 1990)
+        AND (t.n_ratings >= 20)
+) AS m

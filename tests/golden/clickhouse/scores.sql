@@ -15,18 +15,18 @@ FROM (
             SELECT
                 id,
                 -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                arrayMap(v -> assumeNotNull(v), x) AS x
+                arrayMap(v -> assumeNotNull(v), r.x) AS x
             FROM (
                 SELECT
                     t."id" AS id,
                     arrayMap(v -> toFloat64(v), t."v") AS x
                 FROM "users" AS t
-            ) AS v
+            ) AS r
             WHERE
                 id IS NOT NULL
-                AND length(x) = 3
-                AND NOT (arrayExists(v -> v IS NULL, x))
-                AND arrayAll(v -> coalesce(isFinite(v), 1), x)
+                AND length(r.x) = 3
+                AND NOT (arrayExists(v -> v IS NULL, r.x))
+                AND arrayAll(v -> coalesce(isFinite(v), 1), r.x)
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -45,18 +45,18 @@ FROM (
                 SELECT
                     id,
                     -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                    arrayMap(v -> assumeNotNull(v), x) AS x
+                    arrayMap(v -> assumeNotNull(v), r.x) AS x
                 FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> toFloat64(v), t."v") AS x
                     FROM "users" AS t
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND length(x) = 3
-                    AND NOT (arrayExists(v -> v IS NULL, x))
-                    AND arrayAll(v -> coalesce(isFinite(v), 1), x)
+                    AND length(r.x) = 3
+                    AND NOT (arrayExists(v -> v IS NULL, r.x))
+                    AND arrayAll(v -> coalesce(isFinite(v), 1), r.x)
                     AND id NOT IN (
                         SELECT id
                         FROM (
@@ -78,7 +78,7 @@ FROM (
         FROM (
             SELECT
                 t."id" AS id,
-                arrayMap(v -> toFloat64(v), t."embedding") AS x
+                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
             FROM "items" AS t
         ) AS r
         JOIN (
@@ -87,7 +87,7 @@ FROM (
             FROM (
                 SELECT
                     t."id" AS id,
-                    arrayMap(v -> toFloat64(v), t."embedding") AS x
+                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
                 FROM "yesterday"."items" AS t
             ) AS some_rows
             LIMIT 300

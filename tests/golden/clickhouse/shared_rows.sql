@@ -6,16 +6,16 @@ SELECT
 FROM (
     SELECT
         t."id" AS id,
-        t."embedding" AS x,
+        arrayMap(v -> assumeNotNull(v), t."embedding") AS x,
         toFloat64(t."n_ratings") AS w
     FROM "items" AS t
     WHERE
-        (year > 1990)
-        AND (n_ratings >= 20)
+        (t.year > 1990)
+        AND (t.n_ratings >= 20)
 ) AS run
 JOIN (
     SELECT
         t."id" AS id,
-        t."embedding" AS x
+        arrayMap(v -> assumeNotNull(v), t."embedding") AS x
     FROM "yesterday"."items" AS t
 ) AS reference USING (id)

@@ -5,21 +5,26 @@ SELECT
 FROM (
     SELECT
         id,
-        transform((
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM `sqlstab_transform`
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
-                GROUP BY j
-            ) AS matrix_columns
-        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+        transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
     FROM (
         SELECT
-            t.`id` AS id,
-            CAST(t.`embedding` AS array<double>) AS x
-        FROM `items` AS t
+            q.*,
+            (
+                SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+                FROM (
+                    SELECT
+                        j,
+                        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                    FROM `sqlstab_transform`
+                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `items` AS t
+        ) AS q
     ) AS m
 ) AS s

@@ -8,27 +8,34 @@ SELECT
 FROM (
     SELECT
         id,
-        transform(array(
-            array(0.5E0, 0.25E0, 0.0E0),
-            array(0.0E0, -1.0E0, 2.0E0),
-            array(1.0E0, 0.0E0, 1E-20)
-        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+        transform(from_json('[
+            [0.5E0, 0.25E0, 0.0E0],
+            [0.0E0, -1.0E0, 2.0E0],
+            [1.0E0, 0.0E0, 1E-20]
+        ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
         k1
     FROM (
         SELECT
             id,
-            transform(array(
-                array(0.5E0, 0.25E0, 0.0E0),
-                array(0.0E0, -1.0E0, 2.0E0),
-                array(1.0E0, 0.0E0, 1E-20)
-            ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+            pinned.x AS x,
             k1
         FROM (
             SELECT
-                t.`item_id` AS id,
-                CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
-                t.`genre` AS k1
-            FROM `lake`.`items` AS t
-        ) AS m
+                id,
+                transform(from_json('[
+                    [0.5E0, 0.25E0, 0.0E0],
+                    [0.0E0, -1.0E0, 2.0E0],
+                    [1.0E0, 0.0E0, 1E-20]
+                ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+                k1
+            FROM (
+                SELECT
+                    t.`item_id` AS id,
+                    CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+                    t.`genre` AS k1
+                FROM `lake`.`items` AS t
+            ) AS m
+        ) AS p
+        LATERAL VIEW explode(array(p.x)) pinned AS x
     ) AS m
 ) AS s

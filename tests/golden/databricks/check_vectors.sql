@@ -8,4 +8,4 @@ FROM (
         t.`embedding` AS x
     FROM `items` AS t
 ) AS r
-WHERE size(x) = 3
+WHERE array_size(x) = 3

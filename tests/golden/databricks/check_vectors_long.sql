@@ -15,4 +15,4 @@ FROM (
     FROM `lake`.`users` AS t
     GROUP BY t.`id`
 ) AS r
-WHERE size(x) = 3
+WHERE array_size(x) = 3

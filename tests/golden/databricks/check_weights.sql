@@ -10,5 +10,5 @@ FROM (
         CAST(t.`n_ratings` AS double) AS w
     FROM `items` AS t
     WHERE
-        (year > 1990)
+        (t.year > 1990)
 ) AS r

@@ -5,6 +5,6 @@ SELECT
     count(*) AS n_rows
 FROM "items" AS t
 WHERE
-    (year > 1990)
+    (t.year > 1990)
 GROUP BY t."day"
 ORDER BY partition_key

@@ -15,18 +15,18 @@ FROM (
             SELECT
                 id,
                 -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                list_transform(x, lambda v: coalesce(v, 0)) AS x
+                list_transform(r.x, lambda v: coalesce(v, 0)) AS x
             FROM (
                 SELECT
                     t."id" AS id,
                     CAST(t."v" AS DOUBLE[]) AS x
                 FROM "users" AS t
-            ) AS v
+            ) AS r
             WHERE
                 id IS NOT NULL
-                AND len(x) = 3
-                AND NOT (list_count(x) <> len(x))
-                AND isfinite(list_max(x)) AND isfinite(list_min(x))
+                AND len(r.x) = 3
+                AND NOT (list_count(r.x) <> len(r.x))
+                AND isfinite(list_max(r.x)) AND isfinite(list_min(r.x))
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -45,18 +45,18 @@ FROM (
                 SELECT
                     id,
                     -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                    list_transform(x, lambda v: coalesce(v, 0)) AS x
+                    list_transform(r.x, lambda v: coalesce(v, 0)) AS x
                 FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."v" AS DOUBLE[]) AS x
                     FROM "users" AS t
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND len(x) = 3
-                    AND NOT (list_count(x) <> len(x))
-                    AND isfinite(list_max(x)) AND isfinite(list_min(x))
+                    AND len(r.x) = 3
+                    AND NOT (list_count(r.x) <> len(r.x))
+                    AND isfinite(list_max(r.x)) AND isfinite(list_min(r.x))
                     AND id NOT IN (
                         SELECT id
                         FROM (

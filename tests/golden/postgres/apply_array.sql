@@ -22,4 +22,5 @@ FROM (
         ) AS v
         OFFSET 0
     ) AS m
+    OFFSET 0
 ) AS s

@@ -29,5 +29,7 @@ FROM (
             FROM "lake"."items" AS t
             OFFSET 0
         ) AS m
+        OFFSET 0
     ) AS m
+    OFFSET 0
 ) AS s

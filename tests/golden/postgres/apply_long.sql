@@ -30,5 +30,6 @@ FROM (
         ) AS v
         OFFSET 0
     ) AS m
+    OFFSET 0
 ) AS s
 CROSS JOIN LATERAL unnest(ARRAY[CAST(s.x1 AS double precision), CAST(s.x2 AS double precision), CAST(s.x3 AS double precision)]) WITH ORDINALITY AS u(v, k)

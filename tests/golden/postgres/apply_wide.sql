@@ -22,4 +22,5 @@ FROM (
         FROM "lake"."items" AS t
         OFFSET 0
     ) AS m
+    OFFSET 0
 ) AS s

@@ -33,8 +33,8 @@ FROM (
                     CAST(t."n_ratings" AS double precision) AS w
                 FROM "items" AS t
                 WHERE
-                    (year > 1990)
-                    AND (n_ratings >= 20)
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
             ) AS v
             OFFSET 0
         ) AS x

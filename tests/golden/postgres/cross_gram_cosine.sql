@@ -49,8 +49,11 @@ FROM (
                         ) AS v
                         OFFSET 0
                     ) AS m
+                    OFFSET 0
                 ) AS q
+                OFFSET 0
             ) AS n
+            OFFSET 0
         ) AS x
         JOIN (
             SELECT
@@ -76,7 +79,9 @@ FROM (
                     ) AS v
                     OFFSET 0
                 ) AS q
+                OFFSET 0
             ) AS n
+            OFFSET 0
         ) AS y USING (id)
     ) AS g
     CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)

@@ -13,7 +13,7 @@ FROM (
     SELECT
         (x1 * z1 + x2 * z2 + x3 * z3)
             / nullif(sqrt(x1 * x1 + x2 * x2 + x3 * x3) * sqrt(z1 * z1 + z2 * z2 + z3 * z3), 0) AS before,
-        (s1 * p1 + s2 * p2)
+        (s1 * y1 + s2 * y2)
             / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2), 0) AS after
     FROM (
         SELECT
@@ -27,9 +27,7 @@ FROM (
             x1 * 0.0E0 + x2 * -1.0E0 + x3 * 2.0E0 AS s2,
             x1 * 1.0E0 + x2 * 0.0E0 + x3 * 1E-20 AS s3,
             y1,
-            y1 AS p1,
-            y2,
-            y2 AS p2
+            y2
         FROM (
             SELECT
                 run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,

@@ -45,6 +45,7 @@ FROM (
                     ) AS v
                     OFFSET 0
                 ) AS m
+                OFFSET 0
             ) AS r
         ) AS g
         CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)

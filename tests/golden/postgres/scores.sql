@@ -31,10 +31,10 @@ FROM (
                 ) AS v
                 WHERE cardinality(x) = 3
                 OFFSET 0
-            ) AS v
+            ) AS r
             WHERE
                 id IS NOT NULL
-                AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -65,10 +65,10 @@ FROM (
                     ) AS v
                     WHERE cardinality(x) = 3
                     OFFSET 0
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                    AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
                     AND id NOT IN (
                         SELECT id
                         FROM (

@@ -18,7 +18,7 @@ FROM (
             SELECT
                 t."id" AS id,
                 t."embedding" AS x
-            FROM "items" AS t
+            FROM "ITEMS" AS t
         ) AS v
     ) AS m
 ) AS s

@@ -16,7 +16,7 @@ FROM (
             SELECT
                 t."id" AS id,
                 t."embedding" AS x
-            FROM "items" AS t
+            FROM "ITEMS" AS t
         ) AS r
         CROSS JOIN LATERAL FLATTEN(input => r.x) AS u
     ) AS r
@@ -25,8 +25,8 @@ FROM (
             i,
             j,
             value
-        FROM "sqlstab_transform"
-        WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+        FROM "SQLSTAB_TRANSFORM"
+        WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
     ) AS m ON m.i = r.i
     GROUP BY
         r.id,

@@ -32,7 +32,7 @@ FROM (
                         SELECT
                             t."item_id" AS id,
                             ARRAY_CONSTRUCT(t."e0", t."e1", t."e2") AS x
-                        FROM "lake"."items" AS t
+                        FROM "LAKE"."ITEMS" AS t
                     ) AS r
                     CROSS JOIN LATERAL FLATTEN(input => r.x) AS u
                 ) AS r
@@ -41,8 +41,8 @@ FROM (
                         i,
                         j,
                         value
-                    FROM "sqlstab_transform"
-                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                    FROM "SQLSTAB_TRANSFORM"
+                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
                 ) AS m ON m.i = r.i
                 GROUP BY
                     r.id,
@@ -54,8 +54,8 @@ FROM (
                 i,
                 j,
                 value
-            FROM "sqlstab_transform"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+            FROM "SQLSTAB_TRANSFORM"
+            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
         ) AS m ON m.i = r.i
         GROUP BY
             r.id,
@@ -63,4 +63,4 @@ FROM (
     ) AS products
     GROUP BY id
 ) AS stable
-JOIN "lake"."items" AS t ON t."item_id" = stable."item_id"
+JOIN "LAKE"."ITEMS" AS t ON t."item_id" = stable."item_id"

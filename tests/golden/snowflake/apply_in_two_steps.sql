@@ -26,7 +26,7 @@ FROM (
                 CAST(t."e1" AS FLOAT) AS x2,
                 CAST(t."e2" AS FLOAT) AS x3,
                 t."genre" AS k1
-            FROM "lake"."items" AS t
+            FROM "LAKE"."ITEMS" AS t
         ) AS m
     ) AS m
 ) AS s

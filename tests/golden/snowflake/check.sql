@@ -6,5 +6,5 @@ SELECT
 FROM (
     SELECT
         t."id" AS id
-    FROM "items" AS t
+    FROM "ITEMS" AS t
 ) AS r

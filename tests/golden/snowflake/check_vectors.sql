@@ -12,7 +12,7 @@ FROM (
         SELECT
             t."id" AS id,
             t."embedding" AS x
-        FROM "items" AS t
+        FROM "ITEMS" AS t
     ) AS v
     WHERE ARRAY_SIZE(x) = 3
 ) AS r

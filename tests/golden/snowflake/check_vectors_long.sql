@@ -8,7 +8,7 @@ FROM (
         max(CASE WHEN t."dim" = 0 THEN CAST(t."value" AS FLOAT) END) AS x1,
         max(CASE WHEN t."dim" = 1 THEN CAST(t."value" AS FLOAT) END) AS x2,
         max(CASE WHEN t."dim" = 2 THEN CAST(t."value" AS FLOAT) END) AS x3
-    FROM "lake"."users" AS t
+    FROM "LAKE"."USERS" AS t
     GROUP BY t."id"
     HAVING
         count(DISTINCT t."dim") = count(*)

@@ -8,7 +8,7 @@ FROM (
     SELECT
         t."id" AS id,
         CAST(t."n_ratings" AS FLOAT) AS w
-    FROM "items" AS t
+    FROM "ITEMS" AS t
     WHERE
-        (year > 1990)
+        (t.year > 1990)
 ) AS r

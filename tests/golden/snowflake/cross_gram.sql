@@ -31,10 +31,10 @@ FROM (
                     t."id" AS id,
                     t."embedding" AS x,
                     CAST(t."n_ratings" AS FLOAT) AS w
-                FROM "items" AS t
+                FROM "ITEMS" AS t
                 WHERE
-                    (year > 1990)
-                    AND (n_ratings >= 20)
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
             ) AS v
         ) AS x
         JOIN (
@@ -47,7 +47,7 @@ FROM (
                 SELECT
                     t."id" AS id,
                     t."embedding" AS x
-                FROM "yesterday"."items" AS t
+                FROM "YESTERDAY"."ITEMS" AS t
             ) AS v
         ) AS y USING (id)
     ) AS g

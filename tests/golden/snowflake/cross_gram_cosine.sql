@@ -45,7 +45,7 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "items" AS t
+                            FROM "ITEMS" AS t
                         ) AS v
                     ) AS m
                 ) AS q
@@ -71,7 +71,7 @@ FROM (
                         SELECT
                             t."id" AS id,
                             t."embedding" AS x
-                        FROM "yesterday"."items" AS t
+                        FROM "YESTERDAY"."ITEMS" AS t
                     ) AS v
                 ) AS q
             ) AS n

@@ -7,7 +7,7 @@ SELECT
 FROM (
     -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
     SELECT
-        (s1 * p1 + s2 * p2 + s3 * p3)
+        (s1 * y1 + s2 * y2 + s3 * y3)
             / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
     FROM (
         SELECT
@@ -15,11 +15,8 @@ FROM (
             x2 AS s2,
             x3 AS s3,
             y1,
-            y1 AS p1,
             y2,
-            y2 AS p2,
-            y3,
-            y3 AS p3
+            y3
         FROM (
             SELECT
                 run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,
@@ -34,7 +31,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         t."embedding" AS x
-                    FROM "items" AS t
+                    FROM "ITEMS" AS t
                 ) AS v
             ) AS run
             JOIN (
@@ -47,7 +44,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         t."embedding" AS x
-                    FROM "yesterday"."items" AS t
+                    FROM "YESTERDAY"."ITEMS" AS t
                 ) AS v
             ) AS reference USING (id)
         ) AS pairs

@@ -4,7 +4,7 @@ FROM (
     SELECT id
     FROM (
         SELECT t."id" AS id
-        FROM "items" AS t
+        FROM "ITEMS" AS t
     ) AS d
     WHERE id IS NOT NULL
     GROUP BY id

@@ -4,6 +4,6 @@ FROM (
     SELECT
         t."id" AS id,
         ARRAY_SIZE(t."embedding") AS n
-    FROM "items" AS t
+    FROM "ITEMS" AS t
 ) AS r
 WHERE n <> 3

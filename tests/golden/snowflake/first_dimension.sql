@@ -2,7 +2,7 @@
 SELECT first_dimension
 FROM (
     SELECT min(t."dim") AS first_dimension
-    FROM "lake"."users" AS t
+    FROM "LAKE"."USERS" AS t
     GROUP BY t."id"
 ) AS firsts
 GROUP BY first_dimension

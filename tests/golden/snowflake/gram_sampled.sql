@@ -35,7 +35,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         t."embedding" AS x
-                    FROM "items" AS t
+                    FROM "ITEMS" AS t
                     WHERE
                         (MD5(CAST(t."id" AS VARCHAR)) < '0ccccccd')
                 ) AS v

@@ -35,17 +35,17 @@ FROM (
                     SELECT
                         t."id" AS id,
                         t."embedding" AS x
-                    FROM "yesterday"."items" AS t
+                    FROM "YESTERDAY"."ITEMS" AS t
                 ) AS v
             ) AS r
             JOIN (
                 SELECT
                     t."id" AS id,
                     CAST(t."n_ratings" AS FLOAT) AS w
-                FROM "items" AS t
+                FROM "ITEMS" AS t
                 WHERE
-                    (year > 1990)
-                    AND (n_ratings >= 20)
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
             ) AS other USING (id)
         ) AS g
         CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u

@@ -37,18 +37,18 @@ FROM (
                         SELECT
                             t."id" AS id,
                             t."v" AS x
-                        FROM "users" AS t
+                        FROM "USERS" AS t
                     ) AS v
                     WHERE ARRAY_SIZE(x) = 3
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND (x1 - x1) + (x2 - x2) + (x3 - x3) = 0
+                    AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
                     AND id NOT IN (
                         SELECT id
                         FROM (
                             SELECT t."id" AS id
-                            FROM "users" AS t
+                            FROM "USERS" AS t
                         ) AS d
                         WHERE id IS NOT NULL
                         GROUP BY id

@@ -31,7 +31,7 @@ FROM (
                     CAST(t."e0" AS FLOAT) AS x1,
                     CAST(t."e1" AS FLOAT) AS x2,
                     CAST(t."e2" AS FLOAT) AS x3
-                FROM "lake"."items" AS t
+                FROM "LAKE"."ITEMS" AS t
             ) AS r
         ) AS g
         CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u

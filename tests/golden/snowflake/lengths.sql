@@ -7,7 +7,7 @@ FROM (
     SELECT
         t."id" AS id,
         ARRAY_SIZE(t."embedding") AS n
-    FROM "items" AS t
+    FROM "ITEMS" AS t
 ) AS r
 GROUP BY n
 ORDER BY n

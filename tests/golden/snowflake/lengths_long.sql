@@ -12,7 +12,7 @@ FROM (
                 AND min(t."dim") = 0
             THEN count(*)
         END AS n
-    FROM "lake"."users" AS t
+    FROM "LAKE"."USERS" AS t
     GROUP BY t."id"
 ) AS r
 GROUP BY n

@@ -1,11 +1,11 @@
-CREATE TABLE "t" (
+CREATE TABLE "T" (
     run_id VARCHAR,
     side VARCHAR,
     i integer,
     j integer,
     value FLOAT
 );
-INSERT INTO "t" VALUES
+INSERT INTO "T" VALUES
 ('run', 'items', 1, 1, 0.5E0),
 ('run', 'items', 1, 2, 0.0E0),
 ('run', 'items', 1, 3, 1.0E0),

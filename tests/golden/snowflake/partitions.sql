@@ -3,8 +3,8 @@ SELECT
     CAST(t."day" AS VARCHAR) AS partition_key,
     CAST(max(t."loaded_at") AS VARCHAR) AS version,
     count(*) AS n_rows
-FROM "items" AS t
+FROM "ITEMS" AS t
 WHERE
-    (year > 1990)
+    (t.year > 1990)
 GROUP BY t."day"
 ORDER BY partition_key

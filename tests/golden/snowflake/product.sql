@@ -15,10 +15,10 @@ FROM (
             t."id" AS id,
             t."embedding" AS x,
             CAST(t."n_ratings" AS FLOAT) AS w
-        FROM "items" AS t
+        FROM "ITEMS" AS t
         WHERE
-            (year > 1990)
-            AND (n_ratings >= 20)
+            (t.year > 1990)
+            AND (t.n_ratings >= 20)
     ) AS r
     CROSS JOIN LATERAL FLATTEN(input => r.x) AS u
 ) AS r
@@ -27,8 +27,8 @@ JOIN (
         i,
         j,
         value
-    FROM "sqlstab_transform"
-    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+    FROM "SQLSTAB_TRANSFORM"
+    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
 ) AS m ON m.i = r.i
 GROUP BY
     r.id,

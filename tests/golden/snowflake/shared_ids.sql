@@ -3,13 +3,13 @@ SELECT count(*) AS shared
 FROM (
     SELECT
         t."id" AS id
-    FROM "items" AS t
+    FROM "ITEMS" AS t
     WHERE
-        (year > 1990)
-        AND (n_ratings >= 20)
+        (t.year > 1990)
+        AND (t.n_ratings >= 20)
 ) AS run
 WHERE id IN (
     SELECT
         t."id" AS id
-    FROM "yesterday"."items" AS t
+    FROM "YESTERDAY"."ITEMS" AS t
 )

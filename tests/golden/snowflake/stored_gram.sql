@@ -4,7 +4,7 @@ SELECT
     j,
     sum(value) AS value,
     sum(n_rows) AS n_rows
-FROM "lake"."grams" AS g
+FROM "LAKE"."GRAMS" AS g
 WHERE
     source = 's'
     AND (

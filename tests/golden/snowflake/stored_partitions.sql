@@ -6,12 +6,12 @@ SELECT
     max(g.partition_rows) AS partition_rows,
     max(g.j) AS dimension,
     count(*) AS n_entries
-FROM "lake"."grams" AS g
+FROM "LAKE"."GRAMS" AS g
 JOIN (
     SELECT
         partition_key,
         max(run_id) AS run_id
-    FROM "lake"."grams"
+    FROM "LAKE"."GRAMS"
     WHERE source = 's'
     GROUP BY partition_key
 ) AS newest ON g.partition_key = newest.partition_key AND g.run_id = newest.run_id

@@ -5,11 +5,11 @@ SELECT
 FROM (
     SELECT
         id,
-        transform(array(
-            array(0.5E0, 0.25E0, 0.0E0),
-            array(0.0E0, -1.0E0, 2.0E0),
-            array(1.0E0, 0.0E0, 1E-20)
-        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+        transform(from_json('[
+            [0.5E0, 0.25E0, 0.0E0],
+            [0.0E0, -1.0E0, 2.0E0],
+            [1.0E0, 0.0E0, 1E-20]
+        ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
     FROM (
         SELECT
             t.`id` AS id,

@@ -8,22 +8,12 @@ SELECT
 FROM (
     SELECT
         id,
-        transform((
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM `sqlstab_transform`
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
-                GROUP BY j
-            ) AS matrix_columns
-        ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+        transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
         k1
     FROM (
         SELECT
-            id,
-            transform((
+            q.*,
+            (
                 SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
                 FROM (
                     SELECT
@@ -33,14 +23,41 @@ FROM (
                     WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
                     GROUP BY j
                 ) AS matrix_columns
-            ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
-            k1
+            ) AS matrix
         FROM (
             SELECT
-                t.`item_id` AS id,
-                CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
-                t.`genre` AS k1
-            FROM `lake`.`items` AS t
-        ) AS m
+                id,
+                pinned.x AS x,
+                k1
+            FROM (
+                SELECT
+                    id,
+                    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+                    k1
+                FROM (
+                    SELECT
+                        q.*,
+                        (
+                            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+                            FROM (
+                                SELECT
+                                    j,
+                                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                                FROM `sqlstab_transform`
+                                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+                                GROUP BY j
+                            ) AS matrix_columns
+                        ) AS matrix
+                    FROM (
+                        SELECT
+                            t.`item_id` AS id,
+                            CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+                            t.`genre` AS k1
+                        FROM `lake`.`items` AS t
+                    ) AS q
+                ) AS m
+            ) AS p
+            LATERAL VIEW explode(array(p.x)) pinned AS x
+        ) AS q
     ) AS m
 ) AS s

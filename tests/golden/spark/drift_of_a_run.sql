@@ -18,16 +18,16 @@ FROM (
     FROM (
         SELECT
             x,
-            transform(array(
-                array(0.5E0, 0.25E0),
-                array(0.0E0, -1.0E0),
-                array(1.0E0, 0.0E0)
-            ), c -> aggregate(zip_with(c, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS z,
-            transform(array(
-                array(0.5E0, 0.25E0, 0.0E0),
-                array(0.0E0, -1.0E0, 2.0E0),
-                array(1.0E0, 0.0E0, 1E-20)
-            ), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS s,
+            transform(from_json('[
+                [0.5E0, 0.25E0],
+                [0.0E0, -1.0E0],
+                [1.0E0, 0.0E0]
+            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS z,
+            transform(from_json('[
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS s,
             y,
             concat(y, array(0E0)) AS p
         FROM (

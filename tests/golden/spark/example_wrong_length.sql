@@ -3,7 +3,7 @@ SELECT min(CAST(id AS string)) AS example
 FROM (
     SELECT
         t.`id` AS id,
-        size(t.`embedding`) AS n
+        array_size(t.`embedding`) AS n
     FROM `items` AS t
 ) AS r
 WHERE n <> 3

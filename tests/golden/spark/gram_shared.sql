@@ -59,8 +59,8 @@ FROM (
                             CAST(t.`n_ratings` AS double) AS w
                         FROM `items` AS t
                         WHERE
-                            (year > 1990)
-                            AND (n_ratings >= 20)
+                            (t.year > 1990)
+                            AND (t.n_ratings >= 20)
                     ) AS other USING (id)
                 ) AS v
                 LATERAL VIEW explode(sequence(1, 3, 4)) AS p

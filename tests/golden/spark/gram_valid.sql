@@ -49,18 +49,18 @@ FROM (
                         SELECT
                             id,
                             -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                            x AS x
+                            r.x AS x
                         FROM (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`v` AS array<double>) AS x
                             FROM `users` AS t
-                        ) AS v
+                        ) AS r
                         WHERE
                             id IS NOT NULL
-                            AND size(x) = 3
-                            AND NOT (exists(x, v -> v IS NULL))
-                            AND NOT exists(x, v -> v - v <> 0)
+                            AND array_size(r.x) = 3
+                            AND NOT (exists(r.x, v -> v IS NULL))
+                            AND NOT exists(r.x, v -> v - v <> 0)
                             AND id NOT IN (
                                 SELECT id
                                 FROM (

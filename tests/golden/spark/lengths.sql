@@ -6,7 +6,7 @@ SELECT
 FROM (
     SELECT
         t.`id` AS id,
-        size(t.`embedding`) AS n
+        array_size(t.`embedding`) AS n
     FROM `items` AS t
 ) AS r
 GROUP BY n

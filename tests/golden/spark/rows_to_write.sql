@@ -1,8 +1,8 @@
 -- The vectors of the items.
 SELECT
-    x,
-    id AS `item_id`,
-    k1 AS `genre`
+    r.x AS x,
+    r.id AS `item_id`,
+    r.k1 AS `genre`
 FROM (
     SELECT
         t.`item_id` AS id,

@@ -5,8 +5,8 @@ FROM (
         t.`id` AS id
     FROM `items` AS t
     WHERE
-        (year > 1990)
-        AND (n_ratings >= 20)
+        (t.year > 1990)
+        AND (t.n_ratings >= 20)
 ) AS run
 WHERE id IN (
     SELECT

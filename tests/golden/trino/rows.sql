@@ -1,7 +1,7 @@
 -- The vectors of the items, and their ids: of a share of them, chosen by a hash of the id.
 SELECT
-    x,
-    CASE WHEN lower(to_hex(md5(to_utf8(CAST(id AS varchar))))) < '06666666' THEN id END AS kept
+    r.x AS x,
+    CASE WHEN lower(to_hex(md5(to_utf8(CAST(r.id AS varchar))))) < '06666666' THEN r.id END AS kept
 FROM (
     SELECT
         t."item_id" AS id,

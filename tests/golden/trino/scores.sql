@@ -15,18 +15,18 @@ FROM (
             SELECT
                 id,
                 -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                x AS x
+                r.x AS x
             FROM (
                 SELECT
                     t."id" AS id,
                     CAST(t."v" AS array(double)) AS x
                 FROM "users" AS t
-            ) AS v
+            ) AS r
             WHERE
                 id IS NOT NULL
-                AND cardinality(x) = 3
-                AND NOT (any_match(x, v -> v IS NULL))
-                AND none_match(x, v -> NOT is_finite(v))
+                AND cardinality(r.x) = 3
+                AND NOT (any_match(r.x, v -> v IS NULL))
+                AND none_match(r.x, v -> NOT is_finite(v))
                 AND id NOT IN (
                     SELECT id
                     FROM (
@@ -45,18 +45,18 @@ FROM (
                 SELECT
                     id,
                     -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
-                    x AS x
+                    r.x AS x
                 FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."v" AS array(double)) AS x
                     FROM "users" AS t
-                ) AS v
+                ) AS r
                 WHERE
                     id IS NOT NULL
-                    AND cardinality(x) = 3
-                    AND NOT (any_match(x, v -> v IS NULL))
-                    AND none_match(x, v -> NOT is_finite(v))
+                    AND cardinality(r.x) = 3
+                    AND NOT (any_match(r.x, v -> v IS NULL))
+                    AND none_match(r.x, v -> NOT is_finite(v))
                     AND id NOT IN (
                         SELECT id
                         FROM (

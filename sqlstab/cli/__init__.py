@@ -1,0 +1,65 @@
+"""The command line: a thin layer on the Python API."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from sqlstab import __version__
+from sqlstab.cli import apply as _apply
+from sqlstab.cli import plan as _plan
+from sqlstab.cli import render as _render
+from sqlstab.cli import run as _run
+from sqlstab.cli import sums as _sums
+from sqlstab.errors import EngineError, SqlstabError
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data.",
+)
+@click.version_option(__version__, prog_name="sqlstab")
+def cli() -> None:
+    """Keep the vectors of a retrained recommender where they were.
+
+    Each training of a recommender model puts its user and item vectors into a new, rotated space.
+    sqlstab turns today's vectors into yesterday's space, so that whatever uses them as features, or
+    keeps them in an index, goes on working. No score changes: every user-item dot product stays
+    what it was.
+
+    Start with: sqlstab demo
+    """
+
+
+for _command in (
+    _run.run,
+    _run.demo,
+    _plan.plan,
+    _sums.gram,
+    _sums.solve,
+    _apply.apply,
+    _render.render,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """The `sqlstab` command."""
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing was replaced.", err=True)
+        sys.exit(130)
+    except SqlstabError as error:
+        click.echo(f"Error: {error}", err=True)
+        if isinstance(error, EngineError) and error.statement:
+            click.echo(f"The statement was:\n{_shortened(error.statement)}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _shortened(statement: str, most: int = 2000) -> str:
+    return statement if len(statement) <= most else statement[:most] + "\n... (cut)"

@@ -1,0 +1,96 @@
+"""What the terminal shows: progress and warnings on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from sqlstab.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
+    from sqlstab.progress import Progress
+
+
+def new_console(*, stderr: bool = False) -> Console:
+    """A console for results, or for what is said beside them."""
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        # Nothing to fit into: a log or a pipe gets whole lines.
+        console.width = 160
+    return console
+
+
+def log_to(console: Console, given: dict[str, Any]) -> None:
+    """Show what is logged, as much of it as --quiet, --verbose and --show-sql ask for."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
+            prefix = "Warning: " if record.levelno == logging.WARNING else ""
+            console.print(Text(prefix + record.getMessage(), style=style))
+
+    logger = logging.getLogger("sqlstab")
+    logger.handlers = [Handler()]
+    logger.propagate = False
+    level = logging.ERROR if given.get("quiet") else logging.WARNING
+    logger.setLevel(logging.INFO if given.get("verbose") else level)
+    logging.getLogger("sqlstab.sql").setLevel(logging.DEBUG if given.get("show_sql") else level)
+
+
+def progress_on(console: Console, quiet: bool) -> Progress:
+    """Bars on a terminal, lines elsewhere, nothing where it shall be quiet."""
+    if quiet:
+        return Silent()
+    return _Bars(console) if console.is_terminal else _Lines(console)
+
+
+class _Lines:
+    """One plain line for a step: for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[_Lines]:
+        self._console.print(title)
+        yield self
+
+    def done(self, fraction: float) -> None:
+        pass
+
+
+class _Bars:
+    """A bar for the step under way; it goes when the step is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[_Bar]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+        )
+        with RichProgress(*columns, console=self._console, transient=True) as bars:
+            yield _Bar(bars, bars.add_task(title, total=1.0))
+
+
+class _Bar:
+    def __init__(self, bars: RichProgress, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+
+    def done(self, fraction: float) -> None:
+        self._bars.update(self._task, completed=min(fraction, 1.0))

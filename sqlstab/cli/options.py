@@ -1,0 +1,518 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES, Options
+from sqlstab.engines import connect
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import UsageError
+from sqlstab.project import EngineSettings, SecretUrl, redacted
+from sqlstab.tables import LAYOUTS, SIDES, EmbeddingTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlstab.engines import Engine
+    from sqlstab.tables import Side
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+ENGINE_VARIABLE = "SQLSTAB_ENGINE"
+
+TABLES: dict[str, dict[str, Any]] = {
+    "users": {
+        "metavar": "TABLE",
+        "help": "The user vectors: a table or view; on DuckDB also a Parquet or CSV file, a glob "
+        "or a URL.",
+    },
+    "items": {"metavar": "TABLE", "help": "The item vectors, likewise."},
+}
+
+_SQL_CONDITION: dict[str, dict[str, Any]] = {
+    "filter": {
+        "metavar": "CONDITION",
+        "help": "Only rows that meet this SQL condition take part at all.",
+    },
+}
+_ANCHORS: dict[str, dict[str, Any]] = {
+    "anchor-filter": {
+        "metavar": "CONDITION",
+        "help": "Only rows that meet this SQL condition take part in the alignment, as in "
+        "'ratings > 20'; all are written.",
+    },
+    "weight": {
+        "metavar": "COLUMN",
+        "help": "How much a row counts in the alignment: a number from 0 on, never NULL.",
+    },
+}
+_KEEP: dict[str, dict[str, Any]] = {
+    "keep": {
+        "metavar": "COLUMNS",
+        "multiple": True,
+        "help": "Further columns to copy into the stable table, with commas between; may be given "
+        "again for more.",
+    },
+}
+
+# Options of a table that exist for both at once, for the users and for the items. Columns that are
+# not named are found from those of the table.
+FOUND: dict[str, dict[str, Any]] = {
+    "id": {
+        "metavar": "COLUMN",
+        "help": "The id column. Default: id, user_id or item_id, or the only column that ends in "
+        "_id or _key.",
+    },
+    "vector": {
+        "metavar": "COLUMNS",
+        "help": "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
+        "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
+    },
+    "layout": {
+        "type": click.Choice(LAYOUTS),
+        "help": "How vectors stand in the table: one column per dimension, one array column, or "
+        "one row per dimension. Default: found from the columns.",
+    },
+    **_SQL_CONDITION,
+}
+FOUND_ANCHORS = {**FOUND, **_ANCHORS}
+FOUND_KEEP = {**FOUND, **_KEEP}
+FOUND_ALL = {**FOUND_ANCHORS, **_KEEP}
+
+# The same where nobody looks at the table.
+NAMED: dict[str, dict[str, Any]] = {
+    "id": {"metavar": "COLUMN", "help": "The id column. Default: id."},
+    "vector": {
+        "metavar": "COLUMNS",
+        "help": "The vector: an array column, a range (e0..e63), a prefix (e*), a list (a,b,c), or "
+        "dimension,value in the long layout. Default: embedding, e0..eN, or dim,value.",
+    },
+    "layout": {
+        "type": click.Choice(LAYOUTS),
+        "help": "How vectors stand in the table: one column per dimension, one array column, or "
+        "one row per dimension. Default: array; wide if --vector names several columns.",
+    },
+    "element": {
+        "type": click.Choice(OUTPUT_TYPES),
+        "help": "The type of a component: 4-byte or 8-byte numbers. Default: float.",
+    },
+    "native": {
+        "is_flag": True,
+        "default": None,
+        "help": "The array column has the engine's own vector type: pgvector's, or Snowflake's "
+        "VECTOR.",
+    },
+    "first": {
+        "type": int,
+        "metavar": "N",
+        "help": "The number of the first dimension in the long layout. Default: 0.",
+    },
+    **_SQL_CONDITION,
+}
+UNSEEN = {name: NAMED[name] for name in ("element", "native", "first")}
+NAMED_ANCHORS = {**NAMED, **_ANCHORS}
+NAMED_KEEP = {**NAMED, **_KEEP}
+# A stable table of the reference.
+REFERENCE: dict[str, dict[str, Any]] = {
+    "reference": {
+        "metavar": "TABLE",
+        "help": "The reference's stable table.",
+    },
+    "reference-id": {
+        "metavar": "COLUMN",
+        "help": "Its id column. Default: as in the run's table.",
+    },
+    "reference-vector": {
+        "metavar": "COLUMNS",
+        "help": "Its vector. Default: as in the run's table, with as many columns as it has "
+        "dimensions.",
+    },
+    "reference-layout": {
+        "type": click.Choice(LAYOUTS),
+        "help": "Its layout. Default: as in the run's table.",
+    },
+    "reference-element": {
+        "type": click.Choice(OUTPUT_TYPES),
+        "help": "Its type of a component. Default: as in the run's table.",
+    },
+}
+
+
+def for_tables(
+    options: Mapping[str, Mapping[str, Any]], *, single: bool = True
+) -> Callable[[Command], Command]:
+    """Options of a table, each once for both tables and once for each.
+
+    Args:
+        options: The options and their settings.
+        single: Whether there is one for both.
+    """
+
+    def decorate(command: Command) -> Command:
+        for name, settings in reversed(list(options.items())):
+            text = settings["help"]
+            for side in ("items", "users"):
+                about = f"--{name} of the {side} only." if single else f"Of the {side}: {text}"
+                command = click.option(f"--{side}-{name}", **{**settings, "help": about})(command)
+            if single:
+                command = click.option(f"--{name}", **settings)(command)
+        return command
+
+    return decorate
+
+
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in this order in the help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def tables(*, required: bool = False) -> Callable[[Command], Command]:
+    """--users and --items."""
+    return all_of(
+        *(
+            click.option(f"--{name}", required=required, **settings)
+            for name, settings in TABLES.items()
+        )
+    )
+
+
+engine = all_of(
+    click.option(
+        "--database",
+        metavar="FILE",
+        help="A DuckDB database file; --users and --items may then name tables or views in it. It "
+        "is opened for reading only, unless tables are to be written.",
+    ),
+    click.option(
+        "--engine",
+        envvar=ENGINE_VARIABLE,
+        metavar="URL",
+        help="The database that holds the tables: a SQLAlchemy URL, as in "
+        "postgresql+psycopg://host/name, or spark for the Spark session of this installation. "
+        f"Better set in the environment variable {ENGINE_VARIABLE} if it has a password in it; it "
+        "is never shown. Default: DuckDB, here.",
+    ),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="DuckDB's threads. Default: all cores.",
+    ),
+    click.option(
+        "--memory-limit",
+        metavar="SIZE",
+        help="How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB.",
+    ),
+)
+
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only, beside the result.")
+display = all_of(
+    quiet,
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took."
+    ),
+    click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs."),
+)
+
+strategy = click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="auto",
+    show_default=True,
+    help="sql computes everything in SQL; arrow streams rows through BLAS, which is faster, on "
+    "DuckDB. The results agree. auto takes the faster one.",
+)
+on_invalid = click.option(
+    "--on-invalid",
+    type=click.Choice(ON_INVALID),
+    default="error",
+    show_default=True,
+    help="What to do about NULL or duplicate ids and broken vectors: stop, or leave them out (of a "
+    "duplicate id all rows).",
+)
+output_layout = click.option(
+    "--output-layout",
+    type=click.Choice(LAYOUTS),
+    help="One column per dimension, one array column, or one row per dimension. Default: as the "
+    "input.",
+)
+output_type = click.option(
+    "--output-type",
+    type=click.Choice(OUTPUT_TYPES),
+    help="Type of a number. Default: as the input.",
+)
+anchor = click.option(
+    "--anchor",
+    default="items",
+    show_default=True,
+    metavar="SIDE",
+    help="Which ids hold the space in place: items, users, both, or weights such as "
+    "items=1,users=0.1.",
+)
+sampling = all_of(
+    click.option(
+        "--sample",
+        metavar="SHARE",
+        help="Fit on such a share of the rows only, as in 5% or 0.05, chosen by a hash of the id. "
+        "All rows are written, and scores stay exact.",
+    ),
+    click.option(
+        "--partition-by",
+        metavar="COLUMN",
+        help="A column that both tables are partitioned by. The Gram matrix of each partition is "
+        "kept in --grams, and later runs scan only what is new or has changed.",
+    ),
+    click.option(
+        "--partition-version",
+        metavar="COLUMN",
+        help="A column that grows when rows of a partition change, such as a time of loading. "
+        "Without it a partition has changed when its number of rows has.",
+    ),
+    click.option(
+        "--grams",
+        metavar="TABLE",
+        help="Where the Gram matrices of partitions are kept: a table, on files a Parquet file.",
+    ),
+)
+run_options = all_of(
+    anchor,
+    click.option(
+        "--cosine", is_flag=True, help="Align directions only: each anchor counts as a unit vector."
+    ),
+    click.option(
+        "--rank",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Keep the N most important dimensions only. Scores are then approximate. With a "
+        "reference the vectors have the columns of its space all the same.",
+    ),
+    click.option(
+        "--refine",
+        type=click.Choice(REFINE),
+        default="auto",
+        show_default=True,
+        help="A second or third scan for full accuracy where vector columns are nearly dependent.",
+    ),
+    strategy,
+    on_invalid,
+    sampling,
+    output_layout,
+    output_type,
+)
+outputs = all_of(
+    click.option(
+        "--users-out",
+        metavar="TABLE",
+        help="The table to write the users' stable vectors to, instead of a file in --out; an "
+        "existing one is replaced at the end.",
+    ),
+    click.option("--items-out", metavar="TABLE", help="The same for the items."),
+    click.option(
+        "--transform-table",
+        metavar="TABLE",
+        help="A table (run_id, side, i, j, value) to add the two maps to; made if there is none.",
+    ),
+)
+config = all_of(
+    click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="A project file that says it all; no other options are then allowed but --var and "
+        "those about what is printed.",
+    ),
+    click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="The value of a variable {NAME} in the project file; once for each.",
+    ),
+)
+
+
+def chosen_options(given: Mapping[str, Any]) -> Options:
+    """The options of a run; those that a command has not keep their defaults."""
+    names = (
+        "anchor cosine rank refine strategy on_invalid output_layout output_type sample "
+        "partition_by partition_version grams"
+    )
+    return Options(**{name: given[name] for name in names.split() if name in given})
+
+
+def of_side(given: Mapping[str, Any], side: Side, name: str) -> Any:
+    """The value of a table's option: that for its side, else that for both."""
+    own = given.get(f"{side}_{name}")
+    return given.get(name) if own is None or own == () else own
+
+
+def embedding_table(given: Mapping[str, Any], side: Side) -> EmbeddingTable:
+    """What the options say of a side's table."""
+    names = ("id", "vector", "layout", "filter", "anchor_filter", "weight")
+    return EmbeddingTable(
+        given[side],
+        keep=column_list(of_side(given, side, "keep") or ()),
+        **{name: of_side(given, side, name) for name in names},
+    )
+
+
+def column_list(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns from lists with commas between."""
+    names = (name.strip() for part in given for name in part.split(","))
+    return tuple(name for name in names if name)
+
+
+def given_sides(given: Mapping[str, Any]) -> list[Side]:
+    """The sides that a table is named for.
+
+    Raises:
+        UsageError: There is none.
+    """
+    sides = [side for side in SIDES if given[side]]
+    if not sides:
+        raise UsageError("Name a table with --users or --items, or both.")
+    return sides
+
+
+def required(context: click.Context, given: Mapping[str, Any], *names: str) -> None:
+    """Options that are required where no project file stands for them.
+
+    Raises:
+        MissingParameter: One is not given.
+    """
+    for parameter in context.command.params:
+        if parameter.name in names and given[parameter.name] is None:
+            raise click.MissingParameter(ctx=context, param=parameter)
+
+
+def alone(context: click.Context, name: str, *allowed: str) -> None:
+    """Refuse an option beside others that it stands for.
+
+    Raises:
+        UsageError: Another option than those allowed is on the command line.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is ParameterSource.COMMANDLINE and parameter.name not in (name, *allowed):
+            raise UsageError(
+                f"{parameter.opts[-1]} cannot be given with --{name}: the file says it all. Write "
+                "it there, with a variable {NAME} and --var where it changes from run to run."
+            )
+
+
+def variables(given: tuple[str, ...]) -> dict[str, str]:
+    """The variables from --var.
+
+    Raises:
+        UsageError: One is not of the form NAME=VALUE, or is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise UsageError(f"--var {text}: write a name and a value, as in --var day=2026-11-24.")
+        if name.strip() in found:
+            raise UsageError(f"--var {name.strip()} is given twice.")
+        found[name.strip()] = value
+    return found
+
+
+def engine_settings(context: click.Context, given: Mapping[str, Any]) -> EngineSettings:
+    """What the options say of the engine.
+
+    Raises:
+        UsageError: They contradict each other, or the engine cannot be meant.
+    """
+    url, database = given["engine"], given["database"]
+    if database and url:
+        if context.get_parameter_source("engine") is ParameterSource.COMMANDLINE:
+            raise UsageError("--engine and --database each name an engine; leave one out.")
+        url = None
+    for name in ("threads", "memory_limit"):
+        if given[name] is not None and url:
+            raise UsageError(f"--{name.replace('_', '-')} is for DuckDB only.")
+    if url and url != "spark" and "://" not in url:
+        # It is not repeated: it may be a secret.
+        raise UsageError(
+            "--engine is a SQLAlchemy URL, as in postgresql+psycopg://user:password@host/name, or "
+            "spark; for a DuckDB database file there is --database."
+        )
+    return EngineSettings(
+        url=SecretUrl(url, redacted(url)) if url and url != "spark" else None,
+        kind="spark" if url == "spark" else None,
+        database=database,
+        threads=given["threads"],
+        memory_limit=given["memory_limit"],
+    )
+
+
+def check_home(settings: EngineSettings) -> None:
+    """Tables can be written to a database only.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not (settings.url or settings.kind or settings.database):
+        raise UsageError("A table needs a database: name it with --database or --engine.")
+
+
+@contextmanager
+def opened(settings: EngineSettings, *, writes_tables: bool) -> Iterator[Engine]:
+    """The engine, for as long as the context lasts.
+
+    Args:
+        settings: Which one.
+        writes_tables: Whether tables will be written: a database file is opened for that.
+
+    Raises:
+        UsageError: It is not installed, or there is none to write tables to.
+        EngineError: It cannot be reached.
+    """
+    if writes_tables:
+        check_home(settings)
+    if settings.kind == "spark":
+        with _spark_session() as session, connect(session, writes_tables=writes_tables) as spark:
+            yield spark
+    elif settings.url:
+        with connect(settings.url.reveal(), writes_tables=writes_tables) as database:
+            yield database
+    else:
+        duckdb = DuckDBEngine(
+            settings.database,
+            read_only=not writes_tables,
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
+        )
+        try:
+            yield duckdb
+        finally:
+            duckdb.close()
+
+
+@contextmanager
+def _spark_session() -> Iterator[Any]:
+    """A Spark session; stopped at the end, unless it had been started before."""
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("Spark is not installed here: pip install 'sqlstab[spark]'.") from error
+    before = SparkSession.getActiveSession()
+    # The tables are those of the Hive metastore, which a session does not see by itself.
+    session = SparkSession.builder.appName("sqlstab").enableHiveSupport().getOrCreate()
+    try:
+        yield session
+    finally:
+        if before is None:
+            session.stop()

@@ -1,0 +1,484 @@
+"""`sqlstab render`: the statements, for whoever runs them; nothing is connected to."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sqlstab import sql
+from sqlstab.cli import options
+from sqlstab.declared import declared, declared_reference
+from sqlstab.dialects import DIALECTS, dialect
+from sqlstab.errors import UsageError
+from sqlstab.staged import scratch_name
+from sqlstab.tables import EmbeddingTable, stable_table
+from sqlstab.transform import SCORE_ERROR, Transform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.tables import Side, StableTable, VectorTable
+
+_OTHER: dict[Side, Side] = {"users": "items", "items": "users"}
+
+
+@click.group(short_help="Print the SQL of a step; connects to nothing.")
+def render() -> None:
+    """Print the SQL of a step, for any client of the database; nothing is connected to.
+
+    Since nobody looks at the tables, their columns are named by options. Each statement ends in a
+    semicolon. The whole job, a first run and then the next ones:
+
+    \b
+      sqlstab render gram ...       | a client of the database > gram.csv
+      sqlstab render cross-gram ... | a client of the database > cross.csv
+      sqlstab solve --gram gram.csv --cross cross.csv --reference monday.json --out tuesday.json
+      sqlstab render apply --transform tuesday.json ... | a client of the database
+    """  # noqa: D301 - click reads the backspace
+
+
+_dialect = click.option(
+    "--dialect",
+    "dialect_name",
+    required=True,
+    type=click.Choice(list(DIALECTS)),
+    help="The SQL to write.",
+)
+
+
+def _dimension(
+    text: str, name: str = "--dimension"
+) -> Callable[[options.Command], options.Command]:
+    return click.option(name, type=click.IntRange(min=1), metavar="E", help=text)
+
+
+_raw_dimension = _dimension(
+    "Components of a vector. Needed, unless --vector names a column for each."
+)
+_reference_options = options.all_of(
+    options.for_tables(options.REFERENCE),
+    _dimension(
+        "Components of a stable vector of the reference. Default: E.", "--reference-dimension"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A table that is named by options, and how many components its vectors have."""
+
+    table: VectorTable
+    dimension: int
+
+
+def _source(given: dict[str, Any], side: Side, dimension: int | None) -> _Source:
+    """The table of a side.
+
+    Args:
+        given: The options.
+        side: The side.
+        dimension: Components of a vector, if they are known from elsewhere.
+    """
+    dialect_ = dialect(given["dialect_name"])
+    table = declared(
+        options.embedding_table(given, side),
+        side,
+        dimension,
+        dialect_,
+        element=options.of_side(given, side, "element") or "float",
+        native=bool(options.of_side(given, side, "native")),
+        first=options.of_side(given, side, "first") or 0,
+    )
+    if dimension is None and table.layout != "wide":
+        raise UsageError(
+            f"{side} table {table.relation}: how many components has a vector? Say it with "
+            "--dimension."
+        )
+    return _Source(table, dimension or len(table.vector))
+
+
+def _sources(given: dict[str, Any]) -> list[_Source]:
+    return [_source(given, side, given["dimension"]) for side in options.given_sides(given)]
+
+
+def _reference(given: dict[str, Any], source: _Source) -> _Source:
+    """The reference's stable table of a side."""
+    side = source.table.side
+    relation = options.of_side(given, side, "reference")
+    if relation is None:
+        raise UsageError(f"Name the reference's stable {side} table with --{side}-reference.")
+    dimension = given["reference_dimension"] or source.dimension
+    stable = EmbeddingTable(
+        relation,
+        id=options.of_side(given, side, "reference_id"),
+        vector=options.of_side(given, side, "reference_vector"),
+        layout=options.of_side(given, side, "reference_layout"),
+    )
+    element = options.of_side(given, side, "reference_element") or source.table.element
+    table = declared_reference(
+        source.table, stable, dimension, element, dialect(given["dialect_name"])
+    )
+    return _Source(table, dimension)
+
+
+def _both_references(given: dict[str, Any]) -> None:
+    if given["users"] and given["items"] and given["reference"]:
+        raise UsageError(
+            "--reference names one table; for both sides there are --users-reference and "
+            "--items-reference."
+        )
+
+
+def _show(statements: list[str], dialect_: Dialect, remedy: str) -> None:
+    """Print statements, if the engine takes them.
+
+    Args:
+        statements: The statements.
+        dialect_: Their dialect.
+        remedy: What helps where one is too long.
+    """
+    for statement in statements:
+        if not dialect_.takes(statement):
+            raise UsageError(
+                f"This statement has {len(statement.encode()):,} bytes; {dialect_.name} takes "
+                f"{dialect_.longest_statement:,}. {remedy}"
+            )
+    for setting in dialect_.before:
+        click.echo(f"-- Faster in a transaction that begins with: {setting};")
+    for statement in statements:
+        click.echo(f"{statement.strip()};\n")
+
+
+def _show_sums(statements: list[str], dialect_: Dialect) -> None:
+    """Print statements of sums: one, if the engine takes it."""
+    if len(statements) > 1:
+        united = sql.union(statements, dialect_)
+        if dialect_.takes(united):
+            statements = [united]
+    _show(
+        statements,
+        dialect_,
+        "Split the vector's columns over several views, or compute with sqlstab run.",
+    )
+
+
+@render.command(short_help="The sums of products of each table's components.")
+@_dialect
+@options.tables()
+@_raw_dimension
+@options.for_tables(options.NAMED)
+def gram(**given: Any) -> None:
+    """The Gram matrices: all sums of products of two components over the rows of each table.
+
+    The result has rows (side, i, j, value, n_rows) for i <= j. One statement has all of it, if the
+    engine takes one so long; else there are several, whose results belong together. Give it to
+    sqlstab solve as CSV or JSON.
+
+    \b
+      sqlstab render gram --dialect postgres --users u --items i --dimension 64 |
+        psql -q --csv | sqlstab solve
+    """  # noqa: D301 - click reads the backspace
+    dialect_ = dialect(given["dialect_name"])
+    _show_sums(
+        [
+            statement
+            for source in _sources(given)
+            for statement in sql.gram(source.table, source.dimension, dialect_)
+        ],
+        dialect_,
+    )
+
+
+@render.command("cross-gram", short_help="The sums of products with the reference's components.")
+@_dialect
+@options.tables()
+@_raw_dimension
+@options.for_tables(options.NAMED_ANCHORS)
+@_reference_options
+def cross_gram(**given: Any) -> None:
+    """The cross Gram matrices: sums of products of this run's and the reference's components.
+
+    Over the ids that both have. The result has rows (side, i, j, value, n_rows): i counts this
+    run's raw components, j the stable ones of the reference. Name the side that holds the space in
+    place: --items and --items-reference, or users, or both.
+    """
+    _both_references(given)
+    dialect_ = dialect(given["dialect_name"])
+    statements = []
+    for source in _sources(given):
+        reference = _reference(given, source)
+        statements += sql.cross_gram(
+            source.table, reference.table, source.dimension, reference.dimension, dialect_
+        )
+    _show_sums(statements, dialect_)
+
+
+@render.command(short_help="What can be wrong with the tables.")
+@_dialect
+@options.tables()
+@_raw_dimension
+@options.for_tables(options.NAMED_ANCHORS)
+@_reference_options
+def check(**given: Any) -> None:
+    """What can be wrong with the tables: a statement for each question, with a comment.
+
+    Sums go wrong without a word where an id stands twice, a vector is NULL or of another length, or
+    a component is NaN. All counts but n_rows should be zero. With a reference: how many ids it
+    shares.
+    """
+    _both_references(given)
+    dialect_ = dialect(given["dialect_name"])
+    statements = []
+    for source in _sources(given):
+        table = source.table
+        statements.append(sql.check(table, dialect_))
+        if table.layout != "wide":
+            statements.append(sql.lengths(table, dialect_))
+        statements.append(sql.check_vectors(table, source.dimension, dialect_))
+        if options.of_side(given, table.side, "reference"):
+            reference = _reference(given, source).table
+            statements.append(sql.shared_ids(table, reference, dialect_, anchor=True))
+    _show(statements, dialect_, "Check each table by itself.")
+
+
+_transform_options = options.all_of(
+    click.option(
+        "--transform",
+        metavar="FILE",
+        help="The transform: what sqlstab solve wrote, a run directory, or - for standard input. "
+        "Its numbers stand in the statement.",
+    ),
+    click.option(
+        "--transform-table",
+        metavar="TABLE",
+        help="A table (run_id, side, i, j, value) that holds transforms, instead. The text of the "
+        "statement is then the same for each run: the newest one counts, whose run_id sorts last.",
+    ),
+    click.option(
+        "--run-id", metavar="ID", help="The run to take from --transform-table. Default: the last."
+    ),
+)
+_into_options = options.all_of(
+    options.for_tables(
+        {
+            "into": {
+                "metavar": "TABLE",
+                "help": "Make a table of the result; for DuckDB also a Parquet file. Default: a "
+                "query.",
+            }
+        }
+    ),
+    click.option(
+        "--replace",
+        is_flag=True,
+        help="Replace an existing table: the new one is written beside it, and then takes its "
+        "name.",
+    ),
+)
+_product_options = options.all_of(
+    _transform_options,
+    _dimension("Components of a raw vector; with --transform-table only."),
+    _dimension("Components of a stable vector. Default: as a raw one.", "--stable-dimension"),
+    _into_options,
+    options.for_tables(options.NAMED_KEEP),
+    options.output_layout,
+    options.output_type,
+)
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """The maps to write into statements: constants, or entries of a table."""
+
+    transform: Transform | None
+    table: str | None
+    run_id: str | None
+    raw_dimension: int
+    stable_dimension: int
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> _Maps:
+        """What the options name.
+
+        Raises:
+            UsageError: Both or none are named, or dimensions are missing or wrong.
+            DataError: The file is no transform.
+        """
+        file, table = given["transform"], given["transform_table"]
+        if bool(file) == bool(table):
+            raise UsageError("Name the maps with --transform or --transform-table: one of them.")
+        raw, stable = given["dimension"], given["stable_dimension"]
+        if table:
+            if raw is None:
+                raise UsageError(
+                    "How many components has a raw vector? Say it with --dimension: nobody looks "
+                    f"into {table}."
+                )
+            return cls(None, table, given["run_id"], raw, stable or raw)
+        if given["run_id"]:
+            raise UsageError("--run-id is of use with --transform-table only.")
+        transform = read_transform(file)
+        for name, wanted, found in (
+            ("--dimension", raw, transform.raw_dimension),
+            ("--stable-dimension", stable, transform.dimension),
+        ):
+            if wanted not in (None, found):
+                raise UsageError(
+                    f"{name} is {wanted}, but that of the transform {file} is {found}."
+                )
+        return cls(transform, None, None, transform.raw_dimension, transform.dimension)
+
+    def forward(self, source: _Source, output: StableTable, dialect_: Dialect) -> str:
+        """Raw vectors to stable ones."""
+        side = source.table.side
+        if self.transform:
+            steps = self.transform.steps(side, SCORE_ERROR[output.element])
+            return sql.apply(source.table, steps, output, dialect_)
+        held = sql.MatrixTable(
+            self.table or "", side, self.raw_dimension, self.stable_dimension, self.run_id
+        )
+        return sql.apply_from_table(source.table, [held], output, dialect_)
+
+    def backward(self, source: _Source, output: StableTable, dialect_: Dialect) -> str:
+        """Stable vectors to raw ones."""
+        side = source.table.side
+        if self.transform:
+            if not getattr(self.transform, side).invertible:
+                click.echo(
+                    f"Warning: {side}: this transform gives raw vectors back approximately only: "
+                    "some directions get no score from the other side, or a rank was requested.",
+                    err=True,
+                )
+            steps = self.transform.inverse_steps(side, SCORE_ERROR[output.element])
+            return sql.apply(source.table, steps, output, dialect_)
+        # T M_T Omega (M_W Omega)' = T: the inverse is the transpose of the other side's map.
+        held = sql.MatrixTable(
+            self.table or "",
+            _OTHER[side],
+            self.stable_dimension,
+            self.raw_dimension,
+            self.run_id,
+            transposed=True,
+        )
+        return sql.apply_from_table(source.table, [held], output, dialect_)
+
+
+def read_transform(name: str) -> Transform:
+    """A transform from a file, a run directory, or standard input.
+
+    Raises:
+        DataError: It is none.
+    """
+    if name == "-":
+        return Transform.from_json(sys.stdin.read(), "standard input")
+    return Transform.load(name)
+
+
+def _products(
+    given: dict[str, Any],
+    dimensions: tuple[int, int],
+    statement: Callable[[_Source, StableTable, Dialect], str],
+) -> None:
+    """Print the statements that multiply vectors.
+
+    Args:
+        given: The options.
+        dimensions: Components of a vector before and after.
+        statement: Makes one.
+    """
+    sides = options.given_sides(given)
+    if given["into"] and len(sides) > 1:
+        raise UsageError("--into names one table; for two there are --users-into and --items-into.")
+    dialect_ = dialect(given["dialect_name"])
+    statements = []
+    for side in sides:
+        source = _source(given, side, dimensions[0])
+        output = stable_table(
+            source.table, dimensions[1], given["output_layout"], given["output_type"]
+        )
+        query = statement(source, output, dialect_)
+        into = options.of_side(given, side, "into")
+        if given["replace"] and not into:
+            raise UsageError("--replace is of use with --into only.")
+        if into:
+            statements += _written(query, into, side, dialect_, replace=given["replace"])
+        else:
+            statements.append(query)
+    _show(
+        statements,
+        dialect_,
+        "Keep the maps in a table and render with --transform-table: the text is then short.",
+    )
+
+
+def _written(query: str, into: str, side: Side, dialect_: Dialect, *, replace: bool) -> list[str]:
+    """Statements that make a table, or a file, of a query's rows."""
+    if dialect_.reads_files and sql.file_reader(into):
+        return [f"COPY (\n{query}) TO {sql.string(into, dialect_)} (FORMAT parquet)"]
+    if not replace:
+        return [sql.create_table(into, query, dialect_)]
+    staged = scratch_name(into, f"staged_{side}", dialect_)
+    statements = [
+        sql.drop_table(staged, dialect_),
+        sql.create_table(staged, query, dialect_),
+        sql.drop_table(into, dialect_),
+        *sql.replace_table(staged, into, dialect_, exists=False),
+    ]
+    return ["BEGIN", *statements, "COMMIT"] if dialect_.transactions else statements
+
+
+@render.command(short_help="The stable vectors.")
+@_dialect
+@options.tables()
+@_product_options
+def apply(**given: Any) -> None:
+    """The stable vectors of a table: each raw vector times the transform.
+
+    With --transform-table the text does not change from run to run, so that it can be a scheduled
+    query or a view: each time it takes the newest transform.
+
+    \b
+      sqlstab render apply --dialect postgres --transform tuesday.json \\
+        --items items --into stable_items --replace | psql -q
+    """  # noqa: D301 - click reads the backspace
+    maps = _Maps.of(given)
+    _products(given, (maps.raw_dimension, maps.stable_dimension), maps.forward)
+
+
+@render.command(short_help="The raw vectors again, from the stable ones.")
+@_dialect
+@options.tables()
+@_product_options
+def inverse(**given: Any) -> None:
+    """The raw vectors of a stable table: the way back of apply.
+
+    --users and --items name stable tables here; the other options of tables are about these.
+    """
+    maps = _Maps.of(given)
+    _products(given, (maps.stable_dimension, maps.raw_dimension), maps.backward)
+
+
+@render.command(short_help="How far vectors of the same id have moved.")
+@_dialect
+@options.tables()
+@_dimension("Components of a stable vector. Needed, unless --vector names a column for each.")
+@options.for_tables(options.NAMED)
+@_reference_options
+def drift(**given: Any) -> None:
+    """Cosines of the same id in two stable tables: their mean, tenth percentile and median.
+
+    --users and --items name stable tables of one run, --users-reference and --items-reference those
+    of another.
+    """
+    _both_references(given)
+    dialect_ = dialect(given["dialect_name"])
+    statements = []
+    for source in _sources(given):
+        reference = _reference(given, source)
+        dimensions = source.dimension, reference.dimension
+        statements.append(sql.drift(source.table, reference.table, dimensions, dialect_))
+    _show(statements, dialect_, "Compare tables in the array or the long layout.")

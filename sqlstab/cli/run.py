@@ -1,0 +1,182 @@
+"""`sqlstab run` and `sqlstab demo`: a whole run, and what it is good for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from sqlstab.cli import options
+from sqlstab.cli.console import log_to, new_console, progress_on
+from sqlstab.project import Project
+from sqlstab.runs import file_name
+from sqlstab.sql import file_reader
+from sqlstab.stabilize import stabilize
+from sqlstab.tables import SIDES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sqlstab.runs import Run
+
+# FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
+_SCORES_KEPT = 1e-5
+
+
+@click.command(short_help="Put a run's vectors into the space of an earlier run.")
+@options.config
+@options.tables()
+@click.option(
+    "--reference",
+    metavar="DIR",
+    help="The run whose space to stay in: a directory that an earlier run wrote as its --out. "
+    "Leave it out the first time; that run then defines the space.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Where to write. An earlier run there is replaced as a whole at the end, or not at all.",
+)
+@options.outputs
+@options.engine
+@options.for_tables(options.FOUND_ALL)
+@options.run_options
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@options.display
+@click.pass_context
+def run(context: click.Context, /, **given: Any) -> None:
+    """Put the vectors of a retrained model into the space of an earlier run.
+
+    Writes DIR/users.parquet and DIR/items.parquet with the stable vectors (or the tables
+    --users-out and --items-out), DIR/transform.json with the two maps (to turn fresh vectors at
+    serving time), and DIR/run.json with figures. DIR is what the next run takes as its --reference.
+    Rows come in no particular order.
+
+    \b
+    The first time:
+      sqlstab run --users u.parquet --items i.parquet --out monday/
+    From then on:
+      sqlstab run --users u.parquet --items i.parquet --reference monday/ --out tuesday/
+    In a warehouse:
+      sqlstab run -c sqlstab.toml --var day=2026-11-24
+    """  # noqa: D301 - click reads the backspace
+    console = new_console(stderr=True)
+    log_to(console, given)
+    finished = _run(context, given, console)
+    if given["as_json"]:
+        click.echo(json.dumps(finished.figures, indent=2, ensure_ascii=False))
+    elif not given["quiet"]:
+        new_console().print(_summary(finished))
+
+
+def project_of(context: click.Context, given: dict[str, Any], *display: str) -> Project:
+    """What is to be done: as a project file says, or the options.
+
+    Raises:
+        UsageError: Something cannot be meant.
+    """
+    if given["config"]:
+        options.alone(context, "config", "variables", *display)
+        return Project.load(given["config"], options.variables(given["variables"]))
+    if given["variables"]:
+        raise click.UsageError("--var is of use with --config only.", context)
+    options.required(context, given, "users", "items", "out")
+    return Project(
+        engine=options.engine_settings(context, given),
+        users=options.embedding_table(given, "users"),
+        items=options.embedding_table(given, "items"),
+        users_out=given["users_out"],
+        items_out=given["items_out"],
+        reference=Path(given["reference"]) if given["reference"] else None,
+        out=Path(given["out"]),
+        transform_table=given["transform_table"],
+        options=options.chosen_options(given),
+    )
+
+
+def writes_tables(project: Project) -> bool:
+    """Whether a run writes tables, beside the files of its directory."""
+    grams = project.options.grams
+    kept = grams if grams and not file_reader(grams) else None
+    return any((project.users_out, project.items_out, project.transform_table, kept))
+
+
+def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run:
+    project = project_of(context, given, "as_json", "quiet", "verbose", "show_sql")
+    with options.opened(project.engine, writes_tables=writes_tables(project)) as engine:
+        return stabilize(
+            project.users,
+            project.items,
+            project.reference,
+            project.out,
+            engine,
+            users_out=project.users_out,
+            items_out=project.items_out,
+            transform_table=project.transform_table,
+            options=project.options,
+            # --verbose says the same after each step, with the time.
+            progress=progress_on(console, given["quiet"] or given["verbose"]),
+        )
+
+
+@click.command(short_help="See on real data what it does.")
+@click.option(
+    "--out", metavar="DIR", help="Keep the runs here. Default: a temporary directory, removed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
+def demo(out: str | None, as_json: bool, quiet: bool) -> None:
+    """Stabilize four real retrainings of a movie recommender, and show what that is good for.
+
+    The vectors come with the package: implicit-feedback matrix factorisation on MovieTweetings, on
+    data up to four dates in 2013, each training from a new random start. Takes a few seconds.
+    """
+    # It needs scipy.stats, which takes half a second to import.
+    from sqlstab.demo import run_demo  # noqa: PLC0415
+
+    result = run_demo(out, progress_on(new_console(stderr=True), quiet))
+    if as_json:
+        click.echo(json.dumps(result.figures, indent=2))
+        return
+    for part in result.report():
+        new_console().print(part)
+
+
+def _summary(finished: Run) -> Table:
+    """One small table that answers: did it work?"""
+    figures = finished.figures
+    alignment, cosine, scores = figures["alignment"], figures["cosine"], figures["scores"]
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for side in ("users", "items"):
+        text = f"{figures[side]['rows']:,} x {figures[side]['dimension']}"
+        if alignment:
+            text += f", {alignment[f'shared_{side}']:,} shared with the reference"
+        table.add_row(side, text)
+    if not alignment:
+        table.add_row("space", f"new, {figures['rank']} principal axes; later runs can stay in it")
+    else:
+        anchors = " and ".join(alignment["weights"])
+        table.add_row("space", f"run {figures['reference']['run_id']}, aligned on {anchors}")
+        table.add_row("cosine", "of the same id in both runs, mean")
+        for side in ("items", "users"):
+            table.add_row(f"  {side}", _cosine_text(cosine[side]))
+    error = scores["max_relative_error"]
+    if error is not None:
+        kept = "[green]kept[/]" if error < _SCORES_KEPT else "[yellow]changed[/]"
+        table.add_row("scores", f"{kept}, to {error:.0e} of the largest")
+    relations = [figures["outputs"][side]["relation"] for side in SIDES]
+    if relations != [file_name(side) for side in SIDES]:
+        table.add_row("tables", " and ".join(relations))
+    table.add_row("written", f"{finished.directory} in {figures['timings']['total']:.1f} s")
+    return table
+
+
+def _cosine_text(figures: dict[str, Any]) -> str:
+    before, after = figures["before"], figures["after"]
+    if after is None:
+        return "no shared ids"
+    raw = f"{before['mean']:.3f}" if before else "unknown"
+    return f"{raw} before -> [bold]{after['mean']:.3f}[/] after"

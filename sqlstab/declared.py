@@ -1,0 +1,140 @@
+"""Tables of vectors whose columns the user names: nothing is looked up, nothing is connected to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlstab.errors import UsageError
+from sqlstab.tables import Column, VectorTable, range_of_names, stable_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.tables import Element, EmbeddingTable, Layout, Side
+
+
+def declared(
+    table: EmbeddingTable,
+    side: Side,
+    dimension: int | None,
+    dialect: Dialect,
+    *,
+    element: Element = "float",
+    native: bool = False,
+    first: int = 0,
+) -> VectorTable:
+    """What a user says of a table, with a default for all that is left open.
+
+    The id is `id`; the vector is `embedding`, or `e0`, `e1`, ... in the wide layout, or `dim,value`
+    in the long one; the layout is `array`, unless the vector has more than one column.
+
+    Args:
+        table: What the user says.
+        side: Whether these are the users or the items.
+        dimension: Components of a vector; may be left out where the vector's columns tell.
+        dialect: Of the engine that the table is on.
+        element: The type of a component.
+        native: Whether the array column has the engine's own vector type.
+        first: The number of the first dimension in the long layout.
+
+    Raises:
+        UsageError: It does not fit together.
+    """
+    where = f"{side} table {table.relation}"
+    layout, vector = _vector(table.vector, table.layout, dimension, where)
+    if layout == "wide" and dimension not in (None, len(vector)):
+        raise UsageError(
+            f"{where}: the vector has {len(vector)} columns, but {dimension} dimensions."
+        )
+    if layout == "long" and table.keep:
+        raise UsageError(
+            f"{where}: the long layout has one row per dimension, so no further column can be kept."
+        )
+    if native and (layout != "array" or not dialect.native_vectors):
+        raise UsageError(
+            f"{where}: --native is for an array column of the engine's own vector type, which "
+            f"{dialect.name} {'has' if dialect.native_vectors else 'has not'}."
+        )
+    # Of a type no more is asked here than whether two ids can be compared, and that is not checked.
+    return VectorTable(
+        side=side,
+        relation=table.relation,
+        id=Column(table.id or "id", dialect.bigint),
+        layout=layout,
+        vector=tuple(vector),
+        element=element,
+        filter=table.filter,
+        weight=table.weight,
+        anchor_filter=table.anchor_filter,
+        keep=tuple(Column(name, dialect.text) for name in table.keep),
+        first=first,
+        native=native,
+    )
+
+
+def declared_reference(
+    table: VectorTable, given: EmbeddingTable, dimension: int, element: Element, dialect: Dialect
+) -> VectorTable:
+    """A reference's stable table: what is left open is as in the table that was turned into it.
+
+    Args:
+        table: A raw table.
+        given: What the user says of the stable one.
+        dimension: Components of a stable vector.
+        element: The type of a component.
+        dialect: Of the engine that both are on.
+
+    Raises:
+        UsageError: It does not fit together.
+    """
+    plain = replace(table, keep=(), filter=None, weight=None, anchor_filter=None)
+    layout = given.layout
+    if given.vector is not None:
+        named = declared(given, table.side, dimension, dialect)
+        layout, vector = named.layout, named.vector
+    else:
+        vector = stable_table(plain, dimension, layout, element).vector
+    return replace(
+        plain,
+        relation=given.relation,
+        id=Column(given.id or table.id.name, table.id.type),
+        layout=layout or table.layout,
+        vector=vector,
+        element=element,
+        native=table.native and (layout or table.layout) == "array",
+    )
+
+
+def _vector(
+    spec: str | Sequence[str] | None, layout: Layout | None, dimension: int | None, where: str
+) -> tuple[Layout, list[str]]:
+    if spec is None:
+        if layout == "wide":
+            return layout, _numbered("e", dimension, where)
+        return layout or "array", ["dim", "value"] if layout == "long" else ["embedding"]
+    if not isinstance(spec, str):
+        names = list(spec)
+    elif ".." in spec:
+        names = range_of_names(spec, where)
+    elif spec.endswith("*"):
+        names = _numbered(spec[:-1], dimension, where)
+    else:
+        names = [name.strip() for name in spec.split(",")]
+    if layout is None:
+        layout = "array" if len(names) == 1 else "wide"
+    wanted = {"array": 1, "long": 2}.get(layout, len(names))
+    if len(names) != wanted or not all(names):
+        what = "one column" if layout == "array" else "two columns, dimension and value"
+        raise UsageError(f"{where}: the {layout} layout wants {what}, but {spec} was named.")
+    return layout, names
+
+
+def _numbered(prefix: str, dimension: int | None, where: str) -> list[str]:
+    if dimension is None:
+        raise UsageError(
+            f"{where}: how many vector columns {prefix}0, {prefix}1, ... are there? Say it with "
+            "--dimension, or name the first and the last one with --vector."
+        )
+    return [f"{prefix}{k}" for k in range(dimension)]

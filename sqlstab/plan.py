@@ -1,0 +1,536 @@
+"""What a run would do: its statements and scans, without running one.
+
+The run itself is planned, not a description of it: the same `Job` takes the same steps, on an
+engine that writes statements down and answers each with the least that lets the run go on. What
+depends on the data is planned as for clean tables of which not all ids are shared; matrices stand
+in the statements with as many digits as they can have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from sqlstab import sql
+from sqlstab.compute import Gram, InvalidVectorsError
+from sqlstab.compute.arrow import ArrowCompute
+from sqlstab.compute.sql import SqlCompute
+from sqlstab.dialects import DUCKDB, SPARK
+from sqlstab.errors import DataError, UsageError
+from sqlstab.quality import BeforeAfter, SharedSums
+from sqlstab.runs import Run
+from sqlstab.stabilize import Job
+from sqlstab.staged import StagedTables
+from sqlstab.tables import SIDES, Column, VectorTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlstab.checks import CheckedTable
+    from sqlstab.compute import Compute, Pair
+    from sqlstab.config import Options
+    from sqlstab.dialects import Dialect
+    from sqlstab.engines import Engine
+    from sqlstab.progress import Step
+    from sqlstab.solve import Matrix
+    from sqlstab.tables import EmbeddingTable, Side, StableTable
+    from sqlstab.transform import Transform
+
+# Rows of each table, as far as a plan needs a number: enough that figures come from a sample.
+_ROWS = 1_000_000
+# What the engine is taken to answer, by the names of columns in a result.
+_ANSWERS: dict[str, Any] = {
+    "n_rows": _ROWS,
+    "null_ids": 0,
+    "duplicate_ids": 0,
+    "bad_weights": 0,
+    "null_components": 0,
+    "non_finite": 0,
+    # Not all: else the sums over the shared ids are known.
+    "shared": _ROWS - 1,
+    "first_dimension": 0,
+    "i": 1,
+    "j": 1,
+    "value": 1.0,
+    "largest": 1.0,
+    "largest_error": 0.0,
+}
+# A number whose text is as long as that of any: below 1e-4, Python writes an exponent.
+_LONG_NUMBER = -0.00012345678901234567
+
+
+@dataclass
+class PlannedStep:
+    """One step of a run.
+
+    Attributes:
+        title: What a run says when it takes it.
+        statements: The statements, in order.
+    """
+
+    title: str
+    statements: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """A table that a run makes.
+
+    Attributes:
+        name: Its name, or what stands for the names of several.
+        role: What it is for.
+        temporary: Whether it is gone when the run is over.
+    """
+
+    name: str
+    role: str
+    temporary: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        dialect: The dialect of its statements.
+        strategy: `sql` or `arrow`.
+        steps: Its steps, in order.
+        inputs: The tables that it reads: what each is called, and how it stands in statements.
+        tables: The tables that it makes.
+        notes: What depends on the data.
+    """
+
+    dialect: Dialect
+    strategy: str
+    steps: list[PlannedStep]
+    inputs: dict[str, str]
+    tables: list[PlannedTable]
+    notes: list[str]
+
+    def scans(self, statements: Sequence[str]) -> dict[str, int]:
+        """How often statements read each table."""
+        found: Counter[str] = Counter()
+        for name, relation in self.inputs.items():
+            pattern = re.compile(rf"(?:FROM|JOIN) {re.escape(relation)} AS t\b")
+            found[name] = sum(len(pattern.findall(statement)) for statement in statements)
+        return {name: count for name, count in found.items() if count}
+
+    @property
+    def statements(self) -> list[str]:
+        """All statements, in order."""
+        return [statement for step in self.steps for statement in step.statements]
+
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest statement."""
+        return max(len(statement.encode()) for statement in self.statements)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan in numbers."""
+        return {
+            "dialect": self.dialect.name,
+            "strategy": self.strategy,
+            "statements": len(self.statements),
+            "scans": self.scans(self.statements),
+            "longest_statement": self.longest,
+            "longest_statement_allowed": self.dialect.longest_statement,
+            "steps": [
+                {
+                    "step": step.title,
+                    "statements": len(step.statements),
+                    "scans": self.scans(step.statements),
+                    "longest_statement": max(len(text.encode()) for text in step.statements),
+                }
+                for step in self.steps
+            ],
+            "tables": [
+                {"name": table.name, "role": table.role, "temporary": table.temporary}
+                for table in self.tables
+            ],
+            "notes": self.notes,
+        }
+
+
+def plan(
+    tables: Mapping[Side, EmbeddingTable],
+    reference: str | Path | None,
+    options: Options,
+    dialect: Dialect,
+    engine: Engine | None = None,
+    *,
+    out: Path | None = None,
+    targets: Mapping[Side, str] | None = None,
+    transform_table: str | None = None,
+    dimension: int | None = None,
+    known: Mapping[Side, VectorTable] | None = None,
+) -> Plan:
+    """Plan a run.
+
+    Args:
+        tables: The raw tables.
+        reference: The directory of the run whose space to stay in.
+        options: How the run is to be done.
+        dialect: The dialect of the statements.
+        engine: Describes the tables; None connects to nothing.
+        out: The run directory; it is not touched.
+        targets: The tables to write.
+        transform_table: The table to add the two maps to.
+        dimension: Components of a raw vector, where no columns tell. Default: those of the
+            reference.
+        known: The raw tables with all their columns; needed without an engine.
+
+    Raises:
+        UsageError: The run cannot be meant, or the dimension is not known.
+        DataError: A table is not there, or its columns do not fit.
+        EngineError: The database failed.
+    """
+    targets = targets or {}
+    earlier = Run.load(reference) if reference is not None else None
+    if dimension is None and earlier is not None:
+        dimension = earlier.transform.raw_dimension
+    recorder = _Recorder(dialect, engine, dimension)
+    # The store of partitions may be a file, which must not be written to.
+    whole = replace(options, partition_by=None, partition_version=None, grams=None)
+    job = _PlannedJob(recorder, whole, targets, transform_table, out)
+    if engine is None:
+        job.known = _known(known or {}, earlier)
+    inputs: dict[str, str] = {side: recorder.relation(tables[side].relation) for side in SIDES}
+    if earlier is not None:
+        for side in SIDES:
+            stable = recorder.relation(earlier.table(side).relation)
+            inputs[f"reference {side}"] = stable
+            recorder.stable_dimensions[stable] = earlier.transform.dimension
+    job.run(dict(tables), earlier)
+    return Plan(
+        dialect,
+        job.strategy,
+        recorder.steps,
+        inputs,
+        _tables_made(recorder, job, targets, transform_table),
+        _notes(options, dialect),
+    )
+
+
+def _known(
+    raw: Mapping[Side, VectorTable], earlier: Run | None
+) -> dict[tuple[Side, str], VectorTable]:
+    """The tables that need not be looked at, by side and name."""
+    found = {(side, table.relation): table for side, table in raw.items()}
+    if earlier is None:
+        return found
+    for side in SIDES:
+        stable = earlier.table(side)
+        found[side, stable.relation] = VectorTable(
+            side,
+            stable.relation,
+            # Nobody can say whether the types of the ids fit.
+            Column(stable.id or "id", raw[side].id.type),
+            stable.layout or "array",
+            tuple(stable.vector or ()),
+            earlier.figures["outputs"][side]["element"],
+        )
+    return found
+
+
+def _notes(options: Options, dialect: Dialect) -> list[str]:
+    notes = []
+    if options.refine == "auto":
+        notes.append(
+            "Where vector columns are nearly dependent, each table is summed once or twice more."
+        )
+    if options.on_invalid == "drop":
+        notes.append("Where bad vectors are left out, each scan looks for them again.")
+    if options.partition_by:
+        notes.append(
+            "Of the partitions only those that are new or have changed are summed, each by a "
+            "statement of its own; the plan is for all rows at once."
+        )
+    if dialect is SPARK and options.strategy != "sql":
+        notes.append("The vectors are multiplied by numpy in Spark's tasks, not by these queries.")
+    return notes
+
+
+def _tables_made(
+    recorder: _Recorder, job: _PlannedJob, targets: Mapping[Side, str], transform_table: str | None
+) -> list[PlannedTable]:
+    dialect = recorder.dialect
+    created = [
+        match[1]
+        for statement in recorder.executed
+        if (match := re.match(r"CREATE TABLE (\S+)", statement))
+    ]
+    made = []
+    for side, target in targets.items():
+        if recorder.relation(job.staged_name(side)) in created:
+            created.remove(recorder.relation(job.staged_name(side)))
+            made.append(PlannedTable(target, f"stable {side}, replaced at the end", False))
+    if transform_table:
+        is_new = sql.relation(transform_table, dialect) in created
+        if is_new:
+            created.remove(sql.relation(transform_table, dialect))
+        made.append(
+            PlannedTable(transform_table, f"the two maps{'' if is_new else ', added'}", False)
+        )
+    if created:
+        made.append(
+            PlannedTable(
+                f"{len(created)} x sqlstab_...",
+                "matrices and products, where a statement with constants would be too long",
+                True,
+            )
+        )
+    return made
+
+
+class _Recorder:
+    """An engine, and the display of a run's progress, that writes statements down.
+
+    Args:
+        dialect: The dialect of the statements.
+        engine: Describes relations; None connects to nothing.
+        dimension: Components of a raw vector, as far as it is known.
+
+    Attributes:
+        steps: The steps, with their statements.
+        executed: The statements that have no result.
+        stable_dimensions: Components of a vector in tables of the reference, by these tables.
+    """
+
+    def __init__(self, dialect: Dialect, engine: Engine | None, dimension: int | None) -> None:
+        self.dialect = dialect
+        self._engine = engine
+        self._dimension = dimension
+        self.stable_dimensions: dict[str, int] = {}
+        self.steps: list[PlannedStep] = []
+        self.executed: list[str] = []
+        self._title = ""
+
+    def relation(self, name: str) -> str:
+        """A relation as it stands in statements."""
+        return sql.relation(name, self.dialect)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[_Recorder]:
+        """See `Progress`."""
+        self._title, before = title, self._title
+        try:
+            yield self
+        finally:
+            self._title = before
+
+    def done(self, fraction: float) -> None:
+        """See `Step`."""
+
+    def record(self, statement: str, title: str = "") -> None:
+        """Write a statement down under the step that is under way."""
+        title = title or self._title or "Tidying up"
+        if not self.steps or self.steps[-1].title != title:
+            self.steps.append(PlannedStep(title))
+        self.steps[-1].statements.append(statement)
+
+    def describe(self, relation: str) -> list[Column]:
+        """See `Engine`."""
+        self.record(sql.describe(relation, self.dialect), "Looking at the columns")
+        if self._engine is None:
+            raise DataError(f"{relation} is not looked at.")
+        return self._engine.describe(relation)
+
+    def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
+        """See `Engine`."""
+        self.record(statement)
+        answer = {
+            name: value
+            for name, value in _ANSWERS.items()
+            if re.search(rf"\bAS {name}\b", statement)
+        }
+        if re.search(r"\bAS n\b", statement):
+            stable = (n for name, n in self.stable_dimensions.items() if name in statement)
+            answer["n"] = next(stable, None) or self.known_dimension()
+        return [answer]
+
+    def known_dimension(self) -> int:
+        if self._dimension is None:
+            raise UsageError(
+                "How many components has a vector? A plan looks at no row: say it with --dimension."
+            )
+        return self._dimension
+
+    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+        """See `Engine`."""
+        for statement in statements:
+            self.record(statement)
+            self.executed.append(statement)
+
+    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
+        """See `Engine`."""
+        self.record(statement)
+
+    @contextmanager
+    def table(self, rows: pa.Table) -> Iterator[str]:
+        """See `DuckDBEngine`."""
+        yield "sqlstab_kept"
+
+    def close(self) -> None:
+        """See `Engine`."""
+
+
+class _PlannedArrow(ArrowCompute):
+    """Streams no rows; one row stands in for those that a Gram matrix keeps for later."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        # It has what is used here.
+        super().__init__(recorder)  # type: ignore[arg-type]
+        self._recorder = recorder
+
+    def _batches(
+        self, statement: str, components: int, rows: int, step: Step, size: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        self._recorder.record(statement)
+        if re.search(r"\bAS kept\b", statement):
+            vectors = pa.array([[1.0] * components])
+            yield pa.RecordBatch.from_arrays([vectors, pa.array([1])], names=["x", "kept"])
+
+
+class _StandIn:
+    """Lets a way to compute make its statements, and answers with unit matrices.
+
+    Args:
+        compute: The way to compute.
+    """
+
+    def __init__(self, compute: Compute) -> None:
+        self._compute = compute
+        self.name = compute.name
+        self.notices_bad_vectors = compute.notices_bad_vectors
+
+    def gram(
+        self,
+        table: VectorTable,
+        dimension: int | None,
+        whitener: Matrix | None,
+        rows: int,
+        step: Step,
+        *,
+        kept_share: float | None = None,
+    ) -> Gram:
+        """See `Compute`."""
+        filled = None if whitener is None else _filled(whitener)
+        with suppress(InvalidVectorsError):  # there was no row
+            self._compute.gram(table, dimension, filled, rows, step, kept_share=kept_share)
+        size = dimension if whitener is None else whitener.shape[1]
+        return Gram(np.eye(size or 0), rows)
+
+    def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
+        """See `Compute`."""
+        self._compute.shared_sums(pair, _filled(matrix), normalize=normalize, step=step)
+        rank = matrix.shape[1]
+        return SharedSums(np.eye(rank, pair.dimension), np.eye(rank), np.eye(pair.dimension))
+
+    def cosines(
+        self, pair: Pair, matrix: Matrix, raw_matrix: Matrix | None, share: float, step: Step
+    ) -> BeforeAfter:
+        """See `Compute`."""
+        raw = None if raw_matrix is None else _filled(raw_matrix)
+        return self._compute.cosines(pair, _filled(matrix), raw, share, step)
+
+    def apply(
+        self,
+        table: VectorTable,
+        steps: list[Matrix],
+        output: StableTable,
+        target: Path | str,
+        rows: int,
+        step: Step,
+    ) -> None:
+        """See `Compute`."""
+        self._compute.apply(table, [_filled(m) for m in steps], output, target, rows, step)
+
+
+def _filled(matrix: Matrix) -> Matrix:
+    """A matrix of this shape whose text is as long as it gets."""
+    return np.full(matrix.shape, _LONG_NUMBER)
+
+
+class _PlannedTables(StagedTables):
+    """Inserts matrices of long numbers."""
+
+    def put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
+        """See `StagedTables`."""
+        super().put_in_place({side: _filled(matrix) for side, matrix in matrices.items()})
+
+
+class _PlannedJob(Job):
+    """A run that touches nothing.
+
+    Args:
+        recorder: Writes its statements down.
+        options: As in `Job`.
+        targets: As in `Job`.
+        transform_table: As in `Job`.
+        out: As in `Job`.
+
+    Attributes:
+        known: Tables that need not be looked at, by side and name.
+    """
+
+    def __init__(
+        self,
+        recorder: _Recorder,
+        options: Options,
+        targets: Mapping[Side, str],
+        transform_table: str | None,
+        out: Path | None,
+    ) -> None:
+        compute: Compute = SqlCompute(recorder, next(iter(targets.values()), ""))
+        if options.strategy != "sql" and recorder.dialect in (DUCKDB, SPARK):
+            compute = _PlannedArrow(recorder)
+        elif options.strategy == "arrow":
+            raise UsageError(
+                f"{recorder.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
+            )
+        self.strategy = compute.name
+        self.known: dict[tuple[Side, str], VectorTable] | None = None
+        self._recorder = recorder
+        super().__init__(
+            recorder, options, recorder, targets, transform_table, out, _StandIn(compute)
+        )
+        self._staged = _PlannedTables(recorder, targets, transform_table, self._run_id)
+
+    def staged_name(self, side: Side) -> str:
+        """The name that a side's table is written under."""
+        return self._staged.name(side)
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path | None]:
+        # As long a name as a run takes.
+        yield self._out and self._out.absolute().with_name(f".{self._out.name}.sqlstab-xxxxxxxx")
+
+    def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
+        pass
+
+    def _warn(self, message: str) -> None:
+        pass
+
+    def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
+        if self.known is None:
+            return super()._resolve(table, side)
+        with suppress(DataError):
+            self._recorder.describe(table.relation)
+        found = self.known[side, table.relation]
+        if found.layout == "long":
+            self._recorder.query(sql.first_dimension(found, self._recorder.dialect))
+        return found
+
+    def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
+        checked = super()._check(table, values=values)
+        if checked.dimension is not None:
+            return checked
+        # A run learns it from the first rows.
+        return replace(checked, dimension=self._recorder.known_dimension())

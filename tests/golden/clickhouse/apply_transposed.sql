@@ -1,0 +1,25 @@
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS "id",
+    arrayMap(v -> toFloat32(v), s.x) AS "embedding"
+FROM (
+    SELECT
+        id,
+        arrayMap(c -> arrayDotProduct(x, c), (
+            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+            FROM (
+                SELECT
+                    j,
+                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "sqlstab_transform" AS t) AS transposed
+                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                GROUP BY j
+            ) AS matrix_columns
+        )) AS x
+    FROM (
+        SELECT
+            t."id" AS id,
+            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+        FROM "items" AS t
+    ) AS m
+) AS s

@@ -1,0 +1,127 @@
+-- All sums in one statement, from 2 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the users:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'users' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                intDiv(k, 3) + 1 AS i,
+                mod(k, 3) + 1 AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        [
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            toFloat64(x[1]) AS x1,
+                            toFloat64(x[2]) AS x2,
+                            toFloat64(x[3]) AS x3
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                -- Empty where a dimension is missing or stands twice.
+                                CASE
+                                    WHEN count(DISTINCT t."dim") = count(*)
+                                        AND max(t."dim") - min(t."dim") + 1 = count(*)
+                                        AND min(t."dim") = 0
+                                    THEN arrayMap(v -> assumeNotNull(v), arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value"))))))
+                                    ELSE []
+                                END AS x
+                            FROM "lake"."users" AS t
+                            GROUP BY t."id"
+                        ) AS v
+                    ) AS r
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY i, j
+    ) AS part1
+    UNION ALL
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                intDiv(k, 3) + 1 AS i,
+                mod(k, 3) + 1 AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        [
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            toFloat64(x[1]) AS x1,
+                            toFloat64(x[2]) AS x2,
+                            toFloat64(x[3]) AS x3
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                            FROM "items" AS t
+                        ) AS v
+                    ) AS r
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY i, j
+    ) AS part2
+) AS parts
+ORDER BY side, i, j

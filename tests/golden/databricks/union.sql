@@ -1,0 +1,170 @@
+-- All sums in one statement, from 2 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the users:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'users' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    -- NULL where a dimension is missing or stands twice.
+                                    CASE
+                                        WHEN count(DISTINCT t.`dim`) = count(*)
+                                            AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
+                                            AND min(t.`dim`) = 0
+                                        THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
+                                    END AS x
+                                FROM `lake`.`users` AS t
+                                GROUP BY t.`id`
+                            ) AS r
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+    UNION ALL
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `items` AS t
+                            ) AS r
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part2
+) AS parts
+ORDER BY side, i, j

@@ -1,0 +1,35 @@
+-- The stable vectors of the items: each row times a matrix that a table holds.
+SELECT
+    id AS "id",
+    ARRAY_AGG(CAST(value AS FLOAT)) WITHIN GROUP (ORDER BY j) AS "embedding"
+FROM (
+    SELECT
+        r.id AS id,
+        m.j AS j,
+        sum(CAST(r.value AS FLOAT) * m.value) AS value
+    FROM (
+        SELECT
+            r.id AS id,
+            u.index + 1 AS i,
+            CAST(u.value AS FLOAT) AS value
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "ITEMS" AS t
+        ) AS r
+        CROSS JOIN LATERAL FLATTEN(input => r.x) AS u
+    ) AS r
+    JOIN (
+        SELECT
+            i,
+            j,
+            value
+        FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "SQLSTAB_TRANSFORM" AS t) AS transposed
+        WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
+    ) AS m ON m.i = r.i
+    GROUP BY
+        r.id,
+        m.j
+) AS products
+GROUP BY id

@@ -1,0 +1,42 @@
+"""The command line in this process: quicker than a process for each command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from click import ClickException
+from click.testing import CliRunner
+
+from sqlstab.cli import cli
+from sqlstab.errors import SqlstabError
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, its exit code and its error message."""
+
+    code: int
+    stdout: str
+    stderr: str
+    data: bytes
+
+
+def invoke(*arguments: Any, code: int = 0, stdin: str | bytes = "", **environment: str) -> Done:
+    """Run a command; its exit code must be `code`."""
+    result = CliRunner().invoke(
+        cli, [str(a) for a in arguments], input=stdin, env=environment, standalone_mode=False
+    )
+    error = result.exception
+    message = result.stderr
+    found = result.exit_code
+    if isinstance(error, SqlstabError):
+        message, found = message + str(error), error.exit_code
+    elif isinstance(error, ClickException):
+        message, found = message + error.format_message(), error.exit_code
+    elif error is not None and not isinstance(error, SystemExit):
+        raise error
+    assert found == code, result.output + message
+    if code:
+        assert result.stdout == "", "an error beside a result"
+    return Done(found, result.stdout, message, result.stdout_bytes)
