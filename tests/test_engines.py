@@ -1,0 +1,1049 @@
+"""Every engine gives what numpy gives, from every layout; and a whole run does what files do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from conftest import movietweetings, read_vectors
+from engines import TARGETS
+from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
+
+from sqlstab import Run, sql, stabilize
+from sqlstab.checks import check_table
+from sqlstab.compute import Pair
+from sqlstab.compute.sql import SqlCompute
+from sqlstab.dialects import DIALECTS, Dialect
+from sqlstab.engines import connect
+from sqlstab.errors import EngineError
+from sqlstab.sql import MatrixTable
+from sqlstab.staged import StagedTables
+from sqlstab.tables import (
+    Column,
+    EmbeddingTable,
+    StableTable,
+    VectorTable,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engines import Running
+
+    from sqlstab.tables import Layout, Side
+
+# fakesnow fetches from DuckDB in a way that DuckDB warns about.
+pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
+
+# What cannot be, by engine and layout, or by engine and test: the reason. A layout that cannot be
+# is tried by one test, which must fail.
+EXCEPTIONS = {
+    ("snowflake", "vector"): "fakesnow has no VECTOR",
+}
+
+
+@pytest.fixture(scope="session")
+def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
+    """A `Warehouse` of an engine, which starts when a test first asks for it."""
+    with ExitStack() as stack:
+        started: dict[str, Warehouse] = {}
+
+        def get(name: str) -> Warehouse:
+            if name not in started:
+                engine = stack.enter_context(connect(running[name], writes_tables=True))
+                if name == "postgres":
+                    engine.execute(["CREATE EXTENSION IF NOT EXISTS vector"])
+                started[name] = Warehouse(name, engine)
+            return started[name]
+
+        yield get
+
+
+def _except(request: pytest.FixtureRequest, engine: str, *more: str) -> None:
+    for key in (request.node.originalname, *more):
+        if (engine, key) in EXCEPTIONS:
+            reason = EXCEPTIONS[engine, key]
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.fixture(params=TARGETS)
+def warehouse(request: pytest.FixtureRequest, warehouses: Callable[[str], Warehouse]) -> Warehouse:
+    """Each engine."""
+    _except(request, request.param)
+    return warehouses(request.param)
+
+
+# The data, once: a run of 40 rows and a reference that has 30 of their ids, among them a zero
+# vector on each side; no number of components that a block size would divide.
+_RNG = np.random.default_rng(20250922)
+_IDS = _RNG.permutation(np.arange(1, 41))
+RUN = Rows(
+    _IDS.tolist(),
+    _RNG.standard_normal((40, 5)) * (_IDS != 15)[:, None],
+    {
+        "weight": ("double", (np.round(_RNG.random(40), 3) * (_IDS % 7 > 0)).tolist()),
+        "n_ratings": ("integer", (_IDS % 40).tolist()),
+        "genre": ("text", [("Drama", "it's 50% :a", "Ünï")[i % 3] for i in _IDS]),
+    },
+)
+_REFERENCE_IDS = _RNG.permutation(np.arange(11, 46))
+REFERENCE = Rows(
+    _REFERENCE_IDS.tolist(),
+    _RNG.standard_normal((35, 6)) * (_REFERENCE_IDS != 20)[:, None],
+    {},
+)
+MATRIX = _RNG.standard_normal((5, 4))
+SQUARE = _RNG.standard_normal((4, 4))
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The data in one layout of one engine."""
+
+    warehouse: Warehouse
+    name: str
+
+    @property
+    def variant(self) -> Variant:
+        return VARIANTS[self.warehouse.name][self.name]
+
+    @property
+    def dialect(self) -> Any:
+        return self.warehouse.dialect
+
+    @property
+    def layout(self) -> Layout:
+        return self.variant.layout
+
+    def load(self, name: str, rows: Rows, **options: Any) -> Loaded:
+        """A table, made once in a session."""
+        table = f"{name}_{self.name}".replace(" ", "_")
+        loaded: Loaded = self.warehouse.once(
+            table, lambda: self.warehouse.load(table, self.variant, rows, **options)
+        )
+        return loaded
+
+    @property
+    def run(self) -> Loaded:
+        return self.load("run", RUN)
+
+    @property
+    def reference(self) -> Loaded:
+        return self.load("reference", REFERENCE, first=0)
+
+    def shared(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Ids that both have, and the vectors of each."""
+        run, reference = self.run.at, self.reference.at
+        ids = [i for i in self.run.ids.tolist() if i in reference]
+        return (
+            np.array(ids),
+            np.array([run[i] for i in ids]),
+            np.array([reference[i] for i in ids]),
+        )
+
+    def output(self, layout: Layout, size: int, element: str = "double") -> StableTable:
+        """A stable table of so many components."""
+        names = {
+            "wide": tuple(f"e{k}" for k in range(size)),
+            "array": ("embedding",),
+            "long": ("dim", "value"),
+        }
+        return StableTable(layout, "id", names[layout], element, size, first=3)  # type: ignore[arg-type]
+
+    def of(self, name: str, ids: np.ndarray) -> np.ndarray:
+        """A further column of the run for these ids."""
+        values = dict(zip(RUN.ids, RUN.further[name][1], strict=True))
+        return np.array([values[int(i)] for i in ids])
+
+
+def labs(*, layout: str = "", style: str = "", impossible: bool = False) -> list[Any]:
+    """Each layout of each engine, or those alone that a test is about."""
+    return [
+        pytest.param((engine, name), id=f"{engine}-{name.replace(' ', '_')}")
+        for engine in TARGETS
+        for name, variant in VARIANTS[engine].items()
+        if layout in ("", variant.layout)
+        and style in ("", DIALECTS[engine].style)
+        and (impossible or (engine, name) not in EXCEPTIONS)
+    ]
+
+
+@pytest.fixture(params=labs())
+def lab(request: pytest.FixtureRequest, warehouses: Callable[[str], Warehouse]) -> Lab:
+    """Each layout of each engine."""
+    engine, variant = request.param
+    _except(request, engine, variant)
+    return Lab(warehouses(engine), variant)
+
+
+def agree(got: np.ndarray, want: np.ndarray, tolerance: float = 1e-10) -> None:
+    assert got.shape == want.shape
+    assert np.isfinite(got).all()
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * max(np.abs(want).max(), 1e-300))
+
+
+def agree_by_id(
+    got: dict[Any, np.ndarray], ids: Any, want: np.ndarray, tolerance: float = 1e-10
+) -> None:
+    assert len(got) == len(ids)
+    agree(np.array([got[i] for i in np.asarray(ids).tolist()]), want, tolerance)
+
+
+def entries(
+    lab: Lab, statements: list[str], shape: tuple[int, int], *, triangular: bool
+) -> tuple[np.ndarray, int]:
+    """The matrix of Gram statements, each entry given once, and their number of rows."""
+    matrix = np.full(shape, np.nan)
+    counts = set()
+    for statement in statements:
+        for row in lab.warehouse.engine.query(statement):
+            i, j = int(row["i"]) - 1, int(row["j"]) - 1
+            assert row["side"] == "items"
+            assert np.isnan(matrix[i, j])
+            matrix[i, j] = 0 if row["value"] is None else row["value"]
+            counts.add(int(row["n_rows"]))
+    if triangular:
+        lower = np.tril_indices(len(matrix), -1)
+        assert np.isnan(matrix[lower]).all()
+        matrix[lower] = matrix.T[lower]
+    (count,) = counts
+    return matrix, count
+
+
+def gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
+    statements = sql.gram(table, size, lab.dialect, **options)
+    return entries(lab, statements, (size, size), triangular=True)
+
+
+def cross_gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
+    statements = sql.cross_gram(table, lab.reference.table, size, 6, lab.dialect, **options)
+    return entries(lab, statements, (size, 6), triangular=False)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length one; a zero row stays."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+
+
+def sampled(ids: Any, share: float) -> np.ndarray:
+    """Which ids are in a sample, by the MD5 of their text."""
+    below = f"{round(share * 16**8):08x}"
+    texts = [str(i).encode() for i in np.asarray(ids).tolist()]
+    return np.array([hashlib.md5(text).hexdigest() < below for text in texts])
+
+
+@pytest.mark.parametrize("lab", labs(impossible=True), indirect=True)
+def test_gram(lab: Lab) -> None:
+    got, rows = gram(lab, lab.run.table, 5)
+    agree(got, lab.run.vectors.T @ lab.run.vectors)
+    assert rows == 40
+
+
+def test_gram_in_parts(lab: Lab) -> None:
+    small = replace(lab.dialect, most_sums=7)
+    statements = sql.gram(lab.run.table, 5, small)
+    assert len(statements) == (3 if lab.dialect.gram == "pairs" else 1)
+    got, _ = entries(lab, statements, (5, 5), triangular=True)
+    agree(got, lab.run.vectors.T @ lab.run.vectors)
+
+
+def test_gram_of_whitened_rows(lab: Lab) -> None:
+    got, rows = gram(lab, lab.run.table, 4, matrix=MATRIX)
+    white = lab.run.vectors @ MATRIX
+    agree(got, white.T @ white)
+    assert rows == 40
+
+
+def test_gram_of_shared_ids(lab: Lab) -> None:
+    _, x, _ = lab.shared()
+    got, rows = gram(lab, lab.run.table, 5, other=lab.reference.table)
+    agree(got, x.T @ x)
+    assert rows == 30
+
+
+def test_weighted_grams_of_anchors(lab: Lab) -> None:
+    table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
+    ids, x, y = lab.shared()
+    w = lab.of("weight", ids) * (lab.of("n_ratings", ids) >= 20)
+    anchors = int((lab.of("n_ratings", ids) >= 20).sum())
+    got, rows = gram(lab, table, 5, other=lab.reference.table, weighted=True)
+    agree(got, x.T @ (w[:, None] * x))
+    assert rows == anchors
+    got, rows = gram(lab, lab.reference.table, 6, other=table, weighted=True)
+    agree(got, y.T @ (w[:, None] * y))
+    assert rows == anchors
+    got, rows = cross_gram(lab, table, 5)
+    agree(got, x.T @ (w[:, None] * y))
+    assert rows == anchors
+
+
+def test_cross_gram(lab: Lab) -> None:
+    _, x, y = lab.shared()
+    got, rows = cross_gram(lab, lab.run.table, 5)
+    agree(got, x.T @ y)
+    assert rows == 30
+
+
+def test_cross_gram_in_parts(lab: Lab) -> None:
+    _, x, y = lab.shared()
+    small = replace(lab.dialect, most_sums=13)
+    statements = sql.cross_gram(lab.run.table, lab.reference.table, 5, 6, small)
+    assert len(statements) == (3 if lab.dialect.gram == "pairs" else 1)
+    got, _ = entries(lab, statements, (5, 6), triangular=False)
+    agree(got, x.T @ y)
+
+
+def test_cosine_sums(lab: Lab) -> None:
+    """Rows of length one, of the run after a matrix; a zero row adds nothing."""
+    table = replace(lab.run.table, weight="weight")
+    ids, x, y = lab.shared()
+    w, x, y = lab.of("weight", ids)[:, None], unit(x @ MATRIX), unit(y)
+    got, _ = cross_gram(lab, table, 4, matrix=MATRIX, normalize=True)
+    agree(got, x.T @ (w * y))
+    options = {"weighted": True, "normalize": True}
+    got, _ = gram(lab, table, 4, matrix=MATRIX, other=lab.reference.table, **options)
+    agree(got, x.T @ (w * x))
+    got, _ = gram(lab, lab.reference.table, 6, other=table, **options)
+    agree(got, y.T @ (w * y))
+
+
+def test_filter(lab: Lab) -> None:
+    """A percent sign, a colon and a quote in a condition are what they are."""
+    genre = sql.string("it's 50% :a", lab.dialect)
+    table = replace(lab.run.table, filter=f"n_ratings >= 10 AND genre = {genre}")
+    keys = lab.run.ids
+    chosen = (lab.of("n_ratings", keys) >= 10) & (lab.of("genre", keys) == "it's 50% :a")
+    x = lab.run.vectors[chosen]
+    got, rows = gram(lab, table, 5)
+    agree(got, x.T @ x)
+    assert rows == len(x) > 0
+
+
+def test_no_rows(lab: Lab) -> None:
+    table = replace(lab.run.table, filter="n_ratings > 1000")
+    got, rows = gram(lab, table, 5) if lab.dialect.gram == "pairs" else (np.zeros((5, 5)), 0)
+    assert rows == 0
+    assert not got.any()
+    (row,) = lab.warehouse.engine.query(sql.check(table, lab.dialect))
+    assert int(row["n_rows"]) == 0
+
+
+def test_sample(lab: Lab) -> None:
+    """The same ids are sampled on every engine."""
+    x = lab.run.vectors[sampled(lab.run.ids, 0.4)]
+    got, rows = gram(lab, replace(lab.run.table, share=0.4), 5)
+    agree(got, x.T @ x)
+    assert rows == len(x) < 40
+
+
+def test_shared_ids(lab: Lab) -> None:
+    ids, _, _ = lab.shared()
+    anchored = replace(lab.run.table, anchor_filter="n_ratings >= 20", share=0.5)
+    small = replace(lab.reference.table, share=0.5)
+    statements = {
+        30: sql.shared_ids(lab.run.table, lab.reference.table, lab.dialect, anchor=False),
+        int((sampled(ids, 0.5) & (lab.of("n_ratings", ids) >= 20)).sum()): sql.shared_ids(
+            anchored, small, lab.dialect, anchor=True
+        ),
+    }
+    for count, statement in statements.items():
+        (row,) = lab.warehouse.engine.query(statement)
+        assert int(row["shared"]) == count
+
+
+@pytest.mark.parametrize("lab", labs(layout="long"), indirect=True)
+def test_first_dimension(lab: Lab) -> None:
+    for loaded, first in ((lab.run, 1), (lab.reference, 0)):
+        (row,) = lab.warehouse.engine.query(sql.first_dimension(loaded.table, lab.dialect))
+        assert int(row["first_dimension"]) == first
+
+
+@pytest.mark.parametrize(("element", "tolerance"), [("double", 1e-10), ("float", 1e-6)])
+def test_apply(lab: Lab, element: str, tolerance: float) -> None:
+    got = lab.warehouse.vectors(
+        sql.apply(lab.run.table, [MATRIX], lab.output(lab.layout, 4, element), lab.dialect),
+        lab.layout,
+        4,
+    )
+    agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX, tolerance)
+
+
+def test_apply_two_matrices(lab: Lab) -> None:
+    output = lab.output(lab.layout, 4)
+    got = lab.warehouse.vectors(
+        sql.apply(lab.run.table, [MATRIX, SQUARE], output, lab.dialect), lab.layout, 4
+    )
+    agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX @ SQUARE)
+
+
+def held(warehouse: Warehouse) -> list[MatrixTable]:
+    """MATRIX and SQUARE in tables, as the newest run there."""
+
+    def make() -> list[MatrixTable]:
+        tables = []
+        for name, matrix in (("matrices", MATRIX), ("squares", SQUARE)):
+            warehouse.engine.execute(
+                [
+                    sql.drop_table(name, warehouse.dialect),
+                    *sql.matrix_table(
+                        name, "20260102", {"items": matrix, "users": -matrix}, warehouse.dialect
+                    ),
+                    *sql.insert_matrices(
+                        name, "20260101", {"items": 2 * matrix}, warehouse.dialect
+                    ),
+                ]
+            )
+            tables.append(MatrixTable(name, "items", *matrix.shape))
+        return tables
+
+    tables: list[MatrixTable] = warehouse.once("matrices", make)
+    return tables
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_apply_from_table(lab: Lab, steps: int) -> None:
+    matrices = held(lab.warehouse)[:steps]
+    output = lab.output(lab.layout, 4)
+    got = lab.warehouse.vectors(
+        sql.apply_from_table(lab.run.table, matrices, output, lab.dialect), lab.layout, 4
+    )
+    want = lab.run.vectors @ MATRIX
+    agree_by_id(got, lab.run.ids, want @ SQUARE if steps == 2 else want)
+
+
+def test_apply_from_table_by_run(lab: Lab) -> None:
+    earlier = replace(held(lab.warehouse)[0], run_id="20260101")
+    output = lab.output(lab.layout, 4)
+    table = replace(lab.run.table, filter="n_ratings >= 10", share=0.5)
+    chosen = sampled(lab.run.ids, 0.5) & (lab.of("n_ratings", lab.run.ids) >= 10)
+    got = lab.warehouse.vectors(
+        sql.apply_from_table(table, [earlier], output, lab.dialect), lab.layout, 4
+    )
+    agree_by_id(got, lab.run.ids[chosen], lab.run.vectors[chosen] @ (2 * MATRIX))
+
+
+def test_apply_the_transpose(lab: Lab) -> None:
+    transposed = replace(held(lab.warehouse)[1], transposed=True)
+    steps = [held(lab.warehouse)[0], transposed]
+    output = lab.output(lab.layout, 4)
+    got = lab.warehouse.vectors(
+        sql.apply_from_table(lab.run.table, steps, output, lab.dialect), lab.layout, 4
+    )
+    agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX @ SQUARE.T)
+
+
+@pytest.mark.parametrize("layout", ["wide", "array", "long"])
+def test_any_layout_can_be_written(warehouse: Warehouse, layout: Layout) -> None:
+    lab = Lab(warehouse, "array")
+    output = lab.output(layout, 4)
+    for statement in (
+        sql.apply(lab.run.table, [MATRIX], output, lab.dialect),
+        sql.apply_from_table(lab.run.table, held(warehouse)[:1], output, lab.dialect),
+    ):
+        got = warehouse.vectors(statement, layout, 4)
+        agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX)
+
+
+def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
+    """Ids and kept columns keep names, types and values; the inverse gives the raw vectors."""
+    raw = lab.run
+    keep = () if lab.layout == "long" else (Column("genre", "text"), Column("n_ratings", "int"))
+    matrix = np.linalg.qr(np.vander(np.arange(1.0, 6.0)))[0] * 3
+    output = replace(lab.output(lab.layout, 5, raw.table.element), first=1, native=raw.table.native)
+    name = f"{raw.table.relation}_stable"
+    engine, dialect = lab.warehouse.engine, lab.dialect
+    query = sql.apply(replace(raw.table, keep=keep), [matrix], output, dialect)
+    engine.execute([sql.drop_table(name, dialect), sql.create_table(name, query, dialect)])
+
+    types = dict(engine.describe(raw.table.relation))
+    written = dict(engine.describe(name))
+    assert {n: kind for n, kind in written.items() if n in ("id", "genre", "n_ratings")} == {
+        n: types[n] for n in ("id", *(column.name for column in keep))
+    }
+    stable = resolve(EmbeddingTable(name), "items", engine.describe(name), dialect)
+    assert (stable.layout, stable.element) == (raw.table.layout, raw.table.element)
+    assert stable.native == raw.table.native
+    assert set(types) - set(written) <= {"weight", "genre", "n_ratings"}
+    stable = replace(stable, first=1, keep=keep)
+
+    sql_back = f"{raw.table.relation}_back"
+    engine.execute(
+        [
+            sql.drop_table(sql_back, dialect),
+            *sql.matrix_table(sql_back, "r", {"items": np.linalg.inv(matrix)}, dialect),
+        ]
+    )
+    back = MatrixTable(sql_back, "items", 5, 5)
+    statement = sql.apply_from_table(
+        replace(stable, keep=keep), [back], lab.output(lab.layout, 5), dialect
+    )
+    got = lab.warehouse.vectors(statement, lab.layout, 5)
+    single = raw.table.element == "float"
+    agree_by_id(got, raw.ids, raw.vectors, 1e-6 if single else 1e-10)
+    if keep:
+        genres = {row["id"]: row["genre"] for row in engine.query(statement)}
+        wanted = lab.of("genre", raw.ids).tolist()
+        assert genres == dict(zip(raw.ids.tolist(), wanted, strict=True))
+
+
+def test_product(lab: Lab) -> None:
+    table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
+    chosen = lab.of("n_ratings", lab.run.ids) >= 20
+    matrix = held(lab.warehouse)[0]
+    query = sql.product(table, matrix, lab.dialect, anchor=True)
+    rows = lab.warehouse.engine.query(query)
+    weights = {row["id"]: row["w"] for row in rows}
+    ids = lab.run.ids[chosen]
+    wanted = lab.of("weight", ids).tolist()
+    assert weights == dict(zip(ids.tolist(), wanted, strict=True))
+    layout: Layout = "array" if lab.dialect.style == "arrays" else "long"
+    got = lab.warehouse.vectors(query, layout, 4)
+    agree_by_id(got, ids, lab.run.vectors[chosen] @ MATRIX)
+
+
+@pytest.mark.parametrize("lab", labs(style="arrays"), indirect=True)
+def test_rows_to_hand_over(lab: Lab) -> None:
+    """Engines with arrays hand vectors over to BLAS as such."""
+    engine, dialect = lab.warehouse.engine, lab.dialect
+    output = lab.output(lab.layout, 5)
+    run = lab.run
+    found = engine.query(sql.rows(run.table, dialect, kept_share=0.5, output=output))
+    agree_by_id({row["id"]: np.array(array(row["x"])) for row in found}, run.ids, run.vectors, 0)
+    kept = {row["kept"] for row in found} - {None}
+    assert kept == set(run.ids[sampled(run.ids, 0.5)].tolist())
+
+    table = replace(run.table, weight="weight")
+    ids, x, y = lab.shared()
+    found = engine.query(sql.shared_rows(table, lab.reference.table, dialect, anchor=True))
+    pairs = sorted((*array(row["x"]), *array(row["y"]), row["w"]) for row in found)
+    want = sorted(map(tuple, np.column_stack([x, y, lab.of("weight", ids)]).tolist()))
+    agree(np.array(pairs), np.array(want), 0)
+
+
+def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    size = max(x.shape[1], y.shape[1])
+    x, y = (np.pad(rows, ((0, 0), (0, size - rows.shape[1]))) for rows in (x, y))
+    values = (x * y).sum(axis=1)
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return values[norms > 0] / norms[norms > 0]
+
+
+@pytest.mark.parametrize("columns", [6, 7])
+def test_drift(lab: Lab, columns: int) -> None:
+    """Cosines of the same id after matrices; zero vectors have none."""
+    matrix = np.linalg.qr(np.vander(np.arange(7.0)))[0][:5, :columns]
+    raw_matrix = np.linalg.qr(np.vander(np.arange(6.0)))[0][:, :5]
+    share = 0.7 if columns == 7 else 1.0
+    ids, x, y = lab.shared()
+    chosen = sampled(ids, share) if share < 1 else np.full(len(ids), True)
+    x, y = x[chosen], y[chosen]
+    statement = sql.drift(
+        replace(lab.run.table, share=share),
+        replace(lab.reference.table, share=share),
+        (5, 6),
+        lab.dialect,
+        matrix=matrix,
+        raw_matrix=raw_matrix,
+    )
+    figures = {"after": cosines(x @ matrix, y), "before": cosines(x, y @ raw_matrix)}
+    check_figures(lab, statement, len(x), figures)
+
+
+def test_drift_of_vectors_as_they_are(lab: Lab) -> None:
+    """What the reference's vectors lack in components is zero."""
+    _, x, y = lab.shared()
+    statement = sql.drift(lab.reference.table, lab.run.table, (6, 5), lab.dialect)
+    check_figures(lab, statement, len(x), {"after": cosines(y, x)})
+
+
+def check_figures(lab: Lab, statement: str, rows: int, figures: dict[str, np.ndarray]) -> None:
+    (row,) = lab.warehouse.engine.query(statement)
+    assert int(row["n_rows"]) == rows
+    for figure, values in figures.items():
+        want = [values.mean(), *np.quantile(values, [0.1, 0.5])]
+        got = [row[f"{figure}_{name}"] for name in ("mean", "p10", "median")]
+        agree(np.array(got, dtype=np.float64), np.array(want))
+
+
+def test_scores(lab: Lab) -> None:
+    """Users and items from one table: all that a statement knows is where the vectors are."""
+    _, x, y = lab.shared()
+    raw = {"users": lab.run.table, "items": lab.run.table}
+    stable = {"users": lab.reference.table, "items": lab.reference.table}
+    statement = sql.scores(raw, stable, (5, 6), 100, lab.dialect)  # type: ignore[arg-type]
+    (row,) = lab.warehouse.engine.query(statement)
+    assert int(row["n_pairs"]) == 900
+    got = np.array([row["largest"], row["largest_error"]], dtype=np.float64)
+    agree(got, np.array([np.abs(x @ x.T).max(), np.abs(x @ x.T - y @ y.T).max()]))
+
+
+# Id, vector, and what is wrong with it. Finite numbers whose sum a 4-byte number cannot hold are
+# no problem.
+_NAN, _INF = float("nan"), float("inf")
+BROKEN: list[tuple[int | None, list[Any] | None, str | None]] = [
+    *((i, _RNG.standard_normal(5).tolist(), None) for i in range(1, 9)),
+    (9, [3e38, 3e38, 0.0, 1.0, 1.0], None),
+    (None, [1.0, 2.0, 3.0, 4.0, 5.0], "null_ids"),
+    (20, [1.0, 2.0, 3.0, 4.0, 5.0], None),
+    (20, [1.0, 2.0, 3.0, 4.0, 5.0], "duplicate_ids"),
+    (21, None, "null_vectors"),
+    (22, [1.0, 2.0, 3.0], "wrong_length"),
+    (23, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "wrong_length"),
+    (24, [1.0, 2.0, None, 4.0, 5.0], "null_components"),
+    (25, [1.0, _NAN, 3.0, 4.0, 5.0], "non_finite"),
+    (26, [1.0, 2.0, 3.0, 4.0, -_INF], "non_finite"),
+    (27, [_INF, -_INF, 3.0, 4.0, 5.0], "non_finite"),
+]
+
+
+def broken(lab: Lab) -> tuple[VectorTable, dict[str, list[str]]]:
+    """A table with every problem that its layout can have, and ids that have it, as text."""
+    rows = [row for row in BROKEN if row[2] not in lab.variant.cannot]
+    ids = [key for key, _, _ in rows]
+    loaded = lab.load("broken", Rows(ids, [vector for _, vector, _ in rows], {}))
+    problems: dict[str, list[str]] = {}
+    for key, _, problem in rows:
+        if problem == "duplicate_ids" and lab.layout == "long":
+            problem = "null_vectors"  # noqa: PLW2901 - its dimensions stand twice
+        if problem:
+            problems.setdefault(problem, []).append(str(key))
+    return loaded.table, problems
+
+
+def test_checks_find_each_problem(lab: Lab) -> None:
+    engine, dialect = lab.warehouse.engine, lab.dialect
+    table, problems = broken(lab)
+    want = Counter({problem: len(ids) for problem, ids in problems.items()})
+    (row,) = engine.query(sql.check(table, dialect))
+    rows = sum(problem not in lab.variant.cannot for _, _, problem in BROKEN)
+    rows -= lab.layout == "long"
+    assert {name: int(count) for name, count in row.items()} == {
+        "n_rows": rows,
+        "null_ids": want["null_ids"],
+        "duplicate_ids": want["duplicate_ids"],
+    }
+    found = Counter(
+        {
+            None if row["n"] is None else int(row["n"]): int(row["n_rows"])
+            for row in engine.query(sql.lengths(table, dialect))
+        }
+    )
+    assert found[None] == want["null_vectors"]
+    assert found[5] == rows - want["null_vectors"] - want["wrong_length"]
+    (row,) = engine.query(sql.check_vectors(table, 5, dialect))
+    assert int(row["null_components"]) == want["null_components"]
+    assert int(row["non_finite"]) == want["non_finite"]
+
+
+def test_examples_of_each_problem(lab: Lab) -> None:
+    table, problems = broken(lab)
+    for problem, ids in problems.items():
+        if problem != "null_ids":
+            statement = sql.example(table, problem, 5, lab.dialect)
+            (row,) = lab.warehouse.engine.query(statement)
+            assert row["example"] == min(ids)
+    (row,) = lab.warehouse.engine.query(sql.example(lab.run.table, None, None, lab.dialect))
+    assert row["example"] == "1"
+
+
+def test_broken_rows_are_left_out(lab: Lab) -> None:
+    table, problems = broken(lab)
+    checked = check_table(lab.warehouse.engine, table, values=True, drop=True)
+    assert checked.problems == {problem: len(ids) for problem, ids in problems.items()}
+    assert checked.rows == 9
+    valid = checked.table
+    wanted = [(key, vector) for key, vector, _ in BROKEN[:8]]
+    x = np.array([vector for _, vector in wanted])
+    if valid.element == "float":
+        x = x.astype(np.float32).astype(np.float64)
+    small = replace(valid, filter="id <> 9" if "String" not in lab.variant.id else "id <> '9'")
+    got, rows = gram(lab, small, 5)
+    agree(got, x.T @ x)
+    assert rows == 8
+    got, rows = gram(lab, small, 4, matrix=MATRIX)
+    agree(got, MATRIX.T @ x.T @ x @ MATRIX)
+
+    ids = [str(key) if "String" in lab.variant.id else key for key, _ in wanted]
+    output = lab.output(lab.layout, 4)
+    for statement in (
+        sql.apply(small, [MATRIX], output, lab.dialect),
+        sql.apply_from_table(small, held(lab.warehouse)[:1], output, lab.dialect),
+    ):
+        agree_by_id(lab.warehouse.vectors(statement, lab.layout, 4), ids, x @ MATRIX)
+
+    (row,) = lab.warehouse.engine.query(
+        sql.shared_ids(small, replace(valid, side="users"), lab.dialect, anchor=False)
+    )
+    assert int(row["shared"]) == 8
+    statement = sql.drift(small, valid, (5, 5), lab.dialect)
+    (row,) = lab.warehouse.engine.query(statement)
+    assert row["after_mean"] == pytest.approx(1)
+
+
+def test_broken_weights_are_found(lab: Lab) -> None:
+    weights = [1.0, 0.0, None, -1.0, _NAN, _INF, 2.0]
+    rows = Rows(
+        [1, 2, 3, 4, 5, 6, 7],
+        np.ones((7, 3)),
+        {"weight": ("double", weights), "n": ("integer", [1] * 7)},
+    )
+    loaded = lab.load("weights", rows)
+    table = replace(loaded.table, weight="weight")
+    (row,) = lab.warehouse.engine.query(sql.check(table, lab.dialect))
+    assert int(row["bad_weights"]) == 4
+    (row,) = lab.warehouse.engine.query(sql.example(table, "bad_weights", 3, lab.dialect))
+    assert row["example"] == "3"
+
+
+# The name of a schema and of a table: as odd as the engine allows.
+_ODD_TABLE = {
+    "spark": ("odd_schema", "order"),  # the metastore takes letters, digits and underscores
+    "snowflake": ("ODD", "order by é"),  # fakesnow takes quotes apart
+}
+_ODD_COLUMNS = {
+    "id": 'sel"ect',
+    "embedding": "größe.日本",
+    "e0": "Group",
+    "e1": "e 1",
+    "e2": "it's",
+    "e3": "50% :a",
+    "e4": "--",
+    "dim": "from",
+    "value": "/* a */",
+    "weight": "{{ w }}",
+    "n_ratings": "a;b",
+    "genre": "é.`",
+}
+# Names that the statements use for something else.
+_OUR_COLUMNS = {
+    "id": "x",
+    "embedding": "v",
+    "e0": "x2",
+    "e1": "x1",
+    "e2": "k1",
+    "e3": "w",
+    "e4": "norm",
+    "dim": "j",
+    "value": "k",
+    "weight": "y",
+    "n_ratings": "id",
+    "genre": "t",
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        pytest.param("wide", _ODD_COLUMNS, id="wide-odd"),
+        pytest.param("wide", _OUR_COLUMNS, id="wide-ours"),
+        pytest.param("array", _ODD_COLUMNS, id="array-odd"),
+        pytest.param("long", _OUR_COLUMNS, id="long-ours"),
+    ],
+)
+def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> None:
+    engine, dialect = warehouse.engine, warehouse.dialect
+    odd = _ODD_TABLE.get(warehouse.name, ('odd "schema"', "order by é, it's"))
+    schema, table, target = (sql.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
+    kind = "DATABASE" if warehouse.name == "clickhouse" else "SCHEMA"
+    engine.execute([f"CREATE {kind} IF NOT EXISTS {schema}"])
+    if warehouse.name == "snowflake":
+        engine.execute(["USE SCHEMA PUBLIC"])  # a new schema is the current one
+    variant = VARIANTS[warehouse.name][layout]
+    loaded = warehouse.load(f"{schema}.{table}", variant, RUN, names=names)
+    ratings = sql.identifier(names["n_ratings"], dialect)
+    source = replace(
+        loaded.table,
+        filter=f"{ratings} >= 10",
+        anchor_filter=f"{ratings} >= 20",
+        weight=names["weight"],
+        keep=() if layout == "long" else (Column(names["genre"], "text"),),
+    )
+    lab = Lab(warehouse, layout)
+    ratings, weights = lab.of("n_ratings", loaded.ids), lab.of("weight", loaded.ids)
+    chosen = ratings >= 10
+    (row,) = engine.query(sql.check(source, dialect))
+    assert int(row["n_rows"]) == chosen.sum()
+    assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0
+    x = loaded.vectors
+    got, _ = gram(lab, source, 5, other=replace(source, weight=None), weighted=True)
+    agree(got, x.T @ ((weights * (ratings >= 20))[:, None] * x))
+
+    matrix = np.column_stack([MATRIX, MATRIX[:, 0]])
+    output = replace(lab.output(layout, 5), id=source.id.name, vector=source.vector, first=7)
+    query = sql.apply(source, [matrix], output, dialect)
+    target = f"{schema}.{target}"
+    engine.execute([sql.drop_table(target, dialect), sql.create_table(target, query, dialect)])
+    stable = replace(source, relation=target, filter=None, element="double", first=7)
+    output = replace(lab.output(layout, 4), id=source.id.name, vector=source.vector[:4], first=7)
+    back = sql.apply_from_table(source, held(warehouse)[:1], output, dialect)
+    got = warehouse.vectors(back, layout, 4, (source.id.name, source.vector[0]))
+    agree_by_id(got, loaded.ids[chosen], (x @ MATRIX)[chosen])
+    statement = sql.drift(source, stable, (5, 5), dialect, matrix=matrix)
+    (row,) = engine.query(statement)
+    assert int(row["n_rows"]) == chosen.sum()
+    assert row["after_mean"] == pytest.approx(1)
+
+
+def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehouse) -> None:
+    whole, double = warehouse.dialect.bigint, warehouse.dialect.double
+    columns = f"Id {whole}, E0 {double}, E1 {double}"
+    create = f"CREATE TABLE Without_Quotes ({columns}){warehouse.dialect.storage}"
+    drop = sql.drop_table("Without_Quotes", warehouse.dialect)
+    warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
+    found = warehouse.engine.describe("Without_Quotes")
+    table = resolve(EmbeddingTable("Without_Quotes"), "items", found, warehouse.dialect)
+    table = replace(table, filter="Id = 1 AND E0 > 0")
+    got, rows = gram(Lab(warehouse, "wide"), table, 2)
+    assert (got.tolist(), rows) == ([[4.0, 6.0], [6.0, 9.0]], 1)
+
+
+class _NoStep:
+    def done(self, fraction: float) -> None:
+        """See `Step`."""
+
+
+@pytest.mark.parametrize(
+    "warehouse", [name for name in TARGETS if name != "snowflake"], indirect=True
+)
+def test_768_components(warehouse: Warehouse) -> None:
+    """In SQL alone, by way of tables where constants would be too many.
+
+    The first part of a Gram matrix has the widest rows, and one part is like another. fakesnow
+    parses each statement by sqlglot, which would take minutes.
+    """
+    size = 768
+    rng = np.random.default_rng(size)
+    lab = Lab(warehouse, "array")
+    run = lab.load("run_768", Rows([*range(12)], rng.standard_normal((12, size)), {}))
+    reference = lab.load(
+        "reference_768", Rows([*range(4, 14)], rng.standard_normal((10, size)), {})
+    )
+    x, y = run.vectors, reference.vectors
+    part = sql.gram(run.table, size, lab.dialect, parts=slice(1))[0]
+    found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(part)}
+    first = max(i for i, _ in found)
+    want = (x.T @ x)[:first]
+    agree(
+        np.array([found[i, j] for i in range(1, first + 1) for j in range(i, size + 1)]),
+        want[np.triu_indices(first, 0, size)],
+    )
+    part = sql.cross_gram(run.table, reference.table, size, size, lab.dialect)[0]
+    found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(part)}
+    first = max(i for i, _ in found)
+    got = [[found[i, j] for j in range(1, size + 1)] for i in range(1, first + 1)]
+    agree(np.array(got), (x[4:].T @ y[:8])[:first])
+
+    if warehouse.name == "spark":
+        # 600,000 constants, or as many inserted, take it minutes: there `SparkCompute` multiplies.
+        return
+    matrix = rng.standard_normal((size, size)) / size
+    compute = SqlCompute(warehouse.engine)
+    output = lab.output("array", size)
+    warehouse.engine.execute([sql.drop_table("stable_768", lab.dialect)])
+    compute.apply(run.table, [matrix], output, "stable_768", 12, _NoStep())
+    query = f"SELECT * FROM {sql.relation('stable_768', lab.dialect)}"
+    agree_by_id(warehouse.vectors(query, "array", size), run.ids, x @ matrix)
+    white = compute.gram(run.table, size, matrix[:, :20], 12, _NoStep()).matrix
+    agree(white, matrix[:, :20].T @ x.T @ x @ matrix[:, :20])
+    pair = Pair(run.table, reference.table, size, 8)
+    after = compute.cosines(pair, matrix, None, 1.0, _NoStep()).after
+    assert after is not None
+    assert after.mean == pytest.approx(cosines(x[4:] @ matrix, y[:8]).mean(), rel=1e-9)
+
+
+class _Recorder:
+    """An engine that keeps what it is asked."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.asked: list[str] = []
+
+    def query(self, statement: str, step: Any = None) -> list[dict[str, Any]]:
+        self.asked.append(statement)
+        return [{"i": 1, "j": 1, "value": 1.0, "n_rows": 1}]
+
+    def execute(self, statements: list[str], step: Any = None) -> None:
+        self.asked += statements
+
+
+LIMITED = [name for name, dialect in DIALECTS.items() if dialect.longest_statement]
+
+
+@pytest.mark.parametrize("size", [64, 256, 768])
+@pytest.mark.parametrize("name", LIMITED)
+def test_statements_stay_within_the_limits(
+    name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the choice of `SqlCompute`: of the parts of a sum the first is the longest."""
+    dialect = DIALECTS[name]
+    longest = dialect.longest_statement or 0
+    tiles = sql.tiles
+    monkeypatch.setattr(sql, "insert", lambda *_: [])
+    monkeypatch.setattr(sql, "tiles", lambda *a, **options: tiles(*a, **options)[:1])
+    table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
+    matrix = np.random.default_rng(1).standard_normal((size, size))
+    engine = _Recorder(dialect)
+    compute = SqlCompute(engine)  # type: ignore[arg-type]
+    pair = Pair(table, replace(table, relation="stable"), size, 1)
+    compute.gram(table, size, None, 1, _NoStep())
+    compute.gram(table, size, matrix, 1, _NoStep())
+    compute.shared_sums(pair, matrix, normalize=False, step=_NoStep())
+    compute.shared_sums(pair, matrix, normalize=True, step=_NoStep())
+    compute.cosines(pair, matrix, matrix, 0.5, _NoStep())
+    output = StableTable("wide", "id", tuple(f"e{k}" for k in range(size)), "float", size)
+    compute.apply(table, [matrix], output, "out", 1, _NoStep())
+    assert max(len(statement.encode()) for statement in engine.asked) <= longest
+
+    if name == "clickhouse":
+        # The smallest of the limits: without the choice, it holds up to 64 components or so.
+        constants = len(sql.apply(table, [matrix], output, dialect))
+        assert (constants > longest) == (size > 64)
+        assert any("a table holds" in text for text in engine.asked) == (size > 64)
+
+
+# Engines with a job of their own; fakesnow would take minutes for the sums of e = 32.
+_JOBS = [name for name in TARGETS if name != "snowflake"]
+
+
+def movie_tables(warehouse: Warehouse, group: str, number: int) -> dict[str, str]:
+    """The vectors of one retraining as tables."""
+
+    def make() -> dict[str, str]:
+        tables = {}
+        sides: list[tuple[Side, str]] = [("users", "bigint"), ("items", "text")]
+        for side, id_type in sides:
+            path = movietweetings(group, number) / f"{side}.parquet"
+            ids, vectors = read_vectors(path)
+            name = "vector" if "vector" in VARIANTS[warehouse.name] else "array"
+            variant = VARIANTS[warehouse.name]["array" if side == "users" else name]
+            variant = replace(variant, id=getattr(warehouse.dialect, id_type))
+            tables[side] = f"{group}_{side}_{number}"
+            if warehouse.name == "spark":
+                # Statements with so many numbers take it half a minute.
+                frame = warehouse.engine.session.read.parquet(str(path))  # type: ignore[attr-defined]
+                frame.write.mode("overwrite").saveAsTable(tables[side])
+            else:
+                warehouse.load(tables[side], variant, Rows(ids.tolist(), vectors, {}), side=side)
+        return tables
+
+    made: dict[str, str] = warehouse.once((group, number), make)
+    return made
+
+
+@pytest.fixture(scope="module")
+def on_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Run, Run]]:
+    """A group's first run and the second, aligned with it, on DuckDB and files."""
+    folder = tmp_path_factory.mktemp("files")
+    done: dict[str, tuple[Run, Run]] = {}
+
+    def get(group: str) -> tuple[Run, Run]:
+        if group not in done:
+            runs: list[Run] = []
+            for number in (0, 1):
+                source = movietweetings(group, number)
+                files = (source / f"{side}.parquet" for side in ("users", "items"))
+                reference = runs[0] if runs else None
+                runs.append(stabilize(*files, reference, folder / f"{group}-{number}"))
+            done[group] = (runs[0], runs[1])
+        return done[group]
+
+    return get
+
+
+def same(got: Any, want: Any, where: str = "") -> None:
+    """Figures: counts and names are equal, numbers to 1e-6."""
+    if isinstance(want, dict):
+        assert got.keys() == want.keys(), where
+        for key in want:
+            same(got[key], want[key], f"{where}.{key}")
+    elif isinstance(want, list):
+        np.testing.assert_allclose(got, want, rtol=1e-6, err_msg=where)
+    elif isinstance(want, float):
+        # What stays of an error after its cancellation is small, and noise.
+        assert got == pytest.approx(want, rel=1e-6, abs=1e-6), where
+    else:
+        assert got == want, where
+
+
+_COMPARED = ("users", "items", "dimension", "rank", "singular_values", "alignment", "cosine")
+
+
+def own_tables(warehouse: Warehouse) -> list[str]:
+    """Names of tables that a run has left behind."""
+    listing = (
+        "SELECT table_name FROM information_schema.tables"
+        if warehouse.dialect.transactions
+        else "SHOW TABLES"
+    )
+    names = [str(v) for row in warehouse.engine.query(listing) for v in row.values()]
+    return [name for name in names if name.startswith("sqlstab_")]
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "group"),
+    [
+        (name, group)
+        for name in _JOBS
+        for group in ("time_als_e32", "seeds_bpr_e32")
+        # On Spark a run takes half a minute.
+        if name != "spark" or group == "time_als_e32"
+    ],
+    indirect=["warehouse"],
+)
+def test_a_run_on_tables_does_what_a_run_on_files_does(
+    warehouse: Warehouse,
+    running: Running,
+    on_files: Callable[[str], tuple[Run, Run]],
+    group: str,
+) -> None:
+    stable = {side: f"stable_{group}_{side}" for side in ("users", "items")}
+    options = {"engine": running[warehouse.name], "transform_table": "transforms"}
+    earlier: Run | None = None
+    for number, files in enumerate(on_files(group)):
+        tables = movie_tables(warehouse, group, number)
+        # The second run replaces the tables of another name that the first has made.
+        out = {f"{side}_out": f"{name}_{number}" for side, name in stable.items()}
+        for _ in range(2 if number and group == "time_als_e32" else 1):
+            run = stabilize(tables["users"], tables["items"], earlier, **options, **out)
+        for name in _COMPARED:
+            same(run.figures[name], files.figures[name], name)
+        assert run.figures["scores"]["max_relative_error"] < 1e-6
+        assert own_tables(warehouse) == []
+        for side in stable:
+            ids, vectors = read_vectors(files.directory / f"{side}.parquet")  # type: ignore[operator]
+            query = f"SELECT * FROM {sql.relation(out[f'{side}_out'], warehouse.dialect)}"
+            agree_by_id(warehouse.vectors(query, "array", 32), ids, vectors, 1e-5)
+        earlier = run
+
+
+@pytest.mark.parametrize("warehouse", _JOBS, indirect=True)
+def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
+    warehouse: Warehouse, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    lab = Lab(warehouse, "array")
+    rows = Rows([*range(30)], rng.standard_normal((30, 5)), {})
+    users, items = (lab.load(f"failing_{side}", rows, side=side) for side in ("users", "items"))
+    out = {"users_out": "failed_users", "items_out": "failed_items"}
+    options = {"engine": running[warehouse.name], **out}
+    stabilize(users.table.relation, items.table.relation, **options)
+    read = {name: f"SELECT * FROM {sql.relation(name, lab.dialect)}" for name in out.values()}
+    before = {name: warehouse.vectors(query, "array", 5) for name, query in read.items()}
+
+    def fail(*_: Any) -> None:
+        raise EngineError("disk full", "")
+
+    monkeypatch.setattr(StagedTables, "put_in_place", fail)
+    with pytest.raises(EngineError, match="disk full"):
+        stabilize(items.table.relation, users.table.relation, **options)
+    for name, query in read.items():
+        after = warehouse.vectors(query, "array", 5)
+        agree_by_id(after, [*before[name]], np.array([*before[name].values()]), 0)
+    assert own_tables(warehouse) == []
