@@ -48,6 +48,8 @@ $(VENV)/python.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "sqlstab needs Python 3.10 or newer")'
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
 	  echo "The venv module is missing or incomplete: on Debian or Ubuntu, apt install python3-venv."; exit 1; }
+	# pip 23, which Python 3.11 brings, fails on the extras of the tests (InconsistentCandidate).
+	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
 
 $(VENV)/core.stamp: $(VENV)/python.stamp pyproject.toml
