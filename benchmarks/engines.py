@@ -207,7 +207,7 @@ def duckdb_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             },
             {
                 "numpy, all rows in memory": numpy,
-                "columns as lists, `list_dot_product`": query_triangle(
+                "columns as lists in memory, `list_dot_product`": query_triangle(
                     engine,
                     f"SELECT [{dots}] AS sums FROM (SELECT {gathered} FROM '{path}' "
                     f"GROUP BY id // {BLOCK})",
@@ -438,7 +438,7 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             f"ClickHouse {version}",
             {"sums of products": statement(engine, "vectors", e, "Int64")},
             {
-                "columns as arrays, `arrayDotProduct`": query_triangle(
+                "columns as arrays in memory, `arrayDotProduct`": query_triangle(
                     engine,
                     f"SELECT sumForEach([{pairs('arrayDotProduct(c{0}, c{1})', e)}]) AS sums "
                     f"FROM (SELECT {gathered} FROM vectors GROUP BY intDiv(id, {BLOCK}))",

@@ -94,7 +94,7 @@ class PartitionGrams:
             DataError: The vectors of two partitions differ in length.
             InvalidVectorsError: As `Compute.gram`.
         """
-        source = _source(table)
+        source = self._source(table)
         kept = self._kept(source)
         total: Gram | None = None
         stored = []
@@ -113,6 +113,23 @@ class PartitionGrams:
         if added:
             self._add(source, added)
         return total or Gram(np.zeros((0, 0)), 0)
+
+    def _source(self, table: VectorTable) -> str:
+        """Names what a Gram matrix was taken of: the same text for the same rows and columns."""
+        parts = (
+            self._engine.identity,
+            self._by,
+            self._version,
+            table.side,
+            _location(table.relation) if self._engine.dialect.reads_files else table.relation,
+            table.id,
+            table.layout,
+            table.vector,
+            table.filter,
+            table.share,
+            table.only_valid,
+        )
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     def _partitions(self, table: VectorTable) -> Iterator[_Partition]:
         dialect = self._engine.dialect
@@ -202,19 +219,10 @@ class PartitionGrams:
         return exists(self._engine, self._store)
 
 
-def _source(table: VectorTable) -> str:
-    """Names what a Gram matrix was taken of: the same text for the same rows and columns."""
-    parts = (
-        table.side,
-        table.relation,
-        table.id,
-        table.layout,
-        table.vector,
-        table.filter,
-        table.share,
-        table.only_valid,
-    )
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+def _location(relation: str) -> str:
+    """A relation's name; the whole path of a local file."""
+    is_path = sql.file_reader(relation) and "://" not in relation
+    return str(Path(relation).absolute()) if is_path else relation
 
 
 def _plus(total: Gram | None, gram: Gram, table: VectorTable) -> Gram:

@@ -303,6 +303,8 @@ class _Recorder:
         stable_dimensions: Components of a vector in tables of the reference, by these tables.
     """
 
+    identity = "plan"
+
     def __init__(self, dialect: Dialect, engine: Engine | None, dimension: int | None) -> None:
         self.dialect = dialect
         self._engine = engine

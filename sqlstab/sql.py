@@ -141,6 +141,13 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     ]
 
 
+def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
+    """Whether two names may be of one table: `users` may be `main.users`, and `USERS` `users`."""
+    parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]
+    known = min(map(len, parts))
+    return parts[0][-known:] == parts[1][-known:]
+
+
 def _folded(name: str, dialect: Dialect) -> str:
     """What the engine makes of a name without quotes."""
     return {"": name, "lower": name.lower(), "upper": name.upper()}[dialect.fold]
@@ -155,21 +162,20 @@ _NOT_OF_ONE_ROW = (
     exp.AggFunc,
     exp.Window,
 )
+# Functions that give another answer each time, look into another table, or run a text as SQL.
 _VOLATILE = {
-    "rand",
-    "rand32",
-    "rand64",
-    "randn",
-    "random",
-    "randcanonical",
-    "uuid",
+    "clock_timestamp",
     "gen_random_uuid",
     "generate_uuid",
-    "generateuuidv4",
-    "uuid_string",
+    "joinget",
+    "monotonically_increasing_id",
     "nextval",
+    "query_to_xml",
     "seq8",
+    "shuffle",
+    "uniform",
 }
+_VOLATILE_PREFIXES = ("rand", "uuid", "generateuuid", "dblink", "dictget")
 
 
 def condition(text: str, dialect: Dialect) -> str:
@@ -188,15 +194,18 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} is not one SQL expression, such as year > 1990."
         ) from error
     alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
-    if not alone or tree.find(*_NOT_OF_ONE_ROW):
+    # In ClickHouse `id IN name` looks into another table.
+    in_table = any(found.args.get("field") is not None for found in tree.find_all(exp.In))
+    if not alone or in_table or tree.find(*_NOT_OF_ONE_ROW):
         raise UsageError(
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries, aggregates and parameters are not allowed."
         )
-    volatile = {
+    called = {
         function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
         for function in tree.find_all(exp.Func)
-    } & _VOLATILE
+    }
+    volatile = [name for name in called if name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)]
     if volatile:
         # Each scan would see other rows.
         raise UsageError(
@@ -716,8 +725,10 @@ def replace_table(staged: str, target: str, dialect: Dialect, *, exists: bool) -
     """Statements that give a staged table another table's name, and drop that one if it exists."""
     names = relation(staged, dialect), relation(target, dialect)
     bare = identifier(table_parts(target, dialect)[-1], dialect)
+    *schema, own = table_parts(staged, dialect)
+    aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}_old"))
     patterns = dialect.replace if exists else (dialect.rename,)
-    return [pattern.format(*names, bare) for pattern in patterns]
+    return [pattern.format(*names, bare, aside) for pattern in patterns]
 
 
 def describe(name: str, dialect: Dialect) -> str:

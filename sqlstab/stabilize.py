@@ -105,7 +105,9 @@ def stabilize(
     }
     given: dict[Side, str | None] = {"users": users_out, "items": items_out}
     targets = {side: name for side, name in given.items() if name is not None}
-    with connect(engine, writes_tables=bool(targets or transform_table)) as session:
+    grams = options.grams if options else None
+    writes_tables = bool(targets or transform_table or (grams and not file_reader(grams)))
+    with connect(engine, writes_tables=writes_tables) as session:
         job = Job(
             session,
             options or Options(),
@@ -318,11 +320,12 @@ class Job:
                     side: {**_described(written[side]), "relation": self._place(side)}
                     for side in SIDES
                 }
-            with self._step("replace", "Putting tables in place"):
-                self._staged.put_in_place({side: getattr(transform, side).matrix for side in SIDES})
             self._finish(figures, started)
+            # What can fail of the directory fails before tables are replaced.
             if directory is not None:
                 self._save(directory, figures, transform)
+            with self._step("replace", "Putting tables in place"):
+                self._staged.put_in_place({side: getattr(transform, side).matrix for side in SIDES})
         return Run(figures, transform, self._out)
 
     def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class StagedTables:
         self.targets = targets
         self._transform_table = transform_table
         self._run_id = run_id
+        self._begun = False
 
     def check(self, inputs: Mapping[Side, EmbeddingTable]) -> None:
         """Stable tables need names of their own.
@@ -52,28 +54,35 @@ class StagedTables:
         """
         if not self.targets:
             return
+        # Whatever forbids writing is said at once, before a table that is missing aborts a
+        # transaction of the user's.
+        self._engine.execute(())
         if set(self.targets) != set(SIDES):
             raise UsageError(
                 "Name the tables to write for both sides: --users-out and --items-out."
             )
-        names = {side: self._parts(target) for side, target in self.targets.items()}
-        if None in names.values():
+        if any(self._is_file(target) for target in self.targets.values()):
             raise UsageError("--users-out and --items-out name tables; for files there is --out.")
-        if names["users"] == names["items"]:
-            raise UsageError(f"{self.targets['users']} is named for the users and for the items.")
-        for side, table in inputs.items():
-            if self._parts(table.relation) in names.values():
+        written = {f"the stable {side}": target for side, target in self.targets.items()}
+        if self._transform_table:
+            written["the transform"] = self._transform_table
+        for (what, name), (other, again) in itertools.combinations(written.items(), 2):
+            if self._may_be_one(name, again):
                 raise UsageError(
-                    f"{side} table {table.relation} would be replaced by stable vectors; name "
-                    "another table to write."
+                    f"{name} and {again}, named for {what} and {other}, are one table."
+                )
+        for (side, table), (what, name) in itertools.product(inputs.items(), written.items()):
+            if not self._is_file(table.relation) and self._may_be_one(table.relation, name):
+                raise UsageError(
+                    f"{side} table {table.relation} would be replaced by {what}, written to "
+                    f"{name}; name another table to write."
                 )
 
-    def _parts(self, name: str) -> list[str] | None:
-        """The parts of a table's name; None for a file's."""
-        dialect = self._engine.dialect
-        if dialect.reads_files and sql.file_reader(name):
-            return None
-        return sql.table_parts(name, dialect)
+    def _is_file(self, name: str) -> bool:
+        return self._engine.dialect.reads_files and sql.file_reader(name) is not None
+
+    def _may_be_one(self, first: str, second: str) -> bool:
+        return sql.may_be_one_table(first, second, self._engine.dialect)
 
     def name(self, side: Side) -> str:
         """The name that a side's table is written under, in the schema where it will stay."""
@@ -98,15 +107,26 @@ class StagedTables:
             )
             statements += make(self._transform_table, self._run_id, matrices, dialect)
         if statements:
+            self._begun = not dialect.transactions
             self._engine.execute(statements)
+            self._begun = False
 
     @contextmanager
     def dropped_afterwards(self) -> Iterator[None]:
-        """Drop at the end what has not been put in place, also after an error."""
+        """Drop at the end what has not been put in place, also after an error.
+
+        Not what a failure caught half way: then the staged table may be the only one.
+        """
         try:
             yield
         finally:
-            for side in self.targets:
+            if self._begun:
+                logger.warning(
+                    "Putting the tables in place failed half way: look for %s and %s, and for the "
+                    "same names with _old behind them, beside the tables themselves.",
+                    *(self.name(side) for side in SIDES),
+                )
+            for side in self.targets if not self._begun else ():
                 try:
                     self._engine.execute([sql.drop_table(self.name(side), self._engine.dialect)])
                 except EngineError as error:

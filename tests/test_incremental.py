@@ -282,3 +282,29 @@ def test_a_store_in_a_file_is_replaced_as_a_whole(tmp_path: Path, rng: np.random
 def test_options_that_belong_together(options: Any) -> None:
     with pytest.raises(UsageError, match="partition_by"):
         Options(**options)
+
+
+def test_a_partitions_sum_is_not_taken_for_the_tables(rng: np.random.Generator) -> None:
+    """As many ids are shared as the partition that was summed last has rows."""
+    tables = Partitioned(rng)
+    tables.load("2026-11-01", 50)
+    first = tables.run(grams="grams")
+    first = stabilize(
+        EmbeddingTable("users", vector="v"),
+        EmbeddingTable("items", vector="v"),
+        engine=tables.connection,
+        users_out="su",
+        items_out="si",
+    )
+    tables.load("2026-11-02", 50)
+    residuals = [
+        stabilize(
+            EmbeddingTable("users", vector="v"),
+            EmbeddingTable("items", vector="v"),
+            first,
+            engine=tables.connection,
+            options=Options(strategy="sql", **extra),
+        ).figures["alignment"]["relative_residual"]
+        for extra in ({}, {"partition_by": "day", "grams": "grams"})
+    ]
+    assert residuals[0] == pytest.approx(residuals[1], rel=1e-10)

@@ -49,7 +49,7 @@ class SqlCompute:
         self._engine = engine
         self._beside = beside or "x"
         self._dialect = engine.dialect
-        self._grams: dict[Side, Gram] = {}
+        self._grams: dict[Side, tuple[VectorTable, Gram]] = {}
 
     def gram(
         self,
@@ -71,7 +71,7 @@ class SqlCompute:
         if not np.isfinite(gram.matrix).all():
             raise InvalidVectorsError(table)
         if whitener is None:
-            self._grams[table.side] = gram
+            self._grams[table.side] = table, gram
         return gram
 
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
@@ -117,10 +117,10 @@ class SqlCompute:
         normalize: bool,
         step: Step,
     ) -> Matrix:
-        known = self._grams.get(table.side)
+        summed, known = self._grams.get(table.side, (None, None))
         weighted = pair.table.weight is not None
         plain = not (normalize or weighted or pair.table.anchor_filter or pair.table.share < 1)
-        if known and plain and pair.shared == known.rows:
+        if known and summed == pair.table and plain and pair.shared == known.rows:
             # Every row is an anchor, and their sum has been taken.
             return known.matrix
         statements = sql.gram(
@@ -251,8 +251,8 @@ class SqlCompute:
     def _held(self, matrix: Matrix, side: Side) -> Iterator[MatrixTable]:
         """A matrix as a temporary table."""
         name = self._scratch_name()
-        self._engine.execute(sql.matrix_table(name, "m", {side: matrix}, self._dialect))
         try:
+            self._engine.execute(sql.matrix_table(name, "m", {side: matrix}, self._dialect))
             yield MatrixTable(name, side, matrix.shape[0], matrix.shape[1], "m")
         finally:
             self._engine.execute([sql.drop_table(name, self._dialect)])

@@ -30,6 +30,8 @@ class Engine(Protocol):
     """What a run needs of a database."""
 
     dialect: Dialect
+    # Tells one database from another; no secrets.
+    identity: str
 
     def describe(self, relation: str) -> list[Column]:
         """The columns of a relation, in order, with types as the engine spells them.
@@ -94,6 +96,9 @@ def connect(
         session = SqlAlchemyEngine(engine)  # type: ignore[arg-type]
     elif isinstance(engine, DuckDBPyConnection):
         session = DuckDBEngine(connection=engine)
+    elif isinstance(engine, str) and ":" in engine and "@" in engine:
+        # It may hold a password: it is not repeated.
+        raise UsageError("The URL of the database is none: write dialect://user:password@host/db.")
     elif engine is None or isinstance(engine, (str, Path)):
         session = DuckDBEngine(engine, read_only=not writes_tables)
     elif hasattr(engine, "describe") and hasattr(engine, "dialect"):

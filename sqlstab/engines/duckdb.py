@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,7 +20,6 @@ from sqlstab.tables import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from sqlstab.progress import Step
 
@@ -61,6 +61,7 @@ class DuckDBEngine:
         memory_limit: str | None = None,
     ) -> None:
         self._owned = connection is None
+        self.identity = str(Path(database).absolute()) if database else ""
         if connection is not None:
             self._connection = connection
             return
@@ -133,14 +134,23 @@ class DuckDBEngine:
 
     def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
         """See `Engine`."""
-        for statement in ("BEGIN", *statements, "COMMIT"):
-            try:
+        if self._in_transaction():
+            raise UsageError(
+                "The connection has a transaction open; end it before tables are written."
+            )
+        try:
+            for statement in ("BEGIN", *statements, "COMMIT"):
                 with self._running(statement, step):
                     self._connection.execute(statement)
-            except EngineError:
-                with suppress(duckdb.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
+        except BaseException:
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _in_transaction(self) -> bool:
+        """Whether a transaction is open: else each statement has one of its own."""
+        numbers = [self._connection.execute("SELECT txid_current()").fetchone() for _ in "ab"]
+        return numbers[0] == numbers[1]
 
     def batches(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
         """Run a statement whose result is large: a stream of Arrow batches."""

@@ -30,6 +30,7 @@ class SparkEngine:
     """
 
     dialect = SPARK
+    identity = "spark"
 
     def __init__(self, session: SparkSession) -> None:
         self.session = session

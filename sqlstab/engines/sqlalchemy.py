@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlstab import sql
 from sqlstab.dialects import (
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection, CursorResult
+    from sqlalchemy.engine import URL, Connection, CursorResult
     from sqlalchemy.engine import Engine as Database
 
     from sqlstab.dialects import Dialect
@@ -50,8 +50,8 @@ class SqlAlchemyEngine:
     """A database behind SQLAlchemy.
 
     Args:
-        database: A SQLAlchemy engine, which stays open; or a URL, as in
-            `postgresql+psycopg://user:password@host/database`.
+        database: A SQLAlchemy engine, which stays open; or a URL, as text or as SQLAlchemy's
+            object, as in `postgresql+psycopg://user:password@host/database`.
 
     Raises:
         UsageError: The URL cannot be meant, its driver is not installed, or sqlstab does not speak
@@ -59,9 +59,9 @@ class SqlAlchemyEngine:
         EngineError: The database cannot be reached.
     """
 
-    def __init__(self, database: Database | str) -> None:
-        self._owned = isinstance(database, str)
-        self._database = _open(database) if isinstance(database, str) else database
+    def __init__(self, database: Database | URL | str) -> None:
+        self._owned = not hasattr(database, "connect")
+        self._database: Database = _open(database) if self._owned else cast("Database", database)
         name = self._database.dialect.name
         if name not in _DIALECTS:
             raise UsageError(
@@ -69,6 +69,7 @@ class SqlAlchemyEngine:
                 f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
             )
         self.dialect = _DIALECTS[name]
+        self.identity = self._database.url.render_as_string(hide_password=True)
         with self._running("") as connection:
             connection.close()
 
@@ -128,7 +129,7 @@ class SqlAlchemyEngine:
             raise EngineError(f"{self.dialect.name}: {_reason(error)}", statement) from error
 
 
-def _open(url: str) -> Database:
+def _open(url: Any) -> Database:
     try:
         from sqlalchemy import create_engine  # noqa: PLC0415 - an extra
         from sqlalchemy.engine import make_url  # noqa: PLC0415
