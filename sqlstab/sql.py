@@ -126,7 +126,7 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     """
     try:
         table = exp.to_table(name, dialect=dialect.sqlglot)
-    except sqlglot.errors.SqlglotError:
+    except (sqlglot.errors.SqlglotError, ValueError):
         table = None
     if not isinstance(table, exp.Table) or any(
         not isinstance(part, exp.Identifier) for part in table.parts

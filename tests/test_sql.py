@@ -244,6 +244,12 @@ def test_any_name_stays_a_name_in_every_dialect(
     assert own == {id_name}
 
 
+@pytest.mark.parametrize("name", ["../users.parquet", ".", ""])
+def test_names_that_are_no_tables(name: str) -> None:
+    with pytest.raises(UsageError, match="name"):
+        sql.relation(name, DIALECTS["postgres"])
+
+
 def test_names_that_bigquery_cannot_have() -> None:
     for name in ("a`b", "a\\", "a.b"):
         with pytest.raises(UsageError, match="no name of bigquery can have"):

@@ -82,6 +82,13 @@ def test_a_directory_that_cannot_be_written_replaces_no_table(
     assert tables(loaded) == {"users", "items", "su", "si"}
 
 
+def test_half_a_password_is_no_host() -> None:
+    with pytest.raises(UsageError, match="%40") as caught:
+        stabilize("u", "i", engine="postgresql+psycopg://u:SEC@RETPW@localhost:1/db")
+    assert "SEC" not in str(caught.value)
+    assert "RETPW" not in str(caught.value)
+
+
 class FailingSpark:
     """Fails at a statement; keeps the names of the tables that there are."""
 

@@ -146,6 +146,12 @@ def _open(url: Any) -> Database:
         raise UsageError(
             "The URL of the database is none: write dialect://user:password@host/database."
         ) from error
+    if "@" in (parsed.host or ""):
+        # What stands before it is part of a password, which a driver would show as the host.
+        raise UsageError(
+            "The URL of the database has more than one @: write one in a password as %40, and "
+            "other special characters likewise."
+        )
     name = parsed.get_backend_name()
     try:
         return create_engine(parsed)
