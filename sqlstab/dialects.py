@@ -30,6 +30,7 @@ class Dialect:
         reads_files: Whether a relation may be a file.
         fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
         array: An array of given elements.
+        array_of_one: An array of a single element, where that is spelled otherwise.
         element: Element {1} of array {0}, counted from 1; past the end NULL, or an error.
         length: How many elements array {0} has.
         collect: Values {0} of a group as an array in the order of {1}, NULL included; None where
@@ -92,6 +93,7 @@ class Dialect:
     as_doubles: str
     as_reals: str
     array: str
+    array_of_one: str = ""
     element: str
     length: str
     collect: str | None
@@ -150,6 +152,18 @@ class Dialect:
 
 
 _MIB = 2**20
+# The old table stays, under another name, until the new one is in its place.
+_BY_RENAMING = (
+    "ALTER TABLE {1} RENAME TO {3}",
+    "ALTER TABLE {0} RENAME TO {1}",
+    "DROP TABLE {3}",
+)
+# Redshift has Postgres's catalogue.
+_PG_COLUMNS = (
+    "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+    "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
+    "ORDER BY attnum"
+)
 
 DUCKDB = Dialect(
     name="duckdb",
@@ -164,6 +178,8 @@ DUCKDB = Dialect(
     as_doubles="CAST({0} AS DOUBLE[])",
     as_reals="CAST({0} AS FLOAT[])",
     array="[{0}]",
+    # DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
+    array_of_one="array_value({0})",
     element="{0}[{1}]",
     length="len({0})",
     collect="list({0} ORDER BY {1})",
@@ -222,11 +238,7 @@ POSTGRES = Dialect(
     transactions=True,
     # Compiling thousands of expressions takes longer than running them.
     before=("SET LOCAL jit = off",),
-    describe=(
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-        "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
-        "ORDER BY attnum"
-    ),
+    describe=_PG_COLUMNS,
 )
 
 SPARK = Dialect(
@@ -271,11 +283,7 @@ SPARK = Dialect(
     longest_statement=None,
     most_columns=100_000,
     transactions=False,
-    replace=(
-        "ALTER TABLE {1} RENAME TO {3}",
-        "ALTER TABLE {0} RENAME TO {1}",
-        "DROP TABLE {3}",
-    ),
+    replace=_BY_RENAMING,
     rename="ALTER TABLE {0} RENAME TO {1}",
     storage=" USING parquet",
 )
@@ -429,11 +437,7 @@ REDSHIFT = Dialect(
     longest_statement=16 * _MIB,
     most_columns=1600,
     transactions=True,
-    describe=(
-        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-        "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
-        "ORDER BY attnum"
-    ),
+    describe=_PG_COLUMNS,
 )
 
 TRINO = Dialect(
@@ -473,11 +477,7 @@ TRINO = Dialect(
     longest_statement=1_000_000,
     most_columns=100_000,
     transactions=False,
-    replace=(
-        "ALTER TABLE {1} RENAME TO {3}",
-        "ALTER TABLE {0} RENAME TO {1}",
-        "DROP TABLE {3}",
-    ),
+    replace=_BY_RENAMING,
     rename="ALTER TABLE {0} RENAME TO {1}",
 )
 

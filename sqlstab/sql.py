@@ -243,11 +243,9 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         return f"t.{identifier(name, dialect)}"
 
     columns = tuple(column(name) for name in table.vector)
-    if table.layout == "wide" and len(columns) == 1 and dialect.sqlglot == "duckdb":
-        # DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
-        vector = f"array_value({columns[0]})"
-    elif table.layout == "wide":
-        vector = dialect.array.format(", ".join(columns))
+    if table.layout == "wide":
+        array = dialect.array if len(columns) > 1 else dialect.array_of_one or dialect.array
+        vector = array.format(", ".join(columns))
     else:
         vector = dialect.from_native.format(columns[-1]) if table.native else columns[-1]
     id_column = column(table.id.name)

@@ -324,8 +324,7 @@ class Job:
             # What can fail of the directory fails before tables are replaced.
             if directory is not None:
                 self._save(directory, figures, transform)
-            with self._step("replace", "Putting tables in place"):
-                self._staged.put_in_place({side: getattr(transform, side).matrix for side in SIDES})
+            self._put_in_place({side: getattr(transform, side).matrix for side in SIDES})
         return Run(figures, transform, self._out)
 
     def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
@@ -371,8 +370,12 @@ class Job:
                     else self._staged.name(side)
                 )
                 self._write_side(checked, transform, target)
+            self._put_in_place({})
+
+    def _put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
+        if self._staged.wanted:
             with self._step("replace", "Putting tables in place"):
-                self._staged.put_in_place({})
+                self._staged.put_in_place(matrices)
 
     def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
         transform.save(directory)

@@ -46,18 +46,23 @@ class StagedTables:
         self._run_id = run_id
         self._begun = False
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to put in place."""
+        return bool(self.targets or self._transform_table)
+
     def check(self, inputs: Mapping[Side, EmbeddingTable]) -> None:
         """Stable tables need names of their own.
 
         Raises:
             UsageError: One is missing, is given twice, is a file, or is that of an input.
         """
-        if not self.targets:
+        if not self.wanted:
             return
         # Whatever forbids writing is said at once, before a table that is missing aborts a
         # transaction of the user's.
         self._engine.execute(())
-        if set(self.targets) != set(SIDES):
+        if self.targets and set(self.targets) != set(SIDES):
             raise UsageError(
                 "Name the tables to write for both sides: --users-out and --items-out."
             )

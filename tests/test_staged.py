@@ -57,6 +57,12 @@ def test_one_table_has_one_use(loaded: duckdb.DuckDBPyConnection, given: dict[st
     assert tables(loaded) == {"users", "items"}
 
 
+def test_an_input_is_no_transform_table(loaded: duckdb.DuckDBPyConnection) -> None:
+    tables_in = [EmbeddingTable(side, vector="v") for side in ("users", "items")]
+    with pytest.raises(UsageError, match="would be replaced by the transform"):
+        stabilize(*tables_in, engine=loaded, transform_table="items")
+
+
 def test_a_transaction_of_the_users_stays(loaded: duckdb.DuckDBPyConnection) -> None:
     loaded.execute("BEGIN; CREATE TABLE mine AS SELECT 1 AS x")
     with pytest.raises(UsageError, match="end it before"):
