@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import checks, sql
+from sqlstab import checks, parquet, sql
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
 from sqlstab.staged import exists
@@ -205,7 +205,7 @@ class PartitionGrams:
         table = pa.table(arrays, names=list(_COLUMNS))
         path = Path(self._store)
         if path.exists():
-            table = pa.concat_tables([pq.read_table(path), table])
+            table = pa.concat_tables([parquet.read(path), table])
         partial = path.with_name(f".{path.name}.partial")
         pq.write_table(table, partial)
         partial.replace(path)

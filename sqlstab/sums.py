@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import solve
+from sqlstab import parquet, solve
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
 from sqlstab.quality import alignment_warnings
@@ -226,7 +226,7 @@ def _text(source: Source) -> str:
 
 def _parquet_rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        table = pq.read_table(io.BytesIO(source.data))
+        table = parquet.read(pa.BufferReader(source.data))
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source.name} is no whole Parquet file: {error}") from error
     for number, row in enumerate(table.to_pylist(), start=1):
