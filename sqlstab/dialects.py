@@ -71,9 +71,8 @@ class Dialect:
             the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
             schema with a point, as strings.
         storage: How a new table is stored, where that must be said.
-        replace: Puts table {0} in the place of the existing table {1}, whose bare name is {2}; {3}
-            is a name for the old one meanwhile.
-        rename: Gives table {0} the name {1}, which is free, with bare name {2}.
+        replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
+            name is {2}, and {3} is a name for the old one meanwhile.
     """
 
     name: str
@@ -129,8 +128,7 @@ class Dialect:
     before: tuple[str, ...] = ()
     describe: str = "DESCRIBE {0}"
     storage: str = ""
-    replace: tuple[str, ...] = ("DROP TABLE {1}", "ALTER TABLE {0} RENAME TO {2}")
-    rename: str = "ALTER TABLE {0} RENAME TO {2}"
+    replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
 
     def __post_init__(self) -> None:
         for name in ("real", "double", "text"):
@@ -152,8 +150,10 @@ class Dialect:
 
 
 _MIB = 2**20
-# The old table stays, under another name, until the new one is in its place.
+# The old table stays, under another name, until the new one is in its place. Where there is none,
+# an empty one stands in, so that the statements need not depend on what there is.
 _BY_RENAMING = (
+    "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
     "ALTER TABLE {1} RENAME TO {3}",
     "ALTER TABLE {0} RENAME TO {1}",
     "DROP TABLE {3}",
@@ -284,7 +284,6 @@ SPARK = Dialect(
     most_columns=100_000,
     transactions=False,
     replace=_BY_RENAMING,
-    rename="ALTER TABLE {0} RENAME TO {1}",
     storage=" USING parquet",
 )
 
@@ -341,8 +340,11 @@ CLICKHOUSE = Dialect(
     transactions=False,
     describe="DESCRIBE TABLE {0}",
     storage=" ENGINE = MergeTree ORDER BY tuple()",
-    replace=("EXCHANGE TABLES {0} AND {1}", "DROP TABLE {0}"),
-    rename="RENAME TABLE {0} TO {1}",
+    replace=(
+        "CREATE TABLE IF NOT EXISTS {1} AS {0}",
+        "EXCHANGE TABLES {0} AND {1}",
+        "DROP TABLE {0}",
+    ),
 )
 
 SNOWFLAKE = Dialect(
@@ -373,8 +375,11 @@ SNOWFLAKE = Dialect(
     most_columns=100_000,
     transactions=False,
     describe="DESCRIBE TABLE {0}",
-    replace=("ALTER TABLE {1} SWAP WITH {0}", "DROP TABLE {0}"),
-    rename="ALTER TABLE {0} RENAME TO {1}",
+    replace=(
+        "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
+        "ALTER TABLE {1} SWAP WITH {0}",
+        "DROP TABLE {0}",
+    ),
 )
 
 BIGQUERY = Dialect(
@@ -477,8 +482,7 @@ TRINO = Dialect(
     longest_statement=1_000_000,
     most_columns=100_000,
     transactions=False,
-    replace=_BY_RENAMING,
-    rename="ALTER TABLE {0} RENAME TO {1}",
+    replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
 )
 
 DIALECTS: dict[str, Dialect] = {

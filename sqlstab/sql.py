@@ -719,14 +719,13 @@ def drop_table(name: str, dialect: Dialect) -> str:
     return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
 
 
-def replace_table(staged: str, target: str, dialect: Dialect, *, exists: bool) -> list[str]:
-    """Statements that give a staged table another table's name, and drop that one if it exists."""
+def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
+    """Statements that put a staged table in another table's place, whether that is there or not."""
     names = relation(staged, dialect), relation(target, dialect)
     bare = identifier(table_parts(target, dialect)[-1], dialect)
     *schema, own = table_parts(staged, dialect)
     aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}_old"))
-    patterns = dialect.replace if exists else (dialect.rename,)
-    return [pattern.format(*names, bare, aside) for pattern in patterns]
+    return [pattern.format(*names, bare, aside) for pattern in dialect.replace]
 
 
 def describe(name: str, dialect: Dialect) -> str:

@@ -102,8 +102,7 @@ class StagedTables:
         dialect = self._engine.dialect
         statements: list[str] = []
         for side, target in self.targets.items():
-            found = exists(self._engine, target)
-            statements += sql.replace_table(self.name(side), target, dialect, exists=found)
+            statements += sql.replace_table(self.name(side), target, dialect)
         if self._transform_table:
             make = (
                 sql.insert_matrices

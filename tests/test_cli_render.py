@@ -14,9 +14,10 @@ from conftest import read_vectors
 from invoke import invoke
 from sqlglot import exp
 
-from sqlstab import Run, Transform, stabilize
+from sqlstab import Run, Transform, sql, stabilize
 from sqlstab.dialects import DIALECTS, DUCKDB
 from sqlstab.engines import connect
+from sqlstab.staged import scratch_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +192,28 @@ def test_replaced_tables(tmp_path: Path, run: Run) -> None:
         assert names == [("stable",)]
         with pytest.raises(duckdb.CatalogException, match="already exists"):
             connection.execute(statements(once)[0])
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_tables_are_replaced_as_a_run_replaces_them(run: Run, dialect: str) -> None:
+    """After both new ones are there, by the dialect's own way; each under a name of its own."""
+    into = ["--users-into", "s.a", "--items-into", "s.b", "--replace"]
+    options = ["--users", "u", "--items", "i", "--transform", run.directory, *into]
+    parts = [part.strip() for part in statements(render("apply", *options, dialect=dialect))]
+    record = DIALECTS[dialect]
+    wanted = [
+        statement
+        for name in ("a", "b")
+        for statement in sql.replace_table(
+            scratch_name(f"s.{name}", f"staged_{name}", record), f"s.{name}", record
+        )
+    ]
+    if record.transactions:
+        assert (parts[0].rsplit("\n", 1)[-1], parts[-1]) == ("BEGIN", "COMMIT")
+        parts = parts[:-1]
+    assert parts[-len(wanted) :] == wanted
+    made = [part for part in parts[: -len(wanted)] if "CREATE TABLE" in part]
+    assert len(made) == 2
 
 
 def test_drift(tmp_path: Path, model: Any, run: Run) -> None:

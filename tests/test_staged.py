@@ -101,8 +101,8 @@ class FailingSpark:
     dialect = SPARK
     identity = ""
 
-    def __init__(self, failing: int) -> None:
-        self.names = {"`ml`.`su`", "`ml`.`si`"}
+    def __init__(self, failing: int, names: set[str]) -> None:
+        self.names = names
         self._failing = failing
 
     def describe(self, relation: str) -> list[Any]:
@@ -115,14 +115,21 @@ class FailingSpark:
                 if self._failing < 0:
                     raise EngineError("lost", statement)
                 old, new = statement.removeprefix("ALTER TABLE ").split(" RENAME TO ")
+                assert old in self.names
+                assert new not in self.names
                 self.names = self.names - {old} | {new}
+            elif "CREATE" in statement:
+                self.names |= {statement.split()[5]}
             else:
                 self.names.discard(statement.split()[-1])
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2, 3])
-def test_no_vectors_are_lost_half_way(failing: int, caplog: pytest.LogCaptureFixture) -> None:
-    engine = FailingSpark(failing)
+@pytest.mark.parametrize("before", [{"`ml`.`su`", "`ml`.`si`"}, set()])
+def test_no_vectors_are_lost_half_way(
+    failing: int, before: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = FailingSpark(failing, before)
     staged = StagedTables(engine, {"users": "ml.su", "items": "ml.si"}, None, "run")  # type: ignore[arg-type]
     new = {staged.name(side) for side in ("users", "items")}
     engine.names |= new

@@ -394,7 +394,7 @@ def _products(
     if given["into"] and len(sides) > 1:
         raise UsageError("--into names one table; for two there are --users-into and --items-into.")
     dialect_ = dialect(given["dialect_name"])
-    statements = []
+    statements, replacements = [], []
     for side in sides:
         source = _source(given, side, dimensions[0])
         output = stable_table(
@@ -404,10 +404,20 @@ def _products(
         into = options.of_side(given, side, "into")
         if given["replace"] and not into:
             raise UsageError("--replace is of use with --into only.")
-        if into:
-            statements += _written(query, into, side, dialect_, replace=given["replace"])
-        else:
+        if not into:
             statements.append(query)
+        elif given["replace"] and not _is_file(into, dialect_):
+            staged = _staged_name(into, dialect_)
+            statements += [
+                sql.drop_table(staged, dialect_),
+                sql.create_table(staged, query, dialect_),
+            ]
+            replacements += sql.replace_table(staged, into, dialect_)
+        else:
+            statements.append(_written(query, into, dialect_))
+    statements += replacements
+    if replacements and dialect_.transactions:
+        statements = ["BEGIN", *statements, "COMMIT"]
     _show(
         statements,
         dialect_,
@@ -415,20 +425,20 @@ def _products(
     )
 
 
-def _written(query: str, into: str, side: Side, dialect_: Dialect, *, replace: bool) -> list[str]:
-    """Statements that make a table, or a file, of a query's rows."""
-    if dialect_.reads_files and sql.file_reader(into):
-        return [f"COPY (\n{query}) TO {sql.string(into, dialect_)} (FORMAT parquet)"]
-    if not replace:
-        return [sql.create_table(into, query, dialect_)]
-    staged = scratch_name(into, f"staged_{side}", dialect_)
-    statements = [
-        sql.drop_table(staged, dialect_),
-        sql.create_table(staged, query, dialect_),
-        sql.drop_table(into, dialect_),
-        *sql.replace_table(staged, into, dialect_, exists=False),
-    ]
-    return ["BEGIN", *statements, "COMMIT"] if dialect_.transactions else statements
+def _is_file(into: str, dialect_: Dialect) -> bool:
+    return dialect_.reads_files and sql.file_reader(into) is not None
+
+
+def _staged_name(into: str, dialect_: Dialect) -> str:
+    """A name of ours for each table: two of one schema are staged beside each other."""
+    return scratch_name(into, f"staged_{sql.table_parts(into, dialect_)[-1]}", dialect_)
+
+
+def _written(query: str, into: str, dialect_: Dialect) -> str:
+    """A statement that makes a table, or a file, of a query's rows."""
+    if _is_file(into, dialect_):
+        return f"COPY (\n{query}) TO {sql.string(into, dialect_)} (FORMAT parquet)"
+    return sql.create_table(into, query, dialect_)
 
 
 @render.command(short_help="The stable vectors.")
