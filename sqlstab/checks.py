@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
 from sqlstab.column_types import comparable
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError
 
 if TYPE_CHECKING:
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
-    from sqlstab.tables import EmbeddingTable, Side, VectorTable
+    from sqlstab.tables import VectorTable
 
 # count in the result of `check` -> what it is called, what to do about it
 _PROBLEMS = {
@@ -139,23 +137,6 @@ def overflow_error(table: VectorTable) -> DataError:
         f"{_about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
         "every component is finite; divide the vectors of both sides by a constant."
     )
-
-
-def check_outside(out: Path, tables: dict[Side, EmbeddingTable], dialect: Dialect) -> None:
-    """An input must not lie in the directory that the run replaces.
-
-    Raises:
-        UsageError: One does.
-    """
-    for side, table in tables.items():
-        is_file = dialect.reads_files and (
-            sql.file_reader(table.relation) or Path(table.relation).is_dir()
-        )
-        if is_file and Path(table.relation).resolve().is_relative_to(out.resolve()):
-            raise UsageError(
-                f"{side} table {table.relation} lies in {out}, which the run would replace; name "
-                "another directory for --out."
-            )
 
 
 def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:

@@ -70,6 +70,12 @@ class Dialect:
         describe: Lists a relation's columns: a name and a type in the first two columns; {0} is
             the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
             schema with a point, as strings.
+        missing: What errors about a relation that is not there have in them: a code or a name.
+        current_schema: One row with the parts, outermost first, of the name of the schema that a
+            table with a bare name is made in; empty where there is none to ask for.
+        kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
+            {0}, {1} and {2} are the name, its schema and its database as strings, {3} and {4} the
+            quoted database and schema with a point behind. Empty where that cannot be asked.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -127,6 +133,9 @@ class Dialect:
     transactions: bool
     before: tuple[str, ...] = ()
     describe: str = "DESCRIBE {0}"
+    missing: tuple[str, ...] = ()
+    current_schema: str = ""
+    kind: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
 
@@ -163,6 +172,15 @@ _PG_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
     "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
     "ORDER BY attnum"
+)
+
+_KIND_IN_PG_CLASS = (
+    "SELECT CASE WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
+    "WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'relation that is no table' END AS kind "
+    "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+)
+_KIND_IN_INFORMATION_SCHEMA = (
+    "SELECT CASE WHEN table_type LIKE '%VIEW' THEN 'view' ELSE 'table' END AS kind FROM "
 )
 
 DUCKDB = Dialect(
@@ -205,6 +223,12 @@ DUCKDB = Dialect(
     longest_statement=None,
     most_columns=100_000,
     transactions=True,
+    current_schema="SELECT current_database() AS d, current_schema() AS s",
+    kind=(
+        _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
+        "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
+        "AND lower(table_name) = lower({0})"
+    ),
 )
 
 POSTGRES = Dialect(
@@ -239,6 +263,9 @@ POSTGRES = Dialect(
     # Compiling thousands of expressions takes longer than running them.
     before=("SET LOCAL jit = off",),
     describe=_PG_COLUMNS,
+    missing=("42P01", "3F000"),
+    current_schema="SELECT current_schema() AS s",
+    kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
 )
 
 SPARK = Dialect(
@@ -285,6 +312,8 @@ SPARK = Dialect(
     transactions=False,
     replace=_BY_RENAMING,
     storage=" USING parquet",
+    missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
+    current_schema="SELECT current_database() AS s",
 )
 
 DATABRICKS = replace(
@@ -339,6 +368,13 @@ CLICKHOUSE = Dialect(
     most_columns=100_000,
     transactions=False,
     describe="DESCRIBE TABLE {0}",
+    missing=("(UNKNOWN_TABLE)", "(UNKNOWN_DATABASE)"),
+    current_schema="SELECT currentDatabase() AS s",
+    kind=(
+        "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
+        "THEN 'dictionary' ELSE 'table' END AS kind "
+        "FROM system.tables WHERE database = {1} AND name = {0}"
+    ),
     storage=" ENGINE = MergeTree ORDER BY tuple()",
     replace=(
         "CREATE TABLE IF NOT EXISTS {1} AS {0}",
@@ -375,6 +411,13 @@ SNOWFLAKE = Dialect(
     most_columns=100_000,
     transactions=False,
     describe="DESCRIBE TABLE {0}",
+    # It does not say whether an object is not there or not to be seen.
+    missing=("002003", "002043"),
+    current_schema="SELECT current_database() AS d, current_schema() AS s",
+    kind=(
+        _KIND_IN_INFORMATION_SCHEMA
+        + "{3}information_schema.tables WHERE table_schema = {1} AND table_name = {0}"
+    ),
     replace=(
         "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
         "ALTER TABLE {1} SWAP WITH {0}",
@@ -417,6 +460,8 @@ BIGQUERY = Dialect(
         "SELECT column_name, data_type FROM {3}INFORMATION_SCHEMA.COLUMNS "
         "WHERE table_name = {2} ORDER BY ordinal_position"
     ),
+    missing=("Not found: ",),
+    kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
     replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
 )
 
@@ -443,6 +488,12 @@ REDSHIFT = Dialect(
     most_columns=1600,
     transactions=True,
     describe=_PG_COLUMNS,
+    missing=("42P01", "3F000"),
+    current_schema="SELECT current_schema() AS s",
+    # Names have lower-case letters there, however they are quoted, unless a setting says otherwise.
+    kind=(
+        _KIND_IN_PG_CLASS + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
+    ),
 )
 
 TRINO = Dialect(
@@ -482,6 +533,14 @@ TRINO = Dialect(
     longest_statement=1_000_000,
     most_columns=100_000,
     transactions=False,
+    missing=("TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND"),
+    current_schema="SELECT current_catalog AS d, current_schema AS s",
+    # Names have lower-case letters there, however they are quoted.
+    kind=(
+        _KIND_IN_INFORMATION_SCHEMA
+        + "{3}information_schema.tables "
+        + "WHERE table_schema = lower({1}) AND table_name = lower({0})"
+    ),
     replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
 )
 

@@ -33,6 +33,10 @@ class EngineError(SqlstabError):
         self.statement = statement
 
 
+class HalfWayInterrupt(KeyboardInterrupt):
+    """Ctrl-C when something had been replaced already; the message says what."""
+
+
 class DataError(SqlstabError):
     """The vectors or ids cannot be worked with; the message names count, example and remedy."""
 

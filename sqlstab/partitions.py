@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from sqlstab import checks, parquet, sql
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
-from sqlstab.staged import exists
+from sqlstab.staged import check_creatable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlstab.compute import Compute
     from sqlstab.engines import Engine
     from sqlstab.progress import Step
-    from sqlstab.tables import VectorTable
+    from sqlstab.tables import Column, VectorTable
 
 # (name, Arrow type) of the columns of the table of Gram matrices.
 _COLUMNS = {
@@ -85,7 +85,9 @@ class PartitionGrams:
         self._run_id = run_id
         self._by = by
         self._version = version
-        self._store = store
+        is_file = engine.dialect.reads_files and sql.file_reader(store) is not None
+        self._store = store if is_file else engine.qualified(store)
+        self._is_file = is_file
 
     def total(self, table: VectorTable, dimension: int | None, step: Step) -> Gram:
         """The Gram matrix of a table; scans the partitions that are new or have changed.
@@ -131,17 +133,43 @@ class PartitionGrams:
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
+    def columns(self, table: VectorTable) -> list[Column]:
+        """The column that a table is partitioned by, and the one of versions if there is one.
+
+        Raises:
+            DataError: There is no such column.
+        """
+        described = self._engine.describe(table.relation)
+        known = {column.name.lower(): column for column in described}
+        wanted = [(self._by, "to partition by")]
+        if self._version:
+            wanted.append((self._version, "that grows when a partition changes"))
+        for name, purpose in wanted:
+            if name.lower() not in known:
+                raise DataError(
+                    f"{table.side} table {table.relation}: there is no column {name} {purpose}; it "
+                    f"has {', '.join(column.name for column in described)}."
+                )
+        return [known[name.lower()] for name, _ in wanted]
+
+    def prepare(self, tables: Iterable[VectorTable]) -> None:
+        """See that the tables have their columns and that a store can be made: before any scan.
+
+        Raises:
+            DataError: A column is missing.
+            EngineError: There is no store, and none can be made.
+        """
+        for table in tables:
+            self.columns(table)
+        if not self._is_file and not self._exists():
+            check_creatable(self._engine, {"the Gram matrices": self._store}, self._run_id)
+
     def _partitions(self, table: VectorTable) -> Iterator[_Partition]:
         dialect = self._engine.dialect
-        columns = {c.name.lower(): c for c in self._engine.describe(table.relation)}
-        by = columns.get(self._by.lower())
-        if by is None:
-            raise DataError(
-                f"{table.side} table {table.relation}: there is no column {self._by} to partition "
-                f"by; it has {', '.join(c.name for c in columns.values())}."
-            )
+        by, *versions = self.columns(table)
+        version = versions[0].name if versions else None
         column = sql.identifier(by.name, dialect)
-        for row in self._engine.query(sql.partitions(table, by.name, self._version, dialect)):
+        for row in self._engine.query(sql.partitions(table, by.name, version, dialect)):
             text = row["partition_key"]
             # Compared with the bare column, so that the engine can skip the other partitions.
             value = f"CAST({sql.string(text, dialect)} AS {by.type})" if text is not None else ""
@@ -193,7 +221,7 @@ class PartitionGrams:
             if i <= j
         ]
         dialect = self._engine.dialect
-        if self._is_file():
+        if self._is_file:
             self._append(entries)
             return
         statements = [] if self._exists() else [sql.create_gram_store(self._store, dialect)]
@@ -210,13 +238,10 @@ class PartitionGrams:
         pq.write_table(table, partial)
         partial.replace(path)
 
-    def _is_file(self) -> bool:
-        return self._engine.dialect.reads_files and sql.file_reader(self._store) is not None
-
     def _exists(self) -> bool:
-        if self._is_file():
+        if self._is_file:
             return Path(self._store).exists()
-        return exists(self._engine, self._store)
+        return self._engine.kind(self._store) is not None
 
 
 def _location(relation: str) -> str:

@@ -26,7 +26,7 @@ from sqlstab.errors import DataError, UsageError
 from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.runs import Run
 from sqlstab.stabilize import Job
-from sqlstab.staged import StagedTables
+from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import SIDES, Column, VectorTable
 
 if TYPE_CHECKING:
@@ -260,11 +260,10 @@ def _notes(options: Options, dialect: Dialect) -> list[str]:
 def _tables_made(
     recorder: _Recorder, job: _PlannedJob, targets: Mapping[Side, str], transform_table: str | None
 ) -> list[PlannedTable]:
-    dialect = recorder.dialect
     created = [
         match[1]
         for statement in recorder.executed
-        if (match := re.match(r"CREATE TABLE (\S+)", statement))
+        if (match := re.match(r"CREATE TABLE (\S+)", statement)) and TRIAL not in match[1]
     ]
     made = []
     for side, target in targets.items():
@@ -272,9 +271,10 @@ def _tables_made(
             created.remove(recorder.relation(job.staged_name(side)))
             made.append(PlannedTable(target, f"stable {side}, replaced at the end", False))
     if transform_table:
-        is_new = sql.relation(transform_table, dialect) in created
+        made_now = recorder.relation(job.transform_table)
+        is_new = made_now in created
         if is_new:
-            created.remove(sql.relation(transform_table, dialect))
+            created.remove(made_now)
         made.append(
             PlannedTable(transform_table, f"the two maps{'' if is_new else ', added'}", False)
         )
@@ -343,6 +343,21 @@ class _Recorder:
         if self._engine is None:
             raise DataError(f"{relation} is not looked at.")
         return self._engine.describe(relation)
+
+    def qualified(self, name: str) -> str:
+        """See `Engine`; a bare name stays one where there is nobody to ask."""
+        if self._is_bare(name) and self.dialect.current_schema:
+            self.record(self.dialect.current_schema, "Looking at the outputs")
+        return self._engine.qualified(name) if self._engine else name
+
+    def kind(self, name: str) -> str | None:
+        """See `Engine`; nothing is there where nobody looks."""
+        if self.dialect.kind and not self._is_bare(name):
+            self.record(sql.table_kind(name, self.dialect), "Looking at the outputs")
+        return self._engine.kind(name) if self._engine else None
+
+    def _is_bare(self, name: str) -> bool:
+        return len(sql.table_parts(name, self.dialect)) == 1
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """See `Engine`."""
@@ -509,10 +524,20 @@ class _PlannedJob(Job):
         """The name that a side's table is written under."""
         return self._staged.name(side)
 
+    @property
+    def transform_table(self) -> str:
+        """The table to add the two maps to, with its schema."""
+        return self._staged.transform_table or ""
+
     @contextmanager
     def _staging(self) -> Iterator[Path | None]:
         # As long a name as a run takes.
         yield self._out and self._out.absolute().with_name(f".{self._out.name}.sqlstab-xxxxxxxx")
+
+    def _save_figures_again(
+        self, directory: Path, figures: dict[str, Any], transform: Transform
+    ) -> None:
+        pass
 
     def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
         pass
@@ -525,10 +550,11 @@ class _PlannedJob(Job):
             return super()._resolve(table, side)
         with suppress(DataError):
             self._recorder.describe(table.relation)
-        found = self.known[side, table.relation]
-        if found.layout == "long":
-            self._recorder.query(sql.first_dimension(found, self._recorder.dialect))
-        return found
+        return self.known[side, table.relation]
+
+    def _numbered(self, table: VectorTable) -> VectorTable:
+        numbered = super()._numbered(table)
+        return numbered if self.known is None else table
 
     def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         checked = super()._check(table, values=values)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.tables import EmbeddingTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FIGURES_FILE = "run.json"
-_OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
+OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
 
 
 def new_run_id() -> str:
@@ -125,20 +125,31 @@ class Run:
 
 
 @contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place when the context ends without an error.
+def replaced_files(*paths: Path) -> Iterator[list[Path]]:
+    """Files beside `paths` that take their places when the context ends without an error.
 
     Raises:
         EngineError: The disk refused.
+        HalfWayInterrupt: For a KeyboardInterrupt when one had been replaced already.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partials = [path.with_name(f".{path.name}.partial") for path in paths]
+    done: list[str] = []
     try:
-        yield partial
-        partial.replace(path)
+        yield partials
+        for partial, path in zip(partials, paths, strict=True):
+            partial.replace(path)
+            done.append(str(path))
     except OSError as error:
-        raise EngineError(f"{path} cannot be written: {error.strerror or error}.") from error
+        what = error.filename or " and ".join(map(str, paths))
+        stays = f" {' and '.join(done)} had been written by then." if done else ""
+        raise EngineError(f"{what} cannot be written: {error.strerror or error}.{stays}") from error
+    except KeyboardInterrupt as error:
+        if done:
+            raise HalfWayInterrupt(f"{' and '.join(done)} had been written by then.") from error
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -152,6 +163,7 @@ def staging(out: Path) -> Iterator[Path]:
     Raises:
         UsageError: `out` is something that must not be replaced, or cannot be created.
         EngineError: Writing failed, as on a full disk.
+        HalfWayInterrupt: For a KeyboardInterrupt when `out` had been replaced already.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - a symbolic link stays one
     prefix = f".{out.name}.sqlstab-"
@@ -163,6 +175,7 @@ def staging(out: Path) -> Iterator[Path]:
         directory, lock = _new_directory(out.parent, prefix)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}.") from error
+    replaced = False
     try:
         umask = os.umask(0)
         os.umask(umask)
@@ -170,11 +183,18 @@ def staging(out: Path) -> Iterator[Path]:
         yield directory
         _check_replaceable(out)
         _replace(out, directory)
+        replaced = True
     except OSError as error:
         reason = error.strerror or str(error)
-        raise EngineError(f"{out} cannot be written: {reason}. Nothing was replaced.") from error
+        raise EngineError(f"{out} cannot be written: {reason}; it is as it was.") from error
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            # After an exchange, the earlier run; that may take a moment.
+            shutil.rmtree(directory, ignore_errors=True)
+        except KeyboardInterrupt as error:
+            if replaced:
+                raise HalfWayInterrupt(f"{out} had been written by then.") from error
+            raise
         if lock is not None:
             os.close(lock)
 
@@ -186,7 +206,7 @@ def _check_replaceable(out: Path) -> None:
         return
     names = {entry.name for entry in out.iterdir()}
     # Tables alone are no run: they may be somebody's raw vectors.
-    strange = sorted(names - _OWN_FILES if FIGURES_FILE in names else names)
+    strange = sorted(names - OWN_FILES if FIGURES_FILE in names else names)
     if strange:
         raise UsageError(
             f"{out} holds files that are not a run's ({', '.join(strange[:3])}"

@@ -714,6 +714,11 @@ def create_table(name: str, query: str, dialect: Dialect) -> str:
     return f"CREATE TABLE {relation(name, dialect)}{dialect.storage} AS\n{query}"
 
 
+def trial_table(name: str, dialect: Dialect) -> str:
+    """A statement that makes a table without rows, to see whether that can be done."""
+    return _create(name, {"i": "integer"}, dialect)
+
+
 def drop_table(name: str, dialect: Dialect) -> str:
     """A statement that drops a table, if it is there."""
     return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
@@ -739,6 +744,28 @@ def describe(name: str, dialect: Dialect) -> str:
         string(bare, dialect),
         f"{prefix}." if prefix else "",
     )
+
+
+def table_kind(name: str, dialect: Dialect) -> str:
+    """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
+    *schema, bare = table_parts(name, dialect)
+    database = schema[:-1]
+    prefixes = [
+        "".join(f"{identifier(part, dialect)}." for part in parts) for parts in (database, schema)
+    ]
+    strings = [string(parts[-1] if parts else "", dialect) for parts in ([bare], schema, database)]
+    return dialect.kind.format(*strings, *prefixes)
+
+
+def table_name(parts: Sequence[str], dialect: Dialect) -> str:
+    """The name of a table from its parts, quoted where it must be."""
+    plain = ".".join(parts)
+    try:
+        if all(parts) and table_parts(plain, dialect) == list(parts):
+            return plain
+    except UsageError:
+        pass
+    return ".".join(identifier(part, dialect) for part in parts)
 
 
 def drift(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,10 @@ from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, UsageError
 from sqlstab.partitions import PartitionGrams
+from sqlstab.places import Place, check_outputs
 from sqlstab.progress import Progress, Silent
-from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_file, staging
-from sqlstab.sql import file_reader, table_parts
+from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
+from sqlstab.sql import file_reader
 from sqlstab.staged import StagedTables
 from sqlstab.sums import Sums
 from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Strategy
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Step
     from sqlstab.solve import Balance, Factor, Matrix
@@ -187,22 +187,17 @@ def apply_transform(
             if session.dialect.reads_files and (isinstance(output, Path) or file_reader(output))
         }
         targets = {side: str(output) for side, output in outputs.items() if side not in files}
-        taken = [*(table.relation for table in named.values()), *map(str, outputs.values())]
-        places = [_place(name, session.dialect) for name in taken]
-        for number, place in enumerate(places):
-            if number >= len(named) and place in places[:number]:
-                raise UsageError(
-                    f"{taken[number]} would be overwritten; name another place for each output."
-                )
+        written = [
+            Place(f"the stable {side}", str(output), "file" if side in files else "relation")
+            for side, output in outputs.items()
+        ]
+        check_outputs(_inputs(named), written, session.dialect)
         job = Job(session, options or Options(), progress or Silent(), targets, None, None)
         job.apply(named, transform, files)
 
 
-def _place(name: str, dialect: Dialect) -> object:
-    """What two names of one table or file have in common."""
-    if dialect.reads_files and file_reader(name):
-        return Path(name).resolve()
-    return tuple(table_parts(name, dialect))
+def _inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
+    return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
 
 def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
@@ -282,15 +277,14 @@ class Job:
         started = time.perf_counter()
         self._check_outputs(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
-        with self._staging() as directory, self._staged.dropped_afterwards():
-            tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
-            earlier = self._open(reference, tables) if reference is not None else None
+        with self._staged.dropped_afterwards(), self._staging() as directory:
+            tables, earlier = self._checked(named, reference)
 
             factors: dict[Side, Factor] = {}
             for side in SIDES:
                 tables[side], factors[side] = self._factor(tables[side], earlier)
             if earlier and any(table.left_out for table in tables.values()):
-                earlier = self._open(earlier.run, tables)
+                earlier = self._compared(earlier.run, earlier.tables, tables)
             checks.check_dimensions(tables["users"], tables["items"])
             balance = solve.balance(factors["users"], factors["items"], self._options.rank)
             omega, fit = self._align(balance, tables, earlier)
@@ -324,13 +318,17 @@ class Job:
             # What can fail of the directory fails before tables are replaced.
             if directory is not None:
                 self._save(directory, figures, transform)
-            self._put_in_place({side: getattr(transform, side).matrix for side in SIDES})
+            if self._staged.wanted:
+                self._put_in_place({side: getattr(transform, side).matrix for side in SIDES})
+                self._finish(figures, started)
+                if directory is not None:
+                    self._save_figures_again(directory, figures, transform)
         return Run(figures, transform, self._out)
 
     def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
-        tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
-        earlier = self._open(reference, tables) if reference is not None else None
+        self._check_overwritten(named)
+        tables, earlier = self._checked(named, reference)
         grams: dict[Side, Gram] = {}
         for side in SIDES:
             tables[side], grams[side] = self._summed(tables[side], self._options.share, None)
@@ -339,7 +337,7 @@ class Job:
         if earlier is None:
             return Sums(grams, {})
         if any(table.left_out for table in tables.values()):
-            earlier = self._open(earlier.run, tables)
+            earlier = self._compared(earlier.run, earlier.tables, tables)
         crosses: dict[Side, Gram] = {}
         for side, anchors in earlier.anchors.items():
             with self._step("cross_gram", f"Comparing {side} with the reference") as step:
@@ -359,16 +357,15 @@ class Job:
         files: Mapping[Side, Path],
     ) -> None:
         """Write stable tables; see `apply_transform`."""
-        with self._staged.dropped_afterwards(), ExitStack() as stack:
-            for side, table in named.items():
-                checked = self._check(self._resolve(table, side))
+        self._staged.prepare()
+        resolved = {side: self._resolve(table, side) for side, table in named.items()}
+        with self._staged.dropped_afterwards(), replaced_files(*files.values()) as partials:
+            beside = dict(zip(files, partials, strict=True))
+            for side, table in resolved.items():
+                checked = self._check(table)
                 if checked.dimension not in (None, transform.raw_dimension):
                     raise InvalidVectorsError(checked.table, transform.raw_dimension)
-                target: Path | str = (
-                    stack.enter_context(replaced_file(files[side]))
-                    if side in files
-                    else self._staged.name(side)
-                )
+                target = beside[side] if side in files else self._staged.name(side)
                 self._write_side(checked, transform, target)
             self._put_in_place({})
 
@@ -381,11 +378,37 @@ class Job:
         transform.save(directory)
         Run(figures, transform, directory).save_figures(directory)
 
-    def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
+    def _save_figures_again(
+        self, directory: Path, figures: dict[str, Any], transform: Transform
+    ) -> None:
+        """With the time that replacing took; it is no reason to fail now."""
+        try:
+            Run(figures, transform, directory).save_figures(directory)
+        except OSError as error:
+            self._warn(f"run.json lacks the time of the last step: {error.strerror}.")
+
+    def _check_overwritten(self, named: dict[Side, EmbeddingTable]) -> None:
+        """No output may overwrite an input, or another output."""
+        targets, transform_table = self._staged.targets, self._staged.transform_table
+        outputs = [Place(f"the stable {side}", target) for side, target in targets.items()]
+        if transform_table:
+            outputs.append(Place("the transform", transform_table))
+        if self._options.grams:
+            outputs.append(Place("the Gram matrices", self._options.grams))
         if self._out is not None:
-            checks.check_outside(self._out, named, self._engine.dialect)
-        self._staged.check(named)
-        dialect = self._engine.dialect
+            outputs.append(Place("the run directory", str(self._out), "run"))
+        check_outputs(_inputs(named), outputs, self._engine.dialect)
+
+    def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
+        targets, dialect = self._staged.targets, self._engine.dialect
+        if targets and set(targets) != set(SIDES):
+            raise UsageError(
+                "Name the tables to write for both sides: --users-out and --items-out."
+            )
+        if dialect.reads_files and any(map(file_reader, targets.values())):
+            raise UsageError("--users-out and --items-out name tables; for files there is --out.")
+        self._check_overwritten(named)
+        self._staged.prepare()
         if self._out is not None and not self._staged.targets and not dialect.reads_files:
             raise UsageError(
                 f"{dialect.name} writes tables, not files: name them with --users-out and "
@@ -417,20 +440,37 @@ class Job:
         self._warnings.append(message)
         logger.warning("%s", message)
 
+    def _checked(
+        self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None
+    ) -> tuple[dict[Side, CheckedTable], _Reference | None]:
+        """The tables and the reference; what their columns tell comes before any scan."""
+        resolved = {side: self._resolve(named[side], side) for side in SIDES}
+        run = Run.load(reference) if isinstance(reference, (str, Path)) else reference
+        stable = self._resolved_reference(run) if run else {}
+        for side, table in stable.items():
+            checks.check_joinable(self._engine, resolved[side], table)
+        if self._options.partition_by:
+            self._partition_grams().prepare(resolved.values())
+        tables = {side: self._check(table) for side, table in resolved.items()}
+        return tables, self._open(run, stable, tables) if run else None
+
     def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
         columns = self._engine.describe(table.relation)
-        resolved = resolve(table, side, columns, self._engine.dialect)
-        if resolved.layout != "long":
-            return resolved
-        found = self._engine.query(sql.first_dimension(resolved, self._engine.dialect))
+        return resolve(table, side, columns, self._engine.dialect)
+
+    def _numbered(self, table: VectorTable) -> VectorTable:
+        """A table in the long layout with the number of its first dimension."""
+        if table.layout != "long":
+            return table
+        found = self._engine.query(sql.first_dimension(table, self._engine.dialect))
         first = found[0]["first_dimension"] if found else None
-        return replace(resolved, first=int(first or 0))
+        return replace(table, first=int(first or 0))
 
     def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         with self._step("check", f"Checking {table.side}"):
             checked = checks.check_table(
                 self._engine,
-                table,
+                self._numbered(table),
                 values=values or self._looks_at_vectors(),
                 drop=self._options.on_invalid == "drop",
             )
@@ -448,24 +488,32 @@ class Job:
         # A sample passes over bad vectors; SQL sums them without a word.
         return self._options.share < 1 or not self._compute.notices_bad_vectors
 
-    def _open(self, reference: str | Path | Run, tables: dict[Side, CheckedTable]) -> _Reference:
-        run = reference if isinstance(reference, Run) else Run.load(reference)
+    def _resolved_reference(self, run: Run) -> dict[Side, VectorTable]:
         self._check_reachable(run)
-        stable = {side: self._resolve(run.table(side), side) for side in SIDES}
+        return {side: self._resolve(run.table(side), side) for side in SIDES}
+
+    def _open(
+        self, run: Run, stable: dict[Side, VectorTable], tables: dict[Side, CheckedTable]
+    ) -> _Reference:
         with self._step("check", "Checking the reference"):
             for side in SIDES:
+                stable[side] = self._numbered(stable[side])
                 # Sums must not go wrong without a word; figures may fail with one.
                 is_anchor = side in self._options.anchor_weights
                 values = is_anchor and not self._compute.notices_bad_vectors
                 checked = checks.check_table(self._engine, stable[side], values=values, drop=None)
                 if checked.dimension not in (None, run.transform.dimension):
                     raise InvalidVectorsError(stable[side], run.transform.dimension)
+        return self._compared(run, stable, tables)
+
+    def _compared(
+        self, run: Run, stable: dict[Side, VectorTable], tables: dict[Side, CheckedTable]
+    ) -> _Reference:
         shared: dict[Side, int] = {}
         anchors: dict[Side, int] = {}
         with self._step("check", "Counting shared ids"):
             for side in SIDES:
                 table = tables[side].table
-                checks.check_joinable(self._engine, table, stable[side])
                 shared[side] = checks.count_shared(self._engine, table, stable[side])
                 if side in self._options.anchor_weights:
                     sample = replace(table, share=self._options.share)
@@ -534,16 +582,19 @@ class Job:
         if not self._options.partition_by:
             return self._gram(checked, None, title, share, kept_share)
         with self._step("gram", f"{title}: partitions that are new or have changed") as step:
-            grams = PartitionGrams(
-                self._engine,
-                self._compute,
-                self._run_id,
-                self._options.partition_by,
-                self._options.partition_version,
-                self._options.grams or "",
-            )
             sample = replace(checked.table, share=share)
-            return _scaled(grams.total(sample, checked.dimension, step), checked, share)
+            gram = self._partition_grams().total(sample, checked.dimension, step)
+            return _scaled(gram, checked, share)
+
+    def _partition_grams(self) -> PartitionGrams:
+        return PartitionGrams(
+            self._engine,
+            self._compute,
+            self._run_id,
+            self._options.partition_by or "",
+            self._options.partition_version,
+            self._options.grams or "",
+        )
 
     def _gram(
         self,

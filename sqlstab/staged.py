@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlstab import sql
-from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.tables import SIDES
+from sqlstab.errors import EngineError, HalfWayInterrupt, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
     from sqlstab.solve import Matrix
-    from sqlstab.tables import EmbeddingTable, Side
+    from sqlstab.tables import Side
 
 logger = logging.getLogger("sqlstab")
 
@@ -31,6 +29,9 @@ class StagedTables:
         targets: The name that each side's stable table is to have.
         transform_table: A table (run_id, side, i, j, value) to add the run's matrices to.
         run_id: Names the staged tables, so that two runs do not meet.
+
+    Attributes:
+        targets, transform_table: The names, with their schemas once `prepare` has been called.
     """
 
     def __init__(
@@ -41,53 +42,38 @@ class StagedTables:
         run_id: str,
     ) -> None:
         self._engine = engine
-        self.targets = targets
-        self._transform_table = transform_table
+        self.targets = dict(targets)
+        self.transform_table = transform_table
         self._run_id = run_id
-        self._begun = False
+        self._begun = self._done = False
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to put in place."""
-        return bool(self.targets or self._transform_table)
+        return bool(self.targets or self.transform_table)
 
-    def check(self, inputs: Mapping[Side, EmbeddingTable]) -> None:
-        """Stable tables need names of their own.
+    def prepare(self) -> None:
+        """Settle where the tables go, and that they can be made there: before anything is read.
 
         Raises:
-            UsageError: One is missing, is given twice, is a file, or is that of an input.
+            UsageError: Something else than a table has the name of one.
+            EngineError: A table cannot be made there.
         """
-        if not self.wanted:
-            return
-        # Whatever forbids writing is said at once, before a table that is missing aborts a
-        # transaction of the user's.
-        self._engine.execute(())
-        if self.targets and set(self.targets) != set(SIDES):
-            raise UsageError(
-                "Name the tables to write for both sides: --users-out and --items-out."
-            )
-        if any(self._is_file(target) for target in self.targets.values()):
-            raise UsageError("--users-out and --items-out name tables; for files there is --out.")
-        written = {f"the stable {side}": target for side, target in self.targets.items()}
-        if self._transform_table:
-            written["the transform"] = self._transform_table
-        for (what, name), (other, again) in itertools.combinations(written.items(), 2):
-            if self._may_be_one(name, again):
+        # A bare name is read along a search path, but a table is made in one schema.
+        self.targets = {side: self._engine.qualified(name) for side, name in self.targets.items()}
+        for side, target in self.targets.items():
+            kind = self._engine.kind(target)
+            if kind not in ("table", None):
                 raise UsageError(
-                    f"{name} and {again}, named for {what} and {other}, are one table."
+                    f"{target}, where the stable {side} are to go, is a {kind}, which a table "
+                    "would replace; name a table."
                 )
-        for (side, table), (what, name) in itertools.product(inputs.items(), written.items()):
-            if not self._is_file(table.relation) and self._may_be_one(table.relation, name):
-                raise UsageError(
-                    f"{side} table {table.relation} would be replaced by {what}, written to "
-                    f"{name}; name another table to write."
-                )
-
-    def _is_file(self, name: str) -> bool:
-        return self._engine.dialect.reads_files and sql.file_reader(name) is not None
-
-    def _may_be_one(self, first: str, second: str) -> bool:
-        return sql.may_be_one_table(first, second, self._engine.dialect)
+        made = {f"the stable {side}": target for side, target in self.targets.items()}
+        if self.transform_table:
+            self.transform_table = self._engine.qualified(self.transform_table)
+            if self._engine.kind(self.transform_table) is None:
+                made["the transform"] = self.transform_table
+        check_creatable(self._engine, made, self._run_id)
 
     def name(self, side: Side) -> str:
         """The name that a side's table is written under, in the schema where it will stay."""
@@ -103,38 +89,101 @@ class StagedTables:
         statements: list[str] = []
         for side, target in self.targets.items():
             statements += sql.replace_table(self.name(side), target, dialect)
-        if self._transform_table:
-            make = (
-                sql.insert_matrices
-                if exists(self._engine, self._transform_table)
-                else sql.matrix_table
-            )
-            statements += make(self._transform_table, self._run_id, matrices, dialect)
+        if self.transform_table:
+            there = self._engine.kind(self.transform_table)
+            make = sql.insert_matrices if there else sql.matrix_table
+            statements += make(self.transform_table, self._run_id, matrices, dialect)
         if statements:
-            self._begun = not dialect.transactions
+            self._begun = True
             self._engine.execute(statements)
-            self._begun = False
+            self._done = True
 
     @contextmanager
     def dropped_afterwards(self) -> Iterator[None]:
         """Drop at the end what has not been put in place, also after an error.
 
         Not what a failure caught half way: then the staged table may be the only one.
+
+        Raises:
+            HalfWayInterrupt: For a KeyboardInterrupt that came when tables were being replaced.
         """
         try:
             yield
+        except BaseException as error:
+            happened = self._replaced()
+            if happened and isinstance(error, KeyboardInterrupt):
+                raise HalfWayInterrupt(f"{error} {happened}".strip()) from error
+            if happened:
+                logger.warning("%s", happened)
+            raise
         finally:
-            if self._begun:
-                logger.warning(
-                    "Putting the tables in place failed half way: look for %s and %s, and for the "
-                    "same names with _old behind them, beside the tables themselves.",
-                    *(self.name(side) for side in SIDES),
-                )
-            for side in self.targets if not self._begun else ():
+            kept = self._done or (self._begun and not self._engine.dialect.transactions)
+            for side in () if kept else self.targets:
                 try:
                     self._engine.execute([sql.drop_table(self.name(side), self._engine.dialect)])
                 except EngineError as error:
                     logger.warning("%s may be left behind: %s", self.name(side), error)
+
+    def _replaced(self) -> str:
+        """What has become of the tables, in words; nothing where they are as they were."""
+        if not self._begun:
+            return ""
+        written = " and ".join(
+            [*self.targets.values(), *([self.transform_table] if self.transform_table else [])]
+        )
+        if self._done:
+            return f"{written} had been written by then, and stay."
+        if not self._engine.dialect.transactions:
+            staged = ", ".join(self.name(side) for side in self.targets)
+            return (
+                f"Putting the tables in place failed half way: look for {staged or written}, and "
+                "for the same names with _old behind them, beside the tables themselves."
+            )
+        # Whether a transaction was committed is unknown where its end was not seen, but shows.
+        try:
+            if any(self._engine.kind(self.name(side)) for side in self.targets):
+                return ""
+            known = bool(self.targets)
+        except EngineError:
+            known = False
+        if known:
+            self._done = True
+            return f"{written} had been written by then, and stay."
+        return f"Whether {written} were written is not known: look at them."
+
+
+# Ends the names of tables that are made to see whether that can be done.
+TRIAL = "_trial"
+
+
+def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> None:
+    """Tables can be made where some are to go, one after another tried in each schema.
+
+    No catalogue says so on all engines: a schema may be missing, or a right, or the database may
+    have been opened for reading only.
+
+    Args:
+        engine: The engine.
+        tables: What is to be made -> its name.
+        run_id: Names what is tried.
+
+    Raises:
+        EngineError: One cannot be made.
+    """
+    tried = set()
+    for what, name in tables.items():
+        trial = scratch_name(name, f"{run_id}{TRIAL}", engine.dialect)
+        if trial in tried:
+            continue
+        tried.add(trial)
+        create, drop = sql.trial_table(trial, engine.dialect), sql.drop_table(trial, engine.dialect)
+        try:
+            engine.execute([create, drop])
+        except EngineError as error:
+            raise EngineError(
+                f"No table can be made beside {name}, for {what}: {error}",
+                error.statement,
+            ) from error
 
 
 def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:
@@ -142,12 +191,3 @@ def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:
     *schema, _ = sql.table_parts(beside, dialect)
     own = "sqlstab_" + re.sub(r"[^a-z0-9]", "_", suffix.lower())
     return ".".join(sql.identifier(part, dialect) for part in (*schema, own))
-
-
-def exists(engine: Engine, name: str) -> bool:
-    """Whether the engine has a table of this name."""
-    try:
-        engine.describe(name)
-    except DataError:
-        return False
-    return True

@@ -178,7 +178,7 @@ class Transform:
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON into a directory, or to a path that ends in `.json`."""
-        target = _file(path)
+        target = transform_file(path)
         partial = target.with_name(f".{target.name}.partial")
         partial.write_text(self.to_json(), encoding="utf-8")
         partial.replace(target)
@@ -191,7 +191,7 @@ class Transform:
         Raises:
             DataError: It is missing, or is no transform of a format that this version reads.
         """
-        source = _file(path)
+        source = transform_file(path)
         try:
             text = source.read_text(encoding="utf-8")
         except OSError as error:
@@ -239,7 +239,8 @@ class Transform:
         return transform
 
 
-def _file(path: str | Path) -> Path:
+def transform_file(path: str | Path) -> Path:
+    """The file of a transform: the path itself, or that in a run directory."""
     path = Path(path)
     return path if path.suffix == ".json" else path / FILE_NAME
 

@@ -128,6 +128,22 @@ def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_interrupted_half_way(tmp_path: Path, tables: list[Any]) -> None:
+    script = (
+        "import sys; from sqlstab import cli; from sqlstab.stabilize import Job; "
+        "from sqlstab.errors import HalfWayInterrupt\n"
+        "def late(*a): raise HalfWayInterrupt('su had been written by then.')\n"
+        "Job.run = late; "
+        f"sys.argv = ['sqlstab', 'run', *{list(map(str, tables))}, '--out', '{tmp_path}/run']; "
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.strip() == "Interrupted; su had been written by then."
+
+
 def test_interrupted_in_the_middle_of_a_statement(tmp_path: Path, model: Any) -> None:
     source = model(users=300_000, dimension=16)
     command = [sys.executable, "-m", "sqlstab", "run", "-q", "--strategy", "sql"]

@@ -137,9 +137,11 @@ def test_raw_vectors_are_not_replaced(tmp_path: Path, model: Any) -> None:
     source = model()
     before = contents(source)
     users, items = source / "users.parquet", source / "items.parquet"
-    with pytest.raises(UsageError, match=r"users.parquet lies in"):
+    with pytest.raises(
+        UsageError, match=r"users.parquet would be overwritten by the run directory"
+    ):
         stabilize(users, items, out=source)
-    with pytest.raises(UsageError, match=r"lies in"):
+    with pytest.raises(UsageError, match=r"would be overwritten by the run directory"):
         stabilize(users, items, out=tmp_path)
     other = model("other")
     with pytest.raises(UsageError, match="would be lost"):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sqlstab import EmbeddingTable, EngineError, UsageError, stabilize
 from sqlstab.dialects import SPARK
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import HalfWayInterrupt
+from sqlstab.runs import replaced_files
 from sqlstab.staged import StagedTables
 
 if TYPE_CHECKING:
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
 
     import duckdb
     import numpy as np
+
+    from sqlstab.engines import Engine
 
 
 @pytest.fixture
@@ -52,14 +59,14 @@ def tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     ],
 )
 def test_one_table_has_one_use(loaded: duckdb.DuckDBPyConnection, given: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match=r"would be replaced|are one table"):
+    with pytest.raises(UsageError, match=r"would be overwritten|are one place"):
         run(loaded, **given)
     assert tables(loaded) == {"users", "items"}
 
 
 def test_an_input_is_no_transform_table(loaded: duckdb.DuckDBPyConnection) -> None:
     tables_in = [EmbeddingTable(side, vector="v") for side in ("users", "items")]
-    with pytest.raises(UsageError, match="would be replaced by the transform"):
+    with pytest.raises(UsageError, match="would be overwritten by the transform"):
         stabilize(*tables_in, engine=loaded, transform_table="items")
 
 
@@ -82,7 +89,7 @@ def test_a_directory_that_cannot_be_written_replaces_no_table(
 
     monkeypatch.setattr("sqlstab.transform.Transform.save", full)
     loaded.execute("UPDATE users SET v = [1, id, 2]")
-    with pytest.raises(EngineError, match="Nothing was replaced"):
+    with pytest.raises(EngineError, match="it is as it was"):
         run(loaded, out=tmp_path / "tuesday")
     assert loaded.execute("SELECT * FROM su ORDER BY id").fetchall() == before
     assert tables(loaded) == {"users", "items", "su", "si"}
@@ -95,6 +102,99 @@ def test_half_a_password_is_no_host() -> None:
     assert "RETPW" not in str(caught.value)
 
 
+class Interrupted:
+    """An engine on which Ctrl-C comes before, in, or after the statements that replace tables."""
+
+    def __init__(self, engine: Engine, when: str) -> None:
+        self._engine = engine
+        self._when = when
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def execute(self, statements: Sequence[str], step: Any = None) -> None:
+        if not any("RENAME" in statement for statement in statements):
+            self._engine.execute(statements)
+            return
+        if self._when == "in":
+            # A half of the transaction, which is then rolled back.
+            with pytest.raises(EngineError):
+                self._engine.execute([*statements[:2], "SELECT no_such_column"])
+        if self._when == "after":
+            self._engine.execute(statements)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("when", ["before", "in", "after"])
+def test_ctrl_c_says_what_was_replaced(
+    loaded: duckdb.DuckDBPyConnection, tmp_path: Path, when: str
+) -> None:
+    run(loaded)
+    before = loaded.execute("FROM su ORDER BY id").fetchall()
+    loaded.execute("UPDATE users SET v = [1, id, 2]")
+    engine: Any = Interrupted(DuckDBEngine(connection=loaded), when)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(engine, out=tmp_path / "run")
+    replaced = loaded.execute("FROM su ORDER BY id").fetchall() != before
+    assert replaced == (when == "after")
+    assert isinstance(caught.value, HalfWayInterrupt) == replaced
+    if replaced:
+        assert str(caught.value).startswith("memory.main.su and memory.main.si had been written")
+    assert tables(loaded) == {"users", "items", "su", "si"}
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_after_the_tables(
+    loaded: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directory is not there yet then."""
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sqlstab.runs._replace", interrupted)
+    with pytest.raises(HalfWayInterrupt, match=r"memory.main.su and .* had been written by then"):
+        run(loaded, out=tmp_path / "run")
+    assert tables(loaded) == {"users", "items", "su", "si"}
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_ctrl_c_between_two_files(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced: list[Path] = []
+    replace = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if len(replaced) == number - 1:
+            raise KeyboardInterrupt
+        replaced.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    paths = tmp_path / "a", tmp_path / "b"
+
+    def write() -> None:
+        with replaced_files(*paths) as partials:
+            for partial in partials:
+                partial.write_text("new")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write()
+    assert isinstance(caught.value, HalfWayInterrupt) == (number == 2)
+    assert sorted(tmp_path.iterdir()) == list(paths[: number - 1])
+
+
+def test_replacing_takes_part_in_the_times(
+    loaded: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    done = run(loaded, out=tmp_path / "run")
+    saved = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert saved["timings"] == done.figures["timings"]
+    assert saved["timings"]["replace"] >= 0
+
+
 class FailingSpark:
     """Fails at a statement; keeps the names of the tables that there are."""
 
@@ -103,6 +203,7 @@ class FailingSpark:
 
     def __init__(self, failing: int, names: set[str]) -> None:
         self.names = names
+        self.error: BaseException = EngineError("lost")
         self._failing = failing
 
     def describe(self, relation: str) -> list[Any]:
@@ -113,7 +214,7 @@ class FailingSpark:
             if "RENAME" in statement:
                 self._failing -= 1
                 if self._failing < 0:
-                    raise EngineError("lost", statement)
+                    raise self.error
                 old, new = statement.removeprefix("ALTER TABLE ").split(" RENAME TO ")
                 assert old in self.names
                 assert new not in self.names
@@ -133,9 +234,12 @@ def test_no_vectors_are_lost_half_way(
     staged = StagedTables(engine, {"users": "ml.su", "items": "ml.si"}, None, "run")  # type: ignore[arg-type]
     new = {staged.name(side) for side in ("users", "items")}
     engine.names |= new
-    with pytest.raises(EngineError, match="lost"), staged.dropped_afterwards():
+    error = EngineError("lost") if failing % 2 else KeyboardInterrupt()
+    engine.error = error
+    wanted = EngineError if failing % 2 else HalfWayInterrupt
+    with pytest.raises(wanted, match=r"lost|failed half way"), staged.dropped_afterwards():
         staged.put_in_place({})
-    assert "failed half way" in caplog.text
+    assert ("failed half way" in caplog.text) == bool(failing % 2)
     # Of each table there is the old one or the new one, under some name.
     assert len(engine.names) >= 2
     for side, short in (("users", "su"), ("items", "si")):

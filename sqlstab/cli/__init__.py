@@ -12,7 +12,7 @@ from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
 from sqlstab.cli import run as _run
 from sqlstab.cli import sums as _sums
-from sqlstab.errors import EngineError, SqlstabError
+from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
 
 
 @click.group(
@@ -51,8 +51,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was replaced.", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click turns the one into the other.
+        known = [e for e in (error, error.__cause__) if isinstance(e, HalfWayInterrupt)]
+        click.echo(f"Interrupted; {known[0] if known else 'nothing was replaced.'}", err=True)
         sys.exit(130)
     except SqlstabError as error:
         click.echo(f"Error: {error}", err=True)

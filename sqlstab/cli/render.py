@@ -13,12 +13,13 @@ from sqlstab.cli import options
 from sqlstab.declared import declared, declared_reference
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
+from sqlstab.places import Place, check_outputs
 from sqlstab.staged import scratch_name
 from sqlstab.tables import EmbeddingTable, stable_table
 from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlstab.dialects import Dialect
     from sqlstab.tables import Side, StableTable, VectorTable
@@ -394,6 +395,7 @@ def _products(
     if given["into"] and len(sides) > 1:
         raise UsageError("--into names one table; for two there are --users-into and --items-into.")
     dialect_ = dialect(given["dialect_name"])
+    _check_into(given, sides, dialect_)
     statements, replacements = [], []
     for side in sides:
         source = _source(given, side, dimensions[0])
@@ -423,6 +425,18 @@ def _products(
         dialect_,
         "Keep the maps in a table and render with --transform-table: the text is then short.",
     )
+
+
+def _check_into(given: dict[str, Any], sides: Sequence[Side], dialect_: Dialect) -> None:
+    inputs = [Place(f"{side} table", given[side]) for side in sides]
+    if given["transform_table"]:
+        inputs.append(Place("transform table", given["transform_table"]))
+    outputs = [
+        Place(f"the result for the {side}", into)
+        for side in sides
+        if (into := options.of_side(given, side, "into"))
+    ]
+    check_outputs(inputs, outputs, dialect_)
 
 
 def _is_file(into: str, dialect_: Dialect) -> bool:

@@ -12,14 +12,16 @@ from sqlstab import sql, sums
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.config import Options
-from sqlstab.dialects import DIALECTS, dialect
+from sqlstab.dialects import DIALECTS, DUCKDB, dialect
 from sqlstab.errors import DataError, UsageError
-from sqlstab.runs import new_run_id, replaced_file
+from sqlstab.places import Place, check_outputs
+from sqlstab.runs import new_run_id, replaced_files
 from sqlstab.stabilize import collect_sums
 from sqlstab.tables import SIDES
-from sqlstab.transform import Transform
+from sqlstab.transform import Transform, transform_file
 
 if TYPE_CHECKING:
+    from sqlstab.project import EngineSettings
     from sqlstab.sums import Kind, Source
 
 FORMATS = ("json", "csv", "parquet")
@@ -70,6 +72,8 @@ def gram(context: click.Context, /, **given: Any) -> None:
     form = given["form"] or Path(given["out"] or "x.csv").suffix[1:]
     if form not in FORMATS:
         raise UsageError(f"--format says how to write {given['out']}: {', '.join(FORMATS)}.")
+    if given["out"]:
+        _check_gram_output(given, settings)
     kept_in_table = bool(chosen.grams and not sql.file_reader(chosen.grams))
     with options.opened(settings, writes_tables=kept_in_table) as engine:
         found = collect_sums(
@@ -84,8 +88,21 @@ def gram(context: click.Context, /, **given: Any) -> None:
     if not given["out"]:
         print_bytes(data, form)
         return
-    with replaced_file(Path(given["out"])) as partial:
+    with replaced_files(Path(given["out"])) as (partial,):
         partial.write_bytes(data)
+
+
+def _check_gram_output(given: dict[str, Any], settings: EngineSettings) -> None:
+    # Of the engines only DuckDB reads files.
+    reads_files = not settings.url and not settings.kind
+    inputs = [Place(f"{side} table", given[side]) for side in SIDES if reads_files]
+    if settings.database:
+        inputs.append(Place("the database", settings.database, "file"))
+    if given["reference"]:
+        inputs.append(Place("the reference", given["reference"], "run"))
+    output = Place("the sums", given["out"], "file")
+    kept = [Place("the Gram matrices", given["grams"])] if given["grams"] else []
+    check_outputs(inputs, [output, *kept], DUCKDB)
 
 
 @click.command(short_help="Find the transform from saved sums.")
@@ -162,6 +179,16 @@ def solve(**given: Any) -> None:
     weights = Options(anchor=given["anchor"]).anchor_weights if given["anchor"] else None
     form = given["form"] or (None if given["out"] else "json")
     _check_format(given, form)
+    if given["out"]:
+        read = [
+            Place(what, name, "file")
+            for what in ("gram", "cross")
+            for name in given[f"{what}_files"]
+            if name != "-"
+        ]
+        if given["reference"]:
+            read.append(Place("reference", str(transform_file(given["reference"])), "file"))
+        check_outputs(read, [Place("the transform", given["out"], "file")], DUCKDB)
     reference = Transform.load(given["reference"]) if given["reference"] else None
     loaded = sums.load(_sources(given), reference)
     if weights and reference is None:
@@ -177,7 +204,7 @@ def solve(**given: Any) -> None:
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
     if given["out"]:
-        with replaced_file(Path(given["out"])) as partial:
+        with replaced_files(Path(given["out"])) as (partial,):
             partial.write_text(transform.to_json(), encoding="utf-8")
     if form == "json":
         click.echo(transform.to_json(), nl=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from duckdb import DuckDBPyConnection
 
-from sqlstab.errors import UsageError
+from sqlstab import sql
+from sqlstab.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,24 @@ class Engine(Protocol):
         """The columns of a relation, in order, with types as the engine spells them.
 
         Raises:
-            DataError: There is no such relation, or it cannot be read.
+            DataError: There is no such relation, or it is no table of rows and columns.
+            EngineError: The database refused or failed.
+        """
+
+    def qualified(self, name: str) -> str:
+        """The whole name of a table, with the schema that a bare one is made in.
+
+        Raises:
+            EngineError: There is no such schema.
+        """
+
+    def kind(self, name: str) -> str | None:
+        """What has this name: `table`, `view` or the like; None for nothing.
+
+        Of bare names, only what is in the schema counts where one would be made.
+
+        Raises:
+            EngineError: The database refused or failed.
         """
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
@@ -63,6 +81,21 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close what was opened for this run; a session of the user's stays open."""
+
+
+def qualified(engine: Engine, name: str) -> str:
+    """See `Engine.qualified`; asks by the dialect's statement."""
+    parts = sql.table_parts(name, engine.dialect)
+    if len(parts) > 1 or not engine.dialect.current_schema:
+        return name
+    schema = list(engine.query(engine.dialect.current_schema)[0].values())
+    if None in schema:
+        raise EngineError(
+            f"{name} has no schema, and the session has none to make tables in: write "
+            f"schema.{name}.",
+            engine.dialect.current_schema,
+        )
+    return sql.table_name([*schema, *parts], engine.dialect)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sqlstab import sql
 from sqlstab.dialects import DUCKDB
+from sqlstab.engines import qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -31,6 +32,11 @@ _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
 
 # Enough for two threads that write row groups of e = 64; joins and sorts beyond it go to disk.
 _MEMORY_LIMIT = "512MB"
+
+
+# Errors that say what is wrong with a relation; any other is a failure of the database or the disk.
+_UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ParserException)
+_OF_THE_DATA = (duckdb.CatalogException, duckdb.BinderException, *_UNREADABLE)
 
 
 class DuckDBEngine:
@@ -114,16 +120,41 @@ class DuckDBEngine:
         logger.debug("%s", statement)
         try:
             rows = self._connection.execute(statement).fetchall()
-        except (duckdb.CatalogException, duckdb.IOException) as error:
+        except duckdb.Error as error:
+            if not isinstance(error, _OF_THE_DATA) and "No files found" not in str(error):
+                raise EngineError(
+                    f"DuckDB: {relation} cannot be read: {_first_line(error)}", statement
+                ) from error
+            if isinstance(error, _UNREADABLE):
+                raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
             reader = sql.file_reader(relation)
             kind = "file" if reader else "table or view"
             hint = "" if reader else "; a file name ends in .parquet or .csv"
             raise DataError(
                 f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
             ) from error
-        except duckdb.Error as error:
-            raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
         return [Column(row[0], row[1]) for row in rows]
+
+    def qualified(self, name: str) -> str:
+        """See `Engine`; always with a database, since temporary tables come first in a schema."""
+        parts = sql.table_parts(name, self.dialect)
+        if len(parts) != 2:
+            return qualified(self, name)
+        # What stands before the point may be a schema, or a database, whose schema is `main` then.
+        before = sql.string(parts[0], self.dialect)
+        found = self.query(
+            "SELECT current_database() AS database, EXISTS (FROM duckdb_schemas() WHERE "
+            f"database_name = current_database() AND lower(schema_name) = lower({before})) "
+            "OR NOT EXISTS (FROM duckdb_databases() WHERE "
+            f"lower(database_name) = lower({before})) AS is_schema"
+        )[0]
+        whole = [found["database"], *parts] if found["is_schema"] else [parts[0], "main", parts[1]]
+        return sql.table_name(whole, self.dialect)
+
+    def kind(self, name: str) -> str | None:
+        """See `Engine`."""
+        rows = self.query(sql.table_kind(self.qualified(name), self.dialect))
+        return rows[0]["kind"] if rows else None
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """Run a statement whose result is small: rows as dicts."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
 from sqlstab.dialects import SPARK
+from sqlstab.engines import qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -51,8 +52,26 @@ class SparkEngine:
         try:
             frame = self._run(f"SELECT * FROM {sql.relation(relation, self.dialect)}")
         except EngineError as error:
+            if not any(mark in str(error) for mark in self.dialect.missing):
+                raise
             raise DataError(f"There is no table or view {relation} to read: {error}") from error
         return [Column(name, kind) for name, kind in frame.dtypes]
+
+    def qualified(self, name: str) -> str:
+        """See `Engine`."""
+        return qualified(self, name)
+
+    def kind(self, name: str) -> str | None:
+        """See `Engine`."""
+        whole = sql.relation(self.qualified(name), self.dialect)
+        try:
+            with _failing(""):
+                found = self.session.catalog.getTable(whole).tableType
+        except EngineError as error:
+            if any(mark in str(error) for mark in self.dialect.missing):
+                return None
+            raise
+        return "view" if found == "VIEW" else "table"
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """See `Engine`."""

@@ -16,6 +16,7 @@ from sqlstab.dialects import (
     SNOWFLAKE,
     TRINO,
 )
+from sqlstab.engines import qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -85,10 +86,33 @@ class SqlAlchemyEngine:
             with self._running(statement) as connection:
                 rows = [Column(str(row[0]), str(row[1])) for row in _run(connection, statement)]
         except EngineError as error:
+            if not _says(error, self.dialect.missing):
+                raise
             raise DataError(f"There is no table or view {relation} to read: {error}") from error
         if not rows:
             raise DataError(f"There is no table or view {relation}, or it has no columns.")
         return rows
+
+    def qualified(self, name: str) -> str:
+        """See `Engine`."""
+        return qualified(self, name)
+
+    def kind(self, name: str) -> str | None:
+        """See `Engine`."""
+        if not self.dialect.kind:
+            try:
+                self.describe(name)
+            except DataError:
+                return None
+            return "table"
+        try:
+            rows = self.query(sql.table_kind(self.qualified(name), self.dialect))
+        except EngineError as error:
+            # A schema that is not there.
+            if _says(error, self.dialect.missing):
+                return None
+            raise
+        return rows[0]["kind"] if rows else None
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """See `Engine`."""
@@ -163,6 +187,14 @@ def _open(url: Any) -> Database:
 
 def _run(connection: Connection, statement: str) -> CursorResult[Any]:
     return connection.exec_driver_sql(statement)
+
+
+def _says(error: EngineError, marks: Sequence[str]) -> bool:
+    """Whether a driver's error has one of some marks: in its text, or as its SQLSTATE."""
+    cause = error.__cause__
+    original = getattr(cause, "orig", None) or cause
+    text = f"{getattr(original, 'sqlstate', '')} {original}"
+    return any(mark in text for mark in marks)
 
 
 def _reason(error: Exception) -> str:

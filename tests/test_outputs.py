@@ -1,0 +1,251 @@
+"""What is in the way of an output is found before a table is scanned, on the engines themselves."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from engines import TARGETS
+
+from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, sql, stabilize
+from sqlstab.engines import connect
+from sqlstab.stabilize import collect_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engines import Running
+
+    from sqlstab.engines import Engine
+
+pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
+
+ENGINES = [name for name in TARGETS if name != "snowflake"]
+ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
+SCHEMA = {"clickhouse": "DATABASE"}
+
+
+def load(engine: Engine, name: str, seed: int = 0, dimension: int = 3) -> None:
+    """A table (id, v) of 20 vectors."""
+    dialect = engine.dialect
+    vectors = np.random.default_rng(seed).standard_normal((20, dimension))
+    rows = (
+        f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
+        for key, vector in enumerate(vectors)
+    )
+    kind = ARRAYS.get(dialect.name, "DOUBLE[]")
+    engine.execute(
+        [
+            sql.drop_table(name, dialect),
+            f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
+            f"INSERT INTO {name} VALUES {', '.join(rows)}",
+        ]
+    )
+
+
+@pytest.fixture(params=ENGINES)
+def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
+    """A connection, session or URL, with tables o_users and o_items and a schema o_schema."""
+    name = request.param
+    with connect(running[name], writes_tables=True) as engine:
+        schema = SCHEMA.get(name, "SCHEMA")
+        engine.execute([f"CREATE {schema} IF NOT EXISTS o_schema"])
+        for seed, table in enumerate(("o_users", "o_items")):
+            load(engine, table, seed)
+        yield running[name]
+        for table in ("o_users", "o_items", "o_su", "o_si"):
+            engine.execute([sql.drop_table(table, engine.dialect)])
+
+
+@contextmanager
+def opened(target: Any) -> Iterator[Engine]:
+    with connect(target, writes_tables=True) as engine:
+        yield engine
+
+
+def run(target: Any, reference: Any = None, **given: Any) -> Any:
+    options = {"users_out": "o_su", "items_out": "o_si"} | given
+    tables = [EmbeddingTable(name, vector="v") for name in ("o_users", "o_items")]
+    return stabilize(*tables, reference, engine=target, **options)
+
+
+@pytest.fixture
+def no_scan(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    def scanned(*_: Any, **__: Any) -> None:
+        raise AssertionError("a table was scanned")
+
+    monkeypatch.setattr("sqlstab.checks.check_table", scanned)
+    return monkeypatch
+
+
+def test_what_is_not_there_and_what_fails_are_two_things(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(target) as engine:
+        for missing in ("o_nothing", "o_nowhere.nothing"):
+            with pytest.raises(DataError, match=r"There is no table or view o_no"):
+                engine.describe(missing)
+            assert engine.kind(missing) is None
+        broken = "(SELECT no_such_column FROM o_users) AS t"
+        monkeypatch.setattr(sql, "relation", lambda *_: broken)
+        monkeypatch.setattr(sql, "describe", lambda *_: f"SELECT * FROM {broken}")
+        if engine.dialect.name != "duckdb":  # which calls a column like a table
+            with pytest.raises(EngineError):
+                engine.describe("o_users")
+
+
+def test_kinds(target: Any) -> None:
+    with opened(target) as engine:
+        engine.execute(["CREATE VIEW o_view AS SELECT * FROM o_users"])
+        try:
+            whole = engine.qualified("o_view")
+            assert len(sql.table_parts(whole, engine.dialect)) > 1
+            assert engine.qualified(whole) == whole
+            assert [engine.kind(name) for name in ("o_view", whole)] == ["view", "view"]
+            assert engine.kind("o_users") == "table"
+            assert engine.kind("o_schema.o_users") is None
+        finally:
+            engine.execute(["DROP VIEW o_view"])
+
+
+def test_a_view_is_not_replaced(target: Any, no_scan: Any) -> None:
+    with opened(target) as engine:
+        engine.execute(["CREATE VIEW o_view AS SELECT * FROM o_users"])
+        try:
+            with pytest.raises(UsageError, match=r"o_view, where the stable items .* is a view"):
+                run(target, items_out="o_view")
+            assert engine.kind("o_view") == "view"
+        finally:
+            engine.execute(["DROP VIEW o_view"])
+
+
+@pytest.mark.parametrize(
+    "given", [{"items_out": "o_nowhere.si"}, {"transform_table": "o_nowhere.t"}]
+)
+def test_a_schema_that_is_missing(target: Any, no_scan: Any, given: dict[str, str]) -> None:
+    with pytest.raises(
+        EngineError, match=r"No table can be made beside (memory\.)?o_nowhere\.\w+, for"
+    ):
+        run(target, **given)
+
+
+def test_a_store_of_gram_matrices_that_cannot_be_made(target: Any, no_scan: Any) -> None:
+    tables = [EmbeddingTable(name, vector="v") for name in ("o_users", "o_items")]
+    for by, store, error, says in (
+        (
+            "id",
+            "o_nowhere.grams",
+            EngineError,
+            r"No table can be made beside (memory\.)?o_nowhere\.grams",
+        ),
+        ("day", "o_grams", DataError, "users table o_users: there is no column day to partition"),
+    ):
+        options = Options(partition_by=by, grams=store)
+        with pytest.raises(error, match=says):
+            collect_sums(*tables, engine=target, options=options)
+    options = Options(partition_by="id", partition_version="loaded", grams="o_grams")
+    with pytest.raises(DataError, match="there is no column loaded that grows"):
+        collect_sums(*tables, engine=target, options=options)
+
+
+def test_a_reference_that_is_gone(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(target)
+    assert run(target, first).figures["alignment"]["anchors"] == 20
+    with opened(target) as engine:
+        engine.execute([sql.drop_table("o_si", engine.dialect)])
+    monkeypatch.setattr("sqlstab.checks.check_table", None)
+    with pytest.raises(DataError, match=r"There is no table or view .*o_si"):
+        run(target, first)
+
+
+def test_a_right_that_is_missing(running: Running) -> None:
+    with opened(running["postgres"]) as engine:
+        for table in ("o_users", "o_items"):
+            load(engine, table)
+        engine.execute(
+            [
+                "CREATE ROLE o_limited LOGIN",
+                "CREATE SCHEMA o_hidden",
+                "CREATE SCHEMA o_readable",
+                "CREATE TABLE o_hidden.t (id integer)",
+                "GRANT USAGE ON SCHEMA o_readable TO o_limited",
+                "GRANT SELECT ON o_users, o_items TO o_limited",
+            ]
+        )
+        url = running["postgres"].replace("postgres:@", "o_limited:@")
+        assert url != running["postgres"]
+        try:
+            with opened(url) as limited, pytest.raises(EngineError, match="permission denied"):
+                limited.describe("o_hidden.t")
+            with pytest.raises(EngineError, match=r"No table can be made .*permission denied"):
+                run(url, users_out="o_readable.su", items_out="o_readable.si")
+        finally:
+            engine.execute(
+                [
+                    "DROP SCHEMA o_hidden CASCADE",
+                    "DROP SCHEMA o_readable",
+                    "DROP TABLE o_users, o_items",
+                    "DROP ROLE o_limited",
+                ]
+            )
+
+
+def test_a_closed_connection_is_a_failure(connection: Any) -> None:
+    with opened(connection) as engine:
+        connection.close()
+        with pytest.raises(EngineError):
+            engine.describe("o_users")
+
+
+def test_a_search_path(running: Running) -> None:
+    """What has the bare name further along the path stays as it is."""
+    url = running["postgres"]
+    with opened(url) as engine:
+        engine.execute(["CREATE SCHEMA o_first", "CREATE SCHEMA o_second"])
+        for table in ("o_second.o_users", "o_second.o_items", "o_second.o_su", "o_second.o_si"):
+            load(engine, table)
+        engine.execute(["CREATE TABLE o_second.o_t (run_id text)"])
+        try:
+            separator = "&" if "?" in url else "?"
+            path = f"{url}{separator}options=-csearch_path%3Do_first%2Co_second"
+            for _ in range(2):
+                done = run(path, transform_table="o_t")
+            outputs = done.figures["outputs"]
+            assert [outputs[side]["relation"] for side in ("users", "items")] == [
+                "o_first.o_su",
+                "o_first.o_si",
+            ]
+            listed = engine.query(
+                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname LIKE 'o_%' "
+                "ORDER BY 1, 2"
+            )
+            assert [tuple(row.values()) for row in listed] == [
+                *(("o_first", name) for name in ("o_si", "o_su", "o_t")),
+                *(("o_second", n) for n in ("o_items", "o_si", "o_su", "o_t", "o_users")),
+            ]
+            assert [c.name for c in engine.describe("o_second.o_t")] == ["run_id"]
+            with pytest.raises(EngineError, match="has no schema"):
+                run(f"{url}{separator}options=-csearch_path%3Do_nowhere")
+        finally:
+            engine.execute(["DROP SCHEMA o_first CASCADE", "DROP SCHEMA o_second CASCADE"])
+
+
+def test_names_in_duckdb(connection: Any) -> None:
+    """A temporary table, which comes first, stays; a database's name stands for its `main`."""
+    connection.execute("ATTACH ':memory:' AS lake; CREATE SCHEMA memory.lake2")
+    with opened(connection) as engine:
+        for table in ("o_users", "o_items"):
+            load(engine, table)
+        connection.execute("CREATE TEMP TABLE o_su AS SELECT 1 AS mine")
+        for _ in range(2):
+            run(connection)
+        assert connection.execute("FROM temp.main.o_su").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM memory.main.o_su").fetchone() == (20,)
+        assert engine.qualified("lake.t") == "lake.main.t"
+        assert engine.qualified("lake2.t") == "memory.lake2.t"
+        run(connection, users_out="lake.o_su", items_out="lake.o_si")
+        connection.execute("USE lake")
+        assert engine.qualified("o_su") == "lake.main.o_su"
+        assert engine.kind("LAKE.Main.O_SU") == "table"

@@ -1,0 +1,143 @@
+"""No output takes the place of an input: tables, files, wildcards and directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import write_vectors
+from invoke import invoke
+
+from sqlstab import UsageError, stabilize
+from sqlstab.config import Options
+from sqlstab.dialects import DUCKDB, POSTGRES
+from sqlstab.places import Place, check_outputs
+from sqlstab.stabilize import apply_transform, collect_sums
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files to read, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("raw/day=1/u.parquet", "raw/i.parquet", "db/x[1].parquet"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    (tmp_path / "link.parquet").symlink_to("raw/i.parquet")
+    (tmp_path / "hard.parquet").hardlink_to("raw/i.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("raw/i.parquet", "raw/../raw/i.parquet"),
+        ("raw/i.parquet", "link.parquet"),
+        ("raw/i.parquet", "hard.parquet"),
+        ("raw/*.parquet", "raw/new.parquet"),
+        ("raw/**/*.parquet", "raw/day=2/new.parquet"),
+        ("raw/*/u.parquet", "raw/day=2/u.parquet"),
+        ("raw", "raw/stable.parquet"),
+        ("db/x[1].parquet", "db/x[1].parquet"),
+        ("s3://b/i.parquet", "s3://b/i.parquet"),
+        ("items", "main.ITEMS"),
+    ],
+)
+def test_they_meet(folder: Path, source: str, output: str) -> None:
+    with pytest.raises(UsageError, match=r"items table .* would be overwritten by the sums"):
+        check_outputs([Place("items table", source)], [Place("the sums", output)], DUCKDB)
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("raw/i.parquet", "raw/i2.parquet"),
+        ("raw/*.parquet", "raw/day=1/new.parquet"),
+        ("raw/*/u.parquet", "raw/day=2/i.parquet"),
+        ("raw", "stable.parquet"),
+        ("raw", "raw.parquet"),
+        ("s3://b/i.parquet", "b/i.parquet"),
+        ("items", "items.parquet"),
+        ("items", "other.items2"),
+    ],
+)
+def test_they_do_not_meet(folder: Path, source: str, output: str) -> None:
+    check_outputs([Place("items table", source)], [Place("the sums", output)], DUCKDB)
+
+
+@pytest.mark.parametrize(
+    ("source", "meets"),
+    [
+        ("today/raw/*.parquet", True),
+        ("*/users.parquet", True),
+        ("today", True),
+        ("yesterday/users.parquet", False),
+        ("*/raw.parquet", False),
+    ],
+)
+def test_a_run_directory(folder: Path, source: str, meets: bool) -> None:
+    (folder / "today").mkdir()
+    places = [Place("users table", source)], [Place("the run directory", "today", "run")]
+    if meets:
+        with pytest.raises(UsageError, match="would be overwritten by the run directory"):
+            check_outputs(*places, DUCKDB)
+    else:
+        check_outputs(*places, DUCKDB)
+
+
+def test_a_table_is_no_file_where_files_are_not_read(folder: Path) -> None:
+    """`raw` is a directory here, and a table there."""
+    with pytest.raises(UsageError, match="would be overwritten"):
+        check_outputs([Place("users table", "raw")], [Place("the sums", "s.raw")], POSTGRES)
+
+
+def test_every_entry_looks(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """No input changes by any command, and each says so before it reads one."""
+    monkeypatch.chdir(tmp_path)
+    source = model().relative_to(tmp_path)
+    tables = ["--users", source / "users.parquet", "--items", source / "items.parquet"]
+    run = stabilize(tables[1], tables[3], out="run")
+    invoke("gram", *tables, "--out", "sums.csv")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    transform = ["--transform", "run"]
+    one_of_many = ["--items", source / "*.parquet"]
+    refused = [
+        ["gram", *tables, "--out", tables[1], "--format", "parquet"],
+        ["gram", *tables, "--reference", "run", "--out", "run/run.json"],
+        ["gram", *tables, "--grams", "g.parquet", "--partition-by", "id", "--out", "g.parquet"],
+        ["solve", "--gram", "sums.csv", "--out", "sums.csv"],
+        ["solve", "--gram", "sums.csv", "--reference", "run", "--out", "run/transform.json"],
+        ["apply", *transform, *one_of_many, "--items-out", source / "stable.parquet"],
+        ["apply", *transform, "--items", source, "--items-out", source / "items.parquet"],
+        ["render", "apply", "--dialect", "duckdb", *transform, *one_of_many,
+         "--into", source / "items.parquet"],
+        ["render", "apply", "--dialect", "postgres", *transform, "--items", "i",
+         "--into", "public.I", "--replace"],
+        ["render", "apply", "--dialect", "spark", "--transform-table", "t", "--dimension", 3,
+         "--items", "i", "--into", "t", "--replace"],
+        ["run", *tables, "--out", "new", "--grams", tables[1], "--partition-by", "id"],
+        ["run", *tables, "--out", "new", "--grams", "new/g.parquet", "--partition-by", "id"],
+    ]  # fmt: skip
+    for arguments in refused:
+        done = invoke(*arguments, code=2)
+        assert "overwrit" in done.stderr, arguments
+    with pytest.raises(UsageError, match="would be overwritten by the stable items"):
+        apply_transform(
+            run.transform, {"items": source / "items.parquet"}, {"items": Path(tables[3])}
+        )
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_a_store_of_gram_matrices_is_no_input(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = write_vectors(tmp_path / "x.parquet", rng.standard_normal((20, 3)), day=[1] * 20)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="would be overwritten by the Gram matrices"):
+        collect_sums(path, path, options=Options(partition_by="day", grams=str(path)))
+    assert path.read_bytes() == before
