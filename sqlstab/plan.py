@@ -23,6 +23,7 @@ from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
+from sqlstab.fingerprint import fingerprint
 from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.runs import Run
 from sqlstab.stabilize import Job
@@ -59,6 +60,9 @@ _ANSWERS: dict[str, Any] = {
     "i": 1,
     "j": 1,
     "value": 1.0,
+    "summed": 1,
+    "total": 1.0,
+    "squares": 1.0,
     "largest": 1.0,
     "largest_error": 0.0,
 }
@@ -541,6 +545,11 @@ class _PlannedJob(Job):
 
     def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
         pass
+
+    def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
+        written = run.fingerprint(table.side)
+        if written is not None:
+            fingerprint(self._recorder, table, rows, written.share)
 
     def _warn(self, message: str) -> None:
         pass

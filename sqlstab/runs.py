@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.fingerprint import Fingerprint
 from sqlstab.tables import EmbeddingTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
@@ -117,6 +118,25 @@ class Run:
                 raise DataError(f"The run directory {self.directory} lacks {path.name}.")
             relation = str(path)
         return EmbeddingTable(relation, id=id_name, vector=vector, layout=layout)
+
+    def fingerprint(self, side: Side) -> Fingerprint | None:
+        """What the stable table of a side was when it was written; None for a file.
+
+        A file lies in the run directory, which is replaced as a whole.
+
+        Raises:
+            DataError: It is missing or damaged.
+        """
+        output = self.figures["outputs"][side]
+        if output["relation"] == file_name(side):
+            return None
+        try:
+            return Fingerprint(**output["fingerprint"])
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"{FIGURES_FILE} of run {self.run_id} is damaged: outputs.{side}.fingerprint: "
+                f"{error!r}"
+            ) from error
 
     def save_figures(self, directory: Path) -> None:
         """Write `run.json`."""

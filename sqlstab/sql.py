@@ -323,6 +323,11 @@ def check_vectors(table: VectorTable, dimension: int, dialect: Dialect) -> str:
     return _render("check_vectors", dialect, t=_source(table, dialect), dimension=dimension)
 
 
+def fingerprint(table: VectorTable, dialect: Dialect) -> str:
+    """One row (summed, total, squares): sums of the first component of a share of the rows."""
+    return _render("fingerprint", dialect, t=_source(table, dialect))
+
+
 def first_dimension(table: VectorTable, dialect: Dialect) -> str:
     """The number of the first dimension of a table in the long layout, as `first_dimension`."""
     return _render("first_dimension", dialect, t=_source(table, dialect))

@@ -21,6 +21,7 @@ from sqlstab.dialects import SPARK
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, UsageError
+from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs
 from sqlstab.progress import Progress, Silent
@@ -311,7 +312,11 @@ class Job:
                     tables, written, transform
                 )
                 figures["outputs"] = {
-                    side: {**_described(written[side]), "relation": self._place(side)}
+                    side: {
+                        **_described(written[side]),
+                        "relation": self._place(side),
+                        "fingerprint": self._new_fingerprint(written[side], tables[side].rows),
+                    }
                     for side in SIDES
                 }
             self._finish(figures, started)
@@ -504,7 +509,32 @@ class Job:
                 checked = checks.check_table(self._engine, stable[side], values=values, drop=None)
                 if checked.dimension not in (None, run.transform.dimension):
                     raise InvalidVectorsError(stable[side], run.transform.dimension)
+                self._check_unchanged(run, stable[side], checked.rows)
         return self._compared(run, stable, tables)
+
+    def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
+        """The reference's table must still be the one that it wrote: names are used again."""
+        written = run.fingerprint(table.side)
+        if written is None:
+            return
+        now = fingerprint(self._engine, table, rows, written.share)
+        if written.agrees(now):
+            return
+        raise DataError(
+            f"{table.relation} is no longer the table of stable {table.side} that run {run.run_id} "
+            f"wrote: that had {written.rows:,} rows, and in {written.summed:,} of them, chosen by "
+            f"a hash of the id, first components whose sum was {written.total:.9g}; now there are "
+            f"{now.rows:,} rows, and {now.summed:,} of them have the sum {now.total:.9g}. A later "
+            "run has replaced it, or its rows were changed. Take the run that wrote it last as the "
+            "--reference; to refer to earlier runs, write each to tables with names of their own."
+        )
+
+    def _new_fingerprint(self, table: VectorTable, rows: int) -> dict[str, Any] | None:
+        """Of a table; files are replaced together with `run.json`."""
+        if not self._staged.targets:
+            return None
+        with self._step("fingerprint", f"Taking the fingerprint of {table.side}"):
+            return fingerprint(self._engine, table, rows, default_share(rows)).to_dict()
 
     def _compared(
         self, run: Run, stable: dict[Side, VectorTable], tables: dict[Side, CheckedTable]

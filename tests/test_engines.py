@@ -21,6 +21,7 @@ from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DIALECTS, Dialect
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError
+from sqlstab.fingerprint import fingerprint
 from sqlstab.sql import MatrixTable
 from sqlstab.staged import StagedTables
 from sqlstab.tables import (
@@ -341,6 +342,14 @@ def test_sample(lab: Lab) -> None:
     got, rows = gram(lab, replace(lab.run.table, share=0.4), 5)
     agree(got, x.T @ x)
     assert rows == len(x) < 40
+
+
+def test_fingerprint(lab: Lab) -> None:
+    """In every layout, with the ids that are summed on every other engine."""
+    found = fingerprint(lab.warehouse.engine, lab.run.table, 40, 0.4)
+    first = lab.run.vectors[sampled(lab.run.ids, 0.4), 0]
+    assert (found.rows, found.summed) == (40, len(first))
+    agree(np.array([found.total, found.squares]), np.array([first.sum(), first @ first]))
 
 
 def test_shared_ids(lab: Lab) -> None:

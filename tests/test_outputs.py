@@ -27,11 +27,11 @@ ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": 
 SCHEMA = {"clickhouse": "DATABASE"}
 
 
-def load(engine: Engine, name: str, seed: int = 0, dimension: int = 3) -> None:
-    """A table (id, v) of 20 vectors."""
+def load(engine: Engine, name: str, seed: int = 0, rows: int = 20) -> None:
+    """A table (id, v) of vectors."""
     dialect = engine.dialect
-    vectors = np.random.default_rng(seed).standard_normal((20, dimension))
-    rows = (
+    vectors = np.random.default_rng(seed).standard_normal((rows, 3))
+    values = (
         f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
         for key, vector in enumerate(vectors)
     )
@@ -40,7 +40,7 @@ def load(engine: Engine, name: str, seed: int = 0, dimension: int = 3) -> None:
         [
             sql.drop_table(name, dialect),
             f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
-            f"INSERT INTO {name} VALUES {', '.join(rows)}",
+            f"INSERT INTO {name} VALUES {', '.join(values)}",
         ]
     )
 
@@ -158,6 +158,27 @@ def test_a_reference_that_is_gone(target: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sqlstab.checks.check_table", None)
     with pytest.raises(DataError, match=r"There is no table or view .*o_si"):
         run(target, first)
+
+
+def test_a_reference_that_was_replaced(target: Any) -> None:
+    """Its name is that of a later run's table now, with other vectors of the same ids."""
+    monday = run(target)
+    with opened(target) as engine:
+        load(engine, "o_items", seed=7)
+    tuesday = run(target)
+    says = rf"o_su is no longer the table of stable users that run {monday.run_id} wrote"
+    with pytest.raises(DataError, match=says) as caught:
+        run(target, monday)
+    assert caught.value.exit_code == 4
+    assert "20 rows" in str(caught.value)
+    # A chain, each run to the one before, may use the same names.
+    wednesday = run(target, tuesday)
+    assert run(target, wednesday).figures["cosine"]["items"]["after"]["mean"] == pytest.approx(1)
+    with opened(target) as engine:
+        load(engine, "o_users", rows=19)
+    run(target)
+    with pytest.raises(DataError, match=r"had 20 rows, .*; now there are 19 rows"):
+        run(target, wednesday)
 
 
 def test_a_right_that_is_missing(running: Running) -> None:

@@ -64,6 +64,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "check_weights": sql.check(ANCHORED, dialect),
         "check_vectors": sql.check_vectors(ITEMS, 3, dialect),
         "check_vectors_long": sql.check_vectors(LONG, 3, dialect),
+        "fingerprint": sql.fingerprint(replace(ITEMS, share=0.5), dialect),
+        "fingerprint_long": sql.fingerprint(replace(LONG, share=0.5), dialect),
         "lengths": sql.lengths(ITEMS, dialect),
         "lengths_long": sql.lengths(LONG, dialect),
         "first_dimension": sql.first_dimension(LONG, dialect),

@@ -1,0 +1,19 @@
+-- What tells this table of items from another one of its name: sums of the first component, over a
+-- share of the rows, chosen by a hash of the id.
+SELECT
+    count(*) AS summed,
+    sum(x1) AS total,
+    sum(x1 * x1) AS squares
+FROM (
+    SELECT
+        id,
+        CAST(x[SAFE_ORDINAL(1)] AS FLOAT64) AS x1
+    FROM (
+        SELECT
+            t.`id` AS id,
+            t.`embedding` AS x
+        FROM `items` AS t
+        WHERE
+            (TO_HEX(MD5(CAST(t.`id` AS STRING))) < '80000000')
+    ) AS v
+) AS r

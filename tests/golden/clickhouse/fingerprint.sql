@@ -1,0 +1,19 @@
+-- What tells this table of items from another one of its name: sums of the first component, over a
+-- share of the rows, chosen by a hash of the id.
+SELECT
+    count(*) AS summed,
+    sum(x1) AS total,
+    sum(x1 * x1) AS squares
+FROM (
+    SELECT
+        id,
+        toFloat64(x[1]) AS x1
+    FROM (
+        SELECT
+            t."id" AS id,
+            arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+        FROM "items" AS t
+        WHERE
+            (lower(hex(MD5(toString(t."id")))) < '80000000')
+    ) AS v
+) AS r
