@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0.dev0"
 
+from sqlstab.compare import Comparison, compare
 from sqlstab.config import Options
 from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.runs import Run
@@ -16,6 +17,7 @@ from sqlstab.tables import EmbeddingTable
 from sqlstab.transform import Transform
 
 __all__ = [
+    "Comparison",
     "DataError",
     "EmbeddingTable",
     "EngineError",
@@ -25,5 +27,6 @@ __all__ = [
     "Transform",
     "UsageError",
     "__version__",
+    "compare",
     "stabilize",
 ]

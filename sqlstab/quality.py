@@ -7,7 +7,7 @@ ones; C = X'Y, G_X = X'X, G_Y = Y'Y.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +43,15 @@ class SharedSums:
             self.cross + other.cross, self.run + other.run, self.reference + other.reference
         )
 
+    def __sub__(self, other: SharedSums) -> SharedSums:
+        return self + other * -1.0
+
     def __mul__(self, weight: float) -> SharedSums:
         return SharedSums(self.cross * weight, self.run * weight, self.reference * weight)
+
+    def mapped(self, matrix: Matrix) -> SharedSums:
+        """The sums for the rows of Y times a matrix, (d, k)."""
+        return SharedSums(self.cross @ matrix, self.run, matrix.T @ self.reference @ matrix)
 
 
 def relative_residual(sums: SharedSums) -> float:
@@ -72,14 +79,116 @@ def residual_bound(sums: SharedSums) -> float:
     Residual <= (2 e)^(1/4) sqrt(eps) with eps = |X X' - Y Y'| (Maystre et al. 2025, arXiv
     2510.13406), here relative to |Y| as the residual is.
     """
+    dimension = max(sums.cross.shape)
+    roots = np.sqrt(_difference(sums)) / np.sqrt(np.trace(sums.reference))
+    return float((2 * dimension) ** 0.25 * roots)
+
+
+def dot_product_difference(sums: SharedSums) -> float:
+    """|X X' - Y Y'| / |Y Y'|: how much the dot products of shared ids with each other differ."""
+    return _difference(sums) / float(np.linalg.norm(sums.reference))
+
+
+def _difference(sums: SharedSums) -> float:
+    """|X X' - Y Y'|, called eps by Maystre et al."""
     squared = (
         np.linalg.norm(sums.run) ** 2
         + np.linalg.norm(sums.reference) ** 2
         - 2 * np.linalg.norm(sums.cross) ** 2
     )
-    difference = np.sqrt(max(float(squared), 0.0))
-    dimension = max(sums.cross.shape)
-    return float((2 * dimension) ** 0.25 * np.sqrt(difference) / np.sqrt(np.trace(sums.reference)))
+    return float(np.sqrt(max(float(squared), 0.0)))
+
+
+def cosine(sums: SharedSums) -> float:
+    """Norm-weighted mean cosine of the rows of X Omega with those of Y for the best Omega."""
+    nuclear = float(np.linalg.svd(sums.cross, compute_uv=False).sum())
+    return nuclear / _lengths(sums)
+
+
+def cosine_with(omega: Matrix, sums: SharedSums) -> float:
+    """The same for a given Omega, (r, at least d)."""
+    return float(np.sum(omega[:, : sums.cross.shape[1]] * sums.cross)) / _lengths(sums)
+
+
+def _lengths(sums: SharedSums) -> float:
+    """|X| |Y|, Frobenius."""
+    return float(np.sqrt(np.trace(sums.run)) * np.sqrt(np.trace(sums.reference)))
+
+
+def linear_residual(sums: SharedSums) -> float:
+    """|X A - Y| / |Y| for the best A of all matrices: what orthogonality costs shows beside it."""
+    solved = np.linalg.lstsq(sums.run, sums.cross)[0]
+    squared = np.trace(sums.reference) - np.sum(sums.cross * solved)
+    return float(np.sqrt(max(squared, 0.0) / np.trace(sums.reference)))
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What vectors with shuffled ids would show.
+
+    Attributes:
+        cosine: Expected `cosine`.
+        held_out: Expected `cosine_with` an Omega that fits other ids.
+        spread: Standard deviation of the latter.
+    """
+
+    cosine: float
+    held_out: float
+    spread: float
+
+
+# Shuffles that `chance` looks at: its mean is then known to a fifth of the spread.
+_SHUFFLES = 25
+
+
+def chance(sums: SharedSums, means: tuple[Matrix, Matrix], rows: int, share: float) -> Chance:
+    """What the figures would be if the ids of one side were shuffled, without shuffling them.
+
+    The cross Gram matrix of shuffled rows, X' P Y with P a random permutation, has mean
+    n mean(X) mean(Y)' and, of centred X and Y, covariance G_X (x) G_Y / (n - 1); its entries are
+    sums of many terms, so nearly normal. So a shuffle is drawn from e x e matrices.
+
+    Args:
+        sums: C, G_X, G_Y over the shared ids.
+        means: Of the rows of X, (r,), and of Y, (d,).
+        rows: n, how many shared ids there are; at least 2.
+        share: Of these, what an alignment is fitted to; it is scored on the others.
+    """
+    centre = rows * np.outer(*means)
+    roots = [
+        _root(gram - rows * np.outer(mean, mean))
+        for gram, mean in zip((sums.run, sums.reference), means, strict=True)
+    ]
+    random = np.random.default_rng(0)
+
+    def drawn(part: float) -> Matrix:
+        noise = random.standard_normal(sums.cross.shape)
+        spread = np.sqrt(part / (rows - 1))
+        shuffled: Matrix = part * centre + spread * roots[0] @ noise @ roots[1]
+        return shuffled
+
+    all_ids, held_out = [], []
+    for _ in range(_SHUFFLES):
+        fitted, rest = drawn(share), drawn(1 - share)
+        all_ids.append(cosine(replace(sums, cross=fitted + rest)))
+        left, _, right = np.linalg.svd(fitted, full_matrices=False)
+        others = replace(sums, cross=rest / (1 - share))
+        held_out.append(cosine_with(left @ right, others))
+    return Chance(
+        float(np.mean(all_ids)), float(np.mean(held_out)), float(np.std(held_out, ddof=1))
+    )
+
+
+def _root(gram: Matrix) -> Matrix:
+    """The symmetric square root of a positive semidefinite matrix."""
+    values, vectors = np.linalg.eigh(gram)
+    root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return root
+
+
+def enough(rank: int) -> int:
+    """So many shared ids align so many directions, and not only those ids."""
+    return _ENOUGH_PER_DIMENSION * rank
 
 
 def alignment_warnings(
@@ -94,10 +203,10 @@ def alignment_warnings(
         reference_dimension: Components of a stable vector of the reference.
     """
     warnings = []
-    enough = _ENOUGH_PER_DIMENSION * rank
-    if anchors < enough:
+    wanted = enough(rank)
+    if anchors < wanted:
         warnings.append(
-            f"Only {anchors:,} shared ids align {rank} dimensions; below {enough:,} the alignment "
+            f"Only {anchors:,} shared ids align {rank} dimensions; below {wanted:,} the alignment "
             "suits these ids better than others."
         )
     # New dimensions are no surprise: the model has grown.

@@ -355,6 +355,20 @@ def shared_ids(
     )
 
 
+def column_sums(table: VectorTable, other: VectorTable, dimension: int, dialect: Dialect) -> str:
+    """Rows (i, value, n_rows): sums of each component, 1-based, over the ids that both tables have.
+
+    A row for each component of each vector passes through a join: meant for a share of the rows.
+    """
+    return _render(
+        "column_sums",
+        dialect,
+        t=_source(table, dialect),
+        other=_source(other, dialect),
+        dimension=dimension,
+    )
+
+
 def rows(
     table: VectorTable,
     dialect: Dialect,

@@ -101,8 +101,8 @@ def stabilize(
         0.904
     """
     tables: dict[Side, EmbeddingTable] = {
-        "users": _embedding_table(users),
-        "items": _embedding_table(items),
+        "users": embedding_table(users),
+        "items": embedding_table(items),
     }
     given: dict[Side, str | None] = {"users": users_out, "items": items_out}
     targets = {side: name for side, name in given.items() if name is not None}
@@ -146,8 +146,8 @@ def collect_sums(
         EngineError: The database failed.
     """
     named: dict[Side, EmbeddingTable] = {
-        "users": _embedding_table(users),
-        "items": _embedding_table(items),
+        "users": embedding_table(users),
+        "items": embedding_table(items),
     }
     options = options or Options()
     with connect(engine, writes_tables=options.grams is not None) as session:
@@ -180,7 +180,7 @@ def apply_transform(
         DataError: The vectors or ids cannot be worked with.
         EngineError: The database or the disk failed.
     """
-    named = {side: _embedding_table(table) for side, table in tables.items()}
+    named = {side: embedding_table(table) for side, table in tables.items()}
     with connect(engine, writes_tables=True) as session:
         files = {
             side: Path(output)
@@ -201,7 +201,8 @@ def _inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
     return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
 
-def _embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
+def embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
+    """A table as it may be given, as an `EmbeddingTable`."""
     if isinstance(table, EmbeddingTable):
         return table
     # A bare name may be that of a table; a Path is a file's.

@@ -367,6 +367,19 @@ def test_shared_ids(lab: Lab) -> None:
         assert int(row["shared"]) == count
 
 
+def test_column_sums(lab: Lab) -> None:
+    _, x, y = lab.shared()
+    for table, other, rows in (
+        (lab.run.table, lab.reference.table, x),
+        (lab.reference.table, lab.run.table, y),
+    ):
+        size = rows.shape[1]
+        found = lab.warehouse.engine.query(sql.column_sums(table, other, size, lab.dialect))
+        assert [int(row["i"]) for row in found] == list(range(1, size + 1))
+        assert {int(row["n_rows"]) for row in found} == {len(rows)}
+        agree(np.array([row["value"] for row in found]), rows.sum(0))
+
+
 @pytest.mark.parametrize("lab", labs(layout="long"), indirect=True)
 def test_first_dimension(lab: Lab) -> None:
     for loaded, first in ((lab.run, 1), (lab.reference, 0)):

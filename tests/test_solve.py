@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqlstab import DataError, solve
-from sqlstab.quality import SharedSums, linear_cka, relative_residual, residual_bound
+from sqlstab.quality import (
+    SharedSums,
+    cosine,
+    cosine_with,
+    dot_product_difference,
+    linear_cka,
+    linear_residual,
+    relative_residual,
+    residual_bound,
+)
 
 Array = np.ndarray
 seeds = st.integers(0, 2**32 - 1)
@@ -241,3 +250,16 @@ def test_figures_from_sums_equal_those_from_rows(seed: int, rows: int, dimension
     bound = (2 * dimension) ** 0.25 * np.sqrt(difference) / np.linalg.norm(y)
     assert residual_bound(sums) == pytest.approx(bound, rel=1e-7, abs=1e-4)
     assert residual <= residual_bound(sums) + 1e-7
+    assert dot_product_difference(sums) == pytest.approx(
+        difference / np.linalg.norm(y @ y.T), rel=1e-7, abs=1e-7
+    )
+    weighted = (
+        paper.cosines(x @ omega, y)
+        @ (np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1))
+        / (np.linalg.norm(x) * np.linalg.norm(y))
+    )
+    assert cosine(sums) == pytest.approx(weighted, rel=1e-10)
+    assert cosine_with(omega, sums) == pytest.approx(weighted, rel=1e-10)
+    least = np.linalg.norm(x @ np.linalg.lstsq(x, y)[0] - y) / np.linalg.norm(y)
+    assert linear_residual(sums) == pytest.approx(least, rel=1e-6, abs=1e-6)
+    assert linear_residual(sums) <= relative_residual(sums) + 1e-6

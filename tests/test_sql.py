@@ -73,6 +73,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "example_wrong_length": sql.example(ITEMS, "wrong_length", 3, dialect),
         "example_non_finite": sql.example(ITEMS, "non_finite", 3, dialect),
         "shared_ids": sql.shared_ids(ANCHORED, REFERENCE, dialect, anchor=True),
+        "column_sums": sql.column_sums(replace(ITEMS, share=0.5), REFERENCE, 3, dialect),
         "gram_array": sql.gram(ITEMS, 3, dialect)[0],
         "gram_wide": sql.gram(WIDE, 3, dialect)[0],
         "gram_long": sql.gram(LONG, 3, dialect)[0],

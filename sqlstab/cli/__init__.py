@@ -8,6 +8,7 @@ import click
 
 from sqlstab import __version__
 from sqlstab.cli import apply as _apply
+from sqlstab.cli import compare as _compare
 from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
 from sqlstab.cli import run as _run
@@ -35,6 +36,7 @@ def cli() -> None:
 for _command in (
     _run.run,
     _run.demo,
+    _compare.compare,
     _plan.plan,
     _sums.gram,
     _sums.solve,

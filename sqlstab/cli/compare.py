@@ -1,0 +1,121 @@
+"""`sqlstab compare`: can the vectors of two models be aligned at all?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from sqlstab.cli import options
+from sqlstab.cli.console import log_to, new_console, progress_on
+from sqlstab.compare import compare as compare_models
+from sqlstab.errors import UsageError
+from sqlstab.tables import SIDES
+
+if TYPE_CHECKING:
+    from sqlstab.compare import AnyModel, Comparison
+
+_COLORS = {"alignable": "green", "doubtful": "yellow", "unrelated": "red"}
+
+# figure -> what it is called, and what it means
+_FIGURES = {
+    "held_out": ("cosine, held-out ids", "after a fit to the other half of the ids; 1 is the same"),
+    "cosine": ("cosine, all ids", "after a fit to these very ids; flatters where they are few"),
+    "cka": ("CKA", "similarity of all dot products; below 0.8 much is lost"),
+    "relative_residual": ("residual", "what an orthogonal map leaves; 0 is perfect"),
+    "linear_residual": ("residual, any linear map", "far below: scores are kept at a price"),
+    "bound": ("residual, guaranteed", "it cannot be above this"),
+    "dot_product_difference": ("difference of dot products", "among the shared ids, 0 is none"),
+    "ambiguous": ("ambiguous directions", "the shared ids say nothing about them"),
+}
+
+
+@click.command(short_help="Find out whether two models can be aligned; writes nothing.")
+@click.argument("first", metavar="FIRST")
+@click.argument("second", metavar="SECOND")
+@options.engine
+@options.for_tables(options.FOUND)
+@options.anchor
+@options.strategy
+@options.on_invalid
+@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+@options.display
+@click.pass_context
+def compare(context: click.Context, /, **given: Any) -> None:
+    """Find out how well the vectors of FIRST can be aligned with those of SECOND.
+
+    Each is a run directory, a directory with users.parquet and items.parquet, or two tables as
+    USERS,ITEMS. Raw vectors and stable ones give the same figures. The verdict is alignable,
+    doubtful or unrelated. It rests on ids that took no part in the fit, beside what shuffled ids
+    would show: an alignment of many dimensions on few ids always looks good on those.
+
+    \b
+      sqlstab compare monday/ retrained/
+      sqlstab compare --engine URL ml.users_1,ml.items_1 ml.users_2,ml.items_2 --json
+    """  # noqa: D301 - click reads the backspace
+    console = new_console(stderr=True)
+    log_to(console, given)
+    settings = options.engine_settings(context, given)
+    with options.opened(settings, writes_tables=False) as engine:
+        found = compare_models(
+            _model(given, "first"),
+            _model(given, "second"),
+            engine,
+            options=options.chosen_options(given),
+            progress=progress_on(console, given["quiet"] or given["verbose"]),
+        )
+    if given["as_json"]:
+        click.echo(json.dumps(found.figures, indent=2, ensure_ascii=False))
+        return
+    output = new_console()
+    color = _COLORS[found.verdict]
+    output.print(f"[bold {color}]{found.verdict}[/]: {found.figures['reason']}")
+    output.print(_table(found))
+
+
+def _model(given: dict[str, Any], name: str) -> AnyModel:
+    """A model as the command line names it."""
+    text: str = given[name]
+    names = [part.strip() for part in text.split(",")]
+    if len(names) == 1:
+        return text
+    if len(names) != len(SIDES) or not all(names):
+        raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
+    sides: dict[str, Any] = dict(zip(SIDES, names, strict=True))
+    users, items = (options.embedding_table({**given, **sides}, side) for side in SIDES)
+    return users, items
+
+
+def _table(found: Comparison) -> Table:
+    figures = found.figures
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("", *SIDES, ""):
+        table.add_column(title, justify="right" if title else "left", header_style="bold")
+    of = [figures[side] for side in SIDES]
+    table.add_row("verdict", *(f"[{_COLORS[f['verdict']]}]{f['verdict']}[/]" for f in of), "")
+    for name, meaning in (
+        ("shared", "ids that both have"),
+        ("only_first", "ids of the first alone"),
+        ("only_second", "ids of the second alone"),
+    ):
+        table.add_row(
+            name.replace("_", " in "), *(f"{f[name]:,}" for f in of), f"[dim]{meaning}[/]"
+        )
+    for name, (title, meaning) in _FIGURES.items():
+        table.add_row(title, *(_number(f.get(name)) for f in of), f"[dim]{meaning}[/]")
+        if name in ("held_out", "cosine"):
+            chances = [(f.get("chance") or {}).get(name) for f in of]
+            table.add_row("  by chance", *map(_number, chances), "[dim]with shuffled ids[/]")
+    drift = figures["score_drift"]
+    if drift is not None:
+        meaning = "of the scores of shared users with shared items, relative; 0 is none"
+        table.add_row("change of scores", _number(drift), "", f"[dim]{meaning}[/]")
+    return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

@@ -1,0 +1,27 @@
+-- Sums of the components of the items, over a share of the ids that both tables have.
+SELECT
+    i,
+    sum(CAST(value AS DOUBLE PRECISION)) AS value,
+    count(*) AS n_rows
+FROM (
+    SELECT
+        r.id AS id,
+        k + 1 AS i,
+        CAST(v AS DOUBLE PRECISION) AS value
+    FROM (
+        SELECT
+            t."id" AS id,
+            t."embedding" AS x
+        FROM "items" AS t
+        WHERE
+            (MD5(CAST(t."id" AS VARCHAR)) < '80000000')
+    ) AS r
+    CROSS JOIN r.x AS v AT k
+) AS components
+JOIN (
+    SELECT
+        t."id" AS id
+    FROM "yesterday"."items" AS t
+) AS other USING (id)
+GROUP BY i
+ORDER BY i
