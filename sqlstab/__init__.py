@@ -10,7 +10,7 @@ __version__ = "0.1.0.dev0"
 
 from sqlstab.compare import Comparison, compare
 from sqlstab.config import Options
-from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
+from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
 from sqlstab.runs import Run
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import EmbeddingTable
@@ -21,6 +21,7 @@ __all__ = [
     "DataError",
     "EmbeddingTable",
     "EngineError",
+    "GateError",
     "Options",
     "Run",
     "SqlstabError",

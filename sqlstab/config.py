@@ -20,6 +20,15 @@ ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
 OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
 
 
+# The thresholds of gates, and what they can be.
+_THRESHOLDS = {
+    "min_shared_ids": (1, float("inf")),
+    "min_mean_cosine": (-1, 1),
+    "min_cka": (0, 1),
+    "max_residual": (0, float("inf")),
+}
+
+
 @dataclass(frozen=True)
 class Options:
     """How a run is done.
@@ -46,6 +55,13 @@ class Options:
         partition_version: A column that grows when rows of a partition change, such as a time of
             loading. Without it a partition has changed when its number of rows has.
         grams: Where the Gram matrices of partitions are kept: a table, on files a Parquet file.
+        min_shared_ids: A gate: how many shared ids must take part in the alignment at least.
+            Gates are for runs with a reference; where one fails, nothing is written.
+        min_mean_cosine: A gate: the mean cosine that the same id must have in the run and in the
+            reference, on each side that is an anchor.
+        min_cka: A gate: linear CKA of the anchors, at least.
+        max_residual: A gate: the relative residual of the alignment, at most.
+        force: Write although a gate fails; the run says so.
     """
 
     anchor: str | Mapping[str, float] = "items"
@@ -60,6 +76,11 @@ class Options:
     partition_by: str | None = None
     partition_version: str | None = None
     grams: str | None = None
+    min_shared_ids: int | None = None
+    min_mean_cosine: float | None = None
+    min_cka: float | None = None
+    max_residual: float | None = None
+    force: bool = False
     share: float = field(init=False)
     anchor_weights: dict[Side, float] = field(init=False)
 
@@ -76,12 +97,23 @@ class Options:
                 raise UsageError(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
         if self.rank is not None and (type(self.rank) is not int or self.rank < 1):
             raise UsageError(f"rank is {self.rank!r}; it must be a whole number from 1 on.")
+        for name, (least, most) in _THRESHOLDS.items():
+            threshold = getattr(self, name)
+            # NaN is between no two numbers.
+            if threshold is not None and not least <= _number(threshold) <= most:
+                span = f"from {least} on" if most == float("inf") else f"from {least} to {most}"
+                raise UsageError(f"{name} is {threshold!r}; it must be a number {span}.")
         if bool(self.partition_by) != bool(self.grams):
             raise UsageError("partition_by and grams belong together: name both or none.")
         if self.partition_version and not self.partition_by:
             raise UsageError("partition_version is of use with partition_by only.")
         object.__setattr__(self, "share", _share(self.sample))
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
+
+
+def _number(value: object) -> float:
+    """A number as it is; NaN for anything else."""
+    return value if type(value) in (int, float) else float("nan")  # type: ignore[return-value]
 
 
 def _share(sample: str | float | None) -> float:

@@ -41,3 +41,9 @@ class DataError(SqlstabError):
     """The vectors or ids cannot be worked with; the message names count, example and remedy."""
 
     exit_code = 4
+
+
+class GateError(SqlstabError):
+    """The alignment is not as good as was demanded; nothing was written."""
+
+    exit_code = 5

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import __version__, checks, quality, solve, sql
+from sqlstab import __version__, checks, gates, quality, solve, sql
 from sqlstab.compute import Compute, Gram, InvalidVectorsError, Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
@@ -94,6 +94,7 @@ def stabilize(
         UsageError: An option or a name cannot be meant.
         DataError: The vectors or ids cannot be worked with.
         EngineError: The database failed.
+        GateError: The alignment is not as good as the options demand.
 
     Example:
         >>> run = stabilize("u.parquet", "i.parquet", reference="yesterday", out="today")
@@ -307,6 +308,9 @@ class Job:
                 }
             figures["alignment"] = fit
             figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
+            figures["gates"] = gates.check(figures, self._options)
+            if figures["gates"] and not all(g["passed"] for g in figures["gates"].values()):
+                self._warn("Written by force although a gate has failed; see gates in run.json.")
             if directory is not None or self._staged.targets:
                 written = self._write(directory, tables, transform)
                 figures["scores"]["max_relative_error"] = self._score_error(
@@ -840,6 +844,7 @@ class Job:
             "reference": None,
             "alignment": None,
             "cosine": None,
+            "gates": None,
             "scores": {"identity_error": balance.identity_error, "max_relative_error": None},
             "engine": self._engine.dialect.name,
             "strategy": self._compute.name,

@@ -18,7 +18,8 @@ from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data.",
+    epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data, 5 a gate "
+    "failed.",
 )
 @click.version_option(__version__, prog_name="sqlstab")
 def cli() -> None:

@@ -311,6 +311,29 @@ run_options = all_of(
     output_layout,
     output_type,
 )
+gates = all_of(
+    click.option(
+        "--min-shared-ids",
+        type=int,
+        metavar="N",
+        help="A gate: with fewer shared ids that take part in the alignment, nothing is written "
+        "and the exit code is 5. Gates are for runs with a reference.",
+    ),
+    click.option(
+        "--min-mean-cosine",
+        type=float,
+        metavar="X",
+        help="A gate: the mean cosine of the same id in both runs, on each side that is an anchor.",
+    ),
+    click.option("--min-cka", type=float, metavar="X", help="A gate: linear CKA, at least."),
+    click.option(
+        "--max-residual",
+        type=float,
+        metavar="X",
+        help="A gate: the relative residual of the alignment, at most.",
+    ),
+    click.option("--force", is_flag=True, help="Write although a gate fails; the run says so."),
+)
 outputs = all_of(
     click.option(
         "--users-out",
@@ -347,7 +370,8 @@ def chosen_options(given: Mapping[str, Any]) -> Options:
     """The options of a run; those that a command has not keep their defaults."""
     names = (
         "anchor cosine rank refine strategy on_invalid output_layout output_type sample "
-        "partition_by partition_version grams"
+        "partition_by partition_version grams min_shared_ids min_mean_cosine min_cka max_residual "
+        "force"
     )
     return Options(**{name: given[name] for name in names.split() if name in given})
 

@@ -44,6 +44,7 @@ _SCORES_KEPT = 1e-5
 @options.engine
 @options.for_tables(options.FOUND_ALL)
 @options.run_options
+@options.gates
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @options.display
 @click.pass_context
