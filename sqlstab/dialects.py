@@ -60,8 +60,16 @@ class Dialect:
         from_native: A native vector as an array.
         as_native: An array as a native vector of {1} components.
         steps: What to add to FROM for rows {3} from {0} on to {1} in steps of {2}.
-        gram: `pairs` has one sum for each pair of components; `blocks` groups by blocks of them.
-        most_sums: Sums of one statement; beyond it, several statements with a scan each.
+        slice: Components {1} to {2} of array {0} as an array, where reading an element of a stored
+            one is slow.
+        gram: `pairs` has one sum for each pair of components; `blocks` groups by blocks of them;
+            `strips` groups by a few rows of the matrix, and sums arrays.
+        most_sums: Sums of one statement of pairs; beyond it, several statements with a scan each.
+            None where one statement has all.
+        sum_of_multiples: Sum of array {1} times number {0} in a group, element by element.
+        flattened: An array of arrays as one array.
+        tail: Array {0} from element {1} on.
+        few_rows: What ends a query that is to work on few rows at a time.
         longest_statement: Bytes of a statement, by the engine's default settings; None: no limit
             that matters.
         most_columns: Columns of a table or a result.
@@ -126,8 +134,13 @@ class Dialect:
     from_native: str = "{0}"
     as_native: str = "{0}"
     steps: str = ""
-    gram: Literal["pairs", "blocks"] = "pairs"
-    most_sums: int
+    slice: str = ""
+    gram: Literal["pairs", "blocks", "strips"] = "pairs"
+    most_sums: int | None = None
+    sum_of_multiples: str = ""
+    flattened: str = ""
+    tail: str = ""
+    few_rows: str = ""
     longest_statement: int | None
     most_columns: int
     transactions: bool
@@ -255,8 +268,13 @@ POSTGRES = Dialect(
     native_vectors=frozenset({"vector", "halfvec"}),
     from_native="CAST({0} AS real[])",
     as_native="CAST({0} AS vector({1}))",
-    # Of 256 to 8,192, the fastest at e = 64, 128 and 256.
-    most_sums=512,
+    # A long vector is stored out of line, and fetched anew for each element that is read; one of
+    # pgvector's is cast anew. Ten times as fast at e = 768, as fast as without at e = 64.
+    slice="({0})[{1}:{2}]",
+    # Tiles of 32 x 32. Of 16 to 64 a side, within 12% of the fastest at e = 64, 128 and 256, with a
+    # quarter of the scans that 16 x 16 takes; at e = 768 48 x 48 is as fast. Planning time grows
+    # with the square of the number of sums.
+    most_sums=1024,
     longest_statement=None,
     most_columns=1600,
     transactions=True,
@@ -306,7 +324,6 @@ SPARK = Dialect(
     steps="LATERAL VIEW explode(sequence({0}, {1}, {2})) AS {3}",
     # Code generation gives up on thousands of sums in one statement, which then takes minutes.
     gram="blocks",
-    most_sums=2**31,
     longest_statement=None,
     most_columns=100_000,
     transactions=False,
@@ -362,8 +379,18 @@ CLICKHOUSE = Dialect(
     quantile="quantileExactInclusive({1})({0})",
     digest="lower(hex(MD5({0})))",
     divide="intDiv({0}, {1})",
-    # Of 256 to 4,096 sums a statement, within 15% of the fastest at e = 64, 128 and 256.
-    most_sums=1024,
+    steps="ARRAY JOIN range({0}, {1} + 1, {2}) AS {3}",
+    # One scan, and a text that does not grow with e. Of the time of covarPopMatrix, the engine's
+    # own, with e = 16: 1.3, 32: 1.0, 64: 0.9, 128: 0.8, 256: 0.7, 768: 0.5; columns gathered as
+    # arrays take 0.7 of it at e = 64, but hold the whole table in memory, and 1.6 at e = 256.
+    # Products of Float32 are Float64.
+    gram="strips",
+    sum_of_multiples="sumForEach({0} * {1})",
+    flattened="arrayFlatten({0})",
+    tail="arraySlice({0}, {1})",
+    # Each row becomes e / 4 rows with an array each: in blocks of the usual 65,409 rows they leave
+    # the cache, and take gigabytes. Of 512 to 4,096 the best or near it at e = 16 to 768.
+    few_rows="SETTINGS max_block_size = 2048",
     longest_statement=256 * 1024,
     most_columns=100_000,
     transactions=False,
@@ -528,7 +555,6 @@ TRINO = Dialect(
     divide="{0} / {1}",
     steps="CROSS JOIN UNNEST(sequence({0}, {1}, {2})) AS steps_{3}({3})",
     gram="blocks",
-    most_sums=2**31,
     # query.max-length is a million characters.
     longest_statement=1_000_000,
     most_columns=100_000,

@@ -8,6 +8,8 @@ e = 64 sqlglot takes half a second for one, and its time grows with e squared.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -415,27 +417,36 @@ def shared_rows(
     )
 
 
-def tiles(rows: int, columns: int, most_sums: int, *, triangular: bool) -> list[tuple[int, int]]:
-    """Ranges of rows, 1-based and inclusive, of at most so many entries of a matrix each.
+def tiles(
+    rows: int, columns: int, most_sums: int | None, *, triangular: bool
+) -> list[tuple[range, range]]:
+    """Tiles (rows, columns) of a matrix, 1-based: all of it, or squares of about one size.
+
+    A statement computes the components of its rows and of its columns alone, and a square has the
+    fewest of them for its number of entries.
 
     Args:
         rows: Rows of the matrix.
         columns: Columns of the matrix.
-        most_sums: Entries of a range, if it has more than one row.
-        triangular: Count the entries j >= i alone.
+        most_sums: Entries of a tile; None for all.
+        triangular: Only the entries j >= i are wanted.
     """
-    ranges = []
-    first = 1
-    while first <= rows:
-        last, entries = first, 0
-        while last <= rows:
-            entries += columns - last + 1 if triangular else columns
-            if entries > most_sums and last > first:
-                break
-            last += 1
-        ranges.append((first, last - 1))
-        first = last
-    return ranges
+    entries = rows * (rows + 1) // 2 if triangular else rows * columns
+    if most_sums is None or entries <= most_sums:
+        return [(range(1, rows + 1), range(1, columns + 1))]
+    side = math.isqrt(most_sums)
+
+    def cut(size: int) -> list[range]:
+        count = -(-size // side)
+        bounds = [1 + size * k // count for k in range(count + 1)]
+        return [range(*pair) for pair in itertools.pairwise(bounds)]
+
+    return [
+        (across, down)
+        for across in cut(rows)
+        for down in cut(columns)
+        if not triangular or down.start >= across.start
+    ]
 
 
 def gram(
@@ -447,7 +458,6 @@ def gram(
     other: VectorTable | None = None,
     weighted: bool = False,
     normalize: bool = False,
-    parts: slice = slice(None),
 ) -> list[str]:
     """Rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
 
@@ -459,7 +469,6 @@ def gram(
         other: Only rows whose id this table has too, among its anchors.
         weighted: Multiply by the row weight.
         normalize: Give the rows length one first.
-        parts: Which of the statements to write; the first is the longest.
 
     Returns:
         Statements, each of which scans the table for a part of the matrix.
@@ -472,11 +481,9 @@ def gram(
         "weighted": weighted,
         "normalize": normalize,
     }
-    if dialect.gram == "blocks":
-        return [_render("gram_blocks", dialect, **context)]
-    ranges = tiles(dimension, dimension, dialect.most_sums, triangular=True)
     return [
-        _render("gram", dialect, first=first, last=last, **context) for first, last in ranges[parts]
+        _render("gram", dialect, rows=rows, columns=columns, **context)
+        for rows, columns in tiles(dimension, dimension, dialect.most_sums, triangular=True)
     ]
 
 
@@ -512,11 +519,9 @@ def cross_gram(
         "matrix": _columns(matrix, dialect),
         "normalize": normalize,
     }
-    if dialect.gram == "blocks":
-        return [_render("cross_gram_blocks", dialect, **context)]
     return [
-        _render("cross_gram", dialect, first=first, last=last, **context)
-        for first, last in tiles(
+        _render("cross_gram", dialect, rows=rows, columns=columns, **context)
+        for rows, columns in tiles(
             dimension, reference_dimension, dialect.most_sums, triangular=False
         )
     ]
@@ -604,18 +609,37 @@ def apply_from_table(
     return _render("apply", dialect, steps=steps, raw_dimension=matrices[0].rows, **context)
 
 
-def product(table: VectorTable, matrix: MatrixTable, dialect: Dialect, *, anchor: bool) -> str:
-    """Rows (id, x) of a table times a matrix that another table holds, x an array of doubles.
+def product(
+    table: VectorTable,
+    dimension: int,
+    matrix: Matrix | MatrixTable | None,
+    dialect: Dialect,
+    *,
+    anchor: bool = False,
+    normalize: bool = False,
+) -> str:
+    """Rows (id, x) of a table times a matrix, x an array of doubles.
 
-    Where the dialect has its vectors as columns: rows (id, j, value). With the weight w if the
-    table has one and only anchors are asked for.
+    Where the dialect has its vectors as columns and a table holds the matrix: rows (id, j, value),
+    which are not normalized.
+
+    Args:
+        table: The table.
+        dimension: Components of a row, after the matrix.
+        matrix: (e, dimension): the matrix, or where it is; None for the rows as they are.
+        dialect: The dialect to write.
+        anchor: Only the rows that may align, with the weight w if the table has one.
+        normalize: Give the rows length one.
     """
     return _render(
         "product",
         dialect,
         t=_source(table, dialect),
-        m=_matrix(matrix, dialect),
+        dimension=dimension,
+        held=_matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None,
+        matrix=None if isinstance(matrix, MatrixTable) else _columns(matrix, dialect),
         anchor=anchor,
+        normalize=normalize,
     )
 
 

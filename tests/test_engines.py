@@ -248,9 +248,10 @@ def test_gram(lab: Lab) -> None:
 
 
 def test_gram_in_parts(lab: Lab) -> None:
-    small = replace(lab.dialect, most_sums=7)
+    pairs = lab.dialect.gram == "pairs"
+    small = replace(lab.dialect, most_sums=7 if pairs else None)
     statements = sql.gram(lab.run.table, 5, small)
-    assert len(statements) == (3 if lab.dialect.gram == "pairs" else 1)
+    assert len(statements) == (6 if pairs else 1)
     got, _ = entries(lab, statements, (5, 5), triangular=True)
     agree(got, lab.run.vectors.T @ lab.run.vectors)
 
@@ -294,11 +295,21 @@ def test_cross_gram(lab: Lab) -> None:
 
 def test_cross_gram_in_parts(lab: Lab) -> None:
     _, x, y = lab.shared()
-    small = replace(lab.dialect, most_sums=13)
+    pairs = lab.dialect.gram == "pairs"
+    small = replace(lab.dialect, most_sums=13 if pairs else None)
     statements = sql.cross_gram(lab.run.table, lab.reference.table, 5, 6, small)
-    assert len(statements) == (3 if lab.dialect.gram == "pairs" else 1)
+    assert len(statements) == (4 if pairs else 1)
     got, _ = entries(lab, statements, (5, 6), triangular=False)
     agree(got, x.T @ y)
+
+
+def test_gram_of_large_means(lab: Lab) -> None:
+    """Where all vectors point almost the same way."""
+    rng = np.random.default_rng(4)
+    vectors = 1e4 + rng.standard_normal((50, 5))
+    loaded = lab.load("large_means", Rows([*range(50)], vectors, {}))
+    got, _ = gram(lab, loaded.table, 5)
+    np.testing.assert_allclose(got, loaded.vectors.T @ loaded.vectors, rtol=1e-12)
 
 
 def test_cosine_sums(lab: Lab) -> None:
@@ -515,19 +526,47 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
         assert genres == dict(zip(raw.ids.tolist(), wanted, strict=True))
 
 
-def test_product(lab: Lab) -> None:
+@pytest.mark.parametrize("by", ["constants", "table", "nothing"])
+def test_product(lab: Lab, by: str) -> None:
+    """The rows that may align, with their weights; unit vectors, but where they come in rows."""
+    in_rows = by == "table" and lab.dialect.style == "components"
+    normalize = not in_rows
     table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
     chosen = lab.of("n_ratings", lab.run.ids) >= 20
-    matrix = held(lab.warehouse)[0]
-    query = sql.product(table, matrix, lab.dialect, anchor=True)
-    rows = lab.warehouse.engine.query(query)
-    weights = {row["id"]: row["w"] for row in rows}
-    ids = lab.run.ids[chosen]
-    wanted = lab.of("weight", ids).tolist()
-    assert weights == dict(zip(ids.tolist(), wanted, strict=True))
-    layout: Layout = "array" if lab.dialect.style == "arrays" else "long"
-    got = lab.warehouse.vectors(query, layout, 4)
-    agree_by_id(got, ids, lab.run.vectors[chosen] @ MATRIX)
+    ids, want = lab.run.ids[chosen], lab.run.vectors[chosen]
+    matrix = {"constants": MATRIX, "table": held(lab.warehouse)[0], "nothing": None}[by]
+    if matrix is not None:
+        want = want @ MATRIX
+    size = want.shape[1]
+    query = sql.product(table, size, matrix, lab.dialect, anchor=True, normalize=normalize)
+    if not (lab.warehouse.name == "snowflake" and not in_rows):  # see Warehouse.vectors
+        weights = {row["id"]: row["w"] for row in lab.warehouse.engine.query(query)}
+        assert weights == dict(zip(ids.tolist(), lab.of("weight", ids).tolist(), strict=True))
+    got = lab.warehouse.vectors(query, "long" if in_rows else "array", size, ("id", "x"))
+    agree_by_id(got, ids, unit(want) if normalize else want)
+
+
+def test_sums_in_parts_take_rows_from_tables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each of several statements would multiply all rows, they are multiplied once."""
+    _, x, y = lab.shared()
+    compute = SqlCompute(lab.warehouse.engine)
+    pairs = lab.dialect.gram == "pairs"
+    small = replace(lab.dialect, most_sums=7 if pairs else None)
+    monkeypatch.setattr(compute, "_dialect", small)
+    matrix = MATRIX[:, :4]
+    white = compute.gram(lab.run.table, 5, matrix, 40, _NoStep()).matrix
+    rows = lab.run.vectors @ matrix
+    agree(white, rows.T @ rows)
+    weighted = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
+    ids, _, _ = lab.shared()
+    w = (lab.of("weight", ids) * (lab.of("n_ratings", ids) >= 20))[:, None]
+    x, y = unit(x @ matrix), unit(y)
+    pair = Pair(weighted, lab.reference.table, 6, 30)
+    sums = compute.shared_sums(pair, matrix, normalize=True, step=_NoStep())
+    agree(sums.cross, x.T @ (w * y))
+    agree(sums.run, x.T @ (w * x))
+    agree(sums.reference, y.T @ (w * y))
+    assert own_tables(lab.warehouse) == []
 
 
 @pytest.mark.parametrize("lab", labs(style="arrays"), indirect=True)
@@ -837,8 +876,8 @@ class _NoStep:
 def test_768_components(warehouse: Warehouse) -> None:
     """In SQL alone, by way of tables where constants would be too many.
 
-    The first part of a Gram matrix has the widest rows, and one part is like another. fakesnow
-    parses each statement by sqlglot, which would take minutes.
+    Of the parts of a matrix the first and the last. fakesnow parses each statement by sqlglot,
+    which would take minutes.
     """
     size = 768
     rng = np.random.default_rng(size)
@@ -848,19 +887,24 @@ def test_768_components(warehouse: Warehouse) -> None:
         "reference_768", Rows([*range(4, 14)], rng.standard_normal((10, size)), {})
     )
     x, y = run.vectors, reference.vectors
-    part = sql.gram(run.table, size, lab.dialect, parts=slice(1))[0]
-    found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(part)}
-    first = max(i for i, _ in found)
-    want = (x.T @ x)[:first]
-    agree(
-        np.array([found[i, j] for i in range(1, first + 1) for j in range(i, size + 1)]),
-        want[np.triu_indices(first, 0, size)],
-    )
-    part = sql.cross_gram(run.table, reference.table, size, size, lab.dialect)[0]
-    found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(part)}
-    first = max(i for i, _ in found)
-    got = [[found[i, j] for j in range(1, size + 1)] for i in range(1, first + 1)]
-    agree(np.array(got), (x[4:].T @ y[:8])[:first])
+    sums = {
+        True: (sql.gram(run.table, size, lab.dialect), x.T @ x),
+        False: (
+            sql.cross_gram(run.table, reference.table, size, size, lab.dialect),
+            x[4:].T @ y[:8],
+        ),
+    }
+    for triangular, (statements, want) in sums.items():
+        tiles = sql.tiles(size, size, lab.dialect.most_sums, triangular=triangular)
+        for k in {0, len(tiles) - 1}:
+            statement, (rows, columns) = statements[k], tiles[k]
+            found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(statement)}
+            places = [(i, j) for i in rows for j in columns if not triangular or i <= j]
+            assert found.keys() == set(places)
+            agree(
+                np.array([found[place] for place in places]),
+                np.array([want[i - 1, j - 1] for i, j in places]),
+            )
 
     if warehouse.name == "spark":
         # 600,000 constants, or as many inserted, take it minutes: there `SparkCompute` multiplies.
@@ -903,12 +947,18 @@ LIMITED = [name for name, dialect in DIALECTS.items() if dialect.longest_stateme
 def test_statements_stay_within_the_limits(
     name: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the choice of `SqlCompute`: of the parts of a sum the first is the longest."""
+    """By the choice of `SqlCompute`; of the parts of a matrix the largest alone."""
     dialect = DIALECTS[name]
     longest = dialect.longest_statement or 0
     tiles = sql.tiles
+
+    def largest(*shape: Any, triangular: bool) -> Any:
+        found = tiles(*shape, triangular=triangular)
+        # Two, since it matters whether there is more than one.
+        return sorted(found, key=lambda tile: (tile[0] != tile[1], len(tile[0])), reverse=True)[:2]
+
     monkeypatch.setattr(sql, "insert", lambda *_: [])
-    monkeypatch.setattr(sql, "tiles", lambda *a, **options: tiles(*a, **options)[:1])
+    monkeypatch.setattr(sql, "tiles", largest)
     table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
     matrix = np.random.default_rng(1).standard_normal((size, size))
     engine = _Recorder(dialect)

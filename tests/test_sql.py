@@ -95,7 +95,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
             ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
         ),
         "union": sql.union(sql.gram(LONG, 3, dialect) + sql.gram(ITEMS, 3, dialect), dialect),
-        "product": sql.product(ANCHORED, HELD, dialect, anchor=True),
+        "product": sql.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
+        "product_of_tables": sql.product(ANCHORED, 3, HELD, dialect, anchor=True),
         "drift": sql.drift(ITEMS, REFERENCE, (3, 3), dialect),
         "drift_of_a_run": sql.drift(
             ITEMS, REFERENCE, (3, 2), dialect, matrix=MATRIX, raw_matrix=MATRIX[:2]
@@ -159,13 +160,20 @@ def test_duckdb_parses_it(name: str, connection: duckdb.DuckDBPyConnection) -> N
 @pytest.mark.parametrize("triangular", [True, False])
 @pytest.mark.parametrize("size", [1, 2, 64, 90, 91, 128, 300, 1024])
 def test_tiles_cover_the_matrix_once(size: int, triangular: bool) -> None:
-    ranges = sql.tiles(size, size, 4096, triangular=triangular)
-    assert [i for first, last in ranges for i in range(first, last + 1)] == [*range(1, size + 1)]
-    for first, last in ranges:
-        entries = sum(size - i + 1 if triangular else size for i in range(first, last + 1))
-        assert entries <= 4096
-    if size == 64:
-        assert len(ranges) == 1
+    tiles = sql.tiles(size, size, 4096, triangular=triangular)
+    entries = [(i, j) for rows, columns in tiles for i in rows for j in columns]
+    wanted = {(i, j) for i in range(1, size + 1) for j in range(i if triangular else 1, size + 1)}
+    assert wanted <= set(entries)
+    assert len(entries) == len(set(entries))
+    for rows, columns in tiles:
+        assert sum(not triangular or j >= i for i in rows for j in columns) <= 4096
+        # Else a tile has only entries that nobody wants.
+        assert not triangular or columns[-1] >= rows[0]
+    # As few as the whole matrix, or squares of 64, make.
+    blocks = -(-size // 64)
+    squares = blocks * (blocks + 1) // 2 if triangular else blocks**2
+    assert len(tiles) == (1 if len(wanted) <= 4096 else squares)
+    assert sql.tiles(size, size, None, triangular=triangular) == [(range(1, size + 1),) * 2]
 
 
 def test_numbers_are_doubles_and_come_back_exactly(connection: duckdb.DuckDBPyConnection) -> None:

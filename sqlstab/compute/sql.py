@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,8 @@ class SqlCompute:
     """Everything in SQL: sums of products, and one dot product per output dimension.
 
     Matrices stand in the statements as literals. Where such a statement would be longer than the
-    engine takes, the matrix goes into a temporary table, and so do the multiplied rows.
+    engine takes, the matrix goes into a temporary table, and so do the multiplied rows; these also
+    where several statements would each multiply them anew.
 
     Args:
         engine: Runs the statements.
@@ -65,7 +65,7 @@ class SqlCompute:
         if dimension is None:
             raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         size = dimension if whitener is None else whitener.shape[1]
-        with self._mapped(table, whitener) as (source, matrix):
+        with self._mapped(table, size, whitener) as (source, matrix, _):
             statements = sql.gram(source, size, self._dialect, matrix=matrix)
             gram = self._symmetric(statements, size, step)
         if not np.isfinite(gram.matrix).all():
@@ -79,29 +79,35 @@ class SqlCompute:
         # Unit rows need the matrix first. Else it is applied to the sums of raw rows.
         first = matrix if normalize else None
         size = matrix.shape[1] if normalize else matrix.shape[0]
-        with self._mapped(pair.table, first, anchor=True) as (table, inline):
+        with ExitStack() as stack:
+            table, inline, unit = stack.enter_context(
+                self._mapped(pair.table, size, first, anchor=True, normalize=normalize)
+            )
+            stable, _, unit_stable = stack.enter_context(
+                self._mapped(pair.reference, pair.dimension, None, normalize=normalize)
+            )
             cross = np.zeros((size, pair.dimension))
             statements = sql.cross_gram(
                 table,
-                pair.reference,
+                stable,
                 size,
                 pair.dimension,
                 self._dialect,
                 matrix=inline,
-                normalize=normalize,
+                normalize=unit or unit_stable,
             )
             for row in self._entries(statements, step):
                 cross[int(row["i"]) - 1, int(row["j"]) - 1] = row["value"] or 0.0
-            run = self._run_gram(pair, table, size, inline, normalize=normalize, step=step)
-        statements = sql.gram(
-            pair.reference,
-            pair.dimension,
-            self._dialect,
-            other=pair.table,
-            weighted=pair.table.weight is not None,
-            normalize=normalize,
-        )
-        reference = self._symmetric(statements, pair.dimension, step).matrix
+            run = self._run_gram(pair, table, size, inline, normalize=unit, step=step)
+            statements = sql.gram(
+                stable,
+                pair.dimension,
+                self._dialect,
+                other=pair.table,
+                weighted=pair.table.weight is not None,
+                normalize=unit_stable,
+            )
+            reference = self._symmetric(statements, pair.dimension, step).matrix
         if not normalize:
             with np.errstate(over="ignore", invalid="ignore"):
                 cross, run = matrix.T @ cross, matrix.T @ run @ matrix
@@ -168,12 +174,12 @@ class SqlCompute:
     ) -> dict[str, Any]:
         """The same figures, from multiplied rows in temporary tables."""
         dimensions = (matrix.shape[1], sample.dimension)
-        with self._product(sample.table, matrix) as stable:
+        with self._product(sample.table, matrix.shape[1], matrix) as stable:
             statement = sql.drift(stable, sample.reference, dimensions, self._dialect)
             row = self._engine.query(statement, step)[0]
         if raw_matrix is not None:
-            with self._product(sample.reference, raw_matrix) as raw:
-                size = raw_matrix.shape[1]
+            size = raw_matrix.shape[1]
+            with self._product(sample.reference, size, raw_matrix) as raw:
                 statement = sql.drift(sample.table, raw, (size, size), self._dialect)
                 before = self._engine.query(statement, step)[0]
             row |= {name.replace("after", "before"): v for name, v in before.items()}
@@ -202,50 +208,94 @@ class SqlCompute:
 
     @contextmanager
     def _mapped(
-        self, table: VectorTable, matrix: Matrix | None, *, anchor: bool = False
-    ) -> Iterator[tuple[VectorTable, Matrix | None]]:
-        """A table and a matrix to multiply its rows by; or a table of the products and None."""
+        self,
+        table: VectorTable,
+        size: int,
+        matrix: Matrix | None,
+        *,
+        anchor: bool = False,
+        normalize: bool = False,
+    ) -> Iterator[tuple[VectorTable, Matrix | None, bool]]:
+        """What the sums of rows times a matrix, made unit vectors if asked, are to be taken of.
+
+        Args:
+            table: The table.
+            size: Components of a row, after the matrix.
+            matrix: (e, size), or None.
+            anchor: Only the rows that may align.
+            normalize: Give the rows length one.
+
+        Yields:
+            This table, the matrix, and whether to normalize; or a table of such rows, None, False.
+        """
+        plain = matrix is None and not normalize
+        if plain or (not self._is_tiled(size) and self._takes_inline(table, size, matrix)):
+            yield table, matrix, normalize
+            return
+        with self._product(table, size, matrix, anchor=anchor, normalize=normalize) as product:
+            yield product, None, False
+
+    def _is_tiled(self, size: int) -> bool:
+        """Whether each of several statements would compute whole rows for a part of the sums.
+
+        With arrays a statement reads what it needs, and the statements may run where no table can
+        be made: on DuckDB's files.
+        """
+        tiles = sql.tiles(size, size, self._dialect.most_sums, triangular=True)
+        return self._dialect.style == "components" and len(tiles) > 1
+
+    def _takes_inline(self, table: VectorTable, size: int, matrix: Matrix | None) -> bool:
         if matrix is None or self._dialect.longest_statement is None:
-            yield table, matrix
-            return
-        (longest,) = sql.gram(
-            table,
-            matrix.shape[1],
-            self._dialect,
-            matrix=matrix,
-            other=table,
-            normalize=True,
-            parts=slice(1),
-        )
-        if self._dialect.takes(longest):
-            yield table, matrix
-            return
-        with self._product(table, matrix, anchor=anchor) as product:
-            yield product, None
+            return True
+        options: dict[str, Any] = {"matrix": matrix, "other": table, "normalize": True}
+        (statement,) = sql.gram(table, size, self._dialect, **options)
+        return self._dialect.takes(statement)
 
     @contextmanager
     def _product(
-        self, table: VectorTable, matrix: Matrix, *, anchor: bool = False
+        self,
+        table: VectorTable,
+        size: int,
+        matrix: Matrix | None,
+        *,
+        anchor: bool = False,
+        normalize: bool = False,
     ) -> Iterator[VectorTable]:
-        """A temporary table of a table's rows times a matrix."""
+        """A temporary table of a table's rows times a matrix, made unit vectors if asked."""
+        options: dict[str, Any] = {"anchor": anchor, "normalize": normalize}
+        with ExitStack() as stack:
+            query = sql.product(table, size, matrix, self._dialect, **options)
+            in_rows = False
+            if matrix is not None and not self._dialect.takes(query):
+                held = stack.enter_context(self._held(matrix, table.side))
+                query = sql.product(table, size, held, self._dialect, **options)
+                in_rows = self._dialect.style == "components"
+            made = stack.enter_context(self._made(table, query, weighted=anchor, in_rows=in_rows))
+            if in_rows and normalize:
+                again = self._product(made, size, None, anchor=anchor, normalize=True)
+                made = stack.enter_context(again)
+            yield made
+
+    @contextmanager
+    def _made(
+        self, table: VectorTable, query: str, *, weighted: bool, in_rows: bool
+    ) -> Iterator[VectorTable]:
+        """A temporary table of the rows that `sql.product` gives of a table."""
         name = self._scratch_name()
-        with self._held(matrix, table.side) as held:
-            query = sql.product(table, held, self._dialect, anchor=anchor)
-            try:
-                self._engine.execute([sql.create_table(name, query, self._dialect)])
-                plain = VectorTable(
-                    table.side,
-                    name,
-                    Column("id", table.id.type),
-                    "array",
-                    ("x",),
-                    "double",
-                    weight="w" if anchor and table.weight else None,
-                )
-                in_rows = replace(plain, layout="long", vector=("j", "value"), first=1)
-                yield plain if self._dialect.style == "arrays" else in_rows
-            finally:
-                self._engine.execute([sql.drop_table(name, self._dialect)])
+        try:
+            self._engine.execute([sql.create_table(name, query, self._dialect)])
+            yield VectorTable(
+                table.side,
+                name,
+                Column("id", table.id.type),
+                "long" if in_rows else "array",
+                ("j", "value") if in_rows else ("x",),
+                "double",
+                weight="w" if weighted and table.weight else None,
+                first=1 if in_rows else 0,
+            )
+        finally:
+            self._engine.execute([sql.drop_table(name, self._dialect)])
 
     @contextmanager
     def _held(self, matrix: Matrix, side: Side) -> Iterator[MatrixTable]:

@@ -23,8 +23,8 @@ FROM (
             n_rows
         FROM (
             SELECT
-                DIV(k, 3) + 1 AS i,
-                mod(k, 3) + 1 AS j,
+                1 + DIV(k, 3) AS i,
+                1 + mod(k, 3) AS j,
                 value,
                 n_rows
             FROM (
@@ -54,7 +54,9 @@ FROM (
             ) AS entries
         ) AS gram
         WHERE i <= j
-        ORDER BY i, j
+        ORDER BY
+            i,
+            j
     ) AS part1
     UNION ALL
     SELECT
@@ -74,8 +76,8 @@ FROM (
             n_rows
         FROM (
             SELECT
-                DIV(k, 3) + 1 AS i,
-                mod(k, 3) + 1 AS j,
+                1 + DIV(k, 3) AS i,
+                1 + mod(k, 3) AS j,
                 value,
                 n_rows
             FROM (
@@ -109,7 +111,9 @@ FROM (
             ) AS entries
         ) AS gram
         WHERE i <= j
-        ORDER BY i, j
+        ORDER BY
+            i,
+            j
     ) AS part2
 ) AS parts
 ORDER BY side, i, j

@@ -1,5 +1,5 @@
 -- Gram matrix of the users:
--- the sum of x[i] * x[j] over the rows, for i <= j.
+-- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
 SELECT
     'users' AS side,
     i,
@@ -8,47 +8,58 @@ SELECT
     n_rows
 FROM (
     SELECT
-        intDiv(k, 3) + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        p + intDiv(k, (4 - p)) AS i,
+        p + mod(k, (4 - p)) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            p,
             n_rows,
             sqlstab_k - 1 AS k,
             sqlstab_v AS value
         FROM (
             SELECT
+                p,
                 count(*) AS n_rows,
-                [
-                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                    0E0, sum(x2 * x2), sum(x2 * x3),
-                    0E0, 0E0, sum(x3 * x3)
-                ] AS sums
+                arrayFlatten([
+                    sumForEach(x[p] * z),
+                    sumForEach(x[p + 1] * z),
+                    sumForEach(x[p + 2] * z),
+                    sumForEach(x[p + 3] * z)
+                ]) AS sums
             FROM (
                 SELECT
-                    id,
-                    toFloat64(x[1]) AS x1,
-                    toFloat64(x[2]) AS x2,
-                    toFloat64(x[3]) AS x3
+                    p,
+                    x,
+                    arraySlice(x, p) AS z
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        -- Empty where a dimension is missing or stands twice.
-                        CASE
-                            WHEN count(DISTINCT t."dim") = count(*)
-                                AND max(t."dim") - min(t."dim") + 1 = count(*)
-                                AND min(t."dim") = 0
-                            THEN arrayMap(v -> assumeNotNull(v), arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value"))))))
-                            ELSE []
-                        END AS x
-                    FROM "lake"."users" AS t
-                    GROUP BY t."id"
+                        r.x AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            -- Empty where a dimension is missing or stands twice.
+                            CASE
+                                WHEN count(DISTINCT t."dim") = count(*)
+                                    AND max(t."dim") - min(t."dim") + 1 = count(*)
+                                    AND min(t."dim") = 0
+                                THEN arrayMap(v -> assumeNotNull(v), arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t."dim", toFloat64(t."value"))))))
+                                ELSE []
+                            END AS x
+                        FROM "lake"."users" AS t
+                        GROUP BY t."id"
+                    ) AS r
                 ) AS v
-            ) AS r
+                ARRAY JOIN range(1, 3 + 1, 4) AS p
+            ) AS pieces
+            GROUP BY p
+            SETTINGS max_block_size = 2048
         ) AS g
         ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

@@ -1,5 +1,5 @@
 -- Gram matrix of the items:
--- the sum of x[i] * x[j] over the rows, for i <= j.
+-- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
 SELECT
     'items' AS side,
     i,
@@ -8,34 +8,50 @@ SELECT
     n_rows
 FROM (
     SELECT
-        intDiv(k, 3) + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        p + intDiv(k, (4 - p)) AS i,
+        p + mod(k, (4 - p)) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            p,
             n_rows,
             sqlstab_k - 1 AS k,
             sqlstab_v AS value
         FROM (
             SELECT
+                p,
                 count(*) AS n_rows,
-                [
-                    sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                    0E0, sum(x2 * x2), sum(x2 * x3),
-                    0E0, 0E0, sum(x3 * x3)
-                ] AS sums
+                arrayFlatten([
+                    sumForEach(x[p] * z),
+                    sumForEach(x[p + 1] * z),
+                    sumForEach(x[p + 2] * z),
+                    sumForEach(x[p + 3] * z)
+                ]) AS sums
             FROM (
                 SELECT
-                    t."item_id" AS id,
-                    toFloat64(t."e0") AS x1,
-                    toFloat64(t."e1") AS x2,
-                    toFloat64(t."e2") AS x3
-                FROM "lake"."items" AS t
-            ) AS r
+                    p,
+                    x,
+                    arraySlice(x, p) AS z
+                FROM (
+                    SELECT
+                        r.x AS x
+                    FROM (
+                        SELECT
+                            t."item_id" AS id,
+                            arrayMap(v -> assumeNotNull(v), [t."e0", t."e1", t."e2"]) AS x
+                        FROM "lake"."items" AS t
+                    ) AS r
+                ) AS v
+                ARRAY JOIN range(1, 3 + 1, 4) AS p
+            ) AS pieces
+            GROUP BY p
+            SETTINGS max_block_size = 2048
         ) AS g
         ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

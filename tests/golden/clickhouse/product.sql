@@ -1,25 +1,30 @@
--- The items times a matrix that a table holds; only those that may align.
+-- The items times a matrix, made unit vectors; only those that may align.
 SELECT
     id,
-    arrayMap(c -> arrayDotProduct(x, c), (
-        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-        FROM (
-            SELECT
-                j,
-                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-            FROM "sqlstab_transform"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
-            GROUP BY j
-        ) AS matrix_columns
-    )) AS x,
+    arrayMap(v -> v / norm, x) AS x,
     w
 FROM (
     SELECT
-        t."id" AS id,
-        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
-        toFloat64(t."n_ratings") AS w
-    FROM "items" AS t
-    WHERE
-        (t.year > 1990)
-        AND (t.n_ratings >= 20)
-) AS m
+        q.*,
+        coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS norm
+    FROM (
+        SELECT
+            id,
+            arrayMap(c -> arrayDotProduct(x, c), [
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ]) AS x,
+            w
+        FROM (
+            SELECT
+                t."id" AS id,
+                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
+                toFloat64(t."n_ratings") AS w
+            FROM "items" AS t
+            WHERE
+                (t.year > 1990)
+                AND (t.n_ratings >= 20)
+        ) AS m
+    ) AS q
+) AS n

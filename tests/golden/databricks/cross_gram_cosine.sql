@@ -49,11 +49,11 @@ FROM (
                     FROM (
                         SELECT
                             id,
-                            transform(x, v -> v / nullif(norm, 0)) AS x
+                            transform(x, v -> v / norm) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS norm
+                                coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
                             FROM (
                                 SELECT
                                     id,
@@ -74,11 +74,11 @@ FROM (
                     JOIN (
                         SELECT
                             id,
-                            transform(x, v -> v / nullif(norm, 0)) AS x
+                            transform(x, v -> v / norm) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS norm
+                                coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
                             FROM (
                                 SELECT
                                     t.`id` AS id,

@@ -1,30 +1,30 @@
--- The items times a matrix that a table holds; only those that may align.
+-- The items times a matrix, made unit vectors; only those that may align.
 SELECT
     id,
-    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+    transform(x, v -> v / norm) AS x,
     w
 FROM (
     SELECT
         q.*,
-        (
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM `sqlstab_transform`
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
-                GROUP BY j
-            ) AS matrix_columns
-        ) AS matrix
+        coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
     FROM (
         SELECT
-            t.`id` AS id,
-            CAST(t.`embedding` AS array<double>) AS x,
-            CAST(t.`n_ratings` AS double) AS w
-        FROM `items` AS t
-        WHERE
-            (t.year > 1990)
-            AND (t.n_ratings >= 20)
+            id,
+            transform(from_json('[
+                [0.5E0, 0.25E0, 0.0E0],
+                [0.0E0, -1.0E0, 2.0E0],
+                [1.0E0, 0.0E0, 1E-20]
+            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+            w
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x,
+                CAST(t.`n_ratings` AS double) AS w
+            FROM `items` AS t
+            WHERE
+                (t.year > 1990)
+                AND (t.n_ratings >= 20)
+        ) AS m
     ) AS q
-) AS m
+) AS n

@@ -8,8 +8,8 @@ SELECT
     n_rows
 FROM (
     SELECT
-        k // 3 + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        1 + k // 3 AS i,
+        1 + mod(k, 3) AS j,
         value,
         n_rows
     FROM (
@@ -37,4 +37,6 @@ FROM (
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

@@ -23,8 +23,8 @@ FROM (
             n_rows
         FROM (
             SELECT
-                k // 3 + 1 AS i,
-                mod(k, 3) + 1 AS j,
+                1 + k // 3 AS i,
+                1 + mod(k, 3) AS j,
                 value,
                 n_rows
             FROM (
@@ -64,7 +64,9 @@ FROM (
             ) AS entries
         ) AS gram
         WHERE i <= j
-        ORDER BY i, j
+        ORDER BY
+            i,
+            j
     ) AS part1
     UNION ALL
     SELECT
@@ -84,8 +86,8 @@ FROM (
             n_rows
         FROM (
             SELECT
-                k // 3 + 1 AS i,
-                mod(k, 3) + 1 AS j,
+                1 + k // 3 AS i,
+                1 + mod(k, 3) AS j,
                 value,
                 n_rows
             FROM (
@@ -118,7 +120,9 @@ FROM (
             ) AS entries
         ) AS gram
         WHERE i <= j
-        ORDER BY i, j
+        ORDER BY
+            i,
+            j
     ) AS part2
 ) AS parts
 ORDER BY side, i, j

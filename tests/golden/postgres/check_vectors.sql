@@ -10,10 +10,16 @@ FROM (
         CAST(x[3] AS double precision) AS x3
     FROM (
         SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "items" AS t
+            id,
+            (x)[1:3] AS x
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "items" AS t
+        ) AS whole
+        WHERE cardinality(x) = 3
+        OFFSET 0
     ) AS v
-    WHERE cardinality(x) = 3
     OFFSET 0
 ) AS r

@@ -2,57 +2,79 @@
 -- reference (y) share, for all i and j.
 SELECT
     'items' AS side,
-    k / 3 + 1 AS i,
-    mod(k, 3) + 1 AS j,
+    i,
+    j,
     value,
     n_rows
 FROM (
     SELECT
-        n_rows,
-        u.k - 1 AS k,
-        u.v AS value
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
+        value,
+        n_rows
     FROM (
         SELECT
-            count(*) AS n_rows,
-            ARRAY[
-                sum(x.w * x.x1 * y.x1), sum(x.w * x.x1 * y.x2), sum(x.w * x.x1 * y.x3),
-                sum(x.w * x.x2 * y.x1), sum(x.w * x.x2 * y.x2), sum(x.w * x.x2 * y.x3),
-                sum(x.w * x.x3 * y.x1), sum(x.w * x.x3 * y.x2), sum(x.w * x.x3 * y.x3)
-            ] AS sums
+            n_rows,
+            u.k - 1 AS k,
+            u.v AS value
         FROM (
             SELECT
-                id,
-                CAST(x[1] AS double precision) AS x1,
-                CAST(x[2] AS double precision) AS x2,
-                CAST(x[3] AS double precision) AS x3,
-                w
+                count(*) AS n_rows,
+                ARRAY[
+                    sum(run.w * run.x1 * reference.x1), sum(run.w * run.x1 * reference.x2), sum(run.w * run.x1 * reference.x3),
+                    sum(run.w * run.x2 * reference.x1), sum(run.w * run.x2 * reference.x2), sum(run.w * run.x2 * reference.x3),
+                    sum(run.w * run.x3 * reference.x1), sum(run.w * run.x3 * reference.x2), sum(run.w * run.x3 * reference.x3)
+                ] AS sums
             FROM (
                 SELECT
-                    t."id" AS id,
-                    t."embedding" AS x,
-                    CAST(t."n_ratings" AS double precision) AS w
-                FROM "items" AS t
-                WHERE
-                    (t.year > 1990)
-                    AND (t.n_ratings >= 20)
-            ) AS v
-            OFFSET 0
-        ) AS x
-        JOIN (
-            SELECT
-                id,
-                CAST(x[1] AS double precision) AS x1,
-                CAST(x[2] AS double precision) AS x2,
-                CAST(x[3] AS double precision) AS x3
-            FROM (
+                    id,
+                    CAST(x[1] AS double precision) AS x1,
+                    CAST(x[2] AS double precision) AS x2,
+                    CAST(x[3] AS double precision) AS x3,
+                    w
+                FROM (
+                    SELECT
+                        id,
+                        (x)[1:3] AS x,
+                        w
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x,
+                            CAST(t."n_ratings" AS double precision) AS w
+                        FROM "items" AS t
+                        WHERE
+                            (t.year > 1990)
+                            AND (t.n_ratings >= 20)
+                    ) AS whole
+                    OFFSET 0
+                ) AS v
+                OFFSET 0
+            ) AS run
+            JOIN (
                 SELECT
-                    t."id" AS id,
-                    t."embedding" AS x
-                FROM "yesterday"."items" AS t
-            ) AS v
-            OFFSET 0
-        ) AS y USING (id)
-    ) AS g
-    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
-) AS entries
-ORDER BY i, j
+                    id,
+                    CAST(x[1] AS double precision) AS x1,
+                    CAST(x[2] AS double precision) AS x2,
+                    CAST(x[3] AS double precision) AS x3
+                FROM (
+                    SELECT
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS whole
+                    OFFSET 0
+                ) AS v
+                OFFSET 0
+            ) AS reference USING (id)
+        ) AS g
+        CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+    ) AS entries
+) AS gram
+ORDER BY
+    i,
+    j

@@ -2,39 +2,81 @@
 -- reference (y) share, for all i and j.
 SELECT
     'items' AS side,
-    k / 3 + 1 AS i,
-    mod(k, 3) + 1 AS j,
+    i,
+    j,
     value,
     n_rows
 FROM (
     SELECT
-        n_rows,
-        u.k - 1 AS k,
-        u.v AS value
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
+        value,
+        n_rows
     FROM (
         SELECT
-            count(*) AS n_rows,
-            ARRAY[
-                sum(x.x1 * y.x1), sum(x.x1 * y.x2), sum(x.x1 * y.x3),
-                sum(x.x2 * y.x1), sum(x.x2 * y.x2), sum(x.x2 * y.x3),
-                sum(x.x3 * y.x1), sum(x.x3 * y.x2), sum(x.x3 * y.x3)
-            ] AS sums
+            n_rows,
+            u.k - 1 AS k,
+            u.v AS value
         FROM (
             SELECT
-                id,
-                x1 / nullif(norm, 0) AS x1,
-                x2 / nullif(norm, 0) AS x2,
-                x3 / nullif(norm, 0) AS x3
+                count(*) AS n_rows,
+                ARRAY[
+                    sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
+                    sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
+                    sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
+                ] AS sums
             FROM (
                 SELECT
-                    q.*,
-                    sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3) AS norm
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
                 FROM (
                     SELECT
-                        id,
-                        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
-                        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
-                        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                            m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                            m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                CAST(x[1] AS double precision) AS x1,
+                                CAST(x[2] AS double precision) AS x2,
+                                CAST(x[3] AS double precision) AS x3
+                            FROM (
+                                SELECT
+                                    id,
+                                    (x)[1:3] AS x
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        t."embedding" AS x
+                                    FROM "items" AS t
+                                ) AS whole
+                                OFFSET 0
+                            ) AS v
+                            OFFSET 0
+                        ) AS m
+                        OFFSET 0
+                    ) AS q
+                    OFFSET 0
+                ) AS n
+                OFFSET 0
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
+                FROM (
+                    SELECT
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
                     FROM (
                         SELECT
                             id,
@@ -43,47 +85,26 @@ FROM (
                             CAST(x[3] AS double precision) AS x3
                         FROM (
                             SELECT
-                                t."id" AS id,
-                                t."embedding" AS x
-                            FROM "items" AS t
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "yesterday"."items" AS t
+                            ) AS whole
+                            OFFSET 0
                         ) AS v
                         OFFSET 0
-                    ) AS m
+                    ) AS q
                     OFFSET 0
-                ) AS q
+                ) AS n
                 OFFSET 0
-            ) AS n
-            OFFSET 0
-        ) AS x
-        JOIN (
-            SELECT
-                id,
-                x1 / nullif(norm, 0) AS x1,
-                x2 / nullif(norm, 0) AS x2,
-                x3 / nullif(norm, 0) AS x3
-            FROM (
-                SELECT
-                    q.*,
-                    sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3) AS norm
-                FROM (
-                    SELECT
-                        id,
-                        CAST(x[1] AS double precision) AS x1,
-                        CAST(x[2] AS double precision) AS x2,
-                        CAST(x[3] AS double precision) AS x3
-                    FROM (
-                        SELECT
-                            t."id" AS id,
-                            t."embedding" AS x
-                        FROM "yesterday"."items" AS t
-                    ) AS v
-                    OFFSET 0
-                ) AS q
-                OFFSET 0
-            ) AS n
-            OFFSET 0
-        ) AS y USING (id)
-    ) AS g
-    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
-) AS entries
-ORDER BY i, j
+            ) AS reference USING (id)
+        ) AS g
+        CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+    ) AS entries
+) AS gram
+ORDER BY
+    i,
+    j

@@ -40,9 +40,15 @@ FROM (
                     CAST(x[3] AS double precision) AS x3
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        t."embedding" AS x
-                    FROM "items" AS t
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "items" AS t
+                    ) AS whole
+                    OFFSET 0
                 ) AS v
                 OFFSET 0
             ) AS run
@@ -53,9 +59,15 @@ FROM (
                     CAST(x[2] AS double precision) AS x2
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        t."embedding" AS x
-                    FROM "yesterday"."items" AS t
+                        id,
+                        (x)[1:2] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS whole
+                    OFFSET 0
                 ) AS v
                 OFFSET 0
             ) AS reference USING (id)

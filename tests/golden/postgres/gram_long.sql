@@ -8,8 +8,8 @@ SELECT
     n_rows
 FROM (
     SELECT
-        k / 3 + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
         value,
         n_rows
     FROM (
@@ -33,16 +33,22 @@ FROM (
                     CAST(x[3] AS double precision) AS x3
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        -- NULL where a dimension is missing or stands twice.
-                        CASE
-                            WHEN count(DISTINCT t."dim") = count(*)
-                                AND max(t."dim") - min(t."dim") + 1 = count(*)
-                                AND min(t."dim") = 0
-                            THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."dim")
-                        END AS x
-                    FROM "lake"."users" AS t
-                    GROUP BY t."id"
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            -- NULL where a dimension is missing or stands twice.
+                            CASE
+                                WHEN count(DISTINCT t."dim") = count(*)
+                                    AND max(t."dim") - min(t."dim") + 1 = count(*)
+                                    AND min(t."dim") = 0
+                                THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."dim")
+                            END AS x
+                        FROM "lake"."users" AS t
+                        GROUP BY t."id"
+                    ) AS whole
+                    OFFSET 0
                 ) AS v
                 OFFSET 0
             ) AS r
@@ -51,4 +57,6 @@ FROM (
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

@@ -8,8 +8,8 @@ SELECT
     n_rows
 FROM (
     SELECT
-        k / 3 + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
         value,
         n_rows
     FROM (
@@ -33,9 +33,15 @@ FROM (
                     CAST(x[3] AS double precision) AS x3
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        t."embedding" AS x
-                    FROM "yesterday"."items" AS t
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS whole
+                    OFFSET 0
                 ) AS v
                 OFFSET 0
             ) AS r
@@ -53,4 +59,6 @@ FROM (
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

@@ -8,8 +8,8 @@ SELECT
     n_rows
 FROM (
     SELECT
-        k / 3 + 1 AS i,
-        mod(k, 3) + 1 AS j,
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
         value,
         n_rows
     FROM (
@@ -35,11 +35,17 @@ FROM (
                         CAST(x[3] AS double precision) AS x3
                     FROM (
                         SELECT
-                            t."id" AS id,
-                            CAST(t."v" AS double precision[]) AS x
-                        FROM "users" AS t
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                CAST(t."v" AS double precision[]) AS x
+                            FROM "users" AS t
+                        ) AS whole
+                        WHERE cardinality(x) = 3
+                        OFFSET 0
                     ) AS v
-                    WHERE cardinality(x) = 3
                     OFFSET 0
                 ) AS r
                 WHERE
@@ -61,4 +67,6 @@ FROM (
     ) AS entries
 ) AS gram
 WHERE i <= j
-ORDER BY i, j
+ORDER BY
+    i,
+    j

@@ -25,11 +25,17 @@ FROM (
                     CAST(x[3] AS double precision) AS x3
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        CAST(t."v" AS double precision[]) AS x
-                    FROM "users" AS t
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            CAST(t."v" AS double precision[]) AS x
+                        FROM "users" AS t
+                    ) AS whole
+                    WHERE cardinality(x) = 3
+                    OFFSET 0
                 ) AS v
-                WHERE cardinality(x) = 3
                 OFFSET 0
             ) AS r
             WHERE
@@ -59,11 +65,17 @@ FROM (
                         CAST(x[3] AS double precision) AS x3
                     FROM (
                         SELECT
-                            t."id" AS id,
-                            CAST(t."v" AS double precision[]) AS x
-                        FROM "users" AS t
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                CAST(t."v" AS double precision[]) AS x
+                            FROM "users" AS t
+                        ) AS whole
+                        WHERE cardinality(x) = 3
+                        OFFSET 0
                     ) AS v
-                    WHERE cardinality(x) = 3
                     OFFSET 0
                 ) AS r
                 WHERE
@@ -99,9 +111,15 @@ FROM (
                 CAST(x[3] AS double precision) AS x3
             FROM (
                 SELECT
-                    t."id" AS id,
-                    t."embedding" AS x
-                FROM "items" AS t
+                    id,
+                    (x)[1:3] AS x
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "items" AS t
+                ) AS whole
+                OFFSET 0
             ) AS v
             OFFSET 0
         ) AS r
@@ -116,9 +134,15 @@ FROM (
                     CAST(x[3] AS double precision) AS x3
                 FROM (
                     SELECT
-                        t."id" AS id,
-                        t."embedding" AS x
-                    FROM "yesterday"."items" AS t
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS whole
+                    OFFSET 0
                 ) AS v
                 OFFSET 0
             ) AS some_rows

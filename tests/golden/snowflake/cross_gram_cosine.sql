@@ -2,39 +2,71 @@
 -- reference (y) share, for all i and j.
 SELECT
     'items' AS side,
-    FLOOR(k / 3) + 1 AS i,
-    mod(k, 3) + 1 AS j,
+    i,
+    j,
     value,
     n_rows
 FROM (
     SELECT
-        n_rows,
-        u.index AS k,
-        CAST(u.value AS FLOAT) AS value
+        1 + FLOOR(k / 3) AS i,
+        1 + mod(k, 3) AS j,
+        value,
+        n_rows
     FROM (
         SELECT
-            count(*) AS n_rows,
-            ARRAY_CONSTRUCT(
-                sum(x.x1 * y.x1), sum(x.x1 * y.x2), sum(x.x1 * y.x3),
-                sum(x.x2 * y.x1), sum(x.x2 * y.x2), sum(x.x2 * y.x3),
-                sum(x.x3 * y.x1), sum(x.x3 * y.x2), sum(x.x3 * y.x3)
-            ) AS sums
+            n_rows,
+            u.index AS k,
+            CAST(u.value AS FLOAT) AS value
         FROM (
             SELECT
-                id,
-                x1 / nullif(norm, 0) AS x1,
-                x2 / nullif(norm, 0) AS x2,
-                x3 / nullif(norm, 0) AS x3
+                count(*) AS n_rows,
+                ARRAY_CONSTRUCT(
+                    sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
+                    sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
+                    sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
+                ) AS sums
             FROM (
                 SELECT
-                    q.*,
-                    sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3) AS norm
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
                 FROM (
                     SELECT
-                        id,
-                        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
-                        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
-                        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                            m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                            m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                                CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                                CAST(GET(x, 3 - 1) AS FLOAT) AS x3
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ITEMS" AS t
+                            ) AS v
+                        ) AS m
+                    ) AS q
+                ) AS n
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
+                FROM (
+                    SELECT
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
                     FROM (
                         SELECT
                             id,
@@ -45,38 +77,15 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ITEMS" AS t
+                            FROM "YESTERDAY"."ITEMS" AS t
                         ) AS v
-                    ) AS m
-                ) AS q
-            ) AS n
-        ) AS x
-        JOIN (
-            SELECT
-                id,
-                x1 / nullif(norm, 0) AS x1,
-                x2 / nullif(norm, 0) AS x2,
-                x3 / nullif(norm, 0) AS x3
-            FROM (
-                SELECT
-                    q.*,
-                    sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3) AS norm
-                FROM (
-                    SELECT
-                        id,
-                        CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
-                        CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
-                        CAST(GET(x, 3 - 1) AS FLOAT) AS x3
-                    FROM (
-                        SELECT
-                            t."id" AS id,
-                            t."embedding" AS x
-                        FROM "YESTERDAY"."ITEMS" AS t
-                    ) AS v
-                ) AS q
-            ) AS n
-        ) AS y USING (id)
-    ) AS g
-    CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u
-) AS entries
-ORDER BY i, j
+                    ) AS q
+                ) AS n
+            ) AS reference USING (id)
+        ) AS g
+        CROSS JOIN LATERAL FLATTEN(input => g.sums) AS u
+    ) AS entries
+) AS gram
+ORDER BY
+    i,
+    j

@@ -1,35 +1,44 @@
--- The items times a matrix that a table holds; only those that may align.
+-- The items times a matrix, made unit vectors; only those that may align.
 SELECT
-    r.id AS id,
-    m.j AS j,
-    sum(CAST(r.value AS FLOAT) * m.value) AS value,
-    max(r.w) AS w
+    id,
+    ARRAY_CONSTRUCT(x1, x2, x3) AS x,
+    w
 FROM (
     SELECT
-        r.id AS id,
-        u.index + 1 AS i,
-        CAST(u.value AS FLOAT) AS value,
-        r.w AS w
+        id,
+        x1 / norm AS x1,
+        x2 / norm AS x2,
+        x3 / norm AS x3,
+        w
     FROM (
         SELECT
-            t."id" AS id,
-            t."embedding" AS x,
-            CAST(t."n_ratings" AS FLOAT) AS w
-        FROM "ITEMS" AS t
-        WHERE
-            (t.year > 1990)
-            AND (t.n_ratings >= 20)
-    ) AS r
-    CROSS JOIN LATERAL FLATTEN(input => r.x) AS u
-) AS r
-JOIN (
-    SELECT
-        i,
-        j,
-        value
-    FROM "SQLSTAB_TRANSFORM"
-    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
-) AS m ON m.i = r.i
-GROUP BY
-    r.id,
-    m.j
+            q.*,
+            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+        FROM (
+            SELECT
+                id,
+                m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3,
+                w
+            FROM (
+                SELECT
+                    id,
+                    CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+                    CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+                    CAST(GET(x, 3 - 1) AS FLOAT) AS x3,
+                    w
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x,
+                        CAST(t."n_ratings" AS FLOAT) AS w
+                    FROM "ITEMS" AS t
+                    WHERE
+                        (t.year > 1990)
+                        AND (t.n_ratings >= 20)
+                ) AS v
+            ) AS m
+        ) AS q
+    ) AS n
+) AS products

@@ -1,25 +1,30 @@
--- The items times a matrix that a table holds; only those that may align.
+-- The items times a matrix, made unit vectors; only those that may align.
 SELECT
     id,
-    transform((
-        SELECT array_agg(c ORDER BY j)
-        FROM (
-            SELECT
-                j,
-                array_agg(value ORDER BY i) AS c
-            FROM "sqlstab_transform"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
-            GROUP BY j
-        ) AS matrix_columns
-    ), c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x,
+    transform(x, v -> v / norm) AS x,
     w
 FROM (
     SELECT
-        t."id" AS id,
-        CAST(t."embedding" AS array(double)) AS x,
-        CAST(t."n_ratings" AS double) AS w
-    FROM "items" AS t
-    WHERE
-        (t.year > 1990)
-        AND (t.n_ratings >= 20)
-) AS m
+        q.*,
+        coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS norm
+    FROM (
+        SELECT
+            id,
+            transform(ARRAY[
+                ARRAY[0.5E0, 0.25E0, 0.0E0],
+                ARRAY[0.0E0, -1.0E0, 2.0E0],
+                ARRAY[1.0E0, 0.0E0, 1E-20]
+            ], c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x,
+            w
+        FROM (
+            SELECT
+                t."id" AS id,
+                CAST(t."embedding" AS array(double)) AS x,
+                CAST(t."n_ratings" AS double) AS w
+            FROM "items" AS t
+            WHERE
+                (t.year > 1990)
+                AND (t.n_ratings >= 20)
+        ) AS m
+    ) AS q
+) AS n

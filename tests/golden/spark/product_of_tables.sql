@@ -1,0 +1,30 @@
+-- The items times a matrix that a table holds; only those that may align.
+SELECT
+    id,
+    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+    w
+FROM (
+    SELECT
+        q.*,
+        (
+            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+            FROM (
+                SELECT
+                    j,
+                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                FROM `sqlstab_transform`
+                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+                GROUP BY j
+            ) AS matrix_columns
+        ) AS matrix
+    FROM (
+        SELECT
+            t.`id` AS id,
+            CAST(t.`embedding` AS array<double>) AS x,
+            CAST(t.`n_ratings` AS double) AS w
+        FROM `items` AS t
+        WHERE
+            (t.year > 1990)
+            AND (t.n_ratings >= 20)
+    ) AS q
+) AS m
