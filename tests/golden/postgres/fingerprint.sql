@@ -10,11 +10,17 @@ FROM (
         CAST(x[1] AS double precision) AS x1
     FROM (
         SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "items" AS t
-        WHERE
-            (md5(CAST(t."id" AS text)) < '80000000')
+            id,
+            (x)[1:1] AS x
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "items" AS t
+            WHERE
+                (md5(CAST(t."id" AS text)) < '80000000')
+        ) AS whole
+        OFFSET 0
     ) AS v
     OFFSET 0
 ) AS r

@@ -10,18 +10,24 @@ FROM (
         CAST(x[1] AS double precision) AS x1
     FROM (
         SELECT
-            t."id" AS id,
-            -- NULL where a dimension is missing or stands twice.
-            CASE
-                WHEN count(DISTINCT t."dim") = count(*)
-                    AND max(t."dim") - min(t."dim") + 1 = count(*)
-                    AND min(t."dim") = 0
-                THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."dim")
-            END AS x
-        FROM "lake"."users" AS t
-        WHERE
-            (md5(CAST(t."id" AS text)) < '80000000')
-        GROUP BY t."id"
+            id,
+            (x)[1:1] AS x
+        FROM (
+            SELECT
+                t."id" AS id,
+                -- NULL where a dimension is missing or stands twice.
+                CASE
+                    WHEN count(DISTINCT t."dim") = count(*)
+                        AND max(t."dim") - min(t."dim") + 1 = count(*)
+                        AND min(t."dim") = 0
+                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."dim")
+                END AS x
+            FROM "lake"."users" AS t
+            WHERE
+                (md5(CAST(t."id" AS text)) < '80000000')
+            GROUP BY t."id"
+        ) AS whole
+        OFFSET 0
     ) AS v
     OFFSET 0
 ) AS r
