@@ -12,8 +12,14 @@ FROM (
         ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
     FROM (
         SELECT
-            t.`id` AS id,
-            CAST(t.`embedding` AS array<double>) AS x
-        FROM `items` AS t
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `items` AS t
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
     ) AS m
 ) AS s

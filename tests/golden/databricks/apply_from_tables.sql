@@ -50,14 +50,21 @@ FROM (
                         ) AS matrix
                     FROM (
                         SELECT
-                            t.`item_id` AS id,
-                            CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
-                            t.`genre` AS k1
-                        FROM `lake`.`items` AS t
+                            id,
+                            pinned.x AS x,
+                            k1
+                        FROM (
+                            SELECT
+                                t.`item_id` AS id,
+                                CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+                                t.`genre` AS k1
+                            FROM `lake`.`items` AS t
+                        ) AS p
+                        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
                     ) AS q
                 ) AS m
             ) AS p
-            LATERAL VIEW explode(array(p.x)) pinned AS x
+            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
         ) AS q
     ) AS m
 ) AS s

@@ -13,16 +13,22 @@ FROM (
         ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
     FROM (
         SELECT
-            t.`id` AS id,
-            -- NULL where a dimension is missing or stands twice.
-            CASE
-                WHEN count(DISTINCT t.`dim`) = count(*)
-                    AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
-                    AND min(t.`dim`) = 0
-                THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
-            END AS x
-        FROM `lake`.`users` AS t
-        GROUP BY t.`id`
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                -- NULL where a dimension is missing or stands twice.
+                CASE
+                    WHEN count(DISTINCT t.`dim`) = count(*)
+                        AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
+                        AND min(t.`dim`) = 0
+                    THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
+                END AS x
+            FROM `lake`.`users` AS t
+            GROUP BY t.`id`
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
     ) AS m
 ) AS s
 LATERAL VIEW posexplode(s.x) u AS k, v

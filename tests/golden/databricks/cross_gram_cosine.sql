@@ -52,23 +52,42 @@ FROM (
                             transform(x, v -> v / norm) AS x
                         FROM (
                             SELECT
-                                q.*,
-                                coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                                id,
+                                pinned.x AS x,
+                                pinned.norm AS norm
                             FROM (
                                 SELECT
-                                    id,
-                                    transform(from_json('[
-                                        [0.5E0, 0.25E0, 0.0E0],
-                                        [0.0E0, -1.0E0, 2.0E0],
-                                        [1.0E0, 0.0E0, 1E-20]
-                                    ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                                    q.*,
+                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
                                 FROM (
                                     SELECT
-                                        t.`id` AS id,
-                                        CAST(t.`embedding` AS array<double>) AS x
-                                    FROM `items` AS t
-                                ) AS m
-                            ) AS q
+                                        id,
+                                        pinned.x AS x
+                                    FROM (
+                                        SELECT
+                                            id,
+                                            transform(from_json('[
+                                                [0.5E0, 0.25E0, 0.0E0],
+                                                [0.0E0, -1.0E0, 2.0E0],
+                                                [1.0E0, 0.0E0, 1E-20]
+                                            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                                        FROM (
+                                            SELECT
+                                                id,
+                                                pinned.x AS x
+                                            FROM (
+                                                SELECT
+                                                    t.`id` AS id,
+                                                    CAST(t.`embedding` AS array<double>) AS x
+                                                FROM `items` AS t
+                                            ) AS p
+                                            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                        ) AS m
+                                    ) AS p
+                                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                ) AS q
+                            ) AS p
+                            LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
                         ) AS n
                     ) AS run
                     JOIN (
@@ -77,14 +96,27 @@ FROM (
                             transform(x, v -> v / norm) AS x
                         FROM (
                             SELECT
-                                q.*,
-                                coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                                id,
+                                pinned.x AS x,
+                                pinned.norm AS norm
                             FROM (
                                 SELECT
-                                    t.`id` AS id,
-                                    CAST(t.`embedding` AS array<double>) AS x
-                                FROM `yesterday`.`items` AS t
-                            ) AS q
+                                    q.*,
+                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                                FROM (
+                                    SELECT
+                                        id,
+                                        pinned.x AS x
+                                    FROM (
+                                        SELECT
+                                            t.`id` AS id,
+                                            CAST(t.`embedding` AS array<double>) AS x
+                                        FROM `yesterday`.`items` AS t
+                                    ) AS p
+                                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                ) AS q
+                            ) AS p
+                            LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
                         ) AS n
                     ) AS reference USING (id)
                 ) AS v

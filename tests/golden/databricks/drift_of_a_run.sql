@@ -17,35 +17,50 @@ FROM (
             / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
     FROM (
         SELECT
-            x,
-            transform(from_json('[
-                [0.5E0, 0.25E0],
-                [0.0E0, -1.0E0],
-                [1.0E0, 0.0E0]
-            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS z,
-            transform(from_json('[
-                [0.5E0, 0.25E0, 0.0E0],
-                [0.0E0, -1.0E0, 2.0E0],
-                [1.0E0, 0.0E0, 1E-20]
-            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS s,
-            y,
-            concat(y, array(0E0)) AS p
+            pinned.x AS x,
+            pinned.z AS z,
+            pinned.s AS s,
+            pinned.y AS y,
+            pinned.p AS p
         FROM (
             SELECT
-                run.x AS x,
-                reference.x AS y
+                x,
+                transform(from_json('[
+                    [0.5E0, 0.25E0],
+                    [0.0E0, -1.0E0],
+                    [1.0E0, 0.0E0]
+                ]', 'array<array<double>>'), c -> aggregate(zip_with(c, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS z,
+                transform(from_json('[
+                    [0.5E0, 0.25E0, 0.0E0],
+                    [0.0E0, -1.0E0, 2.0E0],
+                    [1.0E0, 0.0E0, 1E-20]
+                ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS s,
+                y,
+                concat(y, array(0E0)) AS p
             FROM (
                 SELECT
-                    t.`id` AS id,
-                    CAST(t.`embedding` AS array<double>) AS x
-                FROM `items` AS t
-            ) AS run
-            JOIN (
-                SELECT
-                    t.`id` AS id,
-                    CAST(t.`embedding` AS array<double>) AS x
-                FROM `yesterday`.`items` AS t
-            ) AS reference USING (id)
-        ) AS pairs
+                    pinned.x AS x,
+                    pinned.y AS y
+                FROM (
+                    SELECT
+                        run.x AS x,
+                        reference.x AS y
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `items` AS t
+                    ) AS run
+                    JOIN (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `yesterday`.`items` AS t
+                    ) AS reference USING (id)
+                ) AS p
+                LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+            ) AS pairs
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x, p.z, p.s, p.y, p.p))) pinned AS x, z, s, y, p
     ) AS vectors
 ) AS cosines

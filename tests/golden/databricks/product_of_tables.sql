@@ -19,12 +19,19 @@ FROM (
         ) AS matrix
     FROM (
         SELECT
-            t.`id` AS id,
-            CAST(t.`embedding` AS array<double>) AS x,
-            CAST(t.`n_ratings` AS double) AS w
-        FROM `items` AS t
-        WHERE
-            (t.year > 1990)
-            AND (t.n_ratings >= 20)
+            id,
+            pinned.x AS x,
+            w
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x,
+                CAST(t.`n_ratings` AS double) AS w
+            FROM `items` AS t
+            WHERE
+                (t.year > 1990)
+                AND (t.n_ratings >= 20)
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
     ) AS q
 ) AS m

@@ -22,9 +22,15 @@ FROM (
             ) AS matrix
         FROM (
             SELECT
-                t.`id` AS id,
-                CAST(t.`embedding` AS array<double>) AS x
-            FROM `items` AS t
+                id,
+                pinned.x AS x
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `items` AS t
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
         ) AS q
     ) AS m
 ) AS s

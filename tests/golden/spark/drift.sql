@@ -11,25 +11,38 @@ FROM (
             / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
     FROM (
         SELECT
-            x AS s,
-            y,
-            y AS p
+            pinned.s AS s,
+            pinned.y AS y,
+            pinned.p AS p
         FROM (
             SELECT
-                run.x AS x,
-                reference.x AS y
+                x AS s,
+                y,
+                y AS p
             FROM (
                 SELECT
-                    t.`id` AS id,
-                    CAST(t.`embedding` AS array<double>) AS x
-                FROM `items` AS t
-            ) AS run
-            JOIN (
-                SELECT
-                    t.`id` AS id,
-                    CAST(t.`embedding` AS array<double>) AS x
-                FROM `yesterday`.`items` AS t
-            ) AS reference USING (id)
-        ) AS pairs
+                    pinned.x AS x,
+                    pinned.y AS y
+                FROM (
+                    SELECT
+                        run.x AS x,
+                        reference.x AS y
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `items` AS t
+                    ) AS run
+                    JOIN (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `yesterday`.`items` AS t
+                    ) AS reference USING (id)
+                ) AS p
+                LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+            ) AS pairs
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
     ) AS vectors
 ) AS cosines
