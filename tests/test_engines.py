@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import movietweetings, read_vectors
 from engines import TARGETS
-from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
+from warehouse import TYPES, VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
 from sqlstab import Run, sql, stabilize
 from sqlstab.checks import check_table
@@ -396,6 +396,45 @@ def test_first_dimension(lab: Lab) -> None:
     for loaded, first in ((lab.run, 1), (lab.reference, 0)):
         (row,) = lab.warehouse.engine.query(sql.first_dimension(loaded.table, lab.dialect))
         assert int(row["first_dimension"]) == first
+
+
+@pytest.mark.parametrize("kind", ["smallint", "integer", "bigint"])
+def test_what_is_a_vector_in_the_long_layout(warehouse: Warehouse, kind: str) -> None:
+    """Each dimension from the first on, once; the value may be NULL."""
+    whole = [[1, 2, 3], [3, 1, 2], [2, 1]]
+    broken = [
+        [1, 2, 4],
+        [2, 3, 4],
+        [0, 1, 2],
+        [1, 1, 2],
+        [1, 2, None],
+        # What tells these is nothing but the number of different dimensions.
+        [1, 3, 3],
+        [1, 3, None],
+        [1, 1, 3],
+        [None],
+    ]
+    rows = [
+        (key, dimension, 1.0 if position else None)
+        for key, dimensions in enumerate(whole + broken)
+        for position, dimension in enumerate(dimensions)
+    ]
+    nullable = TYPES[warehouse.name].nullable
+    dimension_type = nullable.format(getattr(warehouse.dialect, kind, kind))
+    value_type = nullable.format(warehouse.dialect.double)
+    columns = {"id": warehouse.dialect.bigint, "dim": dimension_type, "value": value_type}
+    warehouse.create("long_rows", columns, rows)
+    vector = ("dim", "value")
+    table = VectorTable("users", "long_rows", Column("id", ""), "long", vector, "double", first=1)
+    found = {
+        key: [row["n"] for row in warehouse.engine.query(sql.lengths(part, warehouse.dialect))]
+        for key in range(len(whole + broken))
+        for part in [replace(table, filter=f"id = {key}")]
+    }
+    assert found == {
+        key: [len(dimensions) if key < len(whole) else None]
+        for key, dimensions in enumerate(whole + broken)
+    }
 
 
 @pytest.mark.parametrize(("element", "tolerance"), [("double", 1e-10), ("float", 1e-6)])

@@ -7,7 +7,7 @@ FROM (
     SELECT
         t.`id` AS id,
         CASE
-            WHEN count(DISTINCT t.`dim`) = count(*)
+            WHEN array_size(array_distinct(collect_list(t.`dim`))) = count(*)
                 AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
                 AND min(t.`dim`) = 0
             THEN count(*)
