@@ -28,7 +28,8 @@ def declared(
     """What a user says of a table, with a default for all that is left open.
 
     The id is `id`; the vector is `embedding`, or `e0`, `e1`, ... in the wide layout, or `dim,value`
-    in the long one; the layout is `array`, unless the vector has more than one column.
+    in the long one, as the engine spells them without quotes; the layout is `array`, unless the
+    vector has more than one column.
 
     Args:
         table: What the user says.
@@ -43,7 +44,7 @@ def declared(
         UsageError: It does not fit together.
     """
     where = f"{side} table {table.relation}"
-    layout, vector = _vector(table.vector, table.layout, dimension, where)
+    layout, vector = _vector(table.vector, table.layout, dimension, where, dialect)
     if layout == "wide" and dimension not in (None, len(vector)):
         raise UsageError(
             f"{where}: the vector has {len(vector)} columns, but {dimension} dimensions."
@@ -61,7 +62,7 @@ def declared(
     return VectorTable(
         side=side,
         relation=table.relation,
-        id=Column(table.id or "id", dialect.bigint),
+        id=Column(table.id or dialect.folded("id"), dialect.bigint),
         layout=layout,
         vector=tuple(vector),
         element=element,
@@ -95,7 +96,7 @@ def declared_reference(
         named = declared(given, table.side, dimension, dialect)
         layout, vector = named.layout, named.vector
     else:
-        vector = stable_table(plain, dimension, layout, element).vector
+        vector = stable_table(plain, dimension, layout, element, dialect).vector
     return replace(
         plain,
         relation=given.relation,
@@ -108,12 +109,17 @@ def declared_reference(
 
 
 def _vector(
-    spec: str | Sequence[str] | None, layout: Layout | None, dimension: int | None, where: str
+    spec: str | Sequence[str] | None,
+    layout: Layout | None,
+    dimension: int | None,
+    where: str,
+    dialect: Dialect,
 ) -> tuple[Layout, list[str]]:
     if spec is None:
         if layout == "wide":
-            return layout, _numbered("e", dimension, where)
-        return layout or "array", ["dim", "value"] if layout == "long" else ["embedding"]
+            return layout, _numbered(dialect.folded("e"), dimension, where)
+        names = ["dim", "value"] if layout == "long" else ["embedding"]
+        return layout or "array", list(map(dialect.folded, names))
     if not isinstance(spec, str):
         names = list(spec)
     elif ".." in spec:

@@ -168,6 +168,10 @@ class Dialect:
         text = repr(float(value)).upper()
         return text if "E" in text else text + "E0"
 
+    def folded(self, name: str) -> str:
+        """What the engine makes of a name without quotes; a name of ours becomes the same."""
+        return {"": name, "lower": name.lower(), "upper": name.upper()}[self.fold]
+
     def takes(self, statement: str) -> bool:
         """Whether a statement is no longer than the engine takes."""
         return self.longest_statement is None or len(statement.encode()) <= self.longest_statement

@@ -138,8 +138,7 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
             'name as in "odd name".'
         )
     return [
-        part.name if part.args.get("quoted") else _folded(part.name, dialect)
-        for part in table.parts
+        part.name if part.args.get("quoted") else dialect.folded(part.name) for part in table.parts
     ]
 
 
@@ -148,11 +147,6 @@ def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
     parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]
     known = min(map(len, parts))
     return parts[0][-known:] == parts[1][-known:]
-
-
-def _folded(name: str, dialect: Dialect) -> str:
-    """What the engine makes of a name without quotes."""
-    return {"": name, "lower": name.lower(), "upper": name.upper()}[dialect.fold]
 
 
 _NOT_OF_ONE_ROW = (

@@ -756,6 +756,7 @@ class Job:
             transform.dimension,
             self._options.output_layout,
             self._options.output_type,
+            self._engine.dialect,
         )
         steps = transform.steps(side, SCORE_ERROR[output.element])
         with self._step("apply", f"Writing {side}") as step:

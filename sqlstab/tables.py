@@ -412,26 +412,35 @@ class StableTable:
 
 
 def stable_table(
-    table: VectorTable, dimension: int, layout: Layout | None, element: Element | None
+    table: VectorTable,
+    dimension: int,
+    layout: Layout | None,
+    element: Element | None,
+    dialect: Dialect,
 ) -> StableTable:
     """How the stable vectors of a table are written: as they came, or as asked.
+
+    Columns that the table does not name are called as if the names stood without quotes: nobody
+    shall have to quote them for ever.
 
     Args:
         table: The raw table.
         dimension: d, of the stable vectors.
         layout: None keeps the table's own.
         element: None keeps the table's own.
+        dialect: Of the engine that they are written to.
 
     Raises:
         UsageError: A column of the vector would have the name of the id or of a kept column.
     """
     layout = layout or table.layout
     if layout == "wide":
-        vector = _wide_names(table, dimension)
+        vector = _wide_names(table, dimension, dialect)
     elif layout == table.layout:
         vector = table.vector
     else:
-        vector = ("embedding",) if layout == "array" else ("dim", "value")
+        names = ("embedding",) if layout == "array" else ("dim", "value")
+        vector = tuple(map(dialect.folded, names))
     if layout == "long" and table.keep:
         raise UsageError(
             f"{table.side} table {table.relation}: the long layout has one row per dimension, so "
@@ -455,12 +464,10 @@ def stable_table(
     )
 
 
-def _wide_names(table: VectorTable, dimension: int) -> tuple[str, ...]:
-    if table.layout != "wide":
-        return tuple(f"e{k}" for k in range(dimension))
-    if len(table.vector) == dimension:
+def _wide_names(table: VectorTable, dimension: int, dialect: Dialect) -> tuple[str, ...]:
+    if table.layout == "wide" and len(table.vector) == dimension:
         return table.vector
     # Another dimension than the input's: go on counting as the input does.
-    match = re.fullmatch(r"(.*?)(\d+)", table.vector[0])
-    prefix, first = (match[1], int(match[2])) if match else ("e", 0)
+    match = re.fullmatch(r"(.*?)(\d+)", table.vector[0]) if table.layout == "wide" else None
+    prefix, first = (match[1], int(match[2])) if match else (dialect.folded("e"), 0)
     return tuple(f"{prefix}{k}" for k in range(first, first + dimension))

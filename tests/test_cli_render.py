@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -406,3 +407,18 @@ def test_on_the_engines_themselves(
         (figures,) = queried("drift", "--items", "s_items", "--items-reference", "s_items")
         assert figures["n_rows"] == 40
         assert figures["after_mean"] == pytest.approx(1)
+
+
+def test_what_nobody_named_needs_no_quotes_on_snowflake() -> None:
+    """A bare embedding is EMBEDDING there, and so it is in a table that we make."""
+    maps = ("--transform-table", "maps", "--dimension", 2)
+    options = ("--items", "vectors", "--items-into", "stable")
+    text = render("apply", *maps, *options, dialect="snowflake")
+    assert '"EMBEDDING"' in text
+    assert not re.search(r'"[a-z]', text)
+    named = render("apply", *maps, *options, "--vector", "Emb", dialect="snowflake")
+    assert 't."Emb"' in named
+    for layout, column in (("long", '"DIM"'), ("wide", '"E1"')):
+        written = render("apply", *maps, *options, "--layout", layout, dialect="snowflake")
+        assert column in written
+        assert not re.search(r'"[a-z]', written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -1017,6 +1018,22 @@ def test_statements_stay_within_the_limits(
         constants = len(sql.apply(table, [matrix], output, dialect))
         assert (constants > longest) == (size > 64)
         assert any("a table holds" in text for text in engine.asked) == (size > 64)
+
+
+def test_multiplied_rows_are_read_by_the_names_that_they_have() -> None:
+    """Snowflake makes VALUE of the bare name that the table was made with."""
+    engine = _Recorder(replace(DIALECTS["snowflake"], longest_statement=1000))
+    table = VectorTable("items", "T", Column("ID", "NUMBER"), "array", ("V",), "float", weight="N")
+    pair = Pair(table, replace(table, relation="S"), 4, 1)
+    compute = SqlCompute(engine)  # type: ignore[arg-type]
+    compute.shared_sums(pair, np.eye(4), normalize=True, step=_NoStep())
+    made = [text for text in engine.asked if "CREATE TABLE" in text and "times a matrix" in text]
+    assert len(made) == 1
+    assert "AS value" in made[0]
+    read = "".join(engine.asked)
+    assert 't."VALUE"' in read
+    assert 't."W"' in read
+    assert not re.search(r't\."[a-z]', read)
 
 
 # Engines with a job of their own; fakesnow would take minutes for the sums of e = 32.

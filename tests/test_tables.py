@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sqlstab import DataError, EmbeddingTable, UsageError
-from sqlstab.dialects import DUCKDB
-from sqlstab.tables import Column, resolve, stable_table
+from sqlstab.dialects import DIALECTS, DUCKDB
+from sqlstab.tables import Column, VectorTable, resolve, stable_table
 
 WIDE = [f"e{k} FLOAT" for k in range(4)]
 
@@ -118,14 +118,28 @@ def test_refused(texts: list[str], table: dict[str, Any], error: Any, message: s
 
 def test_stable_columns_are_named_like_the_raw_ones() -> None:
     table = resolved(["id BIGINT", "f1 FLOAT", "f2 FLOAT"])
-    assert stable_table(table, 2, None, None).vector == ("f1", "f2")
-    assert stable_table(table, 3, None, None).vector == ("f1", "f2", "f3")
-    assert stable_table(table, 2, "array", None).vector == ("embedding",)
-    assert stable_table(table, 2, "long", "double").vector == ("dim", "value")
-    assert stable_table(table, 2, "long", "double").element == "double"
+    assert stable_table(table, 2, None, None, DUCKDB).vector == ("f1", "f2")
+    assert stable_table(table, 3, None, None, DUCKDB).vector == ("f1", "f2", "f3")
+    assert stable_table(table, 2, "array", None, DUCKDB).vector == ("embedding",)
+    assert stable_table(table, 2, "long", "double", DUCKDB).vector == ("dim", "value")
+    assert stable_table(table, 2, "long", "double", DUCKDB).element == "double"
+
+
+def test_names_of_ours_need_no_quotes() -> None:
+    """Snowflake makes EMBEDDING of a bare embedding; what the user named stays as it is."""
+    table = VectorTable("items", "t", Column("id", "INT"), "wide", ("a", "b"), "float")
+    snowflake = DIALECTS["snowflake"]
+    for layout, names in (
+        ("array", ("EMBEDDING",)),
+        ("long", ("DIM", "VALUE")),
+        ("wide", ("E0", "E1", "E2")),
+    ):
+        stable = stable_table(table, 3, layout, None, snowflake)
+        assert (stable.id, stable.vector) == ("id", names)
+    assert stable_table(table, 2, "wide", None, snowflake).vector == ("a", "b")
 
 
 def test_stable_columns_do_not_collide() -> None:
     table = resolved(["id BIGINT", "v FLOAT[]", "e1 INTEGER"], keep=["e1"])
     with pytest.raises(UsageError, match="column e1 would"):
-        stable_table(table, 2, "wide", None)
+        stable_table(table, 2, "wide", None, DUCKDB)

@@ -400,7 +400,7 @@ def _products(
     for side in sides:
         source = _source(given, side, dimensions[0])
         output = stable_table(
-            source.table, dimensions[1], given["output_layout"], given["output_type"]
+            source.table, dimensions[1], given["output_layout"], given["output_type"], dialect_
         )
         query = statement(source, output, dialect_)
         into = options.of_side(given, side, "into")

@@ -282,16 +282,19 @@ class SqlCompute:
     ) -> Iterator[VectorTable]:
         """A temporary table of the rows that `sql.product` gives of a table."""
         name = self._scratch_name()
+        # Its columns stand without quotes in the query that makes it.
+        folded = self._dialect.folded
+        names = ("j", "value") if in_rows else ("x",)
         try:
             self._engine.execute([sql.create_table(name, query, self._dialect)])
             yield VectorTable(
                 table.side,
                 name,
-                Column("id", table.id.type),
+                Column(folded("id"), table.id.type),
                 "long" if in_rows else "array",
-                ("j", "value") if in_rows else ("x",),
+                tuple(map(folded, names)),
                 "double",
-                weight="w" if weighted and table.weight else None,
+                weight=folded("w") if weighted and table.weight else None,
                 first=1 if in_rows else 0,
             )
         finally:
