@@ -88,25 +88,26 @@ class Options:
         choices: list[tuple[str, object, tuple[str, ...]]] = [
             ("refine", self.refine, REFINE),
             ("strategy", self.strategy, STRATEGIES),
-            ("on_invalid", self.on_invalid, ON_INVALID),
-            ("output_layout", self.output_layout, LAYOUTS),
-            ("output_type", self.output_type, OUTPUT_TYPES),
+            ("on-invalid", self.on_invalid, ON_INVALID),
+            ("output-layout", self.output_layout, LAYOUTS),
+            ("output-type", self.output_type, OUTPUT_TYPES),
         ]
         for name, value, allowed in choices:
             if value is not None and value not in allowed:
-                raise UsageError(f"{name} is {value!r}; it can be {', '.join(allowed)}.")
+                raise UsageError(f"--{name} is {value!r}; it can be {', '.join(allowed)}.")
         if self.rank is not None and (type(self.rank) is not int or self.rank < 1):
-            raise UsageError(f"rank is {self.rank!r}; it must be a whole number from 1 on.")
+            raise UsageError(f"--rank is {self.rank!r}; it must be a whole number from 1 on.")
         for name, (least, most) in _THRESHOLDS.items():
             threshold = getattr(self, name)
             # NaN is between no two numbers.
             if threshold is not None and not least <= _number(threshold) <= most:
                 span = f"from {least} on" if most == float("inf") else f"from {least} to {most}"
-                raise UsageError(f"{name} is {threshold!r}; it must be a number {span}.")
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is {threshold!r}; it must be a number {span}.")
         if bool(self.partition_by) != bool(self.grams):
-            raise UsageError("partition_by and grams belong together: name both or none.")
+            raise UsageError("--partition-by and --grams belong together: name both or none.")
         if self.partition_version and not self.partition_by:
-            raise UsageError("partition_version is of use with partition_by only.")
+            raise UsageError("--partition-version is of use with --partition-by only.")
         object.__setattr__(self, "share", _share(self.sample))
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
 
@@ -130,7 +131,7 @@ def _share(sample: str | float | None) -> float:
         share = 0.0
     # The hash of an id has 32 bits.
     if not 2**-32 <= share <= 1:
-        raise UsageError(f"sample is {sample!r}; it must be a share of the rows, as 5% or 0.05.")
+        raise UsageError(f"--sample is {sample!r}; it must be a share of the rows, as 5% or 0.05.")
     return share
 
 
@@ -151,7 +152,7 @@ def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
     usable = all(0 < weight < float("inf") for weight in weights.values())
     if not weights or not usable or not set(anchor) <= set(SIDES):
         raise UsageError(
-            "anchor must be items, users, both, or a weight for each side as in "
+            "--anchor must be items, users, both, or a weight for each side as in "
             "items=1,users=0.1, with no negative weight and one above zero."
         )
     return weights

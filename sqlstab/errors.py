@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from sqlstab.spelling import spelled
+
 
 class SqlstabError(Exception):
     """Base of all errors that sqlstab raises on purpose.
+
+    Args:
+        message: The message; options in it are spelled as its reader types them.
 
     Attributes:
         exit_code: What `sqlstab` returns to the shell.
     """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(spelled(message))
 
 
 class UsageError(SqlstabError):

@@ -75,7 +75,8 @@ def check(figures: dict[str, Any], options: Options) -> dict[str, Any] | None:
         results[gate.option] = {"wanted": wanted, "found": gate.found, "passed": passed}
         if not passed:
             found = "unknown" if gate.found is None else f"{gate.found:.4g}"
-            failures.append(f"{gate.figure}: {found}, {gate.option} is {wanted:g}")
+            option = gate.option.replace("_", "-")
+            failures.append(f"{gate.figure}: {found}, but --{option} is {wanted:g}")
     if failures and not options.force:
         raise GateError(
             f"The alignment with run {figures['reference']['run_id']} is not good enough "

@@ -95,7 +95,7 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
-            raise UsageError(f"threads is {self.threads}; it must be a whole number from 1 on.")
+            raise UsageError(f"--threads is {self.threads}; it must be a whole number from 1 on.")
 
 
 @dataclass(frozen=True)

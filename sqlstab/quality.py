@@ -192,7 +192,12 @@ def enough(rank: int) -> int:
 
 
 def alignment_warnings(
-    alignment: Alignment, rank: int, anchors: int, reference_dimension: int
+    alignment: Alignment,
+    rank: int,
+    anchors: int,
+    reference_dimension: int,
+    *,
+    share: float = 1.0,
 ) -> list[str]:
     """What should be said of an alignment.
 
@@ -201,13 +206,16 @@ def alignment_warnings(
         rank: r, the number of directions that were aligned.
         anchors: How many shared ids took part.
         reference_dimension: Components of a stable vector of the reference.
+        share: The share of the rows that was looked at.
     """
     warnings = []
     wanted = enough(rank)
     if anchors < wanted:
+        sampled = f" in a sample of {share:.2%} of the rows" if share < 1 else ""
         warnings.append(
-            f"Only {anchors:,} shared ids align {rank} dimensions; below {wanted:,} the alignment "
-            "suits these ids better than others."
+            f"Only {anchors:,} shared ids{sampled} align {rank} dimensions; below {wanted:,} the "
+            "alignment suits these ids better than others."
+            + (" Take a larger --sample, or none." if sampled else "")
         )
     # New dimensions are no surprise: the model has grown.
     new = max(rank - reference_dimension, 0)

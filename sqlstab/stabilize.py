@@ -26,6 +26,7 @@ from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs
 from sqlstab.progress import Progress, Silent
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
+from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
 from sqlstab.staged import StagedTables
 from sqlstab.sums import Sums
@@ -447,6 +448,7 @@ class Job:
         self._timings[name] = self._timings.get(name, 0.0) + spent
 
     def _warn(self, message: str) -> None:
+        message = spelled(message)
         self._warnings.append(message)
         logger.warning("%s", message)
 
@@ -677,7 +679,11 @@ class Job:
         total *= 1 / max(np.trace(total.run), np.trace(total.reference))
         alignment = solve.align(total.cross)
         for warning in quality.alignment_warnings(
-            alignment, balance.rank, sum(earlier.anchors.values()), earlier.run.transform.dimension
+            alignment,
+            balance.rank,
+            sum(earlier.anchors.values()),
+            earlier.run.transform.dimension,
+            share=self._options.share,
         ):
             self._warn(warning)
         sides = list(self._options.anchor_weights)

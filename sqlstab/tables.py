@@ -77,7 +77,7 @@ class EmbeddingTable:
 
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
-            raise UsageError(f"keep is a sequence of column names, as in ({self.keep!r},).")
+            raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
         # A path may be given as such.
         object.__setattr__(self, "relation", str(self.relation))
 
@@ -194,7 +194,7 @@ def resolve(
     if layout == "long" and keep:
         raise UsageError(
             f"{known.where}: the long layout has one row per dimension, so no further column can "
-            f"be kept; leave out keep ({_listed([c.name for c in keep])})."
+            f"be kept; leave out --keep ({_listed([c.name for c in keep])})."
         )
     used = [column.name for column in (id_column, *vector, *keep)]
     twice = sorted({name for name in used if used.count(name) > 1})

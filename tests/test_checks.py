@@ -71,7 +71,7 @@ def test_bad_rows(
         DataError, match=f"users table bad .id id, vector v. has.*{message}"
     ) as error:
         run(connection, tmp_path / "out", strategy=strategy)
-    assert "--on-invalid drop" in str(error.value)
+    assert "leave such rows out with on_invalid drop" in str(error.value)
     assert list(tmp_path.iterdir()) == []
     if left is None:
         with pytest.raises(DataError, match="no valid row"):

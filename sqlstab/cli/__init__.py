@@ -14,6 +14,7 @@ from sqlstab.cli import render as _render
 from sqlstab.cli import run as _run
 from sqlstab.cli import sums as _sums
 from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
+from sqlstab.spelling import typed_in
 
 
 @click.group(
@@ -22,7 +23,8 @@ from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
     "failed.",
 )
 @click.version_option(__version__, prog_name="sqlstab")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Keep the vectors of a retrained recommender where they were.
 
     Each training of a recommender model puts its user and item vectors into a new, rotated space.
@@ -32,6 +34,7 @@ def cli() -> None:
 
     Start with: sqlstab demo
     """
+    context.with_resource(typed_in("command line"))
 
 
 for _command in (

@@ -13,6 +13,7 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.project import Project
 from sqlstab.runs import file_name
+from sqlstab.spelling import typed_in
 from sqlstab.sql import file_reader
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import SIDES
@@ -81,6 +82,7 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
     """
     if given["config"]:
         options.alone(context, "config", "variables", *display)
+        context.with_resource(typed_in("project file"))
         return Project.load(given["config"], options.variables(given["variables"]))
     if given["variables"]:
         raise click.UsageError("--var is of use with --config only.", context)
