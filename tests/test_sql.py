@@ -67,6 +67,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "fingerprint": sql.fingerprint(replace(ITEMS, share=0.5), dialect),
         "fingerprint_long": sql.fingerprint(replace(LONG, share=0.5), dialect),
         "lengths": sql.lengths(ITEMS, dialect),
+        "labelled": sql.labelled(sql.lengths(ITEMS, dialect), "items", "lengths", dialect),
         "lengths_long": sql.lengths(LONG, dialect),
         "first_dimension": sql.first_dimension(LONG, dialect),
         "example_duplicate_ids": sql.example(ITEMS, "duplicate_ids", 3, dialect),

@@ -227,22 +227,26 @@ def cross_gram(**given: Any) -> None:
 def check(**given: Any) -> None:
     """What can be wrong with the tables: a statement for each question, with a comment.
 
-    Sums go wrong without a word where an id stands twice, a vector is NULL or of another length, or
-    a component is NaN. All counts but n_rows should be zero. With a reference: how many ids it
-    shares.
+    The first two columns of a result say which side it is about, and what was looked at. Sums go
+    wrong without a word where an id stands twice, a vector is NULL or of another length, or a
+    component is NaN. All counts but n_rows should be zero, and there should be one length n. With a
+    reference: how many ids it shares.
     """
     _both_references(given)
     dialect_ = dialect(given["dialect_name"])
     statements = []
     for source in _sources(given):
         table = source.table
-        statements.append(sql.check(table, dialect_))
+        found = {"ids": sql.check(table, dialect_)}
         if table.layout != "wide":
-            statements.append(sql.lengths(table, dialect_))
-        statements.append(sql.check_vectors(table, source.dimension, dialect_))
+            found["lengths"] = sql.lengths(table, dialect_)
+        found["vectors"] = sql.check_vectors(table, source.dimension, dialect_)
         if options.of_side(given, table.side, "reference"):
             reference = _reference(given, source).table
-            statements.append(sql.shared_ids(table, reference, dialect_, anchor=True))
+            found["shared ids"] = sql.shared_ids(table, reference, dialect_, anchor=True)
+        statements += [
+            sql.labelled(statement, table.side, what, dialect_) for what, statement in found.items()
+        ]
     _show(statements, dialect_, "Check each table by itself.")
 
 
