@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from duckdb import DuckDBPyConnection
 
 from sqlstab import sql
+from sqlstab.dialects import DIALECTS
 from sqlstab.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -132,6 +133,12 @@ def connect(
     elif isinstance(engine, str) and ":" in engine and "@" in engine:
         # It may hold a password: it is not repeated.
         raise UsageError("The URL of the database is none: write dialect://user:password@host/db.")
+    elif isinstance(engine, str) and engine in DIALECTS and not Path(engine).exists():
+        raise UsageError(
+            f"{engine!r} says which SQL, not which database: give a SQLAlchemy engine or URL, as "
+            "in postgresql+psycopg://user:password@host/database, a SparkSession, a DuckDB "
+            "connection or database file, or None for DuckDB on files."
+        )
     elif engine is None or isinstance(engine, (str, Path)):
         session = DuckDBEngine(engine, read_only=not writes_tables)
     elif hasattr(engine, "describe") and hasattr(engine, "dialect"):

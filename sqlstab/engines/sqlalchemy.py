@@ -45,6 +45,12 @@ _DIALECTS: dict[str, Dialect] = {
 }
 # SQLAlchemy's name of a dialect -> the extra that brings it, where the names differ.
 _EXTRAS = {"postgresql": "postgres", "clickhousedb": "clickhouse"}
+# What a URL without a driver means where SQLAlchemy's default is not installed: ours by the extra.
+_DRIVERS = {
+    "clickhouse": "clickhousedb",
+    "postgresql": "postgresql+psycopg",
+    "redshift": "redshift+redshift_connector",
+}
 
 
 class SqlAlchemyEngine:
@@ -176,10 +182,17 @@ def _open(url: Any) -> Database:
             "The URL of the database has more than one @: write one in a password as %40, and "
             "other special characters likewise."
         )
-    name = parsed.get_backend_name()
+    if parsed.drivername == "postgres":  # as several hosts write it; not a name of SQLAlchemy's
+        parsed = parsed.set(drivername="postgresql")
     try:
-        return create_engine(parsed)
+        try:
+            return create_engine(parsed)
+        except (NoSuchModuleError, ImportError):
+            if parsed.drivername not in _DRIVERS:
+                raise
+            return create_engine(parsed.set(drivername=_DRIVERS[parsed.drivername]))
     except (NoSuchModuleError, ImportError) as error:
+        name = parsed.get_backend_name()
         extra = _EXTRAS.get(name, name)
         known = f"pip install 'sqlstab[{extra}]'" if name in _DIALECTS else "is its name right?"
         raise UsageError(f"There is no driver for {parsed.drivername} here: {known}") from error
