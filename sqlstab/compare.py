@@ -15,16 +15,16 @@ import numpy as np
 
 from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
-from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import UsageError
 from sqlstab.progress import Silent
 from sqlstab.runs import FIGURES_FILE, Run, file_name
-from sqlstab.stabilize import Job, embedding_table
+from sqlstab.stabilize import Job, checked_options, embedding_table
 from sqlstab.tables import SIDES, EmbeddingTable, Side
 
 if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
+    from sqlstab.config import Options
     from sqlstab.engines import AnyEngine
     from sqlstab.progress import Progress
     from sqlstab.quality import SharedSums
@@ -98,7 +98,7 @@ def compare(
         'alignable'
     """
     with connect(engine, writes_tables=False) as session:
-        job = _Comparing(session, options or Options(), progress or Silent(), {}, None, None)
+        job = _Comparing(session, checked_options(options), progress or Silent(), {}, None, None)
         return job.compare(_tables(first), _tables(second))
 
 

@@ -379,7 +379,8 @@ class _Recorder:
     def known_dimension(self) -> int:
         if self._dimension is None:
             raise UsageError(
-                "How many components has a vector? A plan looks at no row: say it with --dimension."
+                "How many components has a vector? Neither columns e0, e1, ... nor a --reference "
+                "tell, and a plan looks at no row: say it with --dimension."
             )
         return self._dimension
 

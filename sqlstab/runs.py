@@ -76,6 +76,13 @@ class Run:
             figures = json.loads(source.read_text(encoding="utf-8"))
             found = figures["format"]
         except OSError as error:
+            if directory.suffix == ".json" or (directory / TRANSFORM_FILE).is_file():
+                raise DataError(
+                    f"{directory} has a transform, but no {FIGURES_FILE}: nothing says where that "
+                    "run's stable tables are, which a run must read. Give the directory that "
+                    "sqlstab run wrote; or go on in steps, as this transform was made: sqlstab "
+                    "render cross-gram, where options name the tables, and sqlstab solve."
+                ) from error
             raise DataError(
                 f"{directory} is not a run directory: {FIGURES_FILE} cannot be read "
                 f"({error.strerror}). A run directory is what sqlstab run --out writes."

@@ -108,12 +108,13 @@ def stabilize(
     }
     given: dict[Side, str | None] = {"users": users_out, "items": items_out}
     targets = {side: name for side, name in given.items() if name is not None}
-    grams = options.grams if options else None
+    options = checked_options(options)
+    grams = options.grams
     writes_tables = bool(targets or transform_table or (grams and not file_reader(grams)))
     with connect(engine, writes_tables=writes_tables) as session:
         job = Job(
             session,
-            options or Options(),
+            options,
             progress or Silent(),
             targets,
             transform_table,
@@ -151,7 +152,7 @@ def collect_sums(
         "users": embedding_table(users),
         "items": embedding_table(items),
     }
-    options = options or Options()
+    options = checked_options(options)
     with connect(engine, writes_tables=options.grams is not None) as session:
         job = Job(session, options, progress or Silent(), {}, None, None)
         return job.sums(named, reference)
@@ -183,6 +184,7 @@ def apply_transform(
         EngineError: The database or the disk failed.
     """
     named = {side: embedding_table(table) for side, table in tables.items()}
+    options = checked_options(options)
     with connect(engine, writes_tables=True) as session:
         files = {
             side: Path(output)
@@ -195,7 +197,7 @@ def apply_transform(
             for side, output in outputs.items()
         ]
         check_outputs(_inputs(named), written, session.dialect)
-        job = Job(session, options or Options(), progress or Silent(), targets, None, None)
+        job = Job(session, options, progress or Silent(), targets, None, None)
         job.apply(named, transform, files)
 
 
@@ -203,10 +205,33 @@ def _inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
     return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
 
+def checked_options(options: Options | None) -> Options:
+    """The options of a run; a dict is none.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if options is None:
+        return Options()
+    if not isinstance(options, Options):
+        raise UsageError(
+            f"options is a sqlstab.Options, as in Options(anchor='users'), not "
+            f"{type(options).__name__}; of a dict, Options(**it)."
+        )
+    return options
+
+
 def embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
     """A table as it may be given, as an `EmbeddingTable`."""
     if isinstance(table, EmbeddingTable):
         return table
+    if not isinstance(table, (str, Path)):
+        raise UsageError(
+            f"A table of vectors is given by its name or file, or as an EmbeddingTable, not as "
+            f"{type(table).__name__}: write it to a Parquet file, or register it on a DuckDB "
+            "connection (connection.register('vectors', table)), and give that as the engine with "
+            "the name."
+        )
     # A bare name may be that of a table; a Path is a file's.
     is_bare = isinstance(table, Path) and len(table.parts) == 1
     return EmbeddingTable(f"./{table}" if is_bare else str(table))

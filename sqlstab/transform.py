@@ -177,7 +177,7 @@ class Transform:
         return json.dumps(document) + "\n"
 
     def save(self, path: str | Path) -> Path:
-        """Write it as JSON into a directory, or to a path that ends in `.json`."""
+        """Write it as JSON to a file, or into a directory; see `transform_file`."""
         target = transform_file(path)
         partial = target.with_name(f".{target.name}.partial")
         partial.write_text(self.to_json(), encoding="utf-8")
@@ -240,9 +240,13 @@ class Transform:
 
 
 def transform_file(path: str | Path) -> Path:
-    """The file of a transform: the path itself, or that in a run directory."""
+    """The transform file that a path stands for: itself, or one in the directory that it names.
+
+    What is not there yet is a file if its name ends in `.json`.
+    """
     path = Path(path)
-    return path if path.suffix == ".json" else path / FILE_NAME
+    is_file = path.is_file() or (path.suffix == ".json" and not path.is_dir())
+    return path if is_file else path / FILE_NAME
 
 
 def _side_document(side: SideTransform) -> dict[str, Any]:

@@ -238,7 +238,7 @@ def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("run.json", None, "not a run directory"),
+        ("run.json", None, "no run.json"),
         ("run.json", "{", "damaged"),
         ("run.json", "[]", "damaged"),
         ("run.json", '{"format": 99}', "format 99"),

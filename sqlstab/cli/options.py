@@ -12,8 +12,9 @@ from click.core import ParameterSource
 from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES, Options
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import EngineSettings, SecretUrl, redacted
+from sqlstab.sql import file_reader
 from sqlstab.tables import LAYOUTS, SIDES, EmbeddingTable
 
 if TYPE_CHECKING:
@@ -464,14 +465,15 @@ def engine_settings(context: click.Context, given: Mapping[str, Any]) -> EngineS
         if context.get_parameter_source("engine") is ParameterSource.COMMANDLINE:
             raise UsageError("--engine and --database each name an engine; leave one out.")
         url = None
+    note = _chosen_by_variable(context)
     for name in ("threads", "memory_limit"):
         if given[name] is not None and url:
-            raise UsageError(f"--{name.replace('_', '-')} is for DuckDB only.")
+            raise UsageError(f"--{name.replace('_', '-')} is for DuckDB only.{note}")
     if url and url != "spark" and "://" not in url:
         # It is not repeated: it may be a secret.
         raise UsageError(
             "--engine is a SQLAlchemy URL, as in postgresql+psycopg://user:password@host/name, or "
-            "spark; for a DuckDB database file there is --database."
+            f"spark; for a DuckDB database file there is --database.{note}"
         )
     return EngineSettings(
         url=SecretUrl(url, redacted(url)) if url and url != "spark" else None,
@@ -480,6 +482,37 @@ def engine_settings(context: click.Context, given: Mapping[str, Any]) -> EngineS
         threads=given["threads"],
         memory_limit=given["memory_limit"],
     )
+
+
+def _chosen_by_variable(context: click.Context) -> str:
+    """What to add to an error where nothing but the environment names the engine, else nothing."""
+    source = context.get_parameter_source("engine")
+    others = context.params.get("database") or context.params.get("config")
+    if source is not ParameterSource.ENVIRONMENT or others:
+        return ""
+    return (
+        f" (The engine is the one that the environment variable {ENGINE_VARIABLE} names; unset it "
+        "for DuckDB on files, or name another with --engine or --database.)"
+    )
+
+
+@contextmanager
+def _named_as_cause() -> Iterator[None]:
+    """Errors name the environment variable that chose the engine, where that may be their cause.
+
+    It is not that of bad data, unless files were named, which only DuckDB reads.
+    """
+    context = click.get_current_context()
+    note = _chosen_by_variable(context)
+    files = any(file_reader(context.params.get(side) or "") for side in SIDES)
+    try:
+        yield
+    except (UsageError, EngineError) as error:
+        error.args = (f"{error}{note}",)
+        raise
+    except DataError as error:
+        error.args = (f"{error}{note if files else ''}",)
+        raise
 
 
 def check_home(settings: EngineSettings) -> None:
@@ -507,10 +540,17 @@ def opened(settings: EngineSettings, *, writes_tables: bool) -> Iterator[Engine]
     if writes_tables:
         check_home(settings)
     if settings.kind == "spark":
-        with _spark_session() as session, connect(session, writes_tables=writes_tables) as spark:
+        with (
+            _named_as_cause(),
+            _spark_session() as session,
+            connect(session, writes_tables=writes_tables) as spark,
+        ):
             yield spark
     elif settings.url:
-        with connect(settings.url.reveal(), writes_tables=writes_tables) as database:
+        with (
+            _named_as_cause(),
+            connect(settings.url.reveal(), writes_tables=writes_tables) as database,
+        ):
             yield database
     else:
         duckdb = DuckDBEngine(

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     "--dimension",
     type=click.IntRange(min=1),
     metavar="E",
-    help="Components of a vector: a plan looks at no row. Default: as many as there are columns, "
-    "or as the reference has.",
+    help="Components of a vector: a plan looks at no row. Needed where vectors are arrays or rows, "
+    "unless a reference tells. Default: as many as there are columns, or as the reference has.",
 )
 @options.for_tables(options.FOUND_ALL)
 @options.for_tables(options.UNSEEN)

@@ -18,7 +18,7 @@ from sqlstab.places import Place, check_outputs
 from sqlstab.runs import new_run_id, replaced_files
 from sqlstab.stabilize import collect_sums
 from sqlstab.tables import SIDES
-from sqlstab.transform import Transform, transform_file
+from sqlstab.transform import FILE_NAME, Transform, transform_file
 
 if TYPE_CHECKING:
     from sqlstab.project import EngineSettings
@@ -146,7 +146,10 @@ def _check_gram_output(given: dict[str, Any], settings: EngineSettings) -> None:
     "time.",
 )
 @click.option(
-    "--out", metavar="FILE", help="Write the transform to this file, as JSON. Default: print it."
+    "--out",
+    metavar="FILE",
+    help="Write the transform to this file, as JSON; into a directory that is there as "
+    "transform.json. Default: print it.",
 )
 @click.option(
     "--format",
@@ -179,7 +182,9 @@ def solve(**given: Any) -> None:
     weights = Options(anchor=given["anchor"]).anchor_weights if given["anchor"] else None
     form = given["form"] or (None if given["out"] else "json")
     _check_format(given, form)
-    if given["out"]:
+    out = Path(given["out"]) if given["out"] else None
+    if out is not None:
+        out = out / FILE_NAME if out.is_dir() else out
         read = [
             Place(what, name, "file")
             for what in ("gram", "cross")
@@ -188,7 +193,7 @@ def solve(**given: Any) -> None:
         ]
         if given["reference"]:
             read.append(Place("reference", str(transform_file(given["reference"])), "file"))
-        check_outputs(read, [Place("the transform", given["out"], "file")], DUCKDB)
+        check_outputs(read, [Place("the transform", str(out), "file")], DUCKDB)
     reference = Transform.load(given["reference"]) if given["reference"] else None
     loaded = sums.load(_sources(given), reference)
     if weights and reference is None:
@@ -203,8 +208,8 @@ def solve(**given: Any) -> None:
     if not given["quiet"]:
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
-    if given["out"]:
-        with replaced_files(Path(given["out"])) as (partial,):
+    if out is not None:
+        with replaced_files(out) as (partial,):
             partial.write_text(transform.to_json(), encoding="utf-8")
     if form == "json":
         click.echo(transform.to_json(), nl=False)
