@@ -13,7 +13,7 @@ FROM (
             t.`id` AS id,
             -- NULL where a dimension is missing or stands twice.
             CASE
-                WHEN count(DISTINCT t.`dim`) = count(*)
+                WHEN array_size(array_distinct(collect_list(t.`dim`))) = count(*)
                     AND max(t.`dim`) - min(t.`dim`) + 1 = count(*)
                     AND min(t.`dim`) = 0
                 THEN transform(array_sort(collect_list(struct(t.`dim` AS d, CAST(t.`value` AS double) AS v))), s -> s.v)
