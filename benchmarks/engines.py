@@ -2,7 +2,9 @@
 
 One table (id, embedding) of 4-byte numbers in the array layout on each engine, one core, and every
 result compared with numpy's in float64. The ways of an engine take turns, so a ratio is of times
-that are seconds apart: each is the median of the ratios within a round. Prints a Markdown table.
+that are seconds apart: each is the median of the ratios within a round. What runs on fewer rows,
+since it is slow, or on more, since a job of Spark takes a while to start, is scaled. Prints a
+Markdown table.
 """
 
 from __future__ import annotations
@@ -59,12 +61,14 @@ class Contest:
         ours: Ours; the first is the statement that the others are compared with.
         others: The others.
         on_few: Those of the others that run on `few` rows, since they are so slow.
+        on_many: Ways that run on `many` rows, since a start is most of their time: of ours, too.
     """
 
     engine: str
     ours: dict[str, Way]
     others: dict[str, Way]
     on_few: dict[str, Way] = field(default_factory=dict)
+    on_many: dict[str, Way] = field(default_factory=dict)
 
 
 @dataclass
@@ -72,13 +76,15 @@ class Data:
     """The vectors, and where they are saved as Parquet.
 
     Attributes:
-        vectors: All of them, (n, e), float32.
+        vectors: Those that most ways get, (n, e), float32.
         few: How many of the first of them the slowest ways get.
-        folder: A folder with `vectors.parquet` and `few.parquet`.
+        many: How many, the same ones again and again, those get that take a while to start.
+        folder: A folder with a Parquet file for each of the three.
     """
 
     vectors: NDArray[np.float32]
     few: int
+    many: int
     folder: Path
 
     @property
@@ -92,15 +98,16 @@ class Data:
 
     def tables(self) -> dict[str, NDArray[np.float32]]:
         """The vectors of each table."""
-        return {"vectors": self.vectors, "few": self.vectors[: self.few]}
+        repeated = np.resize(self.vectors, (self.many, self.dimension))
+        return {"vectors": self.vectors, "few": self.vectors[: self.few], "many": repeated}
 
 
-def generate(rows: int, few: int, dimension: int, folder: Path) -> Data:
+def generate(rows: int, few: int, many: int, dimension: int, folder: Path) -> Data:
     """Vectors of about the shape of a trained model's: directions of very different length."""
     rng = np.random.default_rng(0)
     mixing = rng.standard_normal((dimension, dimension)) * np.geomspace(1, 0.2, dimension)[:, None]
     vectors = (rng.standard_normal((rows, dimension)) @ mixing).astype(np.float32)
-    data = Data(vectors, few, folder)
+    data = Data(vectors, few, many, folder)
     for name, part in data.tables().items():
         offsets = np.arange(0, part.size + 1, dimension, dtype=np.int32)
         arrays = pa.ListArray.from_arrays(pa.array(offsets), pa.array(part.ravel()))
@@ -255,6 +262,7 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             session.read.parquet(str(data.path(name))).createOrReplaceTempView(name)
         engine = SparkEngine(session)
         frame = session.table("vectors").select("embedding")
+        many = session.table("many").select("embedding")
         exploded = "LATERAL VIEW posexplode(embedding) {0} AS {1}, {2}"
         yield Contest(
             f"Spark {session.version}",
@@ -283,6 +291,10 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
                     e,
                     first=0,
                 ),
+            },
+            on_many={
+                "`mapInArrow` and BLAS": blas(SparkCompute(engine), "many", data, "bigint"),
+                "RDD, `np.outer` row by row": lambda: rdd(many, row_by_row),
             },
         )
     finally:
@@ -333,7 +345,8 @@ def postgres_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         database = create_engine(url, connect_args=options)
         engine = SqlAlchemyEngine(database)
         engine.execute(["CREATE EXTENSION vector"])
-        for name, vectors in data.tables().items():
+        for name in ("vectors", "few"):
+            vectors = data.tables()[name]
             engine.execute([f"CREATE TABLE {name} (id bigint, embedding real[])"])
             connection = database.raw_connection()
             with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
@@ -360,7 +373,7 @@ def postgres_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         version = engine.query("SELECT current_setting('server_version') AS v")[0]["v"]
         yield Contest(
             f"Postgres {version}",
-            {"sums of products": statement(engine, "vectors", e, "bigint")},
+            {"sums of products by tiles": statement(engine, "vectors", e, "bigint")},
             {
                 "pgvector blocks of columns, `<#>`, float32": query_triangle(
                     engine,
@@ -400,7 +413,7 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         # It counts the machine's cores, not those that it may use.
         engine = SqlAlchemyEngine(f"{url}?max_threads=1")
         assert engine.query("SELECT getSetting('max_threads') AS n") == [{"n": 1}]
-        for name in data.tables():
+        for name in ("vectors", "few"):
             types = "id Int64, embedding Array(Float32)"
             engine.execute(
                 [
@@ -436,7 +449,7 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         version = engine.query("SELECT version() AS v")[0]["v"]
         yield Contest(
             f"ClickHouse {version}",
-            {"sums of products": statement(engine, "vectors", e, "Int64")},
+            {"sums of arrays by strips": statement(engine, "vectors", e, "Int64")},
             {
                 "columns as arrays in memory, `arrayDotProduct`": query_triangle(
                     engine,
@@ -491,20 +504,19 @@ class Result:
 
 def race(contest: Contest, data: Data, rounds: int) -> list[Result]:
     """Run all ways in turns; the first round warms caches and the JVM."""
-    references = {name: gram(part) for name, part in data.tables().items()}
-    scale = len(data.vectors) / data.few
-    note = "" if scale == 1 else f" ({data.few:,} rows, scaled)"
-    entrants = [
-        *((way, "vectors", 1.0, Result(name, True, [], 0.0)) for name, way in contest.ours.items()),
-        *(
-            (way, "vectors", 1.0, Result(name, False, [], 0.0))
-            for name, way in contest.others.items()
-        ),
-        *(
-            (way, "few", scale, Result(f"{name}{note}", False, [], 0.0))
-            for name, way in contest.on_few.items()
-        ),
-    ]
+    parts = data.tables()
+    references = {name: gram(part) for name, part in parts.items()}
+    entrants = []
+    for table, ways in (
+        ("vectors", contest.ours | contest.others),
+        ("few", contest.on_few),
+        ("many", contest.on_many),
+    ):
+        scale = len(data.vectors) / len(parts[table])
+        note = "" if scale == 1 else f" ({len(parts[table]):,} rows, scaled)"
+        for name, way in ways.items():
+            result = Result(f"{name}{note}", name in contest.ours, [], 0.0)
+            entrants.append((way, table, scale, result))
     for number in range(rounds + 1):
         for way, table, factor, result in entrants:
             started = time.perf_counter()
@@ -553,6 +565,9 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", choices=CONTESTS, default=list(CONTESTS))
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--few", type=int, default=10_000, help="rows for the slowest ways")
+    parser.add_argument(
+        "--many", type=int, default=1_000_000, help="rows for what takes a while to start"
+    )
     parser.add_argument("--dimension", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
@@ -561,7 +576,8 @@ def main() -> None:
     for reason in absent.values():
         print(f"left out: {reason}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as folder:
-        data = generate(given.rows, min(given.few, given.rows), given.dimension, Path(folder))
+        few = min(given.few, given.rows)
+        data = generate(given.rows, few, given.many, given.dimension, Path(folder))
         print("| engine | what | time | of our statement | error |")
         print("|---|---|---|---|---|")
         for name in given.engines:
