@@ -673,12 +673,14 @@ def check_figures(lab: Lab, statement: str, rows: int, figures: dict[str, np.nda
         agree(np.array(got, dtype=np.float64), np.array(want))
 
 
-def test_scores(lab: Lab) -> None:
+@pytest.mark.parametrize("most_columns", [1600, 21])
+def test_scores(lab: Lab, most_columns: int) -> None:
     """Users and items from one table: all that a statement knows is where the vectors are."""
+    dialect = replace(lab.dialect, most_columns=most_columns)
     _, x, y = lab.shared()
     raw = {"users": lab.run.table, "items": lab.run.table}
     stable = {"users": lab.reference.table, "items": lab.reference.table}
-    statement = sql.scores(raw, stable, (5, 6), 100, lab.dialect)  # type: ignore[arg-type]
+    statement = sql.scores(raw, stable, (5, 6), 100, dialect)  # type: ignore[arg-type]
     (row,) = lab.warehouse.engine.query(statement)
     assert int(row["n_pairs"]) == 900
     got = np.array([row["largest"], row["largest_error"]], dtype=np.float64)
