@@ -286,7 +286,7 @@ def _tables_made(
         made.append(
             PlannedTable(
                 f"{len(created)} x sqlstab_...",
-                "matrices and products, where a statement with constants would be too long",
+                "matrices and products, where statements with constants would be too long or many",
                 True,
             )
         )
