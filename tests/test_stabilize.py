@@ -121,7 +121,7 @@ def test_scores_and_gram_matrices(
     )
     single = [read_vectors(tmp_path / f"run3/{side}.parquet")[1] for side in ("users", "items")]
     assert worst_score((users, items), (single[0], single[1])) <= 1e-6
-    warned = any("--refine" in warning for warning in run.figures["warnings"])
+    warned = any("Use refine auto" in warning for warning in run.figures["warnings"])
     assert warned == (refine == "never" and condition >= 1e6)
 
 
