@@ -642,8 +642,8 @@ def product(
     )
 
 
-# Rows of one INSERT statement.
-_INSERTED = 2000
+# Bytes of one INSERT statement, where the engine takes so many.
+_INSERTED = 2**18
 # Columns of the tables that we keep: a matrix of each run and side, and a Gram matrix of each
 # partition of a table.
 _MATRIX_COLUMNS = {
@@ -709,12 +709,19 @@ def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list
             return quoted[value]
         return str(value) if isinstance(value, int) else dialect.number(float(value))
 
-    values = [f"({', '.join(map(literal, row))})" for row in rows]
-    return [
-        f"INSERT INTO {relation(name, dialect)} VALUES\n"
-        + ",\n".join(values[start : start + _INSERTED])
-        for start in range(0, len(values), _INSERTED)
-    ]
+    header = f"INSERT INTO {relation(name, dialect)} VALUES\n"
+    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - len(header.encode())
+    statements: list[list[str]] = []
+    free = 0
+    for row in rows:
+        text = f"({', '.join(map(literal, row))})"
+        size = len(text.encode()) + len(",\n")
+        if size > free or not statements:
+            statements.append([])
+            free = most
+        statements[-1].append(text)
+        free -= size
+    return [header + ",\n".join(values) for values in statements]
 
 
 def partitions(table: VectorTable, by: str, version: str | None, dialect: Dialect) -> str:

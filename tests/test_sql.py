@@ -397,3 +397,14 @@ def test_a_directory_is_its_parquet_files(tmp_path: Path) -> None:
 def test_relations_that_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="table"):
         sql.relation(name, DUCKDB)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+def test_inserts_are_as_long_as_the_engine_takes(dialect: Dialect) -> None:
+    rows = [("run", "items", i, 1, float(i)) for i in range(1, 20_001)]
+    statements = sql.insert("maps", rows, dialect)
+    assert all(dialect.takes(statement) for statement in statements)
+    assert len(statements) < 8
+    lines = [line for statement in statements for line in statement.splitlines()[1:]]
+    assert [int(line.split(", ")[2]) for line in lines] == list(range(1, 20_001))
+    assert sql.insert("maps", [], dialect) == []
