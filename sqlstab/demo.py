@@ -15,6 +15,8 @@ from scipy.stats import rankdata
 from sqlstab.stabilize import stabilize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
@@ -102,9 +104,10 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
                 out=folder / name,
                 progress=progress,
             )
-        raw = {name: _movies(DATA / name, DATA / "genres.parquet") for name in RUNS}
-        stable = {name: _movies(folder / name, DATA / "genres.parquet") for name in RUNS}
-    auc = {"raw": _genre_auc(raw), "stable": _genre_auc(stable)}
+        auc = {
+            kind: dict(zip(RUNS, genre_auc([where / name for name in RUNS]), strict=True))
+            for kind, where in (("raw", DATA), ("stable", folder))
+        }
     figures = [
         {
             "run": name,
@@ -127,11 +130,40 @@ class _Movies:
     known: NDArray[np.bool_]
 
 
+# Of each id, whether the classifier may learn from it.
+KNOWN = "hash(id) % 2 = 0"
+
+
+def genre_auc(runs: Sequence[Path]) -> list[float]:
+    """How well a classifier of genres goes on working: trained on the first run, used on each.
+
+    Args:
+        runs: Directories with `items.parquet`, of movies that the demo has the genres of.
+
+    Returns:
+        The area under the ROC curve for each run, on movies that it has not learnt from; the mean
+        over the genres.
+    """
+    movies = [_movies(run, DATA / "genres.parquet") for run in runs]
+    first = movies[0]
+    x = _with_constant(first.vectors[first.known])
+    targets = first.genres[first.known].astype(np.float64)
+    ridge = 0.01 * np.trace(x.T @ x) / x.shape[1] * np.eye(x.shape[1])
+    weights = np.linalg.solve(x.T @ x + ridge, x.T @ targets)
+    result = []
+    for run in movies:
+        unseen = ~run.known
+        scores = _with_constant(run.vectors[unseen]) @ weights
+        flags = run.genres[unseen]
+        result.append(float(np.mean([_auc(s, f) for s, f in zip(scores.T, flags.T, strict=True)])))
+    return result
+
+
 def _movies(run: Path, genres: Path) -> _Movies:
     with duckdb.connect() as connection:
         found = connection.execute(
-            """
-            SELECT items.embedding, genres.* EXCLUDE (id), hash(id) % 2 = 0 AS known
+            f"""
+            SELECT items.embedding, genres.* EXCLUDE (id), {KNOWN} AS known
             FROM read_parquet(?) AS items JOIN read_parquet(?) AS genres USING (id)
             ORDER BY id
             """,
@@ -143,22 +175,6 @@ def _movies(run: Path, genres: Path) -> _Movies:
         np.stack(flags, axis=1) == 1,
         np.asarray(found["known"], dtype=bool),
     )
-
-
-def _genre_auc(runs: dict[str, _Movies]) -> dict[str, float]:
-    """Train a linear classifier per genre on the first run; score it on movies it has not seen."""
-    first = runs[next(iter(RUNS))]
-    x = _with_constant(first.vectors[first.known])
-    targets = first.genres[first.known].astype(np.float64)
-    ridge = 0.01 * np.trace(x.T @ x) / x.shape[1] * np.eye(x.shape[1])
-    weights = np.linalg.solve(x.T @ x + ridge, x.T @ targets)
-    result = {}
-    for name, movies in runs.items():
-        unseen = ~movies.known
-        scores = _with_constant(movies.vectors[unseen]) @ weights
-        flags = movies.genres[unseen]
-        result[name] = float(np.mean([_auc(s, f) for s, f in zip(scores.T, flags.T, strict=True)]))
-    return result
 
 
 def _with_constant(vectors: Matrix) -> Matrix:

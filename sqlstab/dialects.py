@@ -275,7 +275,7 @@ POSTGRES = Dialect(
     from_native="CAST({0} AS real[])",
     as_native="CAST({0} AS vector({1}))",
     # A long vector is stored out of line, and fetched anew for each element that is read; one of
-    # pgvector's is cast anew. Ten times as fast at e = 768, as fast as without at e = 64.
+    # pgvector's is cast anew, so that it takes a tenth of the time at e = 768; at e = 64 as long.
     slice="({0})[{1}:{2}]",
     # Tiles of 32 x 32. Of 16 to 64 a side, within 12% of the fastest at e = 64, 128 and 256, with a
     # quarter of the scans that 16 x 16 takes; at e = 768 48 x 48 is as fast. Planning time grows
@@ -390,7 +390,7 @@ CLICKHOUSE = Dialect(
     divide="intDiv({0}, {1})",
     steps="ARRAY JOIN range({0}, {1} + 1, {2}) AS {3}",
     # One scan, and a text that does not grow with e. Of the time of covarPopMatrix, the engine's
-    # own, with e = 16: 1.3, 32: 1.0, 64: 0.9, 128: 0.8, 256: 0.7, 768: 0.5; columns gathered as
+    # own, with e = 16: 1.3, 32: 1.0, 64: 0.9, 128: 0.8, 256: 0.8, 768: 0.5; columns gathered as
     # arrays take 0.7 of it at e = 64, but hold the whole table in memory, and 1.6 at e = 256.
     # Products of Float32 are Float64.
     gram="strips",
