@@ -15,7 +15,7 @@ from conftest import movietweetings, read_vectors
 from engines import TARGETS
 from warehouse import TYPES, VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import Run, sql, stabilize
+from sqlstab import DataError, Options, Run, sql, stabilize
 from sqlstab.checks import check_table
 from sqlstab.compute import Pair
 from sqlstab.compute.sql import SqlCompute
@@ -26,6 +26,7 @@ from sqlstab.fingerprint import fingerprint
 from sqlstab.sql import MatrixTable
 from sqlstab.staged import StagedTables
 from sqlstab.tables import (
+    SIDES,
     Column,
     EmbeddingTable,
     StableTable,
@@ -1177,3 +1178,23 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
         after = warehouse.vectors(query, "array", 5)
         agree_by_id(after, [*before[name]], np.array([*before[name].values()]), 0)
     assert own_tables(warehouse) == []
+
+
+def test_what_a_worker_of_spark_cannot_write(
+    warehouses: Callable[[str], Warehouse], rng: np.random.Generator
+) -> None:
+    warehouse = warehouses("spark")
+    rows = Rows(range(20), 1e60 * rng.standard_normal((20, 3)), {})
+    variant = replace(VARIANTS["spark"]["array"], type="array<double>", single=False)
+    names = {side: f"large_{side}" for side in SIDES}
+    for name in names.values():
+        warehouse.load(name, variant, rows)
+    with pytest.raises(DataError, match="beyond the range of FLOAT; write them as DOUBLE with"):
+        stabilize(
+            names["users"],
+            names["items"],
+            engine=warehouse.engine,  # type: ignore[arg-type]
+            users_out="large_su",
+            items_out="large_si",
+            options=Options(output_type="float"),
+        )

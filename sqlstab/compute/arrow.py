@@ -161,6 +161,8 @@ class ArrowCompute:
                 if writer is None:
                     writer = _parquet_writer(target, result.schema, output)
                 writer.write_batch(result)
+        except OutOfRangeError as error:
+            raise out_of_range() from error
         finally:
             if writer is not None:
                 writer.close()
@@ -245,11 +247,23 @@ def product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]])
         with np.errstate(over="ignore"):
             result[start : start + count] = current[:count]
     if not np.isfinite(result).all():
-        raise DataError(
-            "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "
-            "with --output-type double."
-        )
+        raise OutOfRangeError
     return result
+
+
+class OutOfRangeError(Exception):
+    """A stable vector has a component beyond the range of FLOAT.
+
+    No `DataError`: Spark's workers, where this is raised too, know of no command line.
+    """
+
+
+def out_of_range() -> DataError:
+    """The same for people."""
+    return DataError(
+        "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "
+        "with --output-type double."
+    )
 
 
 def _doubles(array: Any, dimension: int | None, table: VectorTable) -> Matrix:

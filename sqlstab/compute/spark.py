@@ -12,9 +12,9 @@ import pyarrow as pa
 import sqlstab
 from sqlstab import sql
 from sqlstab.compute import Gram, InvalidVectorsError
-from sqlstab.compute.arrow import arranged, product, unit
+from sqlstab.compute.arrow import OutOfRangeError, arranged, out_of_range, product, unit
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
 
 if TYPE_CHECKING:
@@ -245,11 +245,7 @@ def _raised_by_worker(error: EngineError, table: VectorTable, dimension: int) ->
     text = str(error.__cause__)
     if UnusableError.__name__ in text:
         return InvalidVectorsError(table, dimension)
-    for line in text.splitlines():
-        _, name, message = line.partition("DataError: ")
-        if name:
-            return DataError(message)
-    return error
+    return out_of_range() if OutOfRangeError.__name__ in text else error
 
 
 # What follows runs in the workers.
