@@ -61,8 +61,8 @@ class Dialect:
         from_native: A native vector as an array.
         as_native: An array as a native vector of {1} components.
         steps: What to add to FROM for rows {3} from {0} on to {1} in steps of {2}.
-        slice: Components {1} to {2} of array {0} as an array, where reading an element of a stored
-            one is slow.
+        stored_slice: Components {1} to {2} of array {0} as an array, where reading an element of a
+            stored one is slow.
         gram: `pairs` has one sum for each pair of components; `blocks` groups by blocks of them;
             `strips` groups by a few rows of the matrix, and sums arrays.
         most_sums: Sums of one statement of pairs; beyond it, several statements with a scan each.
@@ -136,7 +136,7 @@ class Dialect:
     from_native: str = "{0}"
     as_native: str = "{0}"
     steps: str = ""
-    slice: str = ""
+    stored_slice: str = ""
     gram: Literal["pairs", "blocks", "strips"] = "pairs"
     most_sums: int | None = None
     sum_of_multiples: str = ""
@@ -276,7 +276,7 @@ POSTGRES = Dialect(
     as_native="CAST({0} AS vector({1}))",
     # A long vector is stored out of line, and fetched anew for each element that is read; one of
     # pgvector's is cast anew, so that it takes a tenth of the time at e = 768; at e = 64 as long.
-    slice="({0})[{1}:{2}]",
+    stored_slice="({0})[{1}:{2}]",
     # Tiles of 32 x 32. Of 16 to 64 a side, within 12% of the fastest at e = 64, 128 and 256, with a
     # quarter of the scans that 16 x 16 takes; at e = 768 48 x 48 is as fast. Planning time grows
     # with the square of the number of sums.
