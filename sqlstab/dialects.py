@@ -57,6 +57,7 @@ class Dialect:
         recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
             is such a thing.
         solver: How it can solve the small problem: with arrays in a recursive query; not at all.
+        now: The time in UTC as a text that sorts by time, to name a run.
         refuse: A number that cannot be had: an error with the text {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
@@ -123,6 +124,7 @@ class Dialect:
     combined: str = ""
     recursion_key: str = ""
     solver: Literal["", "recursive"] = ""
+    now: str = ""
     refuse: str = ""
     quantile: str
     digest: str
@@ -211,6 +213,7 @@ DUCKDB = Dialect(
     combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
     recursion_key=" USING KEY ({0})",
     solver="recursive",
+    now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
     refuse="error({0})",
     quantile="quantile_cont({0}, {1})",
     digest="md5({0})",
@@ -244,6 +247,7 @@ POSTGRES = Dialect(
     append="array_append({0}, {1})",
     combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
     solver="recursive",
+    now="to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
     # No expression raises an error of its own, but this one repeats the text.
     refuse="CAST({0} AS double precision)",
     quantile="percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",

@@ -519,6 +519,11 @@ _ALIGNMENT_FIGURES = ("anchors", "aligned", "omega_error")
 _SHARED_FIGURES = ("relative_residual", "cka", "bound")
 
 
+def solution_figures(*, aligned: bool, shared: bool) -> tuple[str, ...]:
+    """The names of the figures of a solution."""
+    return _FIGURES + (_ALIGNMENT_FIGURES if aligned else ()) + (_SHARED_FIGURES if shared else ())
+
+
 def solve(
     dialect: Dialect,
     dimension: int,
@@ -531,9 +536,9 @@ def solve(
 ) -> str:
     """The two maps from sums, computed by the engine: rows (name, i, j, value), 1-based.
 
-    `name` is `users` or `items` for the maps, `singular_values` (j = 1), or that of a figure
-    (i = j = 1). Where the figures show that the result cannot be trusted, the statement fails with
-    an explanation.
+    `name` is `users` or `items` for the maps, `omega` for the alignment, `singular_values` (j = 1),
+    or that of a figure (i = j = 1). Where the figures show that the result cannot be trusted, the
+    statement fails with an explanation.
 
     Args:
         dialect: The dialect to write.
@@ -556,9 +561,7 @@ def solve(
             f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
             "solver adds no axes to a space; use sqlstab run or sqlstab solve."
         )
-    figures = _FIGURES
-    if crosses:
-        figures += _ALIGNMENT_FIGURES + (_SHARED_FIGURES if shared else ())
+    figures = solution_figures(aligned=crosses is not None, shared=shared is not None)
     return _render(
         "solve",
         dialect,
@@ -572,6 +575,146 @@ def solve(
         ],
         shared={"run": shared[0], "reference": shared[1]} if shared else None,
         figure_names=figures,
+    )
+
+
+def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
+    """One row, unless something is wrong with a table: then it fails with an explanation."""
+    return _render(
+        "guard",
+        dialect,
+        side=table.side,
+        weighted=table.weight is not None,
+        dimension=dimension,
+        check=check(table, dialect).strip(),
+        lengths=None if table.layout == "wide" else lengths(table, dialect).strip(),
+        check_vectors=check_vectors(table, dimension, dialect).strip(),
+    )
+
+
+def maps(solution: str, dialect: Dialect) -> str:
+    """The maps of a solution as rows (run_id, side, i, j, value); the run is named by the time."""
+    return _render("maps", dialect, solution=relation(solution, dialect))
+
+
+def run_figures(
+    solution: str,
+    names: Sequence[str],
+    drifts: Mapping[tuple[Side, str], str],
+    shared: Mapping[Side, str],
+    scores: str,
+    dialect: Dialect,
+) -> str:
+    """Rows (name, value): the figures of a run.
+
+    Args:
+        solution: The table of the solution.
+        names: Figures to take from it.
+        drifts: Statements of `drift` by side, and `before` or `after`.
+        shared: Statements of `shared_ids` by side.
+        scores: A statement of `scores`.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "run_figures",
+        dialect,
+        solution=relation(solution, dialect),
+        names=names,
+        drifts=[
+            {"side": side, "vectors": vectors, "statement": statement.strip()}
+            for (side, vectors), statement in drifts.items()
+        ],
+        shared=[
+            {"side": side, "statement": statement.strip()} for side, statement in shared.items()
+        ],
+        scores=scores.strip(),
+    )
+
+
+def reference_maps(folder: Path, dimension: int, reference_dimension: int, dialect: Dialect) -> str:
+    """Rows (run_id, side, i, j, value): the maps of a run directory, which the engine reads."""
+    return _render(
+        "reference_maps",
+        dialect,
+        transform=_transform_reader(folder, dialect),
+        dimension=dimension,
+        reference_dimension=reference_dimension,
+    )
+
+
+def _transform_reader(folder: Path, dialect: Dialect) -> str:
+    """A call that reads a transform file; it names the columns, since they are not guessed well."""
+    path = string(str(folder / "transform.json"), dialect)
+    columns = (
+        "run_id: 'VARCHAR', omega: 'DOUBLE[][]', "
+        "users: 'STRUCT(balanced DOUBLE[][])', items: 'STRUCT(balanced DOUBLE[][])'"
+    )
+    return f"read_json({path}, maximum_object_size = 1000000000, columns = {{{columns}}})"
+
+
+def transform_file(
+    names: Mapping[str, str], dimensions: tuple[int, int], reference: Path | None, dialect: Dialect
+) -> str:
+    """One row whose columns are the keys of a transform file.
+
+    Args:
+        names: The tables `solution`, `maps` and `figures` of a run.
+        dimensions: Components of a raw and of a stable vector.
+        reference: The reference's run directory.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "transform_file",
+        dialect,
+        dimension=dimensions[0],
+        stable_dimension=dimensions[1],
+        reference=_transform_reader(reference, dialect) if reference else None,
+        **names,
+    )
+
+
+def run_file(
+    names: Mapping[str, str],
+    dimensions: tuple[int, int],
+    reference: Path | None,
+    dialect: Dialect,
+    *,
+    anchors: Mapping[Side, float],
+    tables: Mapping[Side, VectorTable],
+    written: Mapping[Side, VectorTable],
+    version: str,
+) -> str:
+    """One row whose columns are the keys of a `run.json`; arguments as of `transform_file`."""
+
+    def described(table: VectorTable) -> dict[str, Any]:
+        return {
+            "relation": string(table.relation, dialect),
+            "id": string(table.id.name, dialect),
+            "id_type": string(table.id.type, dialect),
+            "layout": string(table.layout, dialect),
+            "vector": [string(name, dialect) for name in table.vector],
+            "element": string(table.element, dialect),
+            "filter": string(table.filter, dialect) if table.filter else "NULL",
+            "weight": string(table.weight, dialect) if table.weight else "NULL",
+            "anchor_filter": (
+                string(table.anchor_filter, dialect) if table.anchor_filter else "NULL"
+            ),
+            "keep": [string(column.name, dialect) for column in table.keep],
+        }
+
+    return _render(
+        "run_file",
+        dialect,
+        dimension=dimensions[0],
+        stable_dimension=dimensions[1],
+        reference=_transform_reader(reference, dialect) if reference else None,
+        anchors=[
+            {"side": side, "weight": dialect.number(weight)} for side, weight in anchors.items()
+        ],
+        inputs={side: described(table) for side, table in tables.items()},
+        outputs={side: described(table) for side, table in written.items()},
+        version=string(version, dialect),
+        **names,
     )
 
 
@@ -697,6 +840,12 @@ def matrix_table(
     """Statements that create a table (run_id, side, i, j, value) and fill it."""
     create = _create(name, _MATRIX_COLUMNS, dialect)
     return [create, *insert_matrices(name, run_id, matrices, dialect)]
+
+
+def create_matrix_table(name: str, dialect: Dialect) -> str:
+    """A statement that creates such a table, if there is none."""
+    created = _create(name, _MATRIX_COLUMNS, dialect)
+    return created.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 
 
 def insert_matrices(

@@ -120,6 +120,22 @@ def statements(dialect: Dialect) -> dict[str, str]:
                 anchors={"items": 1.0, "users": 0.1},
                 shared=("shared_run", "shared_reference"),
             ),
+            "guard": sql.guard(ANCHORED, 3, dialect),
+            "maps": sql.maps("solution", dialect),
+            "run_figures": sql.run_figures(
+                "solution",
+                ("rank",),
+                {("items", "after"): sql.drift(ITEMS, REFERENCE, (3, 3), dialect)},
+                {"items": sql.shared_ids(ITEMS, REFERENCE, dialect, anchor=False)},
+                sql.scores(
+                    {"users": VALID, "items": ITEMS},
+                    {"users": VALID, "items": REFERENCE},
+                    (3, 3),
+                    300,
+                    dialect,
+                ),
+                dialect,
+            ),
         }
     if dialect.style == "arrays":
         found |= {

@@ -53,10 +53,11 @@ def fill(warehouse: Warehouse, name: str, rows: list[list[Any]]) -> str:
 
 
 class Solution:
-    """What a solving statement gives: `maps` by side, `singular_values`, `figures` by name."""
+    """What a solving statement gives: `maps`, `omega`, `singular_values`, `figures` by name."""
 
     def __init__(self, warehouse: Warehouse, statement: str, size: int, width: int) -> None:
         self.maps = {side: np.full((size, width), np.nan) for side in ("users", "items")}
+        self.omega = np.full((size, width), np.nan)
         self.singular_values = np.full(size, np.nan)
         self.figures: dict[str, float] = {}
         for row in warehouse.engine.query(statement):
@@ -64,6 +65,8 @@ class Solution:
             if name in self.maps:
                 assert np.isnan(self.maps[name][i, j])
                 self.maps[name][i, j] = row["value"]
+            elif name == "omega":
+                self.omega[i, j] = row["value"]
             elif name == "singular_values":
                 assert np.isnan(self.singular_values[i])
                 self.singular_values[i] = row["value"]
@@ -183,6 +186,7 @@ def test_alignment(
     # The Python solver leaves the order and the signs of balanced axes to the alignment, too.
     np.testing.assert_allclose(found.maps["items"], problem.balance.items @ omega, atol=1e-10)
     np.testing.assert_allclose(found.maps["users"], problem.balance.users @ omega, atol=1e-10)
+    np.testing.assert_allclose(found.omega @ found.omega.T, np.eye(5), atol=1e-13)
     figures = found.figures
     assert figures["relative_residual"] == pytest.approx(relative_residual(sums), rel=1e-10)
     assert figures["cka"] == pytest.approx(linear_cka(sums), rel=1e-10)

@@ -1,5 +1,5 @@
--- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, singular_values (j = 1),
--- or that of a figure (i = j = 1).
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
+-- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH RECURSIVE
 -- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
 gram AS (
@@ -702,6 +702,16 @@ SELECT
 FROM checked AS c
 LEFT JOIN (
     SELECT side AS name, i, j, value FROM maps
+    UNION ALL
+    SELECT 'omega', k, j, value
+    FROM (
+        SELECT
+            m.j,
+            unnest(range(3)) + 1 AS k,
+            unnest(m.x) AS value
+        FROM omega AS m
+    ) AS o
+    WHERE k <= (SELECT rank FROM figures)
     UNION ALL
     SELECT 'singular_values', k, 1, s FROM singular
     UNION ALL

@@ -1,5 +1,4 @@
--- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, singular_values (j = 1),
--- or that of a figure (i = j = 1).
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH RECURSIVE
 -- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
 gram AS (
