@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden bench bench-engines bench-memory picture clean
+.PHONY: demo test lint format golden bench bench-engines bench-memory bench-solver picture clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -35,6 +35,10 @@ bench-engines: $(VENV)/dev.stamp
 # Peak memory on 10,000,000 users; needs 8 GB of disk.
 bench-memory: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/memory.py
+
+# The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
+bench-solver: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/solver.py
 
 # Draw docs/problem.svg anew.
 picture: $(VENV)/dev.stamp

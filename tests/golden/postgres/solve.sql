@@ -1,33 +1,33 @@
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
-WITH RECURSIVE
+WITH
 -- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
-gram AS (
+gram AS MATERIALIZED (
     SELECT
         side,
         i,
         array_agg(value ORDER BY j) AS x
     FROM (
         SELECT
-            side,
-            i,
-            j,
-            value
-        FROM grams AS upper_triangle
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM grams AS above
         UNION ALL
         SELECT
-            side,
-            j AS i,
-            i AS j,
-            value
-        FROM grams AS lower_triangle
-        WHERE i < j
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM grams AS below
+        WHERE below.i < below.j
     ) AS e
     GROUP BY
         side,
         i
 ),
-norms AS (
+norms AS MATERIALIZED (
     SELECT
         side,
         i,
@@ -38,26 +38,26 @@ norms AS (
 ),
 -- 1. Cholesky with pivots: G = R'R. All columns of T and W are scaled to length one first. Row k holds column k of R
 -- so far (r) and what is left of the diagonal (d); the largest of what is left is the next pivot.
-unit_gram AS (
+unit_gram AS MATERIALIZED (
     SELECT
-        g.side,
-        g.i,
+        g.side AS side,
+        g.i AS i,
         array_agg(coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) ORDER BY g.j) AS x
     FROM (
         SELECT
-            side,
-            i,
-            j,
-            value
-        FROM grams AS upper_triangle
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM grams AS above
         UNION ALL
         SELECT
-            side,
-            j AS i,
-            i AS j,
-            value
-        FROM grams AS lower_triangle
-        WHERE i < j
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM grams AS below
+        WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
     JOIN norms AS b ON b.side = g.side AND b.i = g.j
@@ -65,70 +65,72 @@ unit_gram AS (
         g.side,
         g.i
 ),
-cholesky_steps(n, side, k, g, r, d, rank, smallest) AS (
-    SELECT
-        0,
-        side,
-        i,
-        x,
-        CAST(ARRAY[] AS double precision[]),
-        x[i],
-        0,
-        CAST(1 AS double precision)
-    FROM unit_gram
-    UNION ALL
-    SELECT
-        n + 1,
-        side,
-        k,
-        g,
-        array_append(r, v),
-        CASE k WHEN p THEN 0 ELSE d - v * v END,
-        CASE WHEN p_d > 2.6645352591003757e-15 THEN rank + 1 ELSE rank END,
-        CASE WHEN p_d > 2.6645352591003757e-15 THEN p_d ELSE smallest END
-    FROM (
+-- Columns i of R.
+factors AS MATERIALIZED (
+    WITH RECURSIVE
+    steps AS (
         SELECT
-            *,
-            CASE
-                WHEN d > 2.6645352591003757e-15
-                THEN (g[p] - coalesce((SELECT sum(v * w) FROM unnest(r, p_r) AS pairs(v, w)), 0)) / sqrt(p_d)
-                ELSE 0
-            END AS v
+            CAST(0 AS integer) AS n,
+            side,
+            i AS k,
+            x AS g,
+            CAST(ARRAY[] AS double precision[]) AS r,
+            x[i] AS d,
+            CAST(0 AS integer) AS rank,
+            CAST(1 AS double precision) AS smallest
+        FROM unit_gram
+        UNION ALL
+        SELECT
+            CAST(n + 1 AS integer) AS n,
+            side,
+            k,
+            g,
+            array_append(r, v) AS r,
+            CASE WHEN k = p THEN 0 ELSE d - v * v END AS d,
+            CAST(CASE WHEN p_d > 2.6645352591003757e-15 THEN rank + 1 ELSE rank END AS integer) AS rank,
+            CASE WHEN p_d > 2.6645352591003757e-15 THEN p_d ELSE smallest END AS smallest
         FROM (
             SELECT
                 *,
-                first_value(k) OVER by_size AS p,
-                first_value(d) OVER by_size AS p_d,
-                first_value(r) OVER by_size AS p_r
-            FROM cholesky_steps
-            WHERE n < 3
-            WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, k)
-        ) AS with_pivots
-    ) AS steps
-),
--- Columns i of R, and its rows n.
-factors AS (
+                CASE
+                    WHEN d > 2.6645352591003757e-15
+                    THEN (g[p] - coalesce((SELECT sum(v * w) FROM unnest(r, p_r) AS pairs(v, w)), 0)) / sqrt(p_d)
+                    ELSE 0
+                END AS v
+            FROM (
+                SELECT
+                    *,
+                    first_value(k) OVER by_size AS p,
+                    first_value(d) OVER by_size AS p_d,
+                    first_value(r) OVER by_size AS p_r
+                FROM steps
+                WHERE n < 3
+                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, k)
+            ) AS with_pivots
+        ) AS steps
+    )
     SELECT
-        s.side,
+        s.side AS side,
         s.k AS i,
         (SELECT array_agg(m.norm * v + 0 * w) FROM unnest(s.r, s.r) AS pairs(v, w)) AS x,
-        s.rank,
-        s.smallest,
-        m.norm,
-        m.n_rows
-    FROM cholesky_steps AS s
+        s.rank AS rank,
+        s.smallest AS smallest,
+        m.norm AS norm,
+        m.n_rows AS n_rows
+    FROM steps AS s
     JOIN norms AS m ON m.side = s.side AND m.i = s.k
     WHERE s.n = 3
 ),
-triangles AS (
+-- Rows n of R.
+triangles AS MATERIALIZED (
     SELECT
         side,
         n,
         array_agg(value ORDER BY i) AS x
     FROM (
         SELECT
-            m.side,
-            m.i,
+            m.side AS side,
+            m.i AS i,
             u.k - 1 + 1 AS n,
             u.v AS value
         FROM factors AS m
@@ -139,7 +141,7 @@ triangles AS (
         n
 ),
 -- 2. The singular value decomposition R_T R_W' = U S V'; S are the singular values of the scores T W'.
-scores AS (
+scores AS MATERIALIZED (
     SELECT
         w.n AS k,
         array_agg((SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)) ORDER BY t.n) AS x
@@ -149,88 +151,91 @@ scores AS (
     GROUP BY w.n
 ),
 -- One-sided Jacobi method: each column of A, with the same column of the identity below it, has a place, and turns
--- with the column at the opposite place until their parts of A are orthogonal. Then all but the first move on by one
+-- with the column at the opposite place until their parts of A are orthogonal. Then all move on by one
 -- place, so that in 3 steps, a sweep, each has met each other.
-scores_svd_start AS (
-    SELECT
-        a.k,
-        a.x || array_agg(CASE WHEN b.k = a.k THEN CAST(1 AS double precision) ELSE 0 END ORDER BY b.k) AS x
-    FROM scores AS a
-    CROSS JOIN scores AS b
-    GROUP BY
-        a.k,
-        a.x
-),
-scores_svd_steps(n, k, place, x, largest_cosine) AS (
-    SELECT
-        0,
-        k,
-        k,
-        x,
-        CAST(1 AS double precision)
-    FROM scores_svd_start
-    UNION ALL (
-        WITH standing AS (
-            SELECT
-                *,
-                (SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w)) AS xx
-            FROM scores_svd_steps
-            -- A sweep that finds cosines up to 1E-8 leaves none above 1E-15.
-            WHERE n < 120 AND (mod(n, 3) <> 0 OR largest_cosine > 1E-8)
-        )
+scores_svd AS MATERIALIZED (
+    WITH RECURSIVE
+    start AS (
         SELECT
-            n + 1,
-            k,
-            CASE place WHEN 1 THEN 1 WHEN 4 THEN 2 ELSE place + 1 END,
-            CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END,
-            greatest(CASE WHEN mod(n, 3) = 0 THEN 0 ELSE largest_cosine END, max(cosine) OVER ())
-        FROM (
+            a.k AS k,
+            a.x || array_agg(CASE WHEN b.k = a.k THEN CAST(1 AS double precision) ELSE 0 END ORDER BY b.k) AS x
+        FROM scores AS a
+        CROSS JOIN scores AS b
+        GROUP BY
+            a.k,
+            a.x
+    ),
+    steps AS (
+        SELECT
+            CAST(0 AS integer) AS n,
+            CAST(k AS integer) AS k,
+            CAST(k AS integer) AS place,
+            x,
+            CAST(1 AS double precision) AS largest_cosine
+        FROM start
+        UNION ALL (
+            WITH standing AS (
+                SELECT
+                    *,
+                    (SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w)) AS xx
+                FROM steps
+                -- A sweep that finds cosines up to 1E-8 leaves none above 1E-15.
+                WHERE n < 120 AND (mod(n, 3) <> 0 OR largest_cosine > 1E-8)
+            )
             SELECT
-                *,
-                -- Cosine of the angle whose tangent is t; its sine is t c.
-                1 / sqrt(1 + t * t) AS c
+                CAST(n + 1 AS integer) AS n,
+                k,
+                CAST(CASE WHEN place = 3 THEN 1 ELSE place + 1 END AS integer) AS place,
+                CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END AS x,
+                greatest(CASE WHEN mod(n, 3) = 0 THEN 0 ELSE largest_cosine END, max(cosine) OVER ()) AS largest_cosine
             FROM (
                 SELECT
                     *,
-                    -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
-                    CASE
-                        WHEN z > 0 OR (z = 0 AND place <= 2) THEN 1 / (z + sqrt(1 + z * z))
-                        WHEN z <= 0 THEN -1 / (-z + sqrt(1 + z * z))
-                        ELSE 0
-                    END AS t
+                    -- Cosine of the angle whose tangent is t; its sine is t c.
+                    1 / sqrt(1 + t * t) AS c
                 FROM (
                     SELECT
                         *,
-                        CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) END AS z
+                        -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
+                        CASE
+                            WHEN cosine <= 1E-15 THEN 0
+                            WHEN z > 0 OR (z = 0 AND place <= 1) THEN 1 / (z + sqrt(1 + z * z))
+                            ELSE -1 / (-z + sqrt(1 + z * z))
+                        END AS t
                     FROM (
                         SELECT
                             *,
-                            -- A column this small beside the other is zero but for rounding errors.
-                            CASE
-                                WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
-                                ELSE 0
-                            END AS cosine
+                            CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) ELSE 0 END AS z
                         FROM (
                             SELECT
-                                a.*,
-                                b.x AS y,
-                                b.xx AS yy,
-                                (SELECT sum(v * w) FROM unnest(a.x[1:3], b.x[1:3]) AS pairs(v, w)) AS xy
-                            FROM standing AS a
-                            LEFT JOIN standing AS b ON b.place = 5 - a.place
+                                *,
+                                -- A column this small beside the other is zero but for rounding errors.
+                                CASE
+                                    -- The column in the middle is alone.
+                                    WHEN place = 2 THEN 0
+                                    WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
+                                    ELSE 0
+                                END AS cosine
+                            FROM (
+                                SELECT
+                                    a.*,
+                                    b.x AS y,
+                                    b.xx AS yy,
+                                    (SELECT sum(v * w) FROM unnest(a.x[1:3], b.x[1:3]) AS pairs(v, w)) AS xy
+                                FROM standing AS a
+                                JOIN standing AS b ON b.place = 4 - a.place
+                                OFFSET 0
+                            ) AS pairs
                             OFFSET 0
-                        ) AS pairs
+                        ) AS cosines
                         OFFSET 0
-                    ) AS cosines
+                    ) AS angles
                     OFFSET 0
-                ) AS angles
+                ) AS tangents
                 OFFSET 0
-            ) AS tangents
-            OFFSET 0
-        ) AS rotations
+            ) AS rotations
+        )
     )
-),
-scores_svd AS (
     SELECT
         row_number() OVER (ORDER BY s DESC, k) AS k,
         s,
@@ -242,11 +247,11 @@ scores_svd AS (
             sqrt((SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w))) AS s,
             x[1:3] AS y,
             x[4:6] AS v
-        FROM scores_svd_steps
-        WHERE n = (SELECT max(n) FROM scores_svd_steps)
+        FROM steps
+        WHERE n = (SELECT max(n) FROM steps)
     ) AS c
 ),
-singular AS (
+singular AS MATERIALIZED (
     SELECT
         k,
         CASE WHEN s > 2.6645352591003757e-15 * max(s) OVER () THEN s ELSE 0 END AS s,
@@ -255,11 +260,11 @@ singular AS (
     FROM scores_svd
 ),
 -- 3. The columns k of M_T = R_W' V S^(-1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
-balanced AS (
+balanced AS MATERIALIZED (
     SELECT
         CASE f.side WHEN 'users' THEN 'items' ELSE 'users' END AS side,
-        c.k,
-        c.s,
+        c.k AS k,
+        c.s AS s,
         array_agg(CASE WHEN c.s = 0 OR m.norm = 0 THEN 0 WHEN f.side = 'users' THEN (SELECT sum(v * w) FROM unnest(f.x, c.v) AS pairs(v, w)) / sqrt(c.s) ELSE (SELECT sum(v * w) FROM unnest(f.x, c.y) AS pairs(v, w)) / (c.s * sqrt(c.s)) END ORDER BY f.i) AS x
     FROM singular AS c
     CROSS JOIN factors AS f
@@ -269,15 +274,15 @@ balanced AS (
         c.k,
         c.s
 ),
-balanced_rows AS (
+balanced_rows AS MATERIALIZED (
     SELECT
         side,
         i,
         array_agg(value ORDER BY k) AS x
     FROM (
         SELECT
-            m.side,
-            m.k,
+            m.side AS side,
+            m.k AS k,
             u.k - 1 + 1 AS i,
             u.v AS value
         FROM balanced AS m
@@ -289,7 +294,7 @@ balanced_rows AS (
 ),
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), summed over both sides, has the singular value
 -- decomposition C = A D B'. Omega = A B' is the orthogonal matrix that brings this run closest to the reference.
-references_y AS (
+references_y AS MATERIALIZED (
     SELECT
         side,
         j,
@@ -300,14 +305,14 @@ references_y AS (
         j
 ),
 -- Its rows k, which are the columns of C'.
-crossed AS (
+crossed AS MATERIALIZED (
     SELECT
         k,
         array_agg(value ORDER BY j) AS x
     FROM (
         SELECT
-            b.k,
-            r.j,
+            b.k AS k,
+            r.j AS j,
             sum(CASE r.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 END * (SELECT sum(v * w) FROM unnest(b.x, r.x) AS pairs(v, w))) AS value
         FROM balanced AS b
         JOIN references_y AS r ON r.side = b.side
@@ -318,88 +323,91 @@ crossed AS (
     GROUP BY k
 ),
 -- One-sided Jacobi method: each column of A, with the same column of the identity below it, has a place, and turns
--- with the column at the opposite place until their parts of A are orthogonal. Then all but the first move on by one
+-- with the column at the opposite place until their parts of A are orthogonal. Then all move on by one
 -- place, so that in 3 steps, a sweep, each has met each other.
-alignment_start AS (
-    SELECT
-        a.k,
-        a.x || array_agg(CASE WHEN b.k = a.k THEN CAST(1 AS double precision) ELSE 0 END ORDER BY b.k) AS x
-    FROM crossed AS a
-    CROSS JOIN crossed AS b
-    GROUP BY
-        a.k,
-        a.x
-),
-alignment_steps(n, k, place, x, largest_cosine) AS (
-    SELECT
-        0,
-        k,
-        k,
-        x,
-        CAST(1 AS double precision)
-    FROM alignment_start
-    UNION ALL (
-        WITH standing AS (
-            SELECT
-                *,
-                (SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w)) AS xx
-            FROM alignment_steps
-            -- A sweep that finds cosines up to 1E-8 leaves none above 1E-15.
-            WHERE n < 120 AND (mod(n, 3) <> 0 OR largest_cosine > 1E-8)
-        )
+alignment AS MATERIALIZED (
+    WITH RECURSIVE
+    start AS (
         SELECT
-            n + 1,
-            k,
-            CASE place WHEN 1 THEN 1 WHEN 4 THEN 2 ELSE place + 1 END,
-            CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END,
-            greatest(CASE WHEN mod(n, 3) = 0 THEN 0 ELSE largest_cosine END, max(cosine) OVER ())
-        FROM (
+            a.k AS k,
+            a.x || array_agg(CASE WHEN b.k = a.k THEN CAST(1 AS double precision) ELSE 0 END ORDER BY b.k) AS x
+        FROM crossed AS a
+        CROSS JOIN crossed AS b
+        GROUP BY
+            a.k,
+            a.x
+    ),
+    steps AS (
+        SELECT
+            CAST(0 AS integer) AS n,
+            CAST(k AS integer) AS k,
+            CAST(k AS integer) AS place,
+            x,
+            CAST(1 AS double precision) AS largest_cosine
+        FROM start
+        UNION ALL (
+            WITH standing AS (
+                SELECT
+                    *,
+                    (SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w)) AS xx
+                FROM steps
+                -- A sweep that finds cosines up to 1E-8 leaves none above 1E-15.
+                WHERE n < 120 AND (mod(n, 3) <> 0 OR largest_cosine > 1E-8)
+            )
             SELECT
-                *,
-                -- Cosine of the angle whose tangent is t; its sine is t c.
-                1 / sqrt(1 + t * t) AS c
+                CAST(n + 1 AS integer) AS n,
+                k,
+                CAST(CASE WHEN place = 3 THEN 1 ELSE place + 1 END AS integer) AS place,
+                CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END AS x,
+                greatest(CASE WHEN mod(n, 3) = 0 THEN 0 ELSE largest_cosine END, max(cosine) OVER ()) AS largest_cosine
             FROM (
                 SELECT
                     *,
-                    -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
-                    CASE
-                        WHEN z > 0 OR (z = 0 AND place <= 2) THEN 1 / (z + sqrt(1 + z * z))
-                        WHEN z <= 0 THEN -1 / (-z + sqrt(1 + z * z))
-                        ELSE 0
-                    END AS t
+                    -- Cosine of the angle whose tangent is t; its sine is t c.
+                    1 / sqrt(1 + t * t) AS c
                 FROM (
                     SELECT
                         *,
-                        CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) END AS z
+                        -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
+                        CASE
+                            WHEN cosine <= 1E-15 THEN 0
+                            WHEN z > 0 OR (z = 0 AND place <= 1) THEN 1 / (z + sqrt(1 + z * z))
+                            ELSE -1 / (-z + sqrt(1 + z * z))
+                        END AS t
                     FROM (
                         SELECT
                             *,
-                            -- A column this small beside the other is zero but for rounding errors.
-                            CASE
-                                WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
-                                ELSE 0
-                            END AS cosine
+                            CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) ELSE 0 END AS z
                         FROM (
                             SELECT
-                                a.*,
-                                b.x AS y,
-                                b.xx AS yy,
-                                (SELECT sum(v * w) FROM unnest(a.x[1:3], b.x[1:3]) AS pairs(v, w)) AS xy
-                            FROM standing AS a
-                            LEFT JOIN standing AS b ON b.place = 5 - a.place
+                                *,
+                                -- A column this small beside the other is zero but for rounding errors.
+                                CASE
+                                    -- The column in the middle is alone.
+                                    WHEN place = 2 THEN 0
+                                    WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
+                                    ELSE 0
+                                END AS cosine
+                            FROM (
+                                SELECT
+                                    a.*,
+                                    b.x AS y,
+                                    b.xx AS yy,
+                                    (SELECT sum(v * w) FROM unnest(a.x[1:3], b.x[1:3]) AS pairs(v, w)) AS xy
+                                FROM standing AS a
+                                JOIN standing AS b ON b.place = 4 - a.place
+                                OFFSET 0
+                            ) AS pairs
                             OFFSET 0
-                        ) AS pairs
+                        ) AS cosines
                         OFFSET 0
-                    ) AS cosines
+                    ) AS angles
                     OFFSET 0
-                ) AS angles
+                ) AS tangents
                 OFFSET 0
-            ) AS tangents
-            OFFSET 0
-        ) AS rotations
+            ) AS rotations
+        )
     )
-),
-alignment AS (
     SELECT
         row_number() OVER (ORDER BY s DESC, k) AS k,
         s,
@@ -411,17 +419,17 @@ alignment AS (
             sqrt((SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w))) AS s,
             x[1:3] AS y,
             x[4:6] AS v
-        FROM alignment_steps
-        WHERE n = (SELECT max(n) FROM alignment_steps)
+        FROM steps
+        WHERE n = (SELECT max(n) FROM steps)
     ) AS c
 ),
-alignment_left AS (
+alignment_left AS MATERIALIZED (
     SELECT
         i,
         array_agg(value ORDER BY k) AS x
     FROM (
         SELECT
-            m.k,
+            m.k AS k,
             u.k - 1 + 1 AS i,
             u.v AS value
         FROM (SELECT k, v AS x FROM alignment) AS m
@@ -430,13 +438,13 @@ alignment_left AS (
     GROUP BY
         i
 ),
-alignment_right AS (
+alignment_right AS MATERIALIZED (
     SELECT
         j,
         array_agg(value ORDER BY k) AS x
     FROM (
         SELECT
-            m.k,
+            m.k AS k,
             u.k - 1 + 1 AS j,
             u.v AS value
         FROM (SELECT k, (SELECT array_agg(coalesce(1 / nullif(s, 0), 0) * v + 0 * w) FROM unnest(y, y) AS pairs(v, w)) AS x FROM alignment) AS m
@@ -446,29 +454,29 @@ alignment_right AS (
         j
 ),
 -- Columns of Omega.
-omega AS (
+omega AS MATERIALIZED (
     SELECT
-        b.j,
+        b.j AS j,
         array_agg((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) ORDER BY a.i) AS x
     FROM alignment_left AS a
     CROSS JOIN alignment_right AS b
     GROUP BY b.j
 ),
 -- 5. The maps: M_T Omega for the items, M_W Omega for the users.
-maps AS (
+maps AS MATERIALIZED (
     SELECT
-        m.side,
-        m.i,
-        o.j,
+        m.side AS side,
+        m.i AS i,
+        o.j AS j,
         (SELECT sum(v * w) FROM unnest(m.x, o.x) AS pairs(v, w)) AS value
     FROM balanced_rows AS m
     CROSS JOIN omega AS o
 ),
 -- Proof. The balanced Gram matrices M'GM must be S: the largest error of an entry (k, l), relative to sqrt(s_k s_l).
-gram_balanced AS (
+gram_balanced AS MATERIALIZED (
     SELECT
-        b.side,
-        b.k,
+        b.side AS side,
+        b.k AS k,
         array_agg((SELECT sum(v * w) FROM unnest(g.x, b.x) AS pairs(v, w)) ORDER BY g.i) AS x
     FROM balanced AS b
     JOIN gram AS g ON g.side = b.side
@@ -476,9 +484,9 @@ gram_balanced AS (
         b.side,
         b.k
 ),
-gram_errors AS (
+gram_errors AS MATERIALIZED (
     SELECT
-        b.side,
+        b.side AS side,
         max(abs((SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w)) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
     FROM balanced AS b
     JOIN gram_balanced AS p ON p.side = b.side
@@ -487,10 +495,10 @@ gram_errors AS (
     GROUP BY b.side
 ),
 -- Scores must not change: the largest entry of R_T (M_T M_W' - I) R_W', relative to the largest singular value.
-triangles_balanced AS (
+triangles_balanced AS MATERIALIZED (
     SELECT
-        t.side,
-        t.n,
+        t.side AS side,
+        t.n AS n,
         array_agg((SELECT sum(v * w) FROM unnest(t.x, b.x) AS pairs(v, w)) ORDER BY b.k) AS x
     FROM triangles AS t
     JOIN balanced AS b ON b.side = t.side
@@ -498,7 +506,7 @@ triangles_balanced AS (
         t.side,
         t.n
 ),
-score_error AS (
+score_error AS MATERIALIZED (
     SELECT max(abs((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT max(s) FROM singular) AS value
     FROM triangles_balanced AS a
     JOIN triangles AS t ON t.side = 'items' AND t.n = a.n
@@ -507,13 +515,13 @@ score_error AS (
     WHERE a.side = 'items'
 ),
 -- Rows of Omega that are in use must be orthonormal.
-omega_rows AS (
+omega_rows AS MATERIALIZED (
     SELECT
         k,
         array_agg(value ORDER BY j) AS x
     FROM (
         SELECT
-            m.j,
+            m.j AS j,
             u.k - 1 + 1 AS k,
             u.v AS value
         FROM omega AS m
@@ -522,7 +530,7 @@ omega_rows AS (
     GROUP BY
         k
 ),
-omega_error AS (
+omega_error AS MATERIALIZED (
     SELECT max(abs((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
     FROM omega_rows AS a
     CROSS JOIN omega_rows AS b
@@ -531,36 +539,35 @@ omega_error AS (
         AND b.k <= (SELECT count(*) FROM singular WHERE s > 0)
 ),
 -- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
-shared_gram AS (
+shared_gram AS MATERIALIZED (
     SELECT
         side,
         i,
         array_agg(value ORDER BY j) AS x
     FROM (
         SELECT
-            side,
-            i,
-            j,
-            value
-        FROM shared_run AS upper_triangle
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM shared_run AS above
         UNION ALL
         SELECT
-            side,
-            j AS i,
-            i AS j,
-            value
-        FROM shared_run AS lower_triangle
-        WHERE i < j
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM shared_run AS below
+        WHERE below.i < below.j
     ) AS e
     GROUP BY
         side,
         i
 ),
--- Else Postgres would compute it anew for each row that it is joined to.
 shared_balanced AS MATERIALIZED (
     SELECT
-        b.side,
-        b.k,
+        b.side AS side,
+        b.k AS k,
         array_agg((SELECT sum(v * w) FROM unnest(g.x, b.x) AS pairs(v, w)) ORDER BY g.i) AS x
     FROM balanced AS b
     JOIN shared_gram AS g ON g.side = b.side
@@ -568,9 +575,9 @@ shared_balanced AS MATERIALIZED (
         b.side,
         b.k
 ),
-run_gram AS (
+run_gram AS MATERIALIZED (
     SELECT
-        b.k,
+        b.k AS k,
         p.k AS l,
         sum(CASE b.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 END * (SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w))) AS value
     FROM balanced AS b
@@ -579,32 +586,32 @@ run_gram AS (
         b.k,
         p.k
 ),
-reference_gram AS (
+reference_gram AS MATERIALIZED (
     SELECT
         i,
         j,
         sum(CASE e.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 END * value) AS value
     FROM (
         SELECT
-            side,
-            i,
-            j,
-            value
-        FROM shared_reference AS upper_triangle
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM shared_reference AS above
         UNION ALL
         SELECT
-            side,
-            j AS i,
-            i AS j,
-            value
-        FROM shared_reference AS lower_triangle
-        WHERE i < j
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM shared_reference AS below
+        WHERE below.i < below.j
     ) AS e
     GROUP BY
         i,
         j
 ),
-sizes AS (
+sizes AS MATERIALIZED (
     SELECT
         (SELECT sum(value) FROM run_gram WHERE k = l) AS run_trace,
         (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
@@ -613,7 +620,7 @@ sizes AS (
         (SELECT sum(s) FROM alignment) AS cross_nuclear,
         (SELECT sum(s * s) FROM alignment) AS cross_squares
 ),
-side_figures AS (
+side_figures AS MATERIALIZED (
     SELECT
         side,
         max(n_rows) AS n_rows,
@@ -627,15 +634,15 @@ side_figures AS (
 ),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
-accuracies AS (
+accuracies AS MATERIALIZED (
     SELECT
-        b.side,
+        b.side AS side,
         2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
     FROM (
         SELECT
-            m.side,
-            m.k,
-            m.s,
+            m.side AS side,
+            m.k AS k,
+            m.s AS s,
             u.k - 1 + 1 AS i,
             u.v AS value
         FROM balanced AS m
@@ -645,7 +652,7 @@ accuracies AS (
     WHERE b.s > 0
     GROUP BY b.side
 ),
-figures AS (
+figures AS MATERIALIZED (
     SELECT
         users.n_rows AS users_rows,
         users.columns AS users_columns,
@@ -677,7 +684,7 @@ figures AS (
     CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
 ),
 -- What forbids a result; NULL if nothing does.
-checked AS (
+checked AS MATERIALIZED (
     SELECT
         f.*,
         CASE
@@ -711,9 +718,9 @@ checked AS (
     FROM figures AS f
 )
 SELECT
-    r.name,
-    r.i,
-    r.j,
+    r.name AS name,
+    r.i AS i,
+    r.j AS j,
     CASE WHEN c.problem IS NULL THEN r.value ELSE CAST(c.problem AS double precision) END AS value
 FROM checked AS c
 LEFT JOIN (
@@ -722,7 +729,7 @@ LEFT JOIN (
     SELECT 'omega', k, j, value
     FROM (
         SELECT
-            m.j,
+            m.j AS j,
             u.k - 1 + 1 AS k,
             u.v AS value
         FROM omega AS m
