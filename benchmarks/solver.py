@@ -24,10 +24,12 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
 from sqlstab import solve, sql  # noqa: E402
-from sqlstab.dialects import DUCKDB  # noqa: E402
+from sqlstab.dialects import DUCKDB, POSTGRES  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlstab.dialects import Dialect
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "sql-solver.md"
 COLUMNS = ("side", "i", "j", "value", "n_rows")
@@ -59,33 +61,59 @@ def entries(side: str, matrix: np.ndarray, *, triangular: bool) -> pa.Table:
     return pa.table([pa.array(column) for column in columns], names=COLUMNS)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Two tables of vectors, and the sums that are solved."""
+
+    users: np.ndarray
+    items: np.ndarray
+    grams: dict[str, np.ndarray]
+    cross: np.ndarray
+
+    @classmethod
+    def random(cls, size: int, condition: float) -> Problem:
+        """Tables of this dimension and condition, always the same."""
+        rng = np.random.default_rng(size)
+        users, items = conditioned(size, condition, rng), conditioned(size, condition, rng)
+        grams = {"users": users.T @ users, "items": items.T @ items}
+        balanced = items @ balance(grams).items
+        turn = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        noise = 0.3 * balanced.std() * rng.standard_normal(balanced.shape)
+        return cls(users, items, grams, items.T @ ((balanced + noise) @ turn))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The sums as the statement reads them."""
+        grams = [entries(s, matrix, triangular=True) for s, matrix in self.grams.items()]
+        crosses = entries("items", self.cross, triangular=False)
+        return {"grams": pa.concat_tables(grams), "crosses": crosses}
+
+
+def balance(grams: dict[str, np.ndarray]) -> solve.Balance:
+    return solve.balance(*(solve.factor(matrix, 4 * len(matrix)) for matrix in grams.values()))
+
+
+def statement(dialect: Dialect, size: int) -> str:
+    return sql.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
+
+
 def contest(size: int, condition: float, rounds: int) -> Row | str:
     """The figures; or why the SQL solver refuses."""
-    rng = np.random.default_rng(size)
-    users, items = conditioned(size, condition, rng), conditioned(size, condition, rng)
-    gram = {"users": users.T @ users, "items": items.T @ items}
+    problem = Problem.random(size, condition)
+    users, items = problem.users, problem.items
 
     def python() -> tuple[solve.Balance, np.ndarray]:
-        factors = [solve.factor(matrix, 4 * size) for matrix in gram.values()]
-        balance = solve.balance(*factors)
-        return balance, solve.align(balance.items.T @ cross).omega
+        balanced = balance(problem.grams)
+        return balanced, solve.align(balanced.items.T @ problem.cross).omega
 
-    turn = np.linalg.qr(rng.standard_normal((size, size)))[0]
-    balanced = items @ solve.balance(*(solve.factor(g, 4 * size) for g in gram.values())).items
-    noise = 0.3 * balanced.std() * rng.standard_normal(balanced.shape)
-    cross = items.T @ ((balanced + noise) @ turn)
-    python_seconds, (balance, omega) = timed(python, rounds)
+    python_seconds, (balanced, omega) = timed(python, rounds)
     with duckdb.connect(config={"threads": 1}) as connection:
-        connection.register(
-            "given",
-            pa.concat_tables([entries(s, matrix, triangular=True) for s, matrix in gram.items()]),
-        )
-        connection.execute("CREATE TABLE grams AS SELECT * FROM given")
-        connection.register("given_cross", entries("items", cross, triangular=False))
-        connection.execute("CREATE TABLE crosses AS SELECT * FROM given_cross")
-        statement = sql.solve(DUCKDB, size, "grams", crosses="crosses", anchors={"items": 1.0})
+        for name, sums in problem.tables().items():
+            connection.register("given", sums)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
         try:
-            seconds, rows = timed(lambda: connection.execute(statement).fetchall(), rounds)
+            seconds, rows = timed(
+                lambda: connection.execute(statement(DUCKDB, size)).fetchall(), rounds
+            )
         except duckdb.InvalidInputException as error:
             return str(error).removeprefix("Invalid Input Error: ")
     found = {
@@ -95,15 +123,15 @@ def contest(size: int, condition: float, rounds: int) -> Row | str:
         if name in found:
             found[name][i - 1, j - 1] = value
     scores = items @ users.T
-    stable = items @ balance.items @ omega
+    stable = items @ balanced.items @ omega
     return Row(
         size,
         condition,
-        np.abs(found["singular_values"][:, 0] / balance.singular_values - 1).max(),
+        np.abs(found["singular_values"][:, 0] / balanced.singular_values - 1).max(),
         np.abs(items @ found["items"] - stable).max() / np.abs(stable).max(),
         np.abs(items @ found["items"] @ found["users"].T @ users.T - scores).max()
         / np.abs(scores).max(),
-        np.abs(items @ balance.items @ balance.users.T @ users.T - scores).max()
+        np.abs(items @ balanced.items @ balanced.users.T @ users.T - scores).max()
         / np.abs(scores).max(),
         seconds,
         python_seconds,
@@ -138,26 +166,64 @@ def table(rows: list[Row | str], cases: list[tuple[int, float]]) -> str:
     return "\n".join(lines)
 
 
+def postgres_table(sizes: list[int]) -> str:
+    """CPU seconds of Postgres, at a condition of 10."""
+    import psycopg  # noqa: PLC0415 - one of the engines that the tests start
+    from engines import load_targets  # noqa: PLC0415 - the bench beside this one
+
+    lines = ["| e | PostgreSQL, s |", "|---|---|"]
+    with load_targets().TARGETS["postgres"].start() as url:
+        for size in sizes:
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                connection.execute("SET jit = off")
+                connection.execute("SET max_parallel_workers_per_gather = 0")
+                for name, sums in Problem.random(size, 10).tables().items():
+                    connection.execute(
+                        f"CREATE TABLE {name} (side text, i integer, j integer, "
+                        "value double precision, n_rows bigint)"
+                    )
+                    with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+                        for row in sums.to_pylist():
+                            copy.write_row(tuple(row.values()))
+                server = cpu_seconds(connection.info.backend_pid)
+                connection.execute(statement(POSTGRES, size)).fetchall()
+                spent = cpu_seconds(connection.info.backend_pid) - server
+                connection.rollback()
+            lines.append(f"| {size} | {spent:.1f} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU seconds that another process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def write(mark: str, text: str) -> None:
+    """Put a table into the page, between its marks."""
+    block = f"<!-- {mark} -->\n{text}\n<!-- end -->"
+    pattern = f"<!-- {mark} -->.*?<!-- end -->"
+    PAGE.write_text(re.sub(pattern, lambda _: block, PAGE.read_text(), flags=re.DOTALL))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="8,32,64,128,256")
     parser.add_argument("--conditions", default="1,10,1e2,1e4,1e6")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engines", default="duckdb,postgres")
     given = parser.parse_args()
-    cases = [
-        (int(size), float(condition))
-        for size in given.sizes.split(",")
-        for condition in given.conditions.split(",")
-    ]
-    rows = []
-    for size, condition in cases:
-        rows.append(contest(size, condition, given.rounds if size <= 128 else 1))
-        print(rows[-1], flush=True)
-    text = PAGE.read_text()
-    block = f"<!-- bench-solver -->\n{table(rows, cases)}\n<!-- end -->"
-    PAGE.write_text(
-        re.sub(r"<!-- bench-solver -->.*<!-- end -->", lambda _: block, text, flags=re.DOTALL)
-    )
+    sizes = [int(size) for size in given.sizes.split(",")]
+    if "duckdb" in given.engines:
+        cases = [(size, float(c)) for size in sizes for c in given.conditions.split(",")]
+        rows = []
+        for size, condition in cases:
+            rows.append(contest(size, condition, given.rounds if size <= 128 else 1))
+            print(rows[-1], flush=True)
+        write("bench-solver", table(rows, cases))
+    if "postgres" in given.engines:
+        write("bench-solver-postgres", postgres_table([size for size in sizes if size <= 128]))
 
 
 if __name__ == "__main__":

@@ -204,6 +204,22 @@ def test_scores_are_kept(warehouse: Warehouse, rng: np.random.Generator, conditi
     assert np.abs(stable - scores).max() < 1e-13 * np.abs(scores).max()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_columns_of_very_different_size(
+    warehouse: Warehouse, rng: np.random.Generator, scale: float
+) -> None:
+    """Columns are scaled to length one before anything else."""
+    sizes = np.array([1e-6, 1.0, 1e6, 1e3]) * scale
+    users = rng.standard_normal((40, 4)) / sizes
+    items = rng.standard_normal((30, 4)) * sizes
+    problem = Problem(warehouse, users, items)
+    found = problem.first()
+    np.testing.assert_allclose(found.singular_values, problem.balance.singular_values, rtol=1e-12)
+    stable = items @ found.maps["items"]
+    np.testing.assert_allclose(stable, items @ problem.balance.items, atol=1e-11 * stable.max())
+    assert found.figures["items_condition"] < 10
+
+
 def test_columns_of_zeros(warehouse: Warehouse, rng: np.random.Generator) -> None:
     """A dead dimension has no axis: zero rows, and a zero column at the end."""
     users, items = rng.standard_normal((40, 4)), rng.standard_normal((30, 4))
