@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden bench bench-engines bench-memory bench-quality picture clean
+.PHONY: demo test lint format golden picture clean
+.PHONY: bench bench-engines bench-memory bench-quality bench-solver
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -39,6 +40,9 @@ bench-memory: $(VENV)/dev.stamp
 # Which reference and which ids to align on: figures of held-out ids on real retrainings.
 bench-quality: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quality.py
+# The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
+bench-solver: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/solver.py
 
 # Draw docs/problem.svg anew.
 picture: $(VENV)/dev.stamp

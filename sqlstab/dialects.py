@@ -25,7 +25,8 @@ class Dialect:
         style: `arrays` or `components`.
         real, double, integer, bigint, text: Types of a 4-byte and an 8-byte number, of whole
             numbers of 4 and 8 bytes, and of a string of any length.
-        as_real, as_double, as_text, as_doubles, as_reals: Casts: of a number, or of an array.
+        as_real, as_double, as_integer, as_text: Casts of a number.
+        as_doubles, as_reals: Casts of an array.
         not_in_names: Characters that no name can have, however it is quoted.
         reads_files: Whether a relation may be a file.
         fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
@@ -53,6 +54,15 @@ class Dialect:
         scaled: Array {0} divided by number {1}.
         concat: Arrays {0} and {1}, one behind the other.
         distinct: How many different values {0} has in a group, NULL apart.
+        slice: Elements {1} to {2} of array {0}.
+        no_doubles: An empty array of doubles.
+        append: Array {0} and one more element, {1}.
+        combined: The sum of {2} times array {0} and {3} times array {1}.
+        recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
+            is such a thing.
+        solver: How it can solve the small problem: with arrays in a recursive query; not at all.
+        now: The time in UTC as a text that sorts by time, to name a run.
+        refuse: A number that cannot be had: an error with the text {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
         divide: Whole quotient of integers {0} and {1}.
@@ -103,6 +113,7 @@ class Dialect:
     fold: Literal["", "lower", "upper"] = ""
     as_real: str = ""
     as_double: str = ""
+    as_integer: str = ""
     as_text: str = ""
     as_doubles: str
     as_reals: str
@@ -128,6 +139,14 @@ class Dialect:
     scaled: str = ""
     concat: str = ""
     distinct: str = "count(DISTINCT {0})"
+    slice: str = ""
+    no_doubles: str = ""
+    append: str = ""
+    combined: str = ""
+    recursion_key: str = ""
+    solver: Literal["", "recursive"] = ""
+    now: str = ""
+    refuse: str = ""
     quantile: str
     digest: str
     divide: str
@@ -155,7 +174,7 @@ class Dialect:
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
 
     def __post_init__(self) -> None:
-        for name in ("real", "double", "text"):
+        for name in ("real", "double", "integer", "text"):
             if not getattr(self, f"as_{name}"):
                 cast = f"CAST({{0}} AS {getattr(self, name)})"
                 object.__setattr__(self, f"as_{name}", cast)
@@ -233,6 +252,14 @@ DUCKDB = Dialect(
     times="list_transform({1}, lambda c: list_dot_product(c, {0}))",
     scaled="list_transform({0}, lambda v: v / {1})",
     concat="list_concat({0}, {1})",
+    slice="{0}[{1}:{2}]",
+    no_doubles="CAST([] AS DOUBLE[])",
+    append="list_append({0}, {1})",
+    combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+    recursion_key=" USING KEY ({0})",
+    solver="recursive",
+    now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
+    refuse="error({0})",
     quantile="quantile_cont({0}, {1})",
     digest="md5({0})",
     divide="{0} // {1}",
@@ -266,6 +293,16 @@ POSTGRES = Dialect(
     collect="array_agg({0} ORDER BY {1})",
     gather="array_agg({0} ORDER BY {1})",
     unnest=("CROSS JOIN LATERAL unnest({0}) WITH ORDINALITY AS u(v, k)", "u.k - 1", "u.v"),
+    dot="(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    concat="{0} || {1}",
+    slice="{0}[{1}:{2}]",
+    no_doubles="CAST(ARRAY[] AS double precision[])",
+    append="array_append({0}, {1})",
+    combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    solver="recursive",
+    now="to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
+    # No expression raises an error of its own, but this one repeats the text.
+    refuse="CAST({0} AS double precision)",
     quantile="percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
     digest="md5({0})",
     divide="{0} / {1}",

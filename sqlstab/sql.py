@@ -531,6 +531,216 @@ def union(statements: Sequence[str], dialect: Dialect) -> str:
     return _render("union", dialect, statements=[text.strip() for text in statements])
 
 
+# What a solution has beside the maps and the singular values.
+_SIDE_FIGURES = ("rows", "columns", "live", "rank", "condition", "accuracy", "gram_error")
+_FIGURES = (
+    *(f"{side}_{name}" for side in ("users", "items") for name in _SIDE_FIGURES),
+    "rank",
+    "score_error",
+)
+_ALIGNMENT_FIGURES = ("anchors", "aligned", "omega_error")
+_SHARED_FIGURES = ("relative_residual", "cka", "bound")
+
+
+def solution_figures(*, aligned: bool, shared: bool) -> tuple[str, ...]:
+    """The names of the figures of a solution."""
+    return _FIGURES + (_ALIGNMENT_FIGURES if aligned else ()) + (_SHARED_FIGURES if shared else ())
+
+
+def solve(
+    dialect: Dialect,
+    dimension: int,
+    grams: str,
+    *,
+    crosses: str | None = None,
+    reference_dimension: int | None = None,
+    anchors: Mapping[Side, float] | None = None,
+    shared: tuple[str, str] | None = None,
+) -> str:
+    """The two maps from sums, computed by the engine: rows (name, i, j, value), 1-based.
+
+    `name` is `users` or `items` for the maps, `omega` for the alignment, `singular_values` (j = 1),
+    or that of a figure (i = j = 1). Where the figures show that the result cannot be trusted, the
+    statement fails with an explanation.
+
+    Args:
+        dialect: The dialect to write.
+        dimension: e.
+        grams: A relation (side, i, j, value, n_rows): the Gram matrices of both sides, i <= j.
+        crosses: The same of the cross Gram matrices; None for a first run.
+        reference_dimension: d, components of a stable vector of the reference; by default e.
+        anchors: The sides in `crosses`, and how much each counts.
+        shared: The same of the Gram matrices of the shared anchors, this run's and the
+            reference's: adds how well they fit.
+
+    Raises:
+        UsageError: The dialect has no such solver, or the reference too few dimensions.
+    """
+    if not dialect.solver:
+        raise UsageError(f"There is no SQL solver for {dialect.name}; use sqlstab solve.")
+    stable_dimension = reference_dimension or dimension
+    if stable_dimension < dimension:
+        raise UsageError(
+            f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
+            "solver adds no axes to a space; use sqlstab run or sqlstab solve."
+        )
+    figures = solution_figures(aligned=crosses is not None, shared=shared is not None)
+    return _render(
+        "solve",
+        dialect,
+        dimension=dimension,
+        reference_dimension=stable_dimension,
+        grams=grams,
+        crosses=crosses,
+        anchors=[
+            {"side": side, "weight": dialect.number(weight)}
+            for side, weight in (anchors or {}).items()
+        ],
+        shared={"run": shared[0], "reference": shared[1]} if shared else None,
+        figure_names=figures,
+    )
+
+
+def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
+    """One row, unless something is wrong with a table: then it fails with an explanation."""
+    return _render(
+        "guard",
+        dialect,
+        side=table.side,
+        weighted=table.weight is not None,
+        dimension=dimension,
+        check=check(table, dialect).strip(),
+        lengths=None if table.layout == "wide" else lengths(table, dialect).strip(),
+        check_vectors=check_vectors(table, dimension, dialect).strip(),
+    )
+
+
+def maps(solution: str, dialect: Dialect) -> str:
+    """The maps of a solution as rows (run_id, side, i, j, value); the run is named by the time."""
+    return _render("maps", dialect, solution=relation(solution, dialect))
+
+
+def run_figures(
+    solution: str,
+    names: Sequence[str],
+    drifts: Mapping[tuple[Side, str], str],
+    shared: Mapping[Side, str],
+    scores: str,
+    dialect: Dialect,
+) -> str:
+    """Rows (name, value): the figures of a run.
+
+    Args:
+        solution: The table of the solution.
+        names: Figures to take from it.
+        drifts: Statements of `drift` by side, and `before` or `after`.
+        shared: Statements of `shared_ids` by side.
+        scores: A statement of `scores`.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "run_figures",
+        dialect,
+        solution=relation(solution, dialect),
+        names=names,
+        drifts=[
+            {"side": side, "vectors": vectors, "statement": statement.strip()}
+            for (side, vectors), statement in drifts.items()
+        ],
+        shared=[
+            {"side": side, "statement": statement.strip()} for side, statement in shared.items()
+        ],
+        scores=scores.strip(),
+    )
+
+
+def reference_maps(folder: Path, dimension: int, reference_dimension: int, dialect: Dialect) -> str:
+    """Rows (run_id, side, i, j, value): the maps of a run directory, which the engine reads."""
+    return _render(
+        "reference_maps",
+        dialect,
+        transform=_transform_reader(folder, dialect),
+        dimension=dimension,
+        reference_dimension=reference_dimension,
+    )
+
+
+def _transform_reader(folder: Path, dialect: Dialect) -> str:
+    """A call that reads a transform file; it names the columns, since they are not guessed well."""
+    path = string(str(folder / "transform.json"), dialect)
+    columns = (
+        "run_id: 'VARCHAR', omega: 'DOUBLE[][]', "
+        "users: 'STRUCT(balanced DOUBLE[][])', items: 'STRUCT(balanced DOUBLE[][])'"
+    )
+    return f"read_json({path}, maximum_object_size = 1000000000, columns = {{{columns}}})"
+
+
+def transform_file(
+    names: Mapping[str, str], dimensions: tuple[int, int], reference: Path | None, dialect: Dialect
+) -> str:
+    """One row whose columns are the keys of a transform file.
+
+    Args:
+        names: The tables `solution`, `maps` and `figures` of a run.
+        dimensions: Components of a raw and of a stable vector.
+        reference: The reference's run directory.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "transform_file",
+        dialect,
+        dimension=dimensions[0],
+        stable_dimension=dimensions[1],
+        reference=_transform_reader(reference, dialect) if reference else None,
+        **names,
+    )
+
+
+def run_file(
+    names: Mapping[str, str],
+    dimensions: tuple[int, int],
+    reference: Path | None,
+    dialect: Dialect,
+    *,
+    anchors: Mapping[Side, float],
+    tables: Mapping[Side, VectorTable],
+    written: Mapping[Side, VectorTable],
+    version: str,
+) -> str:
+    """One row whose columns are the keys of a `run.json`; arguments as of `transform_file`."""
+
+    def described(table: VectorTable) -> dict[str, Any]:
+        return {
+            "relation": string(table.relation, dialect),
+            "id": string(table.id.name, dialect),
+            "id_type": string(table.id.type, dialect),
+            "layout": string(table.layout, dialect),
+            "vector": [string(name, dialect) for name in table.vector],
+            "element": string(table.element, dialect),
+            "filter": string(table.filter, dialect) if table.filter else "NULL",
+            "weight": string(table.weight, dialect) if table.weight else "NULL",
+            "anchor_filter": (
+                string(table.anchor_filter, dialect) if table.anchor_filter else "NULL"
+            ),
+            "keep": [string(column.name, dialect) for column in table.keep],
+        }
+
+    return _render(
+        "run_file",
+        dialect,
+        dimension=dimensions[0],
+        stable_dimension=dimensions[1],
+        reference=_transform_reader(reference, dialect) if reference else None,
+        anchors=[
+            {"side": side, "weight": dialect.number(weight)} for side, weight in anchors.items()
+        ],
+        inputs={side: described(table) for side, table in tables.items()},
+        outputs={side: described(table) for side, table in written.items()},
+        version=string(version, dialect),
+        **names,
+    )
+
+
 def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
     """The table with each vector x multiplied by one matrix, or by two one after the other."""
     return _render(
@@ -672,6 +882,12 @@ def matrix_table(
     """Statements that create a table (run_id, side, i, j, value) and fill it."""
     create = _create(name, _MATRIX_COLUMNS, dialect)
     return [create, *insert_matrices(name, run_id, matrices, dialect)]
+
+
+def create_matrix_table(name: str, dialect: Dialect) -> str:
+    """A statement that creates such a table, if there is none."""
+    created = _create(name, _MATRIX_COLUMNS, dialect)
+    return created.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 
 
 def insert_matrices(

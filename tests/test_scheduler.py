@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEXT = (DOCS / "scheduler.md").read_text()
+SOLVER = (DOCS / "sql-solver.md").read_text()
 README = (DOCS.parent / "README.md").read_text()
 BIN = Path(sys.executable).parent
 RUNS = {"monday": 0, "tuesday": 1}
@@ -37,8 +38,8 @@ needs_duckdb = pytest.mark.skipif(
 )
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+def blocks(page: str = TEXT) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
 
 
 def shell(script: str, folder: Path, **environment: str) -> str:
@@ -215,25 +216,30 @@ def psql(running: Running) -> Iterator[dict[str, str]]:
     engine.dispose()
 
 
+def load(folder: Path, day: str, psql: dict[str, str]) -> None:
+    """Fill ml.users and ml.items."""
+    lines = ["CREATE SCHEMA IF NOT EXISTS ml;"]
+    for side in ("users", "items"):
+        ids, vectors = read_vectors(folder / day / f"{side}.parquet")
+        lines += [
+            f"DROP TABLE IF EXISTS ml.{side};",
+            f"CREATE TABLE ml.{side} (id text PRIMARY KEY, embedding real[]);",
+            f"COPY ml.{side} FROM STDIN;",
+            *(
+                f"{key}\t{{{','.join(map(repr, map(float, v)))}}}"
+                for key, v in zip(ids, vectors, strict=True)
+            ),
+            "\\.",
+        ]
+    (folder / "load.sql").write_text("\n".join(lines) + "\n")
+    shell("psql -q -v ON_ERROR_STOP=1 -f load.sql", folder, **psql)
+
+
 def test_psql(folder: Path, psql: dict[str, str], wanted: dict[str, Run]) -> None:
     written = [block for block in blocks() if block.startswith("# postgres\n")]
     assert len(written) == 2
     for script, day in zip(written, RUNS, strict=True):
-        load = ["CREATE SCHEMA IF NOT EXISTS ml;"]
-        for side in ("users", "items"):
-            ids, vectors = read_vectors(folder / day / f"{side}.parquet")
-            load += [
-                f"DROP TABLE IF EXISTS ml.{side};",
-                f"CREATE TABLE ml.{side} (id text PRIMARY KEY, embedding real[]);",
-                f"COPY ml.{side} FROM STDIN;",
-                *(
-                    f"{key}\t{{{','.join(map(repr, map(float, v)))}}}"
-                    for key, v in zip(ids, vectors, strict=True)
-                ),
-                "\\.",
-            ]
-        (folder / "load.sql").write_text("\n".join(load) + "\n")
-        shell("psql -q -v ON_ERROR_STOP=1 -f load.sql", folder, **psql)
+        load(folder, day, psql)
         shell(in_double(script), folder, **psql)
         check_transform(Transform.load(folder / f"{day}.json"), wanted[day])
         printed = shell(
@@ -247,6 +253,32 @@ def test_psql(folder: Path, psql: dict[str, str], wanted: dict[str, Run]) -> Non
         kind = type(next(iter(want)))
         for key, vector in rows:
             assert np.abs(np.array(eval(vector)) - want[kind(key)]).max() < 1e-10
+
+
+@needs_duckdb
+def test_one_file_of_sql_on_duckdb(folder: Path, wanted: dict[str, Run]) -> None:
+    """docs/sql-solver.md: no Python but what renders the text."""
+    (script,) = (block for block in blocks(SOLVER) if "--dialect duckdb" in block)
+    shell(script.replace("render script", "render script --output-type double"), folder)
+    for day, run in wanted.items():
+        check_transform(Run.load(folder / "runs" / day).transform, run)
+
+
+def test_one_file_of_sql_on_postgres(
+    folder: Path, psql: dict[str, str], wanted: dict[str, Run]
+) -> None:
+    render, *daily = (block for block in blocks(SOLVER) if "# postgres" in block)
+    shell(render.replace("render script", "render script --output-type double"), folder, **psql)
+    printed = ""
+    for script, day in zip(daily, RUNS, strict=True):
+        load(folder, day, psql)
+        printed = shell(script, folder, **psql)
+    figures = dict(re.findall(r"(?m)^ (\w+) +\| +(\S+)$", printed))
+    for side, parts in wanted["tuesday"].figures["cosine"].items():
+        for when in ("before", "after"):
+            for name, value in parts[when].items():
+                found = float(figures[f"cosine_{side}_{when}_{name}"])
+                assert found == pytest.approx(value, abs=1e-8)
 
 
 def commands(group: click.Group = cli, prefix: str = "sqlstab") -> Iterator[tuple[str, Any]]:

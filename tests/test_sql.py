@@ -114,6 +114,34 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
     }
+    if dialect.solver:
+        found |= {
+            "solve_first_run": sql.solve(dialect, 3, "grams"),
+            "solve": sql.solve(
+                dialect,
+                3,
+                "grams",
+                crosses="crosses",
+                anchors={"items": 1.0, "users": 0.1},
+                shared=("shared_run", "shared_reference"),
+            ),
+            "guard": sql.guard(ANCHORED, 3, dialect),
+            "maps": sql.maps("solution", dialect),
+            "run_figures": sql.run_figures(
+                "solution",
+                ("rank",),
+                {("items", "after"): sql.drift(ITEMS, REFERENCE, (3, 3), dialect)},
+                {"items": sql.shared_ids(ITEMS, REFERENCE, dialect, anchor=False)},
+                sql.scores(
+                    {"users": VALID, "items": ITEMS},
+                    {"users": VALID, "items": REFERENCE},
+                    (3, 3),
+                    300,
+                    dialect,
+                ),
+                dialect,
+            ),
+        }
     if dialect.style == "arrays":
         found |= {
             "rows": sql.rows(WIDE, dialect, kept_share=0.025),

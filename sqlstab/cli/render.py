@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sqlstab import sql
 from sqlstab.cli import options
+from sqlstab.config import Options
 from sqlstab.declared import declared, declared_reference
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
 from sqlstab.places import Place, check_outputs
+from sqlstab.runs import FIGURES_FILE, Run, file_name
+from sqlstab.script import Reference, Script
 from sqlstab.staged import scratch_name
-from sqlstab.tables import EmbeddingTable, stable_table
+from sqlstab.tables import SIDES, EmbeddingTable, stable_table
 from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
@@ -510,3 +514,168 @@ def drift(**given: Any) -> None:
         dimensions = source.dimension, reference.dimension
         statements.append(sql.drift(source.table, reference.table, dimensions, dialect_))
     _show(statements, dialect_, "Compare tables in the array or the long layout.")
+
+
+@render.command(short_help="The whole run as one file of SQL, with the mathematics.")
+@_dialect
+@options.tables(required=True)
+@_raw_dimension
+@options.for_tables({**options.NAMED_ANCHORS, "keep": options.NAMED_KEEP["keep"]})
+@_reference_options
+@options.anchor
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="The run directory to write, which must exist; for DuckDB. It is then a --reference.",
+)
+@options.for_tables(
+    {
+        "into": {
+            "metavar": "TABLE",
+            "help": "The table to write, instead of a file in --out; an existing one is replaced "
+            "at the end.",
+        }
+    },
+    single=False,
+)
+@click.option(
+    "--transform-table",
+    metavar="TABLE",
+    help="A table (run_id, side, i, j, value) to add the two maps to; made if there is none. With "
+    "a reference, the newest maps in it are that one's.",
+)
+@click.option(
+    "--figures-share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    metavar="SHARE",
+    help="Take cosines from such a share of the ids, as 0.01, chosen by a hash. Default: all.",
+)
+@options.output_layout
+@options.output_type
+def script(**given: Any) -> None:
+    """The whole run as one file of SQL: sums, solution, stable vectors, figures.
+
+    Nothing but a client of the database runs it. It begins with checks of the tables, and ends with
+    figures; an error stops it before anything is replaced. The first one defines the space. Those
+    with a reference stay in it:
+
+    \b
+      sqlstab render script --dialect duckdb --dimension 32 \\
+        --users u.parquet --items i.parquet --out monday | duckdb
+      sqlstab render script --dialect duckdb --dimension 32 \\
+        --users u.parquet --items i.parquet --reference monday --out tuesday | duckdb
+
+    In a database, name the tables to write, and the same ones as the reference: the text is then
+    the same each day.
+    """  # noqa: D301 - click reads the backspace
+    dialect_ = dialect(given["dialect_name"])
+    sources = {side: _source(given, side, given["dimension"]) for side in SIDES}
+    folder = _script_folder(given, dialect_)
+    weights = Options(anchor=given["anchor"]).anchor_weights
+    reference = _script_reference(given, sources, folder is not None)
+    dimension = sources["items"].dimension
+    if sources["users"].dimension != dimension:
+        raise UsageError(
+            f"The users' vectors have {sources['users'].dimension} components, the items' "
+            f"{dimension}; scores are dot products, so both need the same number."
+        )
+    width = reference.dimension if reference else dimension
+    tables = {side: source.table for side, source in sources.items()}
+    text = Script(
+        dialect=dialect_,
+        tables=tables,
+        dimension=dimension,
+        outputs={
+            side: stable_table(table, width, given["output_layout"], given["output_type"], dialect_)
+            for side, table in tables.items()
+        },
+        targets={
+            side: str(folder / file_name(side)) if folder else given[f"{side}_into"]
+            for side in SIDES
+        },
+        transform_table=given["transform_table"],
+        folder=folder,
+        reference=reference,
+        anchors=weights,
+        figures_share=given["figures_share"],
+    ).render()
+    click.echo(text)
+
+
+def _script_folder(given: dict[str, Any], dialect_: Dialect) -> Path | None:
+    """The run directory to write; None for tables.
+
+    Raises:
+        UsageError: Neither is named, or both, or not all of them.
+    """
+    named = [given[name] for name in ("users_into", "items_into", "transform_table")]
+    if given["out"]:
+        if not dialect_.reads_files:
+            raise UsageError(
+                f"{dialect_.name} writes tables, not files: name them with --users-into, "
+                "--items-into and --transform-table."
+            )
+        if any(named):
+            raise UsageError("--out is a directory for all; leave it out to write tables.")
+        return Path(given["out"])
+    if not all(named):
+        raise UsageError(
+            "Name the tables to write with --users-into, --items-into and --transform-table"
+            + (", or a directory with --out." if dialect_.reads_files else ".")
+        )
+    return None
+
+
+def _script_reference(
+    given: dict[str, Any], sources: dict[Side, _Source], files: bool
+) -> Reference | None:
+    """The run whose space to stay in, if one is named.
+
+    Raises:
+        UsageError: It does not fit to what is written.
+        DataError: The run directory is damaged.
+    """
+    tables = [given[f"{side}_reference"] for side in SIDES]
+    if not given["reference"] and not any(tables):
+        return None
+    if not files:
+        if given["reference"] or not all(tables):
+            raise UsageError(
+                "Name the reference's stable tables with --users-reference and --items-reference."
+            )
+        found = {side: _reference(given, source) for side, source in sources.items()}
+        return Reference(
+            {side: source.table for side, source in found.items()}, found["items"].dimension
+        )
+    if any(tables) or not given["reference"]:
+        raise UsageError("Beside --out, name the reference with --reference: a run directory.")
+    folder = Path(given["reference"])
+    if (folder / FIGURES_FILE).is_file():
+        run = Run.load(folder)
+        dimension = given["reference_dimension"] or run.transform.dimension
+        stable = {side: run.table(side) for side in SIDES}
+        elements = {side: run.figures["outputs"][side]["element"] for side in SIDES}
+    else:
+        # Not there yet: as such a script writes it.
+        dimension = given["reference_dimension"] or sources["items"].dimension
+        stable = {side: EmbeddingTable(str(folder / file_name(side))) for side in SIDES}
+        elements = {
+            side: given["output_type"] or source.table.element for side, source in sources.items()
+        }
+        layout = given["output_layout"]
+        stable = {side: replace(table, layout=layout) for side, table in stable.items()}
+    return Reference(
+        {
+            side: declared_reference(
+                source.table,
+                stable[side],
+                dimension,
+                elements[side],
+                dialect(given["dialect_name"]),
+            )
+            for side, source in sources.items()
+        },
+        dimension,
+        folder,
+    )

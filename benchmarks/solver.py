@@ -1,0 +1,230 @@
+"""`make bench-solver`: the SQL solver against the Python solver, and how long each takes.
+
+Random tables of n = 4 e rows with a given condition, and a reference that is the table itself in
+another space, changed by a third. Compared are the stable vectors T M_T Omega (largest difference,
+relative to the largest component), the singular values (relative), and scores against those of the
+raw vectors (relative to the largest). Times are CPU seconds on one core. Writes the tables into
+docs/sql-solver.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import duckdb  # noqa: E402
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+
+from sqlstab import solve, sql  # noqa: E402
+from sqlstab.dialects import DUCKDB, POSTGRES  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlstab.dialects import Dialect
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "sql-solver.md"
+COLUMNS = ("side", "i", "j", "value", "n_rows")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One problem, solved both ways."""
+
+    size: int
+    condition: float
+    values: float
+    vectors: float
+    scores: float
+    python_scores: float
+    seconds: float
+    python_seconds: float
+
+
+def conditioned(size: int, condition: float, rng: np.random.Generator) -> np.ndarray:
+    left = np.linalg.qr(rng.standard_normal((4 * size, size)))[0]
+    right = np.linalg.qr(rng.standard_normal((size, size)))[0]
+    return left * np.geomspace(1, 1 / condition, size) @ right.T
+
+
+def entries(side: str, matrix: np.ndarray, *, triangular: bool) -> pa.Table:
+    i, j = np.triu_indices(len(matrix)) if triangular else np.indices(matrix.shape).reshape(2, -1)
+    columns = [[side] * len(i), i + 1, j + 1, matrix[i, j], [4 * len(matrix)] * len(i)]
+    return pa.table([pa.array(column) for column in columns], names=COLUMNS)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Two tables of vectors, and the sums that are solved."""
+
+    users: np.ndarray
+    items: np.ndarray
+    grams: dict[str, np.ndarray]
+    cross: np.ndarray
+
+    @classmethod
+    def random(cls, size: int, condition: float) -> Problem:
+        """Tables of this dimension and condition, always the same."""
+        rng = np.random.default_rng(size)
+        users, items = conditioned(size, condition, rng), conditioned(size, condition, rng)
+        grams = {"users": users.T @ users, "items": items.T @ items}
+        balanced = items @ balance(grams).items
+        turn = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        noise = 0.3 * balanced.std() * rng.standard_normal(balanced.shape)
+        return cls(users, items, grams, items.T @ ((balanced + noise) @ turn))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The sums as the statement reads them."""
+        grams = [entries(s, matrix, triangular=True) for s, matrix in self.grams.items()]
+        crosses = entries("items", self.cross, triangular=False)
+        return {"grams": pa.concat_tables(grams), "crosses": crosses}
+
+
+def balance(grams: dict[str, np.ndarray]) -> solve.Balance:
+    return solve.balance(*(solve.factor(matrix, 4 * len(matrix)) for matrix in grams.values()))
+
+
+def statement(dialect: Dialect, size: int) -> str:
+    return sql.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
+
+
+def contest(size: int, condition: float, rounds: int) -> Row | str:
+    """The figures; or why the SQL solver refuses."""
+    problem = Problem.random(size, condition)
+    users, items = problem.users, problem.items
+
+    def python() -> tuple[solve.Balance, np.ndarray]:
+        balanced = balance(problem.grams)
+        return balanced, solve.align(balanced.items.T @ problem.cross).omega
+
+    python_seconds, (balanced, omega) = timed(python, rounds)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for name, sums in problem.tables().items():
+            connection.register("given", sums)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
+        try:
+            seconds, rows = timed(
+                lambda: connection.execute(statement(DUCKDB, size)).fetchall(), rounds
+            )
+        except duckdb.InvalidInputException as error:
+            return str(error).removeprefix("Invalid Input Error: ")
+    found = {
+        name: np.zeros((size, size)) for name in ("users", "items", "omega", "singular_values")
+    }
+    for name, i, j, value in rows:
+        if name in found:
+            found[name][i - 1, j - 1] = value
+    scores = items @ users.T
+    stable = items @ balanced.items @ omega
+    return Row(
+        size,
+        condition,
+        np.abs(found["singular_values"][:, 0] / balanced.singular_values - 1).max(),
+        np.abs(items @ found["items"] - stable).max() / np.abs(stable).max(),
+        np.abs(items @ found["items"] @ found["users"].T @ users.T - scores).max()
+        / np.abs(scores).max(),
+        np.abs(items @ balanced.items @ balanced.users.T @ users.T - scores).max()
+        / np.abs(scores).max(),
+        seconds,
+        python_seconds,
+    )
+
+
+def timed(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
+    """The least CPU time of some rounds, and the result."""
+    best, result = float("inf"), None
+    for _ in range(rounds):
+        started = time.process_time()
+        result = work()
+        best = min(best, time.process_time() - started)
+    return best, result
+
+
+def table(rows: list[Row | str], cases: list[tuple[int, float]]) -> str:
+    lines = [
+        "| e | condition | stable vectors | singular values | scores | scores, Python "
+        "| DuckDB, s | Python, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (size, condition), row in zip(cases, rows, strict=True):
+        start = f"| {size} | {condition:.0e} |"
+        if isinstance(row, str):
+            lines.append(f"{start} refused | | | | | |")
+            continue
+        lines.append(
+            f"{start} {row.vectors:.0e} | {row.values:.0e} | {row.scores:.0e} | "
+            f"{row.python_scores:.0e} | {row.seconds:.2f} | {row.python_seconds:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def postgres_table(sizes: list[int]) -> str:
+    """CPU seconds of Postgres, at a condition of 10."""
+    import psycopg  # noqa: PLC0415 - one of the engines that the tests start
+    from engines import load_targets  # noqa: PLC0415 - the bench beside this one
+
+    lines = ["| e | PostgreSQL, s |", "|---|---|"]
+    with load_targets().TARGETS["postgres"].start() as url:
+        for size in sizes:
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                connection.execute("SET jit = off")
+                connection.execute("SET max_parallel_workers_per_gather = 0")
+                for name, sums in Problem.random(size, 10).tables().items():
+                    connection.execute(
+                        f"CREATE TABLE {name} (side text, i integer, j integer, "
+                        "value double precision, n_rows bigint)"
+                    )
+                    with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+                        for row in sums.to_pylist():
+                            copy.write_row(tuple(row.values()))
+                server = cpu_seconds(connection.info.backend_pid)
+                connection.execute(statement(POSTGRES, size)).fetchall()
+                spent = cpu_seconds(connection.info.backend_pid) - server
+                connection.rollback()
+            lines.append(f"| {size} | {spent:.1f} |")
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def cpu_seconds(process: int) -> float:
+    """CPU seconds that another process has taken so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def write(mark: str, text: str) -> None:
+    """Put a table into the page, between its marks."""
+    block = f"<!-- {mark} -->\n{text}\n<!-- end -->"
+    pattern = f"<!-- {mark} -->.*?<!-- end -->"
+    PAGE.write_text(re.sub(pattern, lambda _: block, PAGE.read_text(), flags=re.DOTALL))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="8,32,64,128,256")
+    parser.add_argument("--conditions", default="1,10,1e2,1e4,1e6")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--engines", default="duckdb,postgres")
+    given = parser.parse_args()
+    sizes = [int(size) for size in given.sizes.split(",")]
+    if "duckdb" in given.engines:
+        cases = [(size, float(c)) for size in sizes for c in given.conditions.split(",")]
+        rows = []
+        for size, condition in cases:
+            rows.append(contest(size, condition, given.rounds if size <= 128 else 1))
+            print(rows[-1], flush=True)
+        write("bench-solver", table(rows, cases))
+    if "postgres" in given.engines:
+        write("bench-solver-postgres", postgres_table([size for size in sizes if size <= 128]))
+
+
+if __name__ == "__main__":
+    main()

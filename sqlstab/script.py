@@ -1,0 +1,350 @@
+"""The whole method as one file of SQL: nothing but a client of the database runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sqlstab import __version__, sql
+from sqlstab.errors import UsageError
+from sqlstab.runs import FIGURES_FILE, file_name
+from sqlstab.sql import MatrixTable
+from sqlstab.staged import scratch_name
+from sqlstab.tables import SIDES, Column, VectorTable
+from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.tables import Side, StableTable
+
+_OTHER: dict[Side, Side] = {"users": "items", "items": "users"}
+# Scores are compared for all pairs of so many users and so many items.
+_SCORE_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The run whose space to stay in.
+
+    Attributes:
+        tables: Its stable tables.
+        dimension: Components of its vectors.
+        folder: Its run directory; None where its maps are the newest of the transform table.
+    """
+
+    tables: Mapping[Side, VectorTable]
+    dimension: int
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a script is to do.
+
+    Attributes:
+        dialect: The dialect to write.
+        tables: The raw tables.
+        dimension: Components of a raw vector.
+        outputs: How the stable tables are laid out.
+        targets: Where they go: tables; or files in `folder`.
+        transform_table: A table (run_id, side, i, j, value) that gets the maps of each run; None
+            where a folder does.
+        folder: The run directory to write (DuckDB); None writes tables.
+        reference: The run whose space to stay in; None for the first one.
+        anchors: The sides that hold the space in place, and how much each counts.
+        figures_share: Take cosines from such a share of the ids, chosen by a hash.
+    """
+
+    dialect: Dialect
+    tables: Mapping[Side, VectorTable]
+    dimension: int
+    outputs: Mapping[Side, StableTable]
+    targets: Mapping[Side, str]
+    transform_table: str | None = None
+    folder: Path | None = None
+    reference: Reference | None = None
+    anchors: Mapping[Side, float] | None = None
+    figures_share: float = 1.0
+
+    def render(self) -> str:
+        """The text of the file."""
+        body: list[str] = []
+        for title, statements in self._steps():
+            rule = "-" * max(2, 76 - len(title))
+            body.append(f"-- {title} {rule}\n")
+            body += [f"{statement.strip()};\n" for statement in statements]
+        return "\n".join([self._header(), *body])
+
+    def _header(self) -> str:
+        lines = [
+            f"Orthogonal low-rank embedding stabilization in SQL for {self.dialect.name}, by "
+            f"sqlstab {__version__}.",
+            "Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that "
+            "keep all scores.",
+            "",
+            *(f"reads   {table.relation}" for table in self.tables.values()),
+        ]
+        if self.reference:
+            lines += [
+                f"stays in the space of   {table.relation}"
+                for table in self.reference.tables.values()
+            ]
+        lines += [f"writes  {target}" for target in self.targets.values()]
+        if self.folder is not None:
+            lines += ["", f"The directory {self.folder} must exist."]
+        lines.append("An error stops it before anything is written.")
+        return "".join(f"-- {line}".rstrip() + "\n" for line in lines)
+
+    def _steps(self) -> Iterator[tuple[str, list[str]]]:
+        """Titles and statements, in the order of the paper."""
+        dialect = self.dialect
+        settings = list(dialect.before)
+        yield (
+            "Begin",
+            [
+                *(["BEGIN"] if dialect.transactions else []),
+                *settings,
+                *(sql.drop_table(name, dialect) for name in self._scratch().values()),
+                *(
+                    [sql.create_matrix_table(self.transform_table, dialect)]
+                    if self.transform_table
+                    else []
+                ),
+            ],
+        )
+        yield (
+            "Are the tables fit for it?",
+            [sql.guard(table, self.dimension, dialect) for table in self.tables.values()],
+        )
+        yield "1. Sums: the Gram matrices of both tables", [self._grams()]
+        if self.reference:
+            yield (
+                "   Sums over the ids that are shared with the reference",
+                self._shared(self.reference),
+            )
+        yield "2. The maps", [*self._solution()]
+        yield (
+            "3. The stable vectors: each raw vector times its map",
+            [self._stable(side) for side in SIDES],
+        )
+        yield "4. Figures", self._figures()
+        yield "5. Put in place", list(self._in_place())
+
+    def _scratch(self) -> dict[str, str]:
+        """Tables of our own, by what they hold."""
+        names = ["grams", "solution", "maps", "figures"]
+        if self.reference:
+            names += ["crosses", "shared_run", "shared_reference", "reference_maps"]
+            names += [
+                f"{kind}_{side}"
+                for side in self.reference.tables
+                for kind in ("stable", "reference")
+            ]
+        if self.folder is None:
+            names += [f"written_{side}" for side in SIDES]
+        beside = next(iter(self.targets.values())) if self.folder is None else "x"
+        return {name: scratch_name(beside, name, self.dialect) for name in names}
+
+    def _create(self, name: str, query: str) -> str:
+        return sql.create_table(self._scratch()[name], query, self.dialect)
+
+    def _relation(self, name: str) -> str:
+        return sql.relation(self._scratch()[name], self.dialect)
+
+    def _united(self, name: str, statements: list[str]) -> str:
+        united = sql.union(statements, self.dialect)
+        if not self.dialect.takes(united):
+            raise UsageError(
+                f"The sums of {self.dimension} dimensions make a statement of "
+                f"{len(united.encode()):,} bytes; {self.dialect.name} takes "
+                f"{self.dialect.longest_statement:,}. Use sqlstab run."
+            )
+        return self._create(name, united)
+
+    def _grams(self) -> str:
+        return self._united(
+            "grams",
+            [
+                statement
+                for table in self.tables.values()
+                for statement in sql.gram(table, self.dimension, self.dialect)
+            ],
+        )
+
+    def _shared(self, reference: Reference) -> list[str]:
+        """The cross Gram matrices and the Gram matrices of the shared anchors."""
+        crosses, run, stable = [], [], []
+        for side in self.anchors or {}:
+            table, other = self.tables[side], reference.tables[side]
+            weighted = table.weight is not None
+            width = reference.dimension
+            crosses += sql.cross_gram(table, other, self.dimension, width, self.dialect)
+            run += sql.gram(table, self.dimension, self.dialect, other=other, weighted=weighted)
+            stable += sql.gram(other, width, self.dialect, other=table, weighted=weighted)
+        return [
+            self._united("crosses", crosses),
+            self._united("shared_run", run),
+            self._united("shared_reference", stable),
+        ]
+
+    def _solution(self) -> Iterator[str]:
+        aligned = self.reference is not None
+        yield self._create(
+            "solution",
+            sql.solve(
+                self.dialect,
+                self.dimension,
+                self._relation("grams"),
+                crosses=self._relation("crosses") if aligned else None,
+                reference_dimension=self.reference.dimension if self.reference else None,
+                anchors=self.anchors if aligned else None,
+                shared=(
+                    (self._relation("shared_run"), self._relation("shared_reference"))
+                    if aligned
+                    else None
+                ),
+            ),
+        )
+        yield self._create("maps", sql.maps(self._scratch()["solution"], self.dialect))
+
+    @property
+    def _stable_dimension(self) -> int:
+        return self.reference.dimension if self.reference else self.dimension
+
+    def _map(self, side: Side) -> MatrixTable:
+        return MatrixTable(self._scratch()["maps"], side, self.dimension, self._stable_dimension)
+
+    def _stable(self, side: Side) -> str:
+        query = sql.apply_from_table(
+            self.tables[side], [self._map(side)], self.outputs[side], self.dialect
+        )
+        if self.folder is None:
+            return self._create(f"written_{side}", query)
+        target = sql.string(self.targets[side], self.dialect)
+        return f"COPY (\n{query}) TO {target} (FORMAT parquet)"
+
+    def _written(self, side: Side) -> VectorTable:
+        """The stable table of a side, as a table to read."""
+        output = self.outputs[side]
+        name = self.targets[side] if self.folder else self._scratch()[f"written_{side}"]
+        return VectorTable(
+            side,
+            name,
+            Column(output.id, self.tables[side].id.type),
+            output.layout,
+            output.vector,
+            output.element,
+            first=output.first,
+            native=output.native,
+        )
+
+    def _figures(self) -> list[str]:
+        statements: list[str] = []
+        drifts: dict[tuple[Side, str], str] = {}
+        if self.reference:
+            statements += self._reference_maps(self.reference)
+            for side in self.reference.tables:
+                table = replace(self.tables[side], share=self.figures_share, keep=())
+                other = replace(self.reference.tables[side], share=self.figures_share)
+                width = self.reference.dimension
+                # T M_T Omega (M_W Omega)' = T: back by the transpose of the other side's map.
+                back = MatrixTable(
+                    self._reference_table(self.reference),
+                    _OTHER[side],
+                    width,
+                    self.dimension,
+                    transposed=True,
+                )
+                for kind, source, matrix in (
+                    ("stable", table, self._map(side)),
+                    ("reference", other, back),
+                ):
+                    query = sql.product(source, matrix.columns, matrix, self.dialect)
+                    statements.append(self._create(f"{kind}_{side}", query))
+                stable, raw = self._product(f"stable_{side}"), self._product(f"reference_{side}")
+                drifts[side, "before"] = sql.drift(
+                    table, raw, (self.dimension, self.dimension), self.dialect
+                )
+                drifts[side, "after"] = sql.drift(stable, other, (width, width), self.dialect)
+        scores = sql.scores(
+            dict(self.tables),
+            {side: self._written(side) for side in SIDES},
+            (self.dimension, self._stable_dimension),
+            _SCORE_ROWS,
+            self.dialect,
+        )
+        aligned = self.reference is not None
+        names = sql.solution_figures(aligned=aligned, shared=aligned)
+        solution = self._scratch()["solution"]
+        shared = {
+            side: sql.shared_ids(self.tables[side], other, self.dialect, anchor=False)
+            for side, other in (self.reference.tables.items() if self.reference else ())
+        }
+        figures = sql.run_figures(solution, names, drifts, shared, scores, self.dialect)
+        return [*statements, self._create("figures", figures)]
+
+    def _reference_table(self, reference: Reference) -> str:
+        """The table that holds the reference's maps."""
+        if reference.folder is not None:
+            return self._scratch()["reference_maps"]
+        return self.transform_table or ""
+
+    def _reference_maps(self, reference: Reference) -> list[str]:
+        if reference.folder is None:
+            return []
+        query = sql.reference_maps(
+            reference.folder, self.dimension, reference.dimension, self.dialect
+        )
+        return [self._create("reference_maps", query)]
+
+    def _product(self, name: str) -> VectorTable:
+        """A table that `sql.product` made."""
+        side: Side = "users" if name.endswith("users") else "items"
+        key = Column("id", self.tables[side].id.type)
+        table = self._scratch()[name]
+        if self.dialect.style == "arrays":
+            return VectorTable(side, table, key, "array", ("x",), "double")
+        return VectorTable(side, table, key, "long", ("j", "value"), "double", first=1)
+
+    def _in_place(self) -> Iterator[str]:
+        dialect = self.dialect
+        if self.folder is None:
+            for side in SIDES:
+                staged = self._scratch()[f"written_{side}"]
+                yield from sql.replace_table(staged, self.targets[side], dialect)
+        else:
+            yield from self._run_files(self.folder)
+        if self.transform_table:
+            name = sql.relation(self.transform_table, dialect)
+            columns = "run_id, side, i, j, value"
+            yield f"INSERT INTO {name}\nSELECT {columns}\nFROM {self._relation('maps')}"
+        if dialect.transactions:
+            yield "COMMIT"
+        yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"
+
+    def _run_files(self, folder: Path) -> Iterator[str]:
+        """What makes the directory a run directory, which `sqlstab run --reference` takes."""
+        written = {side: replace(self._written(side), relation=file_name(side)) for side in SIDES}
+        names = {name: self._relation(name) for name in ("solution", "maps", "figures")}
+        reference = self.reference.folder if self.reference else None
+        queries = {
+            TRANSFORM_FILE: sql.transform_file(
+                names, (self.dimension, self._stable_dimension), reference, self.dialect
+            ),
+            FIGURES_FILE: sql.run_file(
+                names,
+                (self.dimension, self._stable_dimension),
+                reference,
+                self.dialect,
+                anchors=self.anchors or {},
+                tables=self.tables,
+                written=written,
+                version=__version__,
+            ),
+        }
+        for name, query in queries.items():
+            target = sql.string(str(folder / name), self.dialect)
+            yield f"COPY (\n{query}) TO {target} (FORMAT json)"

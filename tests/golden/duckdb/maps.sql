@@ -1,0 +1,10 @@
+-- The two maps of this run, as rows of a transform table.
+SELECT
+    r.run_id,
+    s.name AS side,
+    s.i,
+    s.j,
+    s.value
+FROM "solution" AS s
+CROSS JOIN (SELECT strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ') AS run_id) AS r
+WHERE s.name IN ('users', 'items')

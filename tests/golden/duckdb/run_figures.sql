@@ -1,0 +1,170 @@
+-- The figures of this run.
+SELECT
+    name,
+    value
+FROM "solution" AS s
+WHERE name IN ('rank')
+UNION ALL
+SELECT
+    'cosine_items_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN n_rows WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for every shared id.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        quantile_cont(after, 0.1) AS after_p10,
+        quantile_cont(after, 0.5) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (list_dot_product(s, p))
+                / nullif(sqrt(list_dot_product(s, s)) * sqrt(list_dot_product(y, y)), 0) AS after
+        FROM (
+            SELECT
+                x AS s,
+                y,
+                y AS p
+            FROM (
+                SELECT
+                    run.x AS x,
+                    reference.x AS y
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."embedding" AS DOUBLE[]) AS x
+                    FROM "items" AS t
+                ) AS run
+                JOIN (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."embedding" AS DOUBLE[]) AS x
+                    FROM "yesterday"."items" AS t
+                ) AS reference USING (id)
+            ) AS pairs
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'shared_items' AS name,
+    shared AS value
+FROM (
+    -- How many items this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "items" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "yesterday"."items" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'score_largest_relative_error' AS name,
+    largest_error / nullif(largest, 0) AS value
+FROM (
+    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    SELECT
+        count(*) AS n_pairs,
+        max(abs(raw_score)) AS largest,
+        max(abs(raw_score - stable_score)) AS largest_error
+    FROM (
+        SELECT
+            list_dot_product(u.x, i.x) AS raw_score,
+            list_dot_product(u.s, i.s) AS stable_score
+        FROM (
+            SELECT
+                r.x AS x,
+                s.x AS s
+            FROM (
+                SELECT
+                    id,
+                    -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
+                    list_transform(r.x, lambda v: coalesce(v, 0)) AS x
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."v" AS DOUBLE[]) AS x
+                    FROM "users" AS t
+                ) AS r
+                WHERE
+                    id IS NOT NULL
+                    AND len(r.x) = 3
+                    AND NOT (list_count(r.x) <> len(r.x))
+                    AND isfinite(list_max(r.x)) AND isfinite(list_min(r.x))
+                    AND id NOT IN (
+                        SELECT id
+                        FROM (
+                            SELECT t."id" AS id
+                            FROM "users" AS t
+                        ) AS d
+                        WHERE id IS NOT NULL
+                        GROUP BY id
+                        HAVING count(*) > 1
+                    )
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        -- No row here has a NULL component, but the engine minds those of rows left out, or the type.
+                        list_transform(r.x, lambda v: coalesce(v, 0)) AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            CAST(t."v" AS DOUBLE[]) AS x
+                        FROM "users" AS t
+                    ) AS r
+                    WHERE
+                        id IS NOT NULL
+                        AND len(r.x) = 3
+                        AND NOT (list_count(r.x) <> len(r.x))
+                        AND isfinite(list_max(r.x)) AND isfinite(list_min(r.x))
+                        AND id NOT IN (
+                            SELECT id
+                            FROM (
+                                SELECT t."id" AS id
+                                FROM "users" AS t
+                            ) AS d
+                            WHERE id IS NOT NULL
+                            GROUP BY id
+                            HAVING count(*) > 1
+                        )
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS u
+        CROSS JOIN (
+            SELECT
+                r.x AS x,
+                s.x AS s
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    CAST(t."embedding" AS DOUBLE[]) AS x
+                FROM "items" AS t
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        CAST(t."embedding" AS DOUBLE[]) AS x
+                    FROM "yesterday"."items" AS t
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS i
+    ) AS scores
+) AS scores

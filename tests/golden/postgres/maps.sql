@@ -1,0 +1,10 @@
+-- The two maps of this run, as rows of a transform table.
+SELECT
+    r.run_id,
+    s.name AS side,
+    s.i,
+    s.j,
+    s.value
+FROM "solution" AS s
+CROSS JOIN (SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS.US"Z"') AS run_id) AS r
+WHERE s.name IN ('users', 'items')

@@ -1,0 +1,259 @@
+-- The figures of this run.
+SELECT
+    name,
+    value
+FROM "solution" AS s
+WHERE name IN ('rank')
+UNION ALL
+SELECT
+    'cosine_items_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN n_rows WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for every shared id.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (s1 * y1 + s2 * y2 + s3 * y3)
+                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
+        FROM (
+            SELECT
+                x1 AS s1,
+                x2 AS s2,
+                x3 AS s3,
+                y1,
+                y2,
+                y3
+            FROM (
+                SELECT
+                    run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,
+                    reference.x1 AS y1, reference.x2 AS y2, reference.x3 AS y3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "yesterday"."items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'shared_items' AS name,
+    shared AS value
+FROM (
+    -- How many items this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "items" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "yesterday"."items" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'score_largest_relative_error' AS name,
+    largest_error / nullif(largest, 0) AS value
+FROM (
+    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    SELECT
+        count(*) AS n_pairs,
+        max(abs(raw_score)) AS largest,
+        max(abs(raw_score - stable_score)) AS largest_error
+    FROM (
+        SELECT
+            u.x1 * i.x1 + u.x2 * i.x2 + u.x3 * i.x3 AS raw_score,
+            u.s1 * i.s1 + u.s2 * i.s2 + u.s3 * i.s3 AS stable_score
+        FROM (
+            SELECT
+                r.x1 AS x1,
+                r.x2 AS x2,
+                r.x3 AS x3,
+                s.x1 AS s1,
+                s.x2 AS s2,
+                s.x3 AS s3
+            FROM (
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                CAST(t."v" AS double precision[]) AS x
+                            FROM "users" AS t
+                        ) AS whole
+                        WHERE cardinality(x) = 3
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS r
+                WHERE
+                    id IS NOT NULL
+                    AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
+                    AND id NOT IN (
+                        SELECT id
+                        FROM (
+                            SELECT t."id" AS id
+                            FROM "users" AS t
+                        ) AS d
+                        WHERE id IS NOT NULL
+                        GROUP BY id
+                        HAVING count(*) > 1
+                    )
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT *
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    CAST(t."v" AS double precision[]) AS x
+                                FROM "users" AS t
+                            ) AS whole
+                            WHERE cardinality(x) = 3
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS r
+                    WHERE
+                        id IS NOT NULL
+                        AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
+                        AND id NOT IN (
+                            SELECT id
+                            FROM (
+                                SELECT t."id" AS id
+                                FROM "users" AS t
+                            ) AS d
+                            WHERE id IS NOT NULL
+                            GROUP BY id
+                            HAVING count(*) > 1
+                        )
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS u
+        CROSS JOIN (
+            SELECT
+                r.x1 AS x1,
+                r.x2 AS x2,
+                r.x3 AS x3,
+                s.x1 AS s1,
+                s.x2 AS s2,
+                s.x3 AS s3
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[1] AS double precision) AS x1,
+                    CAST(x[2] AS double precision) AS x2,
+                    CAST(x[3] AS double precision) AS x3
+                FROM (
+                    SELECT
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "items" AS t
+                    ) AS whole
+                    OFFSET 0
+                ) AS v
+                OFFSET 0
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "yesterday"."items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS i
+    ) AS scores
+) AS scores
