@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden bench bench-engines bench-memory picture clean
+.PHONY: demo test lint format golden dbt-macros bench bench-engines bench-memory picture clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -23,6 +23,10 @@ format: $(VENV)/dev.stamp
 # Rewrite the rendered statements in tests/golden after a change of sql/; review the difference.
 golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
+
+# Make the dbt package's macros anew after a change of sql/ or of sqlstab/dialects.py.
+dbt-macros: $(VENV)/dev.stamp
+	$(BIN)/python dbt_project/generate.py
 
 # Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
 bench: $(VENV)/dev.stamp
