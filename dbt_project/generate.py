@@ -32,7 +32,6 @@ from sqlstab.dialects import DIALECTS, Dialect
 HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE.parent / "sql"
 MADE = HERE / "macros" / "made"
-SHARED = "macros"
 PACKAGE = "sqlstab"
 
 _NOTE = "{{#- Made from {source} by `make dbt-macros`: change that, not this. -#}}\n\n"
@@ -43,7 +42,7 @@ _TOKEN = re.compile(
 _MACRO = re.compile(r"{%-?\s*macro\s+(\w+)")
 _END_MACRO = re.compile(r"{%-?\s*endmacro\s*-?%}")
 _SET = re.compile(r"{%-?\s*set\s+(\w+)")
-_IMPORT = re.compile(r"{%-?\s*from\s+\"[\w.]+\"\s+import\s+([\w,\s]+?)\s*-?%}\n?")
+_IMPORT = re.compile(r"{%-?\s*from\s+\"(\w+)[\w.]+\"\s+import\s+([\w,\s]+?)\s*-?%}\n?")
 _OPEN = {")": "(", "]": "[", "}": "{"}
 
 # What the package's own macros read of a record, beside what the templates do.
@@ -80,9 +79,11 @@ class Template:
         self.name = path.name.split(".")[0]
         text = path.read_text()
         self.imported = {
-            name.strip() for found in _IMPORT.findall(text) for name in found.split(",")
+            name.strip(): source
+            for source, names in _IMPORT.findall(text)
+            for name in names.split(",")
         }
-        own = "" if self.name == SHARED else f"{self.name}_"
+        own = "" if self.name == "macros" else f"{self.name}_"
         self.macros: list[Macro] = []
         rest, position = "", 0
         text = _IMPORT.sub("", text)
@@ -97,13 +98,22 @@ class Template:
             position = end.end()
         self.body = (rest + text[position:]).strip()
 
+    def macro(self, name: str) -> Macro:
+        """One of its macros."""
+        return next(macro for macro in self.macros if macro.name == name)
+
+    @property
+    def is_statement(self) -> bool:
+        """Whether there is more in it than macros and comments."""
+        return bool(re.sub(r"{#.*?#}", "", self.body, flags=re.DOTALL).strip())
+
     @property
     def parameters(self) -> list[str]:
         """What the statement is rendered with, in the order of first use."""
         used = _free(self.body)
         for macro in self.macros:
             used |= macro.free
-        used -= {macro.name for macro in self.macros} | self.imported | {"dialect"}
+        used -= {macro.name for macro in self.macros} | set(self.imported) | {"dialect"}
         used -= set(_SET.findall(self.body))
         whole = self.body + "".join(macro.text for macro in self.macros)
         return ["dialect", *sorted(used, key=lambda name: re.search(rf"\b{name}\b", whole).start())]  # type: ignore[union-attr]
@@ -126,13 +136,15 @@ class Translator:
     """Calls and formats in the words of dbt.
 
     Args:
-        macros: The macros that can be called, by the names that they are called by.
+        imported: The macros of other templates, by name; nothing around them is theirs.
+        own: The template's own macros.
     """
 
-    def __init__(self, macros: dict[str, Macro]) -> None:
-        self._macros = macros
-        self.closures: dict[str, list[str]] = {
-            name: sorted(self._closure(macro, set())) for name, macro in macros.items()
+    def __init__(self, imported: dict[str, Macro], own: dict[str, Macro]) -> None:
+        self._own = own
+        self._macros = imported | own
+        self.closures: dict[str, list[str]] = dict.fromkeys(imported, []) | {
+            name: sorted(self._closure(macro, set())) for name, macro in own.items()
         }
 
     def _closure(self, macro: Macro, seen: set[str]) -> set[str]:
@@ -140,7 +152,7 @@ class Translator:
         seen.add(macro.name)
         called = macro.free & set(self._macros)
         names = macro.free - called
-        for name in called - seen:
+        for name in called & set(self._own) - seen:
             names |= self._closure(self._macros[name], seen)
         return names
 
@@ -239,25 +251,29 @@ def _opening(tokens: list[str], position: int) -> int:
 
 def made() -> dict[str, str]:
     """The files of `macros/made`, by name."""
-    templates = {path.name: Template(path) for path in sorted(TEMPLATES.glob("*.sql.jinja"))}
-    shared = {macro.name: macro for macro in templates[f"{SHARED}.sql.jinja"].macros}
+    templates = {
+        template.name: template for template in map(Template, sorted(TEMPLATES.glob("*.sql.jinja")))
+    }
     found: dict[str, str] = {}
     hidden: list[str] = []
-    for file_name, template in templates.items():
-        translator = Translator(shared | {macro.name: macro for macro in template.macros})
+    for template in templates.values():
+        imported = {
+            name: templates[source].macro(name) for name, source in template.imported.items()
+        }
+        own = {macro.name: macro for macro in template.macros}
+        translator = Translator(imported, own)
         parts = [translator.text(macro.text.strip()) for macro in template.macros]
         hidden += [macro.made for macro in template.macros]
-        if template.name != SHARED:
+        if template.is_statement:
             name = f"statement_{template.name}"
             parameters = ", ".join(template.parameters)
             body = translator.text(template.body)
             parts.append(f"{{%- macro {name}({parameters}) -%}}\n{body}\n{{%- endmacro -%}}")
             hidden.append(name)
-        name = "parts" if template.name == SHARED else template.name
-        note = _NOTE.format(source=f"sql/{file_name}")
-        found[f"{name}.sql"] = note + "\n\n".join(parts) + "\n"
+        note = _NOTE.format(source=f"sql/{template.name}.sql.jinja")
+        found[f"{template.name}.sql"] = note + "\n\n".join(parts) + "\n"
     read = _READ | set().union(
-        *(re.findall(r"\bdialect\.(\w+)", path.read_text()) for path in TEMPLATES.iterdir())
+        *(re.findall(r"\bdialect\.(\w+)", path.read_text()) for path in TEMPLATES.glob("*.jinja"))
     )
     found["dialects.sql"] = _dialects(read)
     hidden += [f"{name}__dialect" for name in DIALECTS]

@@ -30,8 +30,7 @@ def generator() -> Any:
     # A dataclass looks its module up.
     with mock.patch.dict("sys.modules", generate=module):
         spec.loader.exec_module(module)
-        found = module.made()
-    return found
+        return module.made()
 
 
 def test_they_are_made_from_the_templates() -> None:
