@@ -143,7 +143,7 @@ class Translator:
     def __init__(self, imported: dict[str, Macro], own: dict[str, Macro]) -> None:
         self._own = own
         self._macros = imported | own
-        self.closures: dict[str, list[str]] = dict.fromkeys(imported, []) | {
+        self.closures: dict[str, list[str]] = {name: [] for name in imported} | {
             name: sorted(self._closure(macro, set())) for name, macro in own.items()
         }
 
