@@ -1,4 +1,4 @@
-"""The small mathematics of a dbt project: from the rows of its models to the rows of another one."""
+"""The small mathematics of a dbt project: from the rows of its models to those of another."""
 
 from __future__ import annotations
 
@@ -85,8 +85,10 @@ def solved_frame(gram: Any, cross_gram: Any, run: Any) -> Any:
     """The same for a Python model: frames of the adapter in, one that it takes out.
 
     Args:
-        gram, cross_gram, run: What `dbt.ref` returns: a relation of DuckDB, or a data frame of
+        gram: What `dbt.ref` returns for `sqlstab_gram`: a relation of DuckDB, or a data frame of
             Snowpark, Spark or BigQuery.
+        cross_gram: The same for `sqlstab_cross_gram`.
+        run: The same for `sqlstab_run`.
 
     Returns:
         Rows (run_id, side, i, j, value): an Arrow table for DuckDB, which needs no pandas, else a

@@ -53,7 +53,10 @@ def package() -> SimpleNamespace:
     package = SimpleNamespace()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     environment.globals |= {"sqlstab": package, "return": returned}
-    files = [*sorted((PROJECT / "macros" / "made").glob("*.sql")), PROJECT / "macros/settings/filled.sql"]
+    files = [
+        *sorted((PROJECT / "macros" / "made").glob("*.sql")),
+        PROJECT / "macros/settings/filled.sql",
+    ]
     for path in files:
         module = environment.from_string(path.read_text()).module
         for name in re.findall(r"{%-? macro (\w+)", path.read_text()):

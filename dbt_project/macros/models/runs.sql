@@ -21,18 +21,19 @@
 {{ return("merge") }}
 {%- endmacro -%}
 
-{#- The run and its reference, one row. -#}
+{#- The run and its reference, one row. What was there before is remembered first, of both sides. -#}
 {%- macro run_row() -%}
 {%- set text = sqlstab.dialect().as_text -%}
 {%- set name = sqlstab.text_literal(sqlstab.run_id()) -%}
 {%- set wanted = var("sqlstab_reference", "previous") | string -%}
 {%- set store = sqlstab.own("reference_" ~ sqlstab.anchors()[0]) -%}
+-- depends_on: {{ sqlstab.own("reference_users") }}, {{ sqlstab.own("reference_items") }}
 SELECT
     {{ sqlstab.filled(text, [name]) }} AS run_id,
     {%- if wanted in ["previous", "first"] %}
     (SELECT {{ "max" if wanted == "previous" else "min" }}(run_id) FROM {{ store }} WHERE run_id < {{ name }}) AS reference_run_id
     {%- elif wanted == "none" %}
-    -- A new space. The join keeps {{ store }} before this model.
+    -- A new space.
     (SELECT max(run_id) FROM {{ store }} WHERE 1 = 0) AS reference_run_id
     {%- else %}
     (SELECT max(run_id) FROM {{ store }} WHERE run_id = {{ sqlstab.text_literal(wanted) }}) AS reference_run_id
