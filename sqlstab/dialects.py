@@ -52,6 +52,12 @@ class Dialect:
         json_matrix: A matrix from its JSON text {0}, where that is read faster than arrays.
         scaled: Array {0} divided by number {1}.
         concat: Arrays {0} and {1}, one behind the other.
+        append: Array {0} and one more element, {1}.
+        combined: The sum of {2} times array {0} and {3} times array {1}.
+        recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
+            is such a thing.
+        solver: How it can solve the small problem: with arrays in a recursive query; not at all.
+        refuse: A number that cannot be had: an error with the text {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
         divide: Whole quotient of integers {0} and {1}.
@@ -113,6 +119,11 @@ class Dialect:
     json_matrix: str = ""
     scaled: str = ""
     concat: str = ""
+    append: str = ""
+    combined: str = ""
+    recursion_key: str = ""
+    solver: Literal["", "recursive"] = ""
+    refuse: str = ""
     quantile: str
     digest: str
     divide: str
@@ -196,6 +207,11 @@ DUCKDB = Dialect(
     times="list_transform({1}, lambda c: list_dot_product(c, {0}))",
     scaled="list_transform({0}, lambda v: v / {1})",
     concat="list_concat({0}, {1})",
+    append="list_append({0}, {1})",
+    combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+    recursion_key=" USING KEY ({0})",
+    solver="recursive",
+    refuse="error({0})",
     quantile="quantile_cont({0}, {1})",
     digest="md5({0})",
     divide="{0} // {1}",
@@ -223,6 +239,13 @@ POSTGRES = Dialect(
     collect="array_agg({0} ORDER BY {1})",
     gather="array_agg({0} ORDER BY {1})",
     unnest=("CROSS JOIN LATERAL unnest({0}) WITH ORDINALITY AS u(v, k)", "u.k - 1", "u.v"),
+    dot="(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    concat="{0} || {1}",
+    append="array_append({0}, {1})",
+    combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    solver="recursive",
+    # No expression raises an error of its own, but this one repeats the text.
+    refuse="CAST({0} AS double precision)",
     quantile="percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
     digest="md5({0})",
     divide="{0} / {1}",

@@ -508,6 +508,73 @@ def union(statements: Sequence[str], dialect: Dialect) -> str:
     return _render("union", dialect, statements=[text.strip() for text in statements])
 
 
+# What a solution has beside the maps and the singular values.
+_SIDE_FIGURES = ("rows", "columns", "live", "rank", "condition", "accuracy", "gram_error")
+_FIGURES = (
+    *(f"{side}_{name}" for side in ("users", "items") for name in _SIDE_FIGURES),
+    "rank",
+    "score_error",
+)
+_ALIGNMENT_FIGURES = ("anchors", "aligned", "omega_error")
+_SHARED_FIGURES = ("relative_residual", "cka", "bound")
+
+
+def solve(
+    dialect: Dialect,
+    dimension: int,
+    grams: str,
+    *,
+    crosses: str | None = None,
+    reference_dimension: int | None = None,
+    anchors: Mapping[Side, float] | None = None,
+    shared: tuple[str, str] | None = None,
+) -> str:
+    """The two maps from sums, computed by the engine: rows (name, i, j, value), 1-based.
+
+    `name` is `users` or `items` for the maps, `singular_values` (j = 1), or that of a figure
+    (i = j = 1). Where the figures show that the result cannot be trusted, the statement fails with
+    an explanation.
+
+    Args:
+        dialect: The dialect to write.
+        dimension: e.
+        grams: A relation (side, i, j, value, n_rows): the Gram matrices of both sides, i <= j.
+        crosses: The same of the cross Gram matrices; None for a first run.
+        reference_dimension: d, components of a stable vector of the reference; by default e.
+        anchors: The sides in `crosses`, and how much each counts.
+        shared: The same of the Gram matrices of the shared anchors, this run's and the
+            reference's: adds how well they fit.
+
+    Raises:
+        UsageError: The dialect has no such solver, or the reference too few dimensions.
+    """
+    if not dialect.solver:
+        raise UsageError(f"There is no SQL solver for {dialect.name}; use sqlstab solve.")
+    stable_dimension = reference_dimension or dimension
+    if stable_dimension < dimension:
+        raise UsageError(
+            f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
+            "solver adds no axes to a space; use sqlstab run or sqlstab solve."
+        )
+    figures = _FIGURES
+    if crosses:
+        figures += _ALIGNMENT_FIGURES + (_SHARED_FIGURES if shared else ())
+    return _render(
+        "solve",
+        dialect,
+        dimension=dimension,
+        reference_dimension=stable_dimension,
+        grams=grams,
+        crosses=crosses,
+        anchors=[
+            {"side": side, "weight": dialect.number(weight)}
+            for side, weight in (anchors or {}).items()
+        ],
+        shared={"run": shared[0], "reference": shared[1]} if shared else None,
+        figure_names=figures,
+    )
+
+
 def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
     """The table with each vector x multiplied by one matrix, or by two one after the other."""
     return _render(

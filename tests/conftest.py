@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from engines import Running
 from hypothesis import HealthCheck, settings
+from warehouse import Warehouse
 
 import sqlstab
+from sqlstab.engines import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,6 +83,23 @@ def running() -> Iterator[Running]:
     """Every engine that a test asks for, started once."""
     with Running() as engines:
         yield engines
+
+
+@pytest.fixture(scope="session")
+def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
+    """A `Warehouse` of an engine, which starts when a test first asks for it."""
+    with ExitStack() as stack:
+        started: dict[str, Warehouse] = {}
+
+        def get(name: str) -> Warehouse:
+            if name not in started:
+                engine = stack.enter_context(connect(running[name], writes_tables=True))
+                if name == "postgres":
+                    engine.execute(["CREATE EXTENSION IF NOT EXISTS vector"])
+                started[name] = Warehouse(name, engine)
+            return started[name]
+
+        yield get
 
 
 @pytest.fixture

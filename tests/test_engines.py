@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from sqlstab.checks import check_table
 from sqlstab.compute import Pair
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DIALECTS, Dialect
-from sqlstab.engines import connect
 from sqlstab.errors import EngineError
 from sqlstab.sql import MatrixTable
 from sqlstab.staged import StagedTables
@@ -32,7 +30,7 @@ from sqlstab.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from engines import Running
 
@@ -46,23 +44,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result"
 EXCEPTIONS = {
     ("snowflake", "vector"): "fakesnow has no VECTOR",
 }
-
-
-@pytest.fixture(scope="session")
-def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
-    """A `Warehouse` of an engine, which starts when a test first asks for it."""
-    with ExitStack() as stack:
-        started: dict[str, Warehouse] = {}
-
-        def get(name: str) -> Warehouse:
-            if name not in started:
-                engine = stack.enter_context(connect(running[name], writes_tables=True))
-                if name == "postgres":
-                    engine.execute(["CREATE EXTENSION IF NOT EXISTS vector"])
-                started[name] = Warehouse(name, engine)
-            return started[name]
-
-        yield get
 
 
 def _except(request: pytest.FixtureRequest, engine: str, *more: str) -> None:

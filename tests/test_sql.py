@@ -109,6 +109,18 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
     }
+    if dialect.solver:
+        found |= {
+            "solve_first_run": sql.solve(dialect, 3, "grams"),
+            "solve": sql.solve(
+                dialect,
+                3,
+                "grams",
+                crosses="crosses",
+                anchors={"items": 1.0, "users": 0.1},
+                shared=("shared_run", "shared_reference"),
+            ),
+        }
     if dialect.style == "arrays":
         found |= {
             "rows": sql.rows(WIDE, dialect, kept_share=0.025),

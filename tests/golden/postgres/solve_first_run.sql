@@ -1,0 +1,495 @@
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, singular_values (j = 1),
+-- or that of a figure (i = j = 1).
+WITH RECURSIVE
+-- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
+gram AS (
+    SELECT
+        side,
+        i,
+        array_agg(value ORDER BY j) AS x
+    FROM (
+        SELECT
+            side,
+            i,
+            j,
+            value
+        FROM grams AS upper_triangle
+        UNION ALL
+        SELECT
+            side,
+            j AS i,
+            i AS j,
+            value
+        FROM grams AS lower_triangle
+        WHERE i < j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM grams AS g
+    WHERE i = j
+),
+-- 1. Cholesky with pivots: G = R'R. All columns of T and W are scaled to length one first. Row k holds column k of R
+-- so far (r) and what is left of the diagonal (d); the largest of what is left is the next pivot.
+unit_gram AS (
+    SELECT
+        g.side,
+        g.i,
+        array_agg(coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) ORDER BY g.j) AS x
+    FROM (
+        SELECT
+            side,
+            i,
+            j,
+            value
+        FROM grams AS upper_triangle
+        UNION ALL
+        SELECT
+            side,
+            j AS i,
+            i AS j,
+            value
+        FROM grams AS lower_triangle
+        WHERE i < j
+    ) AS g
+    JOIN norms AS a ON a.side = g.side AND a.i = g.i
+    JOIN norms AS b ON b.side = g.side AND b.i = g.j
+    GROUP BY
+        g.side,
+        g.i
+),
+cholesky_steps(n, side, k, g, r, d, rank, smallest) AS (
+    SELECT
+        0,
+        side,
+        i,
+        x,
+        CAST(ARRAY[] AS double precision[]),
+        x[i],
+        0,
+        CAST(1 AS double precision)
+    FROM unit_gram
+    UNION ALL
+    SELECT
+        n + 1,
+        side,
+        k,
+        g,
+        array_append(r, v),
+        CASE k WHEN p THEN 0 ELSE d - v * v END,
+        CASE WHEN p_d > 2.6645352591003757e-15 THEN rank + 1 ELSE rank END,
+        CASE WHEN p_d > 2.6645352591003757e-15 THEN p_d ELSE smallest END
+    FROM (
+        SELECT
+            *,
+            CASE
+                WHEN d > 2.6645352591003757e-15
+                THEN (g[p] - coalesce((SELECT sum(v * w) FROM unnest(r, p_r) AS pairs(v, w)), 0)) / sqrt(p_d)
+                ELSE 0
+            END AS v
+        FROM (
+            SELECT
+                *,
+                first_value(k) OVER by_size AS p,
+                first_value(d) OVER by_size AS p_d,
+                first_value(r) OVER by_size AS p_r
+            FROM cholesky_steps
+            WHERE n < 3
+            WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, k)
+        ) AS with_pivots
+    ) AS steps
+),
+-- Columns i of R, and its rows n.
+factors AS (
+    SELECT
+        s.side,
+        s.k AS i,
+        (SELECT array_agg(m.norm * v + 0 * w) FROM unnest(s.r, s.r) AS pairs(v, w)) AS x,
+        s.rank,
+        s.smallest,
+        m.norm,
+        m.n_rows
+    FROM cholesky_steps AS s
+    JOIN norms AS m ON m.side = s.side AND m.i = s.k
+    WHERE s.n = 3
+),
+triangles AS (
+    SELECT
+        side,
+        n,
+        array_agg(value ORDER BY i) AS x
+    FROM (
+        SELECT
+            m.side,
+            m.i,
+            u.k - 1 + 1 AS n,
+            u.v AS value
+        FROM factors AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    GROUP BY
+        side,
+        n
+),
+-- 2. The singular value decomposition R_T R_W' = U S V'; S are the singular values of the scores T W'.
+scores AS (
+    SELECT
+        w.n AS k,
+        array_agg((SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)) ORDER BY t.n) AS x
+    FROM triangles AS w
+    JOIN triangles AS t ON t.side = 'items'
+    WHERE w.side = 'users'
+    GROUP BY w.n
+),
+-- One-sided Jacobi method: each column of A, with the same column of the identity below it, has a place, and turns
+-- with the column at the opposite place until their parts of A are orthogonal. Then all but the first move on by one
+-- place, so that in 3 steps, a sweep, each has met each other.
+scores_svd_start AS (
+    SELECT
+        a.k,
+        a.x || array_agg(CASE WHEN b.k = a.k THEN CAST(1 AS double precision) ELSE 0 END ORDER BY b.k) AS x
+    FROM scores AS a
+    CROSS JOIN scores AS b
+    GROUP BY
+        a.k,
+        a.x
+),
+scores_svd_steps(n, k, place, x, largest_cosine) AS (
+    SELECT
+        0,
+        k,
+        k,
+        x,
+        CAST(1 AS double precision)
+    FROM scores_svd_start
+    UNION ALL (
+        WITH standing AS (
+            SELECT
+                *,
+                (SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w)) AS xx
+            FROM scores_svd_steps
+            -- A sweep that finds cosines up to 1E-8 leaves none above 1E-15.
+            WHERE n < 120 AND (mod(n, 3) <> 0 OR largest_cosine > 1E-8)
+        )
+        SELECT
+            n + 1,
+            k,
+            CASE place WHEN 1 THEN 1 WHEN 4 THEN 2 ELSE place + 1 END,
+            CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END,
+            greatest(CASE WHEN mod(n, 3) = 0 THEN 0 ELSE largest_cosine END, max(cosine) OVER ())
+        FROM (
+            SELECT
+                *,
+                -- Cosine of the angle whose tangent is t; its sine is t c.
+                1 / sqrt(1 + t * t) AS c
+            FROM (
+                SELECT
+                    *,
+                    -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
+                    CASE
+                        WHEN z > 0 OR (z = 0 AND place <= 2) THEN 1 / (z + sqrt(1 + z * z))
+                        WHEN z <= 0 THEN -1 / (-z + sqrt(1 + z * z))
+                        ELSE 0
+                    END AS t
+                FROM (
+                    SELECT
+                        *,
+                        CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) END AS z
+                    FROM (
+                        SELECT
+                            *,
+                            -- A column this small beside the other is zero but for rounding errors.
+                            CASE
+                                WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
+                                ELSE 0
+                            END AS cosine
+                        FROM (
+                            SELECT
+                                a.*,
+                                b.x AS y,
+                                b.xx AS yy,
+                                (SELECT sum(v * w) FROM unnest(a.x[1:3], b.x[1:3]) AS pairs(v, w)) AS xy
+                            FROM standing AS a
+                            LEFT JOIN standing AS b ON b.place = 5 - a.place
+                            OFFSET 0
+                        ) AS pairs
+                        OFFSET 0
+                    ) AS cosines
+                    OFFSET 0
+                ) AS angles
+                OFFSET 0
+            ) AS tangents
+            OFFSET 0
+        ) AS rotations
+    )
+),
+scores_svd AS (
+    SELECT
+        row_number() OVER (ORDER BY s DESC, k) AS k,
+        s,
+        y,
+        v
+    FROM (
+        SELECT
+            k,
+            sqrt((SELECT sum(v * w) FROM unnest(x[1:3], x[1:3]) AS pairs(v, w))) AS s,
+            x[1:3] AS y,
+            x[4:6] AS v
+        FROM scores_svd_steps
+        WHERE n = (SELECT max(n) FROM scores_svd_steps)
+    ) AS c
+),
+singular AS (
+    SELECT
+        k,
+        CASE WHEN s > 2.6645352591003757e-15 * max(s) OVER () THEN s ELSE 0 END AS s,
+        y,
+        v
+    FROM scores_svd
+),
+-- 3. The columns k of M_T = R_W' V S^(-1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+balanced AS (
+    SELECT
+        CASE f.side WHEN 'users' THEN 'items' ELSE 'users' END AS side,
+        c.k,
+        c.s,
+        array_agg(CASE WHEN c.s = 0 OR m.norm = 0 THEN 0 WHEN f.side = 'users' THEN (SELECT sum(v * w) FROM unnest(f.x, c.v) AS pairs(v, w)) / sqrt(c.s) ELSE (SELECT sum(v * w) FROM unnest(f.x, c.y) AS pairs(v, w)) / (c.s * sqrt(c.s)) END ORDER BY f.i) AS x
+    FROM singular AS c
+    CROSS JOIN factors AS f
+    JOIN norms AS m ON m.side <> f.side AND m.i = f.i
+    GROUP BY
+        f.side,
+        c.k,
+        c.s
+),
+balanced_rows AS (
+    SELECT
+        side,
+        i,
+        array_agg(value ORDER BY k) AS x
+    FROM (
+        SELECT
+            m.side,
+            m.k,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM balanced AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+-- 5. The maps: M_T for the items, M_W for the users. The first run defines the space: principal axes of
+-- the scores, whose signs make the largest entry of each column of M_T positive.
+maps AS (
+    SELECT
+        e.side,
+        e.i,
+        e.k AS j,
+        e.value * signs.sign AS value
+    FROM (
+        SELECT
+            m.side,
+            m.k,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM balanced AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    JOIN (
+        SELECT
+            k,
+            CASE WHEN value < 0 THEN -1 ELSE 1 END AS sign
+        FROM (
+            SELECT
+                k,
+                value,
+                row_number() OVER (PARTITION BY k ORDER BY abs(value) DESC, i) AS place
+            FROM (
+                SELECT
+                    m.k,
+                    u.k - 1 + 1 AS i,
+                    u.v AS value
+                FROM (SELECT k, x FROM balanced WHERE side = 'items') AS m
+                CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+            ) AS e
+        ) AS by_size
+        WHERE place = 1
+    ) AS signs ON signs.k = e.k
+),
+-- Proof. The balanced Gram matrices M'GM must be S: the largest error of an entry (k, l), relative to sqrt(s_k s_l).
+gram_balanced AS (
+    SELECT
+        b.side,
+        b.k,
+        array_agg((SELECT sum(v * w) FROM unnest(g.x, b.x) AS pairs(v, w)) ORDER BY g.i) AS x
+    FROM balanced AS b
+    JOIN gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+gram_errors AS (
+    SELECT
+        b.side,
+        max(abs((SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w)) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+    FROM balanced AS b
+    JOIN gram_balanced AS p ON p.side = b.side
+    JOIN singular AS c ON c.k = p.k
+    WHERE b.s > 0 AND c.s > 0
+    GROUP BY b.side
+),
+-- Scores must not change: the largest entry of R_T (M_T M_W' - I) R_W', relative to the largest singular value.
+triangles_balanced AS (
+    SELECT
+        t.side,
+        t.n,
+        array_agg((SELECT sum(v * w) FROM unnest(t.x, b.x) AS pairs(v, w)) ORDER BY b.k) AS x
+    FROM triangles AS t
+    JOIN balanced AS b ON b.side = t.side
+    GROUP BY
+        t.side,
+        t.n
+),
+score_error AS (
+    SELECT max(abs((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT max(s) FROM singular) AS value
+    FROM triangles_balanced AS a
+    JOIN triangles AS t ON t.side = 'items' AND t.n = a.n
+    JOIN triangles_balanced AS b ON b.side = 'users'
+    JOIN triangles AS w ON w.side = 'users' AND w.n = b.n
+    WHERE a.side = 'items'
+),
+side_figures AS (
+    SELECT
+        side,
+        max(n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(smallest)) AS condition
+    FROM factors
+    GROUP BY side
+),
+-- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
+-- columns of length one, since G^(-1) = M S^(-1) M'.
+accuracies AS (
+    SELECT
+        b.side,
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+    FROM (
+        SELECT
+            m.side,
+            m.k,
+            m.s,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM balanced AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS b
+    JOIN norms AS m ON m.side = b.side AND m.i = b.i
+    WHERE b.s > 0
+    GROUP BY b.side
+),
+figures AS (
+    SELECT
+        users.n_rows AS users_rows,
+        users.columns AS users_columns,
+        users.live AS users_live,
+        users.rank AS users_rank,
+        users.condition AS users_condition,
+        (SELECT value FROM accuracies WHERE side = 'users') AS users_accuracy,
+        (SELECT value FROM gram_errors WHERE side = 'users') AS users_gram_error,
+        items.n_rows AS items_rows,
+        items.columns AS items_columns,
+        items.live AS items_live,
+        items.rank AS items_rank,
+        items.condition AS items_condition,
+        (SELECT value FROM accuracies WHERE side = 'items') AS items_accuracy,
+        (SELECT value FROM gram_errors WHERE side = 'items') AS items_gram_error,
+        (SELECT count(*) FROM singular WHERE s > 0) AS rank,
+        (SELECT value FROM score_error) AS score_error
+    FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
+    CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+),
+-- What forbids a result; NULL if nothing does.
+checked AS (
+    SELECT
+        f.*,
+        CASE
+            WHEN users_columns <> 3
+            THEN 'users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3.'
+            WHEN users_rank < users_live
+            THEN 'users: of ' || CAST(CAST(users_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS text)
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS text)
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_columns <> 3
+            THEN 'items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3.'
+            WHEN items_rank < items_live
+            THEN 'items: of ' || CAST(CAST(items_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS text)
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS text)
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN rank = 0
+            THEN 'All scores are zero: users and items have no direction in common.'
+            WHEN NOT coalesce(greatest(score_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
+            THEN 'The result fails its own proof: scores change by ' || CAST(score_error AS text)
+                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS text)
+                || '. Use sqlstab run or sqlstab solve.'
+        END AS problem
+    FROM figures AS f
+)
+SELECT
+    r.name,
+    r.i,
+    r.j,
+    CASE WHEN c.problem IS NULL THEN r.value ELSE CAST(c.problem AS double precision) END AS value
+FROM checked AS c
+LEFT JOIN (
+    SELECT side AS name, i, j, value FROM maps
+    UNION ALL
+    SELECT 'singular_values', k, 1, s FROM singular
+    UNION ALL
+    SELECT 'users_rows', 1, 1, CAST(users_rows AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_columns', 1, 1, CAST(users_columns AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_live', 1, 1, CAST(users_live AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_rank', 1, 1, CAST(users_rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_condition', 1, 1, CAST(users_condition AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_accuracy', 1, 1, CAST(users_accuracy AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_gram_error', 1, 1, CAST(users_gram_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_rows', 1, 1, CAST(items_rows AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_columns', 1, 1, CAST(items_columns AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_live', 1, 1, CAST(items_live AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_rank', 1, 1, CAST(items_rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_condition', 1, 1, CAST(items_condition AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_accuracy', 1, 1, CAST(items_accuracy AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_gram_error', 1, 1, CAST(items_gram_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'rank', 1, 1, CAST(rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'score_error', 1, 1, CAST(score_error AS double precision) FROM figures
+) AS r ON 1 = 1
