@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "dbt_project"
 TRAININGS = dict(list(RUNS.items())[:3])
-# dbt-postgres has no Python models.
-SOLVERS = {"duckdb": "python", "postgres": "external"}
 
 
 def copy_project(folder: Path, packages: str | None = None) -> Path:
@@ -45,7 +43,9 @@ def dbt(project: Path, *arguments: str, fails: bool = False) -> Any:
     """Run dbt in this process; nothing goes over the network."""
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - it takes a second
 
-    options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-version-check"]
+    # A log file would stay open as long as this process.
+    options = ["--project-dir", str(project), "--profiles-dir", str(project)]
+    options += ["--no-version-check", "--log-level-file", "none"]
     done = dbtRunner().invoke([*arguments, *options])
     if done.exception:
         raise done.exception
@@ -93,10 +93,10 @@ def environment(**variables: str) -> Iterator[None]:
         os.environ.update(before)
 
 
-def build(project: Path, day: str, target: str, **variables: str) -> None:
+def build(project: Path, day: str, **variables: str) -> None:
     """One run of a scheduler, after a training."""
-    named = {"sqlstab_run_id": day, "sqlstab_solver": SOLVERS[target], **variables}
-    if named["sqlstab_solver"] == "external":
+    named = {"sqlstab_run_id": day, **variables}
+    if named.get("sqlstab_solver") == "external":
         options = ["--project-dir", str(project), "--profiles-dir", str(project)]
         cli(["dbt", "build", "--vars", json.dumps(named), *options], standalone_mode=False)
     else:
@@ -119,7 +119,7 @@ def main() -> None:
                     load_postgres(given.postgres, DATA / run)
                 else:
                     load_duckdb(database, DATA / run)
-                build(project, day, target)
+                build(project, day)
             dbt(project, "show", "--inline", "SELECT * FROM {{ ref('sqlstab_run_quality') }}")
     sys.stdout.write(
         "Every build was green; after_mean says how much of a movie's place is kept.\n"

@@ -42,6 +42,11 @@
     "json_matrix": "",
     "scaled": "list_transform({0}, lambda v: v / {1})",
     "concat": "list_concat({0}, {1})",
+    "append": "list_append({0}, {1})",
+    "combined": "list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+    "recursion_key": " USING KEY ({0})",
+    "solver": "recursive",
+    "refuse": "error({0})",
     "quantile": "quantile_cont({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} // {1}",
@@ -52,6 +57,7 @@
     "gram": "pairs",
     "most_sums": 4096,
     "longest_statement": none,
+    "transactions": true,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -99,6 +105,11 @@
     "json_matrix": "from_json('{0}', 'array<array<double>>')",
     "scaled": "transform({0}, v -> v / {1})",
     "concat": "concat({0}, {1})",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "percentile({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} DIV {1}",
@@ -109,6 +120,7 @@
     "gram": "blocks",
     "most_sums": 2147483648,
     "longest_statement": none,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -156,6 +168,11 @@
     "json_matrix": "from_json('{0}', 'array<array<double>>')",
     "scaled": "transform({0}, v -> v / {1})",
     "concat": "concat({0}, {1})",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "percentile({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} DIV {1}",
@@ -166,11 +183,13 @@
     "gram": "blocks",
     "most_sums": 2147483648,
     "longest_statement": none,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}
 
 {#- Why postgres is as it is:
+    refuse: No expression raises an error of its own, but this one repeats the text.
     fence: Else the planner merges the subqueries and casts a component anew for each of its products.
     most_sums: Of 256 to 8,192, the fastest at e = 64, 128 and 256.
     before: Compiling thousands of expressions takes longer than running them. -#}
@@ -202,13 +221,18 @@
     "has_null": "",
     "is_finite": "",
     "is_finite_single": "",
-    "dot": "",
+    "dot": "(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
     "times": "",
     "subquery_column": false,
     "pin": "",
     "json_matrix": "",
     "scaled": "",
-    "concat": "",
+    "concat": "{0} || {1}",
+    "append": "array_append({0}, {1})",
+    "combined": "(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    "recursion_key": "",
+    "solver": "recursive",
+    "refuse": "CAST({0} AS double precision)",
     "quantile": "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "md5({0})",
     "divide": "{0} / {1}",
@@ -219,6 +243,7 @@
     "gram": "pairs",
     "most_sums": 512,
     "longest_statement": none,
+    "transactions": true,
     "before": ["SET LOCAL jit = off"]
 }) }}
 {%- endmacro -%}
@@ -263,6 +288,11 @@
     "json_matrix": "",
     "scaled": "arrayMap(v -> v / {1}, {0})",
     "concat": "arrayConcat({0}, {1})",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "quantileExactInclusive({1})({0})",
     "digest": "lower(hex(MD5({0})))",
     "divide": "intDiv({0}, {1})",
@@ -273,6 +303,7 @@
     "gram": "pairs",
     "most_sums": 1024,
     "longest_statement": 262144,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -314,6 +345,11 @@
     "json_matrix": "",
     "scaled": "",
     "concat": "",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "MD5({0})",
     "divide": "FLOOR({0} / {1})",
@@ -324,6 +360,7 @@
     "gram": "pairs",
     "most_sums": 4096,
     "longest_statement": 1048576,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -366,6 +403,11 @@
     "json_matrix": "",
     "scaled": "",
     "concat": "",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})[SAFE_OFFSET(CAST(FLOOR({1} * (COUNT({0}) - 1)) AS INT64))]",
     "digest": "TO_HEX(MD5({0}))",
     "divide": "DIV({0}, {1})",
@@ -376,6 +418,7 @@
     "gram": "pairs",
     "most_sums": 4096,
     "longest_statement": 1048576,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -415,6 +458,11 @@
     "json_matrix": "",
     "scaled": "",
     "concat": "",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "MD5({0})",
     "divide": "{0} / {1}",
@@ -425,6 +473,7 @@
     "gram": "pairs",
     "most_sums": 4096,
     "longest_statement": 16777216,
+    "transactions": true,
     "before": []
 }) }}
 {%- endmacro -%}
@@ -467,6 +516,11 @@
     "json_matrix": "",
     "scaled": "transform({0}, v -> v / {1})",
     "concat": "{0} || {1}",
+    "append": "",
+    "combined": "",
+    "recursion_key": "",
+    "solver": "",
+    "refuse": "",
     "quantile": "element_at(array_sort(array_agg({0}) FILTER (WHERE {0} IS NOT NULL)), 1 + CAST(floor({1} * (count({0}) - 1)) AS integer))",
     "digest": "lower(to_hex(md5(to_utf8({0}))))",
     "divide": "{0} / {1}",
@@ -477,6 +531,7 @@
     "gram": "blocks",
     "most_sums": 2147483648,
     "longest_statement": 1000000,
+    "transactions": false,
     "before": []
 }) }}
 {%- endmacro -%}

@@ -25,9 +25,10 @@ INSERT INTO {{ table }} VALUES
 {%- endset -%}
 {%- do statements.append(insert) -%}
 {%- endfor -%}
-{%- do run_query("BEGIN") if target.type in ["duckdb", "postgres", "redshift"] -%}
+{%- if dialect.transactions -%}
+{%- set statements = ["BEGIN"] + statements + ["COMMIT"] -%}
+{%- endif -%}
 {%- for statement in statements -%}
 {%- do run_query(statement) -%}
 {%- endfor -%}
-{%- do run_query("COMMIT") if target.type in ["duckdb", "postgres", "redshift"] -%}
 {%- endmacro -%}

@@ -10,9 +10,9 @@ SELECT
 
 {#- What a generic test says of a table of vectors: the vars of the side, if there is one, and what is said besides. -#}
 {%- macro described(side, given) -%}
-{%- set named = {} -%}
+{%- set named = namespace(settings={}) -%}
 {%- for key in given if given[key] is not none -%}
-{%- do named.update({key: given[key]}) -%}
+{%- set named.settings = dict(named.settings, **{key: given[key]}) -%}
 {%- endfor -%}
 {%- set defaults = {
     "id": "id", "vector": "embedding", "layout": "array", "type": "float", "first": 0, "native": false, "filter": none,
@@ -21,7 +21,7 @@ SELECT
 {%- if side is not none -%}
 {%- set defaults = dict(sqlstab.settings(side), dimension=sqlstab.dimension()) -%}
 {%- endif -%}
-{%- set chosen = dict(defaults, **named) -%}
+{%- set chosen = dict(defaults, **named.settings) -%}
 {%- if chosen["dimension"] is none -%}
 {{ sqlstab.refuse("this test needs to know how many components a vector has: give it a dimension, or a side.") }}
 {%- endif -%}
