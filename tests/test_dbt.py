@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from sqlstab import Run, stabilize
+from sqlstab.cli import cli
 from sqlstab.demo import DATA, RUNS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Project:
         self.folder = demo.copy_project(folder)
         self.database = folder / "movies.duckdb"
         self.url = url
+        self.manifests: dict[str, Any] = {}
 
     def train(self, training: Path) -> None:
         if self.url:
@@ -76,13 +78,30 @@ class Project:
         names += ("sqlstab_reference_users", "sqlstab_reference_items")
         return {name: sorted(self.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
 
-    def build(self, day: str, **variables: str) -> None:
-        demo.build(self.folder, day, **variables)
+    def dbt(self, command: str, *arguments: str, fails: bool = False, **variables: Any) -> Any:
+        """Run dbt, and parse the project only if no earlier command did with such variables.
 
-    def fails(self, day: str, **variables: str) -> dict[str, list[str]]:
+        The name of a run changes nothing that parsing sees.
+        """
+        key = json.dumps({k: v for k, v in variables.items() if k != "sqlstab_run_id"})
+        if key not in self.manifests:
+            self.manifests[key] = demo.dbt(self.folder, "parse", "--vars", json.dumps(variables))
+        options = ["--vars", json.dumps(variables), *arguments]
+        return demo.dbt(self.folder, command, *options, manifest=self.manifests[key], fails=fails)
+
+    def build(self, day: str, *arguments: str, **variables: Any) -> None:
+        """One run of a scheduler, after a training."""
+        variables = {"sqlstab_run_id": day, **variables}
+        if variables.get("sqlstab_solver") == "external":
+            options = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
+            named = json.dumps(variables)
+            cli(["dbt", "build", "--vars", named, *options, *arguments], standalone_mode=False)
+        else:
+            self.dbt("build", *arguments, **variables)
+
+    def fails(self, day: str, **variables: Any) -> dict[str, list[str]]:
         """Build, and return what came of it: names by status."""
-        named = json.dumps({"sqlstab_run_id": day, **variables})
-        result = demo.dbt(self.folder, "build", "--vars", named, fails=True)
+        result = self.dbt("build", fails=True, sqlstab_run_id=day, **variables)
         found: dict[str, list[str]] = {}
         for one in result.results:
             found.setdefault(str(one.status), []).append(one.node.name)
@@ -212,9 +231,7 @@ def test_the_same_day_again_and_a_full_refresh_change_nothing(
     assert len({row[0] for row in once["sqlstab_transform"]}) == 2
     project.build(day)
     assert project.everything() == once
-    demo.dbt(
-        project.folder, "build", "--full-refresh", "--vars", json.dumps({"sqlstab_run_id": day})
-    )
+    project.build(day, "--full-refresh")
     assert project.everything() == once
 
 
@@ -253,17 +270,17 @@ BROKEN = {
         " WHERE id = (SELECT min(id) FROM recommender.items)",
         "sqlstab_raw_items_are_valid",
         "1 vectors with a component that is NULL, NaN or infinite in item_embeddings "
-        "(for example tt0015864)",
+        "(for example tt0020629)",
     ),
     "duplicate": (
-        "INSERT INTO recommender.users FROM recommender.users WHERE id = 1",
+        "INSERT INTO recommender.users FROM recommender.users WHERE id = 8",
         "sqlstab_raw_users_are_valid",
-        "1 ids that stand more than once in user_embeddings (for example 1)",
+        "1 ids that stand more than once in user_embeddings (for example 8)",
     ),
     "length": (
-        "UPDATE recommender.users SET embedding = embedding[:31] WHERE id = 1",
+        "UPDATE recommender.users SET embedding = embedding[:31] WHERE id = 8",
         "sqlstab_raw_users_are_valid",
-        "1 vectors that are NULL or have not 32 components in user_embeddings (for example 1)",
+        "1 vectors that are NULL or have not 32 components in user_embeddings (for example 8)",
     ),
     "null id": (
         "UPDATE recommender.items SET id = NULL WHERE id = (SELECT min(id) FROM recommender.items)",
@@ -327,36 +344,42 @@ def test_a_failure_in_the_middle_leaves_the_stable_tables(start: Callable[[str],
     broken = project.folder / "models" / "stable_users.sql"
     text = broken.read_text()
     broken.write_text("SELECT 1 / no_such_column")
+    project.manifests.clear()
     found = project.fails("2013-07-01")
     assert found["error"] == ["stable_users"]
     # The other one is whole, and of this run; the next build mends both.
     broken.write_text(text)
+    project.manifests.clear()
     project.build("2013-07-01")
     assert project.execute("SELECT DISTINCT run_id FROM stable_users") == [("2013-07-01",)]
     assert project.execute("SELECT * FROM stable_items") != before
 
 
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        ({"sqlstab_users": None}, "the var sqlstab_users is not set. Name the model"),
-        ({"sqlstab_users": {"model": "m", "vectors": "v"}}, 'has no key "vectors"; it can have'),
-        ({"sqlstab_items": {"model": "m", "type": "half"}}, "it can be float (4 bytes) or double"),
-        ({"sqlstab_items": {"model": "m", "vector": "e0..e3"}}, "is 32 column(s), but 4 are named"),
-        ({"sqlstab_items": {"model": "m", "vector": "e5..x9"}}, "no range of columns such as e0"),
-        ({"sqlstab_dimension": "many"}, "it must be a whole number from 1 on"),
-        ({"sqlstab_stable_dimension": 16}, "less than sqlstab_dimension (32)"),
-        ({"sqlstab_anchor": "movies"}, "it can be items, users or both"),
-        ({"sqlstab_solver": "magic"}, "it can be sql, python or external"),
-    ],
-)
-def test_settings_are_checked(
-    start: Callable[[str], Project], variables: dict[str, Any], message: str
-) -> None:
-    from dbt.exceptions import DbtBaseException  # noqa: PLC0415
+SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"sqlstab_users": None}, "the var sqlstab_users is not set. Name the model"),
+    ({"sqlstab_users": {"model": "m", "vectors": "v"}}, 'has no key "vectors"; it can have'),
+    ({"sqlstab_items": {"model": "m", "type": "half"}}, "it can be float (4 bytes) or double"),
+    ({"sqlstab_items": {"model": "m", "vector": "e0..e3"}}, "is 32 column(s), but 4 are named"),
+    ({"sqlstab_items": {"model": "m", "vector": "e5..x9"}}, "no range of columns such as e0"),
+    ({"sqlstab_dimension": "many"}, "it must be a whole number from 1 on"),
+    ({"sqlstab_stable_dimension": 16}, "less than sqlstab_dimension (32)"),
+    ({"sqlstab_anchor": "movies"}, "it can be items, users or both"),
+    ({"sqlstab_solver": "magic"}, "it can be sql, python or external"),
+]
+
+
+def test_settings_are_checked(start: Callable[[str], Project]) -> None:
+    from dbt_common.exceptions import DbtBaseException  # noqa: PLC0415
 
     project = start("duckdb")
-    with pytest.raises(DbtBaseException) as raised:
-        demo.dbt(project.folder, "parse", "--vars", json.dumps(variables))
-    assert "sqlstab: " in str(raised.value)
-    assert message in str(raised.value)
+    for variables, message in SETTINGS:
+        with pytest.raises(DbtBaseException) as raised:
+            project.dbt("parse", **variables)
+        assert "sqlstab: " in str(raised.value)
+        assert message in str(raised.value)
+    model = project.folder / "models" / "stable_users.sql"
+    model.write_text("{{ config(materialized='view') }}\n" + model.read_text())
+    project.train(DATA / "run0")
+    result = project.dbt("compile", fails=True)
+    said = [str(one.message) for one in result.results if one.message]
+    assert "this model is a view: give it materialized='table'" in said[0]

@@ -1,8 +1,11 @@
-{#- The cross Gram matrix of two tables of vectors: see macros/_macros.yml. -#}
+{#- The cross Gram matrix of two tables of vectors: see macros/_macros.yml. Thousands of sums are written only when they will be run, not
+    while a project is parsed. -#}
 {%- macro cross_gram(relation, reference, side, reference_filter=none) -%}
+{%- if execute -%}
 {%- set t = sqlstab.table(relation, side, sqlstab.settings(side)) -%}
 {%- set other = sqlstab.table(reference, side, sqlstab.stable_settings(side), reference_filter) -%}
 {{- sqlstab.one_statement(adapter.dispatch("cross_gram_statements", "sqlstab")(t, other)) -}}
+{%- endif -%}
 {%- endmacro -%}
 
 {#- One sum for each pair of components, as in default__gram_statements. -#}

@@ -1,7 +1,10 @@
-{#- The Gram matrix of a table of vectors: see macros/_macros.yml. -#}
+{#- The Gram matrix of a table of vectors: see macros/_macros.yml. Thousands of sums are written only when they will be run, not
+    while a project is parsed. -#}
 {%- macro gram(relation, side, filter=none) -%}
+{%- if execute -%}
 {%- set t = sqlstab.table(relation, side, sqlstab.settings(side), filter) -%}
 {{- sqlstab.one_statement(adapter.dispatch("gram_statements", "sqlstab")(t, sqlstab.dimension())) -}}
+{%- endif -%}
 {%- endmacro -%}
 
 {#- One sum for each pair of components, a scan for so many of them as the engine compiles well. -#}

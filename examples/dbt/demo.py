@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow.parquet as pq
 
-from sqlstab.cli import cli
 from sqlstab.demo import DATA, RUNS
 
 if TYPE_CHECKING:
@@ -39,14 +38,21 @@ def copy_project(folder: Path, packages: str | None = None) -> Path:
     return project
 
 
-def dbt(project: Path, *arguments: str, fails: bool = False) -> Any:
-    """Run dbt in this process; nothing goes over the network."""
+def dbt(project: Path, *arguments: str, manifest: Any = None, fails: bool = False) -> Any:
+    """Run dbt in this process; nothing goes over the network.
+
+    Args:
+        project: The project's directory.
+        arguments: As on the command line.
+        manifest: What `dbt parse` returned; None to parse the project.
+        fails: Whether it must not succeed.
+    """
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - it takes a second
 
     # A log file would stay open as long as this process.
     options = ["--project-dir", str(project), "--profiles-dir", str(project)]
     options += ["--no-version-check", "--log-level-file", "none"]
-    done = dbtRunner().invoke([*arguments, *options])
+    done = dbtRunner(manifest=manifest).invoke([*arguments, *options])
     if done.exception:
         raise done.exception
     if done.success == fails:
@@ -93,16 +99,6 @@ def environment(**variables: str) -> Iterator[None]:
         os.environ.update(before)
 
 
-def build(project: Path, day: str, **variables: str) -> None:
-    """One run of a scheduler, after a training."""
-    named = {"sqlstab_run_id": day, **variables}
-    if named.get("sqlstab_solver") == "external":
-        options = ["--project-dir", str(project), "--profiles-dir", str(project)]
-        cli(["dbt", "build", "--vars", json.dumps(named), *options], standalone_mode=False)
-    else:
-        dbt(project, "build", "--vars", json.dumps(named))
-
-
 def main() -> None:
     """Build after each training, and show how far the movies have moved."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,7 +115,7 @@ def main() -> None:
                     load_postgres(given.postgres, DATA / run)
                 else:
                     load_duckdb(database, DATA / run)
-                build(project, day)
+                dbt(project, "build", "--vars", json.dumps({"sqlstab_run_id": day}))
             dbt(project, "show", "--inline", "SELECT * FROM {{ ref('sqlstab_run_quality') }}")
     sys.stdout.write(
         "Every build was green; after_mean says how much of a movie's place is kept.\n"
