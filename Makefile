@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format golden dbt-macros bench bench-engines bench-memory picture clean
+.PHONY: demo test lint format golden dbt-macros dbt-demo bench bench-engines bench-memory picture clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -27,6 +27,10 @@ golden: $(VENV)/dev.stamp
 # Make the dbt package's macros anew after a change of sql/ or of sqlstab/dialects.py.
 dbt-macros: $(VENV)/dev.stamp
 	$(BIN)/python dbt_project/generate.py
+
+# A fresh dbt project with the package, built after each of three trainings.
+dbt-demo: $(VENV)/dev.stamp
+	$(BIN)/python examples/dbt/demo.py
 
 # Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
 bench: $(VENV)/dev.stamp

@@ -277,6 +277,10 @@ def made() -> dict[str, str]:
     )
     found["dialects.sql"] = _dialects(read)
     hidden += [f"{name}__dialect" for name in DIALECTS]
+    shown = set(re.findall(r"^  - name: (\w+)", (HERE / "macros/_macros.yml").read_text(), re.M))
+    for path in sorted((HERE / "macros").rglob("*.sql")):
+        if path.parent != MADE:
+            hidden += set(_MACRO.findall(path.read_text())) - shown
     found["_made.yml"] = _properties(sorted(hidden))
     return found
 
@@ -344,9 +348,9 @@ def _comment(lines: list[str], last: int) -> str:
 
 
 def _properties(hidden: list[str]) -> str:
-    head = "# Made by `make dbt-macros`: what the documentation need not show.\nversion: 2\n\n"
+    head = "# Made by `make dbt-macros`: all that macros/_macros.yml does not describe."
     listed = "".join(f"  - name: {name}\n    docs: {{show: false}}\n" for name in hidden)
-    return f"{head}macros:\n{listed}"
+    return f"{head}\nversion: 2\n\nmacros:\n{listed}"
 
 
 def main() -> None:

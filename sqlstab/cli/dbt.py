@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The models that hold the sums, and what they are made from.
 _SUMS = ("+sqlstab_gram", "+sqlstab_cross_gram")
+_LOCKED = "Could not set lock on file"
 _OPTIONS = ("variables", "target", "profile", "profiles_dir", "project_dir")
 _TYPES = {
     "value": pa.float64(),
@@ -161,7 +162,9 @@ class _Project:
             found = [result for result in results if str(result.status) == state]
             if found:
                 raise error(_failed(found))
-        raise UsageError(f"dbt {arguments[0]} failed: {done.exception or 'see above'}")
+        message = str(done.exception or "see above")
+        kind = EngineError if _LOCKED in message else UsageError
+        raise kind(f"dbt {arguments[0]} failed: {message}{_hint(message)}")
 
 
 def _plain(name: str) -> Callable[[Any], Any]:
@@ -171,12 +174,14 @@ def _plain(name: str) -> Callable[[Any], Any]:
 
 
 def _failed(results: Sequence[Any]) -> str:
-    """What failed, in one line, and a remedy for what is ours to know."""
+    """What failed, in one line."""
     message = " ".join(str(results[0].message or "").split())
-    hint = ""
-    if "Could not set lock on file" in message:
-        hint = (
-            " A DuckDB file takes one process at a time: end the other one, or wait until it has "
-            "ended."
-        )
-    return f"{len(results)} step(s) of dbt failed, first {results[0].node.name}: {message}{hint}"
+    name = results[0].node.name
+    return f"{len(results)} step(s) of dbt failed, first {name}: {message}{_hint(message)}"
+
+
+def _hint(message: str) -> str:
+    """A remedy, for what is ours to know."""
+    if _LOCKED not in message:
+        return ""
+    return " A DuckDB file takes one process at a time: end the other one, or wait until it ends."

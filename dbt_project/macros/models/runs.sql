@@ -46,6 +46,7 @@ SELECT
 {%- set settings = sqlstab.stable_settings(side) -%}
 {%- set stable = sqlstab.stable_relation(side) -%}
 {%- set columns = [settings["id"]] + settings["columns"] -%}
+-- depends_on: {{ sqlstab.raw(side) }}
 -- The {{ side }} of the run before this one, as they were put in place.
 {%- if stable is not none %}
 SELECT
@@ -77,7 +78,6 @@ SELECT
 FROM {{ sqlstab.raw(side) }} AS t
 WHERE 1 = 0
 {%- endif %}
--- depends_on: {{ sqlstab.raw(side) }}
 {%- endmacro -%}
 
 {#- Forget all but the newest runs, the first, and the one that is asked for by name. -#}
