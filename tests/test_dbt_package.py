@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import duckdb
 import pytest
 from sqlalchemy.engine import make_url
 from test_dbt import demo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from engines import Running
 
@@ -33,22 +34,77 @@ def collected() -> Iterator[None]:
     gc.collect()
 
 
+@pytest.fixture
+def integration_tests(tmp_path: Path, running: Running) -> Iterator[Callable[[str], Path]]:
+    """The project of the integration tests, on an engine."""
+    with mock.patch.dict(os.environ):
+
+        def project(engine: str) -> Path:
+            folder = tmp_path / "integration_tests"
+            shutil.copytree(PACKAGE / "integration_tests", folder)
+            (folder / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
+            os.environ |= {"SQLSTAB_TARGET": engine, "SQLSTAB_DUCKDB": str(folder / "tests.duckdb")}
+            if engine == "postgres":
+                url = make_url(running[engine])
+                os.environ |= {"PGHOST": str(url.query["host"]), "PGUSER": str(url.username)}
+                os.environ |= {"PGDATABASE": str(url.database)}
+            demo.dbt(folder, "deps")
+            return folder
+
+        yield project
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
-def test_integration_tests(tmp_path: Path, running: Running, engine: str) -> None:
+def test_integration_tests(integration_tests: Callable[[str], Path], engine: str) -> None:
     """Vectors of two components: dbt's unit tests, and macros in models of their own."""
-    project = tmp_path / "integration_tests"
-    shutil.copytree(PACKAGE / "integration_tests", project)
-    (project / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
-    variables = {"SQLSTAB_TARGET": engine, "SQLSTAB_DUCKDB": str(tmp_path / "tests.duckdb")}
-    if engine == "postgres":
-        url = make_url(running[engine])
-        variables |= {"PGHOST": str(url.query["host"]), "PGUSER": str(url.username)}
-        variables |= {"PGDATABASE": str(url.database)}
-    with mock.patch.dict(os.environ, variables):
-        demo.dbt(project, "deps")
-        result = demo.dbt(project, "build")
+    result = demo.dbt(integration_tests(engine), "build")
     kinds = {str(one.node.resource_type) for one in result.results}
     assert kinds == {"model", "seed", "test", "unit_test", "operation"}
+
+
+TAMPERED = {
+    "sqlstab_rows_match": (
+        "DELETE FROM stable_users WHERE id = 2",
+        "1 ids of known_users are missing in stable_users (for example 2)",
+    ),
+    "sqlstab_scores_preserved": (
+        "UPDATE stable_users SET x = x + 0.001",
+        "as percentage that the largest error of a stable score is of it",
+    ),
+    "sqlstab_gram_is_symmetric": (
+        "UPDATE gram_of_items SET value = 100 WHERE i = 1 AND j = 2",
+        "1 entries without a value, or larger than their diagonal allows, in gram_of_items",
+    ),
+    "sqlstab_min_mean_cosine": (
+        "UPDATE raw_items_again SET x = -x",
+        "agree with those of known_items by a mean cosine below 1",
+    ),
+    "sqlstab_no_invalid_vectors": (
+        "UPDATE stable_items SET y = 'infinity' WHERE id = 12",
+        "1 vectors with a component that is NULL, NaN or infinite in stable_items (for example 12)",
+    ),
+}
+
+
+def test_each_test_can_fail(
+    integration_tests: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = integration_tests("duckdb")
+    demo.dbt(project, "build")
+    manifest = demo.dbt(project, "parse")
+    database, whole = project / "tests.duckdb", project / "whole.duckdb"
+    shutil.copy(database, whole)
+    for name, (statement, message) in TAMPERED.items():
+        shutil.copy(whole, database)
+        with duckdb.connect(database) as connection:
+            connection.execute(statement)
+        capsys.readouterr()
+        selected = ["--select", f"test_name:{name}"]
+        result = demo.dbt(project, "test", *selected, manifest=manifest, fails=True)
+        failed = [one.node.name for one in result.results if str(one.status) == "fail"]
+        assert len(failed) == 1
+        assert name in failed[0]
+        assert message in capsys.readouterr().out
 
 
 @pytest.fixture
