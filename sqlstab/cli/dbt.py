@@ -176,7 +176,8 @@ def _plain(name: str) -> Callable[[Any], Any]:
 def _failed(results: Sequence[Any]) -> str:
     """What failed, in one line."""
     message = " ".join(str(results[0].message or "").split())
-    name = results[0].node.name
+    # An operation has no node.
+    name = getattr(results[0], "node", results[0]).unique_id
     return f"{len(results)} step(s) of dbt failed, first {name}: {message}{_hint(message)}"
 
 

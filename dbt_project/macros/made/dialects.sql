@@ -58,7 +58,8 @@
     "most_sums": 4096,
     "longest_statement": none,
     "transactions": true,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -121,7 +122,8 @@
     "most_sums": 2147483648,
     "longest_statement": none,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": " USING parquet"
 }) }}
 {%- endmacro -%}
 
@@ -184,7 +186,8 @@
     "most_sums": 2147483648,
     "longest_statement": none,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -244,7 +247,8 @@
     "most_sums": 512,
     "longest_statement": none,
     "transactions": true,
-    "before": ["SET LOCAL jit = off"]
+    "before": ["SET LOCAL jit = off"],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -304,7 +308,8 @@
     "most_sums": 1024,
     "longest_statement": 262144,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": " ENGINE = MergeTree ORDER BY tuple()"
 }) }}
 {%- endmacro -%}
 
@@ -361,7 +366,8 @@
     "most_sums": 4096,
     "longest_statement": 1048576,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -419,7 +425,8 @@
     "most_sums": 4096,
     "longest_statement": 1048576,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -474,7 +481,8 @@
     "most_sums": 4096,
     "longest_statement": 16777216,
     "transactions": true,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}
 
@@ -532,6 +540,7 @@
     "most_sums": 2147483648,
     "longest_statement": 1000000,
     "transactions": false,
-    "before": []
+    "before": [],
+    "storage": ""
 }) }}
 {%- endmacro -%}

@@ -73,7 +73,7 @@ WHERE side = '{{ side }}'
 {{ return(changed) }}
 {%- endmacro -%}
 
-{#- A statement that forgets partitions which are no more. -#}
+{#- A statement that forgets partitions which are no more. Spark's tables of Parquet files know no DELETE. -#}
 {%- macro forget_partitions(relation) -%}
 {%- set dialect = sqlstab.dialect() -%}
 {%- set gone = [] -%}
@@ -81,7 +81,7 @@ WHERE side = '{{ side }}'
 {%- set key = sqlstab.filled(dialect.as_text, ["t." ~ sqlstab.settings(side)["partition_by"]]) -%}
 {%- do gone.append("(side = '" ~ side ~ "' AND partition_key NOT IN (SELECT DISTINCT " ~ key ~ " FROM " ~ sqlstab.raw(side) ~ " AS t))") -%}
 {%- endfor -%}
-{%- if gone -%}
+{%- if gone and target.type != "spark" -%}
 DELETE FROM {{ relation }}
 WHERE {{ gone | join("\n    OR ") }}
 {%- endif -%}

@@ -102,6 +102,10 @@ WHERE
 {%- macro spark__forget(relation) -%}
 {%- endmacro -%}
 
+{%- macro databricks__forget(relation) -%}
+{{- sqlstab.default__forget(relation) -}}
+{%- endmacro -%}
+
 {#- What an engine wants to be told before a statement with thousands of expressions. -#}
 {%- macro before() -%}
 {{- sqlstab.dialect().before | join(";\n") -}}
