@@ -96,6 +96,34 @@ def test_they_render_what_python_renders(package: SimpleNamespace, name: str, ke
         assert statements.__wrapped__(DIALECTS[name])[key] == wanted
 
 
+@pytest.mark.parametrize("triangular", [True, False])
+@pytest.mark.parametrize("most_sums", [512, 1024, 4096])
+def test_tiles_are_those_of_python(most_sums: int, triangular: bool) -> None:
+    package = SimpleNamespace()
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
+    environment.globals |= {"sqlstab": package, "return": returned}
+    module = environment.from_string((PROJECT / "macros" / "gram.sql").read_text()).module
+
+    def macro(name: str) -> Any:
+        def call(*arguments: Any) -> Any:
+            with pytest.raises(Returned) as found:
+                getattr(module, name)(*arguments)
+            return found.value.args[0]
+
+        return call
+
+    for name in re.findall(r"macro (\w+)", (PROJECT / "macros" / "gram.sql").read_text()):
+        setattr(package, name, macro(name))
+    for size in (1, 2, 32, 64, 90, 91, 128, 300):
+        wanted = sql.tiles(size, size, most_sums, triangular=triangular)
+        assert listed(package.tiles(size, size, most_sums, triangular)) == listed(wanted)
+
+
+def listed(value: Any) -> Any:
+    """Ranges and tuples as lists."""
+    return [listed(part) for part in value] if isinstance(value, (list, tuple, range)) else value
+
+
 @pytest.mark.parametrize("path", MACROS, ids=lambda path: path.name)
 def test_jinja_in_rust_parses_them(path: Path) -> None:
     """dbt 2 has it: no syntax and no filter that only Python's Jinja knows."""
