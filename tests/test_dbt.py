@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from engines import Running
 
+if importlib.util.find_spec("dbt") is None and "CI" not in os.environ:
+    pytest.skip("dbt-core is not installed", allow_module_level=True)
+
 ROOT = Path(__file__).parent.parent
 # dbt leaves sockets, files and an event loop to the garbage collector: see `collected`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

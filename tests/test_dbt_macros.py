@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 from unittest import mock
 
 import jinja2
-import minijinja
 import pytest
 from test_sql import CASES, statements
 
@@ -126,7 +126,11 @@ def listed(value: Any) -> Any:
 
 @pytest.mark.parametrize("path", MACROS, ids=lambda path: path.name)
 def test_jinja_in_rust_parses_them(path: Path) -> None:
-    """dbt 2 has it: no syntax and no filter that only Python's Jinja knows."""
+    """dbt 2 has it: no syntax that only Python's Jinja knows."""
+    if importlib.util.find_spec("minijinja") is None and "CI" not in os.environ:
+        pytest.skip("minijinja is not installed")
+    import minijinja  # noqa: PLC0415 - see above
+
     environment = minijinja.Environment()
     text = re.sub(r"{%-? (end)?(test|materialization)\b.*?%}", "", path.read_text())
     environment.add_template(path.name, text)
