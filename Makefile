@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test lint format golden picture clean
 .PHONY: bench bench-engines bench-memory bench-quality bench-solver
+.PHONY: dbt-macros dbt-demo
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -24,6 +25,14 @@ format: $(VENV)/dev.stamp
 # Rewrite the rendered statements in tests/golden after a change of sql/; review the difference.
 golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
+
+# Make the dbt package's macros anew after a change of sql/ or of sqlstab/dialects.py.
+dbt-macros: $(VENV)/dev.stamp
+	$(BIN)/python dbt_project/generate.py
+
+# A fresh dbt project with the package, built after each of three trainings.
+dbt-demo: $(VENV)/dev.stamp
+	$(BIN)/python examples/dbt/demo.py
 
 # Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
 bench: $(VENV)/dev.stamp

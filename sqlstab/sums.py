@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -83,12 +83,24 @@ class Sums:
     crosses: dict[Side, Gram]
 
 
-def load(sources: Sequence[Source], reference: Transform | None) -> Sums:
+class Reference(Protocol):
+    """What must be known of the run whose space to stay in: a `Transform` is one."""
+
+    @property
+    def run_id(self) -> str:
+        """Its name."""
+
+    @property
+    def dimension(self) -> int:
+        """Components of its stable vectors."""
+
+
+def load(sources: Sequence[Source], reference: Reference | None) -> Sums:
     """Read and check saved sums.
 
     Args:
         sources: What was saved.
-        reference: The transform of the run whose space to stay in; None for a first run.
+        reference: The run whose space to stay in; None for a first run.
 
     Raises:
         DataError: Something is missing, stands twice, or cannot be.
@@ -317,7 +329,7 @@ def _gram(entries: list[_Entry], side: Side) -> Gram:
     return Gram(matrix, rows)
 
 
-def _cross(entries: list[_Entry], side: Side, gram: Gram, reference: Transform) -> Gram:
+def _cross(entries: list[_Entry], side: Side, gram: Gram, reference: Reference) -> Gram:
     about = f"the {_NAMES['cross']} of the {side}"
     shared = _same_rows(entries, about)
     where = _file(entries[0])
@@ -429,7 +441,7 @@ def _check_semidefinite(gram: Matrix, rows: int, about: str, entry: _Entry) -> N
 
 def transform(
     sums: Sums,
-    reference: Transform | None,
+    reference: Reference | None,
     *,
     weights: Mapping[Side, float] | None,
     rank: int | None,
@@ -439,7 +451,7 @@ def transform(
 
     Args:
         sums: The sums.
-        reference: The transform of the run whose space to stay in; None for a first run.
+        reference: The run whose space to stay in; None for a first run.
         weights: How much each side holds the space in place; None for all sides that there is a
             cross Gram matrix of, equally.
         rank: Keep at most so many dimensions.
@@ -483,7 +495,7 @@ def transform(
 
 
 def _aligned(
-    sums: Sums, balance: solve.Balance, reference: Transform, weights: Mapping[Side, float]
+    sums: Sums, balance: solve.Balance, reference: Reference, weights: Mapping[Side, float]
 ) -> tuple[Matrix, list[str]]:
     """Omega, and what should be said of it."""
     total: Any = 0.0

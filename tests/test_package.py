@@ -72,7 +72,7 @@ def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
 
 
 # What imports only when an engine is used, and the module where that may be.
-EXTRAS = {"pyspark": "spark", "sqlalchemy": "sqlalchemy"}
+EXTRAS = {"pyspark": "spark", "sqlalchemy": "sqlalchemy", "dbt": "dbt"}
 
 
 def test_imports_are_declared() -> None:

@@ -9,6 +9,7 @@ import click
 from sqlstab import __version__
 from sqlstab.cli import apply as _apply
 from sqlstab.cli import compare as _compare
+from sqlstab.cli import dbt as _dbt
 from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
 from sqlstab.cli import run as _run
@@ -46,6 +47,7 @@ for _command in (
     _sums.solve,
     _apply.apply,
     _render.render,
+    _dbt.dbt,
 ):
     cli.add_command(_command)
 

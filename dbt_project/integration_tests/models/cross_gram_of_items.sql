@@ -1,0 +1,1 @@
+{{ sqlstab.cross_gram(ref('known_items'), ref('turned_items'), 'items') }}

@@ -1,0 +1,1 @@
+{{ sqlstab.drift(ref('known_items'), ref('turned_items'), 'items') }}

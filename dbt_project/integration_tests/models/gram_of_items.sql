@@ -1,0 +1,1 @@
+{{ sqlstab.gram(ref('known_items'), 'items') }}

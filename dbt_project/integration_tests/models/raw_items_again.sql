@@ -1,0 +1,1 @@
+{{ sqlstab.inverse(ref('stable_items'), 'items') }}

@@ -1,0 +1,1 @@
+{{ sqlstab.apply(ref('known_users'), 'users') }}

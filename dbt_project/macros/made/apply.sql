@@ -1,0 +1,44 @@
+{#- Made from sql/apply.sql.jinja by `make dbt-macros`: change that, not this. -#}
+
+{%- macro statement_apply(dialect, t, raw_dimension, steps, output) -%}
+{%- set others = sqlstab.part_carried(t, false, true) -%}
+{%- set query = sqlstab.part_vectors(t, dialect, raw_dimension, keep=true) -%}
+{%- if steps | length == 2 -%}
+{%- set query = sqlstab.part_multiplied(dialect, query, steps[0], others) -%}
+{%- endif -%}
+{%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
+{#- The stable vector of the row `s` as an array. -#}
+{%- set array -%}
+{%- if dialect.style == "arrays" -%}
+{{ sqlstab.filled((dialect.as_reals if output.element == "float" else dialect.as_doubles), ["s.x"]) }}
+{%- else -%}
+{%- set parts -%}
+{%- for k in range(1, output.dimension + 1) %}{{ sqlstab.filled(cast, ["s.x" ~ k]) }}{{ ", " if not loop.last }}{% endfor -%}
+{%- endset -%}
+{{ sqlstab.filled(dialect.array, [parts]) }}
+{%- endif -%}
+{%- endset -%}
+-- The stable vectors of the {{ t.side }}: each row times a matrix{{ ", then times another" if steps | length == 2 }}.
+SELECT
+    s.id AS {{ output.id }},
+    {%- if output.layout == "array" %}
+    {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
+    {%- elif output.layout == "wide" %}
+    {%- for name in output.vector %}
+    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.element, ["s.x", loop.index]) if dialect.style == "arrays" else "s.x" ~ loop.index]) }} AS {{ name }}
+    {%- if not loop.last %},{% endif %}
+    {%- endfor %}
+    {%- else %}
+    {{ sqlstab.filled(dialect.unnest[1], ["s.x", output.dimension]) }} + {{ output.first }} AS {{ output.vector[0] }},
+    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.unnest[2], ["s.x", output.dimension])]) }} AS {{ output.vector[1] }}
+    {%- endif %}
+    {%- for column in t.keep_names %},
+    s.k{{ loop.index }} AS {{ column }}
+    {%- endfor %}
+FROM (
+    {{ sqlstab.part_multiplied(dialect, query, steps[-1], others) | indent(4) }}
+) AS s
+{%- if output.layout == "long" and dialect.unnest[0] %}
+{{ sqlstab.filled(dialect.unnest[0], ["s.x" if dialect.style == "arrays" else array, output.dimension]) }}
+{%- endif %}
+{%- endmacro -%}

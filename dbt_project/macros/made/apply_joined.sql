@@ -1,0 +1,46 @@
+{#- Made from sql/apply_joined.sql.jinja by `make dbt-macros`: change that, not this. -#}
+
+{%- macro statement_apply_joined(dialect, output, t, matrices) -%}
+{%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
+{%- set products = sqlstab.part_all_joined(t, dialect, matrices) -%}
+{%- set stable -%}
+{%- if output.layout == "long" -%}
+SELECT
+    id AS {{ output.id }},
+    j + {{ output.first - 1 }} AS {{ output.vector[0] }},
+    {{ sqlstab.filled(cast, ["value"]) }} AS {{ output.vector[1] }}
+FROM (
+    {{ products | indent(4) }}
+) AS products
+{%- else -%}
+SELECT
+    id AS {{ output.id }},
+    {%- if output.layout == "array" %}
+    {%- set array = sqlstab.filled(dialect.gather, [sqlstab.filled(cast, ["value"]), "j"]) %}
+    {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
+    {%- else %}
+    {%- for name in output.vector %}
+    max(CASE WHEN j = {{ loop.index }} THEN {{ sqlstab.filled(cast, ["value"]) }} END) AS {{ name }}{{ "," if not loop.last }}
+    {%- endfor %}
+    {%- endif %}
+FROM (
+    {{ products | indent(4) }}
+) AS products
+GROUP BY id
+{%- endif -%}
+{%- endset -%}
+-- The stable vectors of the {{ t.side }}: each row times a matrix that a table holds{{ ", then times another" if matrices | length == 2 }}.
+{%- if t.keep %}
+SELECT
+    stable.*
+    {%- for name in t.keep_names %},
+    {{ t.keep[loop.index0] }} AS {{ name }}
+    {%- endfor %}
+FROM (
+    {{ stable | indent(4) }}
+) AS stable
+JOIN {{ t.relation }} AS t ON {{ t.id }} = stable.{{ output.id }}
+{%- else %}
+{{ stable }}
+{%- endif %}
+{%- endmacro -%}

@@ -1,0 +1,44 @@
+{#- Tests return rows (problem, n, example, what_to_do), none if all is well; `explain` prints them. -#}
+{%- macro problem(text, n, what_to_do, example="''") -%}
+{%- set as_text = sqlstab.dialect().as_text -%}
+SELECT
+    {{ sqlstab.filled(as_text, [sqlstab.text_literal(text)]) }} AS problem,
+    CAST({{ n }} AS {{ sqlstab.dialect().bigint }}) AS n,
+    {{ sqlstab.filled(as_text, [example]) }} AS example,
+    {{ sqlstab.filled(as_text, [sqlstab.text_literal(what_to_do)]) }} AS what_to_do
+{%- endmacro -%}
+
+{#- What a generic test says of a table of vectors: the vars of the side, if there is one, and what is said besides. -#}
+{%- macro described(side, given) -%}
+{%- set named = namespace(settings={}) -%}
+{%- for key in given if given[key] is not none -%}
+{%- set named.settings = dict(named.settings, **{key: given[key]}) -%}
+{%- endfor -%}
+{%- set defaults = {
+    "id": "id", "vector": "embedding", "layout": "array", "type": "float", "first": 0, "native": false, "filter": none,
+    "weight": none, "anchor_filter": none, "dimension": none
+} -%}
+{%- if side is not none -%}
+{%- set defaults = dict(sqlstab.settings(side), dimension=sqlstab.dimension()) -%}
+{%- endif -%}
+{%- set chosen = dict(defaults, **named.settings) -%}
+{%- if chosen["dimension"] is none -%}
+{{ sqlstab.refuse("this test needs to know how many components a vector has: give it a dimension, or a side.") }}
+{%- endif -%}
+{%- set columns = sqlstab.vector_columns(chosen["vector"], "this test") -%}
+{%- set layout = given["layout"] or (chosen["layout"] if given["vector"] is none else ("array" if columns | length == 1 else "wide")) -%}
+{{ return(dict(chosen, columns=columns, layout=layout)) }}
+{%- endmacro -%}
+
+{#- After a run: what the tests of this package that failed have found, and what to do about it. -#}
+{%- macro explain(results) -%}
+{%- for result in results if result.status in ["fail", "warn"] and result.node.resource_type == "test" -%}
+{%- set node = result.node -%}
+{%- if node.package_name == "sqlstab" or (node.test_metadata and node.test_metadata.name.startswith("sqlstab_")) -%}
+{%- for row in run_query(node.compiled_code) -%}
+{%- set example = " (for example " ~ row[2] ~ ")" if row[2] else "" -%}
+{%- do log("sqlstab: " ~ node.name ~ ": " ~ row[1] ~ " " ~ row[0] ~ example ~ ". " ~ row[3], info=true) -%}
+{%- endfor -%}
+{%- endif -%}
+{%- endfor -%}
+{%- endmacro -%}

@@ -1,0 +1,2 @@
+{{ config(pre_hook='{{ sqlstab.before() }}') }}
+{{ sqlstab.cross_gram_rows() }}

@@ -1,0 +1,1 @@
+{{ sqlstab.run_row() }}

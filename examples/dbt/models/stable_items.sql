@@ -1,0 +1,1 @@
+{{ sqlstab.apply(ref('item_embeddings'), 'items') }}

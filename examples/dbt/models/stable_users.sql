@@ -1,0 +1,1 @@
+{{ sqlstab.apply(ref('user_embeddings'), 'users') }}

@@ -1,0 +1,4 @@
+SELECT
+    id,
+    embedding
+FROM {{ source('recommender', 'users') }}
