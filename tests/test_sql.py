@@ -113,6 +113,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
+        "registry": sql.registry("ml.runs", dialect),
+        "registry_transform": sql.registry("ml.runs", dialect, transform_of="20261124T000000Z-ab"),
     }
     if dialect.style == "arrays":
         found |= {
