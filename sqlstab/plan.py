@@ -201,7 +201,7 @@ def plan(
         dimension = earlier.transform.raw_dimension
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
-    whole = replace(options, partition_by=None, partition_version=None, grams=None)
+    whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
     job = _PlannedJob(recorder, whole, targets, transform_table, out)
     if engine is None:
         job.known = _known(known or {}, earlier)

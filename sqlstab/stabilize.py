@@ -20,7 +20,7 @@ from sqlstab.config import Options
 from sqlstab.dialects import SPARK
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs
@@ -369,6 +369,10 @@ class Job:
             placement = self._placement(run, reference)
             if self._staged.wanted:
                 matrices = {side: getattr(transform, side).matrix for side in SIDES}
+                if self._registry and placement and not self._is_recorded_with_tables:
+                    # If the rest fails, it is known whose tables are in place.
+                    self._registry.append(placement.before)
+                    placement = replace(placement, before=[])
                 self._put_in_place(matrices, placement)
                 self._finish(figures, started)
                 if directory is not None:
@@ -402,12 +406,14 @@ class Job:
                 dialect = self._engine.dialect
                 self._engine.execute([sql.drop_table(name, dialect) for name in placement.dropped])
             registry.append([*placement.before, *placement.after])
-        except EngineError as error:
-            raise EngineError(
+        except (EngineError, KeyboardInterrupt) as error:
+            happened = (
                 f"The outputs of run {self._run_id} are in place, but the registry "
-                f"{registry.name} does not say so: {error}",
-                error.statement,
-            ) from error
+                f"{registry.name} does not say so"
+            )
+            if isinstance(error, EngineError):
+                raise EngineError(f"{happened}: {error}", error.statement) from error
+            raise HalfWayInterrupt(f"{happened}.") from error
 
     def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
@@ -512,6 +518,8 @@ class Job:
                     "--items-out."
                 )
             self._registry.prepare(self._run_id)
+        elif self._options.keep_runs:
+            raise UsageError("--keep-runs is of use with --registry only.")
         if self._out is not None and not self._staged.targets and not dialect.reads_files:
             raise UsageError(
                 f"{dialect.name} writes tables, not files: name them with --users-out and "

@@ -23,6 +23,7 @@ from sqlstab import (
     sql,
     stabilize,
 )
+from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
 from sqlstab.errors import SqlstabError
 from sqlstab.project import Project, load_registry
@@ -157,6 +158,31 @@ def test_record_and_roll_back(target: Any) -> None:
         assert log.status(log.entries[ids[2]]) == "kept"
 
 
+KEEPING = {
+    "redshift": ['ALTER TABLE "s"."t" RENAME TO "k"', 'ALTER TABLE "s"."n" RENAME TO "t"'],
+    "trino": ['ALTER TABLE "s"."t" RENAME TO "s"."k"', 'ALTER TABLE "s"."n" RENAME TO "s"."t"'],
+    "snowflake": [
+        'ALTER TABLE "S"."T" SWAP WITH "S"."N"',
+        'ALTER TABLE "S"."N" RENAME TO "S"."K"',
+    ],
+    "bigquery": [
+        "CREATE TABLE `s`.`k` COPY `s`.`t`",
+        "CREATE OR REPLACE TABLE `s`.`t` COPY `s`.`n`",
+        "DROP TABLE `s`.`n`",
+    ],
+    "databricks": [
+        "CREATE TABLE `s`.`k` AS SELECT * FROM `s`.`t`",
+        "CREATE OR REPLACE TABLE `s`.`t` AS SELECT * FROM `s`.`n`",
+        "DROP TABLE `s`.`n`",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_what_is_kept_where_no_engine_is_at_hand(name: str) -> None:
+    assert sql.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
+
+
 def test_any_text_of_any_length(target: Any) -> None:
     """An event comes back as it was, in however many statements it went there."""
     text = "it's \"quoted\" \\ back\\'slash {x:Int} %s %(a)s :p ? \u2028 \n ü \0 -- /* "
@@ -262,7 +288,9 @@ def test_what_is_in_the_way_of_a_rollback(duck: Any) -> None:
         assert {engine.kind(name) for name in aside} == {"table"}
 
 
-def test_a_registry_in_a_file_beside_tables(duck: Any, tmp_path: Path) -> None:
+def test_a_registry_in_a_file_beside_tables(
+    duck: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / 'it\'s "odd" %s.jsonl'
     with connect(duck, writes_tables=True) as engine:
         written = []
@@ -275,6 +303,22 @@ def test_a_registry_in_a_file_beside_tables(duck: Any, tmp_path: Path) -> None:
         assert rows(engine) == written[1]
         assert len(tables(engine)) == 6
         assert [p.name for p in tmp_path.iterdir()] == [file.name]
+
+        def full(_: Registry, events: list[Event]) -> None:
+            if events[0].event == "place":
+                raise EngineError("the disk is full")
+            append(registry, events)
+
+        append = Registry.append
+        with monkeypatch.context() as patch:
+            patch.setattr(Registry, "append", full)
+            says = r"The outputs of run \S+ are in place, but the registry .* the disk is full"
+            with pytest.raises(EngineError, match=says):
+                run(duck, 3, registry=file, options=Options(keep_runs=1))
+        third = list(registry.log().entries)[-1]
+        assert states(registry.log())[-1] == "not in place"
+        registry.rollback(third)
+        assert states(registry.log())[-3:] == ["kept", "rolled back", "current"]
 
 
 def test_odd_names(duck: Any) -> None:
@@ -559,6 +603,7 @@ def test_two_writers(tmp_path: Path) -> None:
         (["run", "--registry", "r.jsonl"], 2, "Missing option '--out'"),
         (["run", "--registry", "no/r.jsonl", "--out", "o"], 2, "there is no directory no"),
         (["run", "--registry", "runs", "--out", "o"], 2, "A table needs a database"),
+        (["run", "--out", "o", "--keep-runs", "1"], 2, "is of use with --registry only"),
         (["run", "--out", "o", "--keep-runs", "-1"], 2, "-1 is not in the range"),
         (["runs", "list"], 2, "Name the registry with --registry"),
         (["runs", "list", "--registry", "r.jsonl"], 4, "r.jsonl has no runs: is its name right?"),
