@@ -317,7 +317,7 @@ class Registry:
             DataError: It is not there, or damaged.
         """
         for event in self._events(transform_of=run_id):
-            return Transform.from_json(json.dumps(event.body["transform"]), self.name)
+            return Transform.from_json(json.dumps(event.body.get("transform")), self.name)
         raise self._damaged(f"run {run_id} has no transform")
 
     def reference(self, named: str) -> Run | None:
@@ -426,7 +426,7 @@ class Registry:
         statements: list[str] = []
         kept: dict[str, Places] = {}
         if not (entry.was_placed or entry.in_files):
-            kept = self._put_in_place_before(log, entry)
+            kept = self._kept_unrecorded(log, entry)
         self.check_there(entry)
         places = entry.places or {}
         if entry.is_aside:
@@ -439,7 +439,7 @@ class Registry:
         log.apply(events[0])
         return entry
 
-    def _put_in_place_before(self, log: Log, entry: Entry) -> dict[str, Places]:
+    def _kept_unrecorded(self, log: Log, entry: Entry) -> dict[str, Places]:
         """Where the tables are kept that a run has replaced without recording it.
 
         Where there are no transactions, a run may be killed between the two. If its tables are in

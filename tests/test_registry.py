@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 import pytest
 from conftest import read_vectors
@@ -25,19 +28,20 @@ from sqlstab import (
 )
 from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
-from sqlstab.errors import SqlstabError
+from sqlstab.errors import HalfWayInterrupt, SqlstabError
 from sqlstab.project import Project, load_registry
 from sqlstab.registry import Event, Registry
 from sqlstab.runs import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from engines import Running
 
     from sqlstab.engines import Engine
     from sqlstab.registry import Log
+
+pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 ENGINES = ["duckdb", "postgres", "clickhouse", "spark"]
 ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
@@ -183,11 +187,12 @@ def test_what_is_kept_where_no_engine_is_at_hand(name: str) -> None:
     assert sql.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
 
 
-def test_any_text_of_any_length(target: Any) -> None:
+@pytest.mark.parametrize("name", [*ENGINES, "snowflake"])
+def test_any_text_of_any_length(running: Running, name: str) -> None:
     """An event comes back as it was, in however many statements it went there."""
     text = "it's \"quoted\" \\ back\\'slash {x:Int} %s %(a)s :p ? \u2028 \n ü \0 -- /* "
     body = {"format": 1, "transform": {"text": text * 5000}}
-    with connect(target, writes_tables=True) as engine:
+    with connect(running[name], writes_tables=True) as engine:
         registry = Registry("g_runs", engine)
         event = Event("1", "transform", "run'\\1", body)
         assert len(json.dumps(body)) > 400_000
@@ -196,6 +201,7 @@ def test_any_text_of_any_length(target: Any) -> None:
         registry.append([event])
         assert list(registry._events(transform_of="run'\\1")) == [event]
         assert list(registry._events()) == []
+        engine.execute([sql.drop_table("g_runs", engine.dialect)])
 
 
 def test_a_failed_gate_leaves_all_as_it_was(target: Any) -> None:
@@ -572,6 +578,33 @@ def test_a_run_that_was_killed_when_it_was_in_place(
         assert run(clickhouse, 2).transform.reference == second
         with pytest.raises(DataError, match="have been replaced or dropped"):
             registry.rollback(second)
+
+
+def test_ctrl_c_when_files_are_in_place(
+    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "append", interrupted)
+    with pytest.raises(click.Abort) as caught:
+        daily(0)
+    assert isinstance(caught.value.__cause__, HalfWayInterrupt)
+    assert "are in place, but the registry" in str(caught.value.__cause__)
+    assert (tmp_path / "day0" / "users.parquet").exists()
+
+
+def test_the_pages_query(running: Running) -> None:
+    page = Path(__file__).parent.parent / "docs" / "registry.md"
+    (query,) = re.findall(r"```sql\n(.*?)```", page.read_text(), re.DOTALL)
+    for session in _cleared(running["postgres"]):
+        done = [run(session, day) for day in range(2)]
+        with connect(session, writes_tables=False) as engine:
+            found = engine.query(query.replace("ml.sqlstab_runs", "g_runs"))
+        cosines = {row["run_id"]: row["cosine"] for row in found}
+        mean = done[1].figures["cosine"]["items"]["after"]["mean"]
+        assert cosines[done[0].run_id] is None
+        assert float(cosines[done[1].run_id]) == mean
 
 
 def test_two_writers(tmp_path: Path) -> None:
