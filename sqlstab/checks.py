@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlstab import sql
 from sqlstab.column_types import comparable
 from sqlstab.errors import DataError
+from sqlstab.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
+    from sqlstab.runs import Run
     from sqlstab.tables import VectorTable
 
 # count in the result of `check` -> what it is called, what to do about it
@@ -44,6 +46,43 @@ class CheckedTable:
     left_out: int = 0
     problems: dict[str, int] = field(default_factory=dict)
     summed: int = 0
+
+
+def numbered(engine: Engine, table: VectorTable) -> VectorTable:
+    """A table in the long layout with the number of its first dimension; any other as it is."""
+    if table.layout != "long":
+        return table
+    found = engine.query(sql.first_dimension(table, engine.dialect))
+    first = found[0]["first_dimension"] if found else None
+    return replace(table, first=int(first or 0))
+
+
+def check_unchanged(engine: Engine, run: Run, table: VectorTable, rows: int) -> None:
+    """A stable table must still be the one that its run wrote: names are used again.
+
+    Args:
+        engine: Where the table is.
+        run: The run.
+        table: Its stable table.
+        rows: How many rows that has.
+
+    Raises:
+        DataError: It is another one.
+    """
+    written = run.fingerprint(table.side)
+    if written is None:
+        return
+    now = fingerprint(engine, table, rows, written.share)
+    if written.agrees(now):
+        return
+    raise DataError(
+        f"{table.relation} is no longer the table of stable {table.side} that run {run.run_id} "
+        f"wrote: that had {written.rows:,} rows, and in {written.summed:,} of them, chosen by "
+        f"a hash of the id, first components whose sum was {written.total:.9g}; now there are "
+        f"{now.rows:,} rows, and {now.summed:,} of them have the sum {now.total:.9g}. A later "
+        "run has replaced it, or its rows were changed. Take the run that wrote it last as the "
+        "--reference; to refer to earlier runs, write each to tables with names of their own."
+    )
 
 
 def check_table(

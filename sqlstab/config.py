@@ -62,6 +62,8 @@ class Options:
         min_cka: A gate: linear CKA of the anchors, at least.
         max_residual: A gate: the relative residual of the alignment, at most.
         force: Write although a gate fails; the run says so.
+        keep_runs: With a registry: keep the tables of so many runs that others have replaced, under
+            names of ours, and drop those of older ones. 0 keeps none, and drops none either.
     """
 
     anchor: str | Mapping[str, float] = "items"
@@ -81,6 +83,7 @@ class Options:
     min_cka: float | None = None
     max_residual: float | None = None
     force: bool = False
+    keep_runs: int = 0
     share: float = field(init=False)
     anchor_weights: dict[Side, float] = field(init=False)
 
@@ -97,6 +100,10 @@ class Options:
                 raise UsageError(f"--{name} is {value!r}; it can be {', '.join(allowed)}.")
         if self.rank is not None and (type(self.rank) is not int or self.rank < 1):
             raise UsageError(f"--rank is {self.rank!r}; it must be a whole number from 1 on.")
+        if type(self.keep_runs) is not int or self.keep_runs < 0:
+            raise UsageError(
+                f"--keep-runs is {self.keep_runs!r}; it must be a whole number from 0 on."
+            )
         for name, (least, most) in _THRESHOLDS.items():
             threshold = getattr(self, name)
             # NaN is between no two numbers.

@@ -27,6 +27,7 @@ class Dialect:
             numbers of 4 and 8 bytes, and of a string of any length.
         as_real, as_double, as_integer, as_text: Casts of a number.
         as_doubles, as_reals: Casts of an array.
+        long_text: The type of a string of 65,535 bytes, where `text` holds fewer.
         not_in_names: Characters that no name can have, however it is quoted.
         reads_files: Whether a relation may be a file.
         fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
@@ -98,6 +99,8 @@ class Dialect:
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
+        keep: The same for a table {1} that is there, which is called {3} from then on; {4} is the
+            bare name of that.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Dialect:
     real: str
     double: str
     text: str
+    long_text: str = ""
     integer: str = "integer"
     bigint: str = "bigint"
     not_in_names: str = ""
@@ -172,8 +176,11 @@ class Dialect:
     kind: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
+    keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
 
     def __post_init__(self) -> None:
+        if not self.long_text:
+            object.__setattr__(self, "long_text", self.text)
         for name in ("real", "double", "integer", "text"):
             if not getattr(self, f"as_{name}"):
                 cast = f"CAST({{0}} AS {getattr(self, name)})"
@@ -205,6 +212,7 @@ _BY_RENAMING = (
     "ALTER TABLE {0} RENAME TO {1}",
     "DROP TABLE {3}",
 )
+_KEPT_BY_RENAMING = _BY_RENAMING[1:3]
 # Redshift has Postgres's catalogue.
 _PG_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
@@ -374,6 +382,7 @@ SPARK = Dialect(
     most_columns=100_000,
     transactions=False,
     replace=_BY_RENAMING,
+    keep=_KEPT_BY_RENAMING,
     storage=" USING parquet",
     missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
     current_schema="SELECT current_database() AS s",
@@ -385,6 +394,12 @@ DATABRICKS = replace(
     sqlglot="databricks",
     storage="",
     replace=("CREATE OR REPLACE TABLE {1} AS SELECT * FROM {0}", "DROP TABLE {0}"),
+    # Copied, so that a reader always finds a table.
+    keep=(
+        "CREATE TABLE {3} AS SELECT * FROM {1}",
+        "CREATE OR REPLACE TABLE {1} AS SELECT * FROM {0}",
+        "DROP TABLE {0}",
+    ),
 )
 
 CLICKHOUSE = Dialect(
@@ -454,6 +469,7 @@ CLICKHOUSE = Dialect(
         "EXCHANGE TABLES {0} AND {1}",
         "DROP TABLE {0}",
     ),
+    keep=("EXCHANGE TABLES {0} AND {1}", "RENAME TABLE {0} TO {3}"),
 )
 
 SNOWFLAKE = Dialect(
@@ -496,6 +512,7 @@ SNOWFLAKE = Dialect(
         "ALTER TABLE {1} SWAP WITH {0}",
         "DROP TABLE {0}",
     ),
+    keep=("ALTER TABLE {1} SWAP WITH {0}", "ALTER TABLE {0} RENAME TO {3}"),
 )
 
 BIGQUERY = Dialect(
@@ -536,6 +553,11 @@ BIGQUERY = Dialect(
     missing=("Not found: ",),
     kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
     replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
+    keep=(
+        "CREATE TABLE {3} COPY {1}",
+        "CREATE OR REPLACE TABLE {1} COPY {0}",
+        "DROP TABLE {0}",
+    ),
 )
 
 REDSHIFT = Dialect(
@@ -544,7 +566,9 @@ REDSHIFT = Dialect(
     style="components",
     real="REAL",
     double="DOUBLE PRECISION",
+    # Without a length, 256 bytes.
     text="VARCHAR",
+    long_text="VARCHAR(65535)",
     as_doubles="{0}",
     as_reals="{0}",
     array="ARRAY({0})",
@@ -614,6 +638,7 @@ TRINO = Dialect(
         + "WHERE table_schema = lower({1}) AND table_name = lower({0})"
     ),
     replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
+    keep=_KEPT_BY_RENAMING,
 )
 
 DIALECTS: dict[str, Dialect] = {

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,6 @@ from sqlstab.tables import SIDES, Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Compute, Pair
@@ -164,7 +164,7 @@ class Plan:
 
 def plan(
     tables: Mapping[Side, EmbeddingTable],
-    reference: str | Path | None,
+    reference: str | Path | Run | None,
     options: Options,
     dialect: Dialect,
     engine: Engine | None = None,
@@ -179,7 +179,7 @@ def plan(
 
     Args:
         tables: The raw tables.
-        reference: The directory of the run whose space to stay in.
+        reference: The run whose space to stay in, or its directory.
         options: How the run is to be done.
         dialect: The dialect of the statements.
         engine: Describes the tables; None connects to nothing.
@@ -196,12 +196,12 @@ def plan(
         EngineError: The database failed.
     """
     targets = targets or {}
-    earlier = Run.load(reference) if reference is not None else None
+    earlier = Run.load(reference) if isinstance(reference, (str, Path)) else reference
     if dimension is None and earlier is not None:
         dimension = earlier.transform.raw_dimension
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
-    whole = replace(options, partition_by=None, partition_version=None, grams=None)
+    whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
     job = _PlannedJob(recorder, whole, targets, transform_table, out)
     if engine is None:
         job.known = _known(known or {}, earlier)
@@ -483,7 +483,7 @@ def _filled(matrix: Matrix) -> Matrix:
 class _PlannedTables(StagedTables):
     """Inserts matrices of long numbers."""
 
-    def put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
+    def put_in_place(self, matrices: Mapping[Side, Matrix], **_: Any) -> None:
         """See `StagedTables`."""
         super().put_in_place({side: _filled(matrix) for side, matrix in matrices.items()})
 

@@ -27,6 +27,7 @@ from urllib.parse import quote
 
 from sqlstab.config import Options
 from sqlstab.errors import UsageError
+from sqlstab.registry import is_file, is_policy
 from sqlstab.sql import file_reader
 from sqlstab.tables import SIDES, EmbeddingTable, Side
 
@@ -108,9 +109,11 @@ class Project:
         items: The item vectors.
         users_out: The table to write the users' stable vectors to; None writes a file to `out`.
         items_out: The same for the items; None exactly if `users_out` is.
-        reference: The directory of the run whose space to stay in; None defines a new space.
-        out: The directory to write to.
+        reference: The directory of the run whose space to stay in, or as text what is looked up in
+            the registry; None defines a new space.
+        out: The directory to write to; None where tables are written and a registry is kept.
         transform_table: The table to write the two maps to.
+        registry: Where runs are recorded: a table, or a file that ends in `.jsonl`.
         options: How the run is done.
     """
 
@@ -119,9 +122,10 @@ class Project:
     items: EmbeddingTable
     users_out: str | None
     items_out: str | None
-    reference: Path | None
-    out: Path
+    reference: Path | str | None
+    out: Path | None
     transform_table: str | None
+    registry: str | None
     options: Options
 
     @classmethod
@@ -145,6 +149,24 @@ class Project:
         return _Reader(_File.read(path), variables, environment).project()
 
 
+def load_registry(
+    path: str | Path,
+    variables: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[EngineSettings, str]:
+    """Where a project file's runs are recorded; variables of other keys need no value.
+
+    Args:
+        path: The file.
+        variables: The values for `{name}`.
+        environment: The values for `${NAME}`.
+
+    Raises:
+        UsageError: As for `Project.load`; or the file names no registry.
+    """
+    return _Reader(_File.read(path), variables, environment).registry()
+
+
 # Places in a file are paths of keys, as ("users", "vector").
 _Place = tuple[str, ...]
 
@@ -165,7 +187,13 @@ KEYS: dict[str, dict[str, Any]] = {
     "engine": {**_types(EngineSettings), "url": str},
     "users": _table_keys(),
     "items": _table_keys(),
-    "run": {"reference": str, "out": str, "transform_table": str, **_types(Options)},
+    "run": {
+        "reference": str,
+        "out": str,
+        "transform_table": str,
+        "registry": str,
+        **_types(Options),
+    },
 }
 """The sections of a project file, their keys, and the types of these."""
 
@@ -300,7 +328,10 @@ class _Reader:
     def project(self) -> Project:
         self._check_keys()
         values = {section: self._values(section) for section in KEYS}
+        tables = all("out" in values[side] for side in SIDES)
         for section, key in _REQUIRED.items():
+            if section == "run" and tables and "registry" in values["run"]:
+                continue
             if key not in values[section]:
                 raise self._file.error((section, key), "this key is required.")
         self._check_engine(values["engine"])
@@ -308,17 +339,35 @@ class _Reader:
         self._check_used()
         run = values["run"]
         reference = run.pop("reference", None)
+        out = run.pop("out", None)
+        registry = run.pop("registry", None)
+        is_looked_up = registry is not None and is_policy(reference)
         return Project(
             users_out=values["users"].pop("out", None),
             items_out=values["items"].pop("out", None),
-            reference=None if reference is None else Path(self._path(reference)),
-            out=Path(self._path(run.pop("out"))),
+            reference=reference
+            if reference is None or is_looked_up
+            else Path(self._path(reference)),
+            out=None if out is None else Path(self._path(out)),
             transform_table=run.pop("transform_table", None),
+            registry=registry and self._registry(registry),
             options=self._build(Options, "run", run),
             users=self._table("users", values),
             items=self._table("items", values),
             engine=self._engine(values["engine"]),
         )
+
+    def registry(self) -> tuple[EngineSettings, str]:
+        self._check_keys()
+        engine = self._values("engine")
+        self._check_engine(engine)
+        registry = self._values("run", "registry").get("registry")
+        if registry is None:
+            raise self._file.error(("run", "registry"), "this key is required for this command.")
+        return self._engine(engine), self._registry(registry)
+
+    def _registry(self, written: str) -> str:
+        return self._path(written) if is_file(written) else written
 
     def _check_keys(self) -> None:
         for section, content in self._file.content.items():
@@ -331,10 +380,17 @@ class _Reader:
                 if key not in KEYS[section]:
                     raise self._file.error((section, key), _no_such_key(section, key))
 
-    def _values(self, section: str) -> dict[str, Any]:
-        """The values of a section, of the right types and with their variables put in."""
+    def _values(self, section: str, *keys: str) -> dict[str, Any]:
+        """The values of a section, of the right types and with their variables put in.
+
+        Args:
+            section: The section.
+            keys: Of these keys alone.
+        """
         values = {}
         for key, written in self._file.content.get(section, {}).items():
+            if keys and key not in keys:
+                continue
             place = section, key
             value = self._expanded(written, place)
             if not _fits(value, KEYS[section][key]):
@@ -454,9 +510,13 @@ class _Reader:
         taken: dict[str, _Place] = {
             values[side]["table"].casefold(): (side, "table") for side in SIDES
         }
-        for section, key in (*((side, "out") for side in SIDES), ("run", "transform_table")):
+        for section, key in (
+            *((side, "out") for side in SIDES),
+            ("run", "transform_table"),
+            ("run", "registry"),
+        ):
             table = values[section].get(key)
-            if table is None:
+            if table is None or (key == "registry" and is_file(table)):
                 continue
             if file_reader(table):
                 problem = "this is a file, not the name of a table; files go to [run] out."

@@ -8,10 +8,12 @@ import errno
 import glob
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,11 @@ def new_run_id() -> str:
     """Sorts by time, as text too, and does not collide."""
     now = dt.datetime.now(dt.timezone.utc)
     return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text is what `new_run_id` makes."""
+    return re.fullmatch(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{4}", text) is not None
 
 
 def file_name(side: Side) -> str:
@@ -275,6 +282,35 @@ def _lock(directory: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+@contextmanager
+def locked(directory: Path, wait: float = 30.0) -> Iterator[None]:
+    """Hold the lock on a directory for as long as the context lasts.
+
+    Args:
+        directory: The directory; it must be there.
+        wait: So many seconds for another process that has it.
+
+    Raises:
+        EngineError: The other process did not let go of it, or the directory is gone.
+    """
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            lock = _lock(directory)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > give_up:
+                raise EngineError(f"{directory} is locked by another process.") from error
+            time.sleep(0.05)
+        except OSError as error:
+            raise EngineError(f"{directory} cannot be read: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _remove_abandoned(parent: Path, prefix: str) -> None:

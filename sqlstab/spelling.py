@@ -23,6 +23,7 @@ _RUN = (
     *("reference", "out", "transform-table", "anchor", "cosine", "rank", "refine", "strategy"),
     *("on-invalid", "output-layout", "output-type", "sample"),
     *("partition-by", "partition-version", "grams"),
+    *("registry", "keep-runs"),
     *("min-shared-ids", "min-mean-cosine", "min-cka", "max-residual", "force"),
 )
 _ENGINE = {

@@ -874,6 +874,18 @@ _GRAM_COLUMNS = {
     "j": "integer",
     "value": "double",
 }
+# The registry's: an event is a JSON text, cut into parts of so many characters. Even with each of
+# them escaped, a part takes half of ClickHouse's longest statement, and it fits into Redshift's
+# longest string. An entry of a transform as a row of its own would be 600,000 rows at e = 256.
+REGISTRY_COLUMNS = {
+    "event_id": "text",
+    "event": "text",
+    "run_id": "text",
+    "part": "integer",
+    "parts": "integer",
+    "body": "long_text",
+}
+_PART = 60_000
 
 
 def matrix_table(
@@ -940,6 +952,38 @@ def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list
     return [header + ",\n".join(values) for values in statements]
 
 
+def create_registry(name: str, dialect: Dialect) -> str:
+    """A statement that creates the table which a registry of runs is kept in."""
+    return _create(name, REGISTRY_COLUMNS, dialect)
+
+
+def insert_events(
+    name: str, events: Sequence[tuple[str, str, str, str]], dialect: Dialect
+) -> list[str]:
+    """Statements that add events to a registry.
+
+    Args:
+        name: The table.
+        events: Of each its id, its kind, the run that it is about, and its body, ASCII text.
+        dialect: The dialect to write.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for event_id, kind, run_id, body in events:
+        cut = [body[start : start + _PART] for start in range(0, len(body), _PART)]
+        rows += [(event_id, kind, run_id, k, len(cut), text) for k, text in enumerate(cut, start=1)]
+    return insert(name, rows, dialect)
+
+
+def registry(name: str, dialect: Dialect, *, transform_of: str | None = None) -> str:
+    """The rows of a registry, in order: all but the transforms, or a run's transform alone."""
+    return _render(
+        "registry",
+        dialect,
+        registry=relation(name, dialect),
+        run_id=string(transform_of, dialect) if transform_of else None,
+    )
+
+
 def partitions(table: VectorTable, by: str, version: str | None, dialect: Dialect) -> str:
     """Rows (partition_key, version, n_rows): a table's partitions by the values of a column."""
     return _render(
@@ -991,11 +1035,24 @@ def drop_table(name: str, dialect: Dialect) -> str:
 
 def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
     """Statements that put a staged table in another table's place, whether that is there or not."""
-    names = relation(staged, dialect), relation(target, dialect)
-    bare = identifier(table_parts(target, dialect)[-1], dialect)
     *schema, own = table_parts(staged, dialect)
     aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}_old"))
-    return [pattern.format(*names, bare, aside) for pattern in dialect.replace]
+    return _put_in_place(dialect.replace, staged, target, aside, dialect)
+
+
+def keep_table(staged: str, target: str, kept: str, dialect: Dialect) -> list[str]:
+    """The same for a table that is there, and is called otherwise from then on."""
+    return _put_in_place(dialect.keep, staged, target, kept, dialect)
+
+
+def _put_in_place(
+    patterns: Sequence[str], staged: str, target: str, aside: str, dialect: Dialect
+) -> list[str]:
+    names = [relation(name, dialect) for name in (staged, target, aside)]
+    bare, bare_aside = (
+        identifier(table_parts(name, dialect)[-1], dialect) for name in (target, aside)
+    )
+    return [pattern.format(names[0], names[1], bare, names[2], bare_aside) for pattern in patterns]
 
 
 def describe(name: str, dialect: Dialect) -> str:

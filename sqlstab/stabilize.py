@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from sqlstab.config import Options
 from sqlstab.dialects import SPARK
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs
 from sqlstab.progress import Progress, Silent
+from sqlstab.registry import Placement, Registry, is_policy
+from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
@@ -65,6 +67,7 @@ def stabilize(
     users_out: str | None = None,
     items_out: str | None = None,
     transform_table: str | None = None,
+    registry: str | Path | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -74,8 +77,10 @@ def stabilize(
         users: The user vectors: the name of a table, on DuckDB also a Parquet or CSV file, a glob
             or a URL; or an `EmbeddingTable` that says more.
         items: The item vectors.
-        reference: An earlier run, or its directory. None starts a new space: the principal axes of
-            this run's scores.
+        reference: An earlier run, or its directory; with a `registry` also `previous`, the run in
+            place, `first`, the one that began its space, or the id of a run. None starts a new
+            space, the principal axes of this run's scores, and so does a policy in an empty
+            registry.
         out: Directory for the transform and the figures, and for the stable tables unless
             `users_out` and `items_out` are given. It is replaced as a whole at the end, or not at
             all. None writes no directory.
@@ -85,6 +90,7 @@ def stabilize(
             the end.
         items_out: The same for the items.
         transform_table: A table (run_id, side, i, j, value) to add the two matrices to.
+        registry: Where the run is recorded: a table, or a file that ends in `.jsonl`.
         options: How to align, what to keep, how to write.
         progress: Is told what is going on.
 
@@ -110,7 +116,8 @@ def stabilize(
     targets = {side: name for side, name in given.items() if name is not None}
     options = checked_options(options)
     grams = options.grams
-    writes_tables = bool(targets or transform_table or (grams and not file_reader(grams)))
+    named = registry if registry and not is_registry_file(registry) else None
+    writes_tables = bool(targets or transform_table or named or (grams and not file_reader(grams)))
     with connect(engine, writes_tables=writes_tables) as session:
         job = Job(
             session,
@@ -119,6 +126,7 @@ def stabilize(
             targets,
             transform_table,
             Path(out) if out is not None else None,
+            registry=Registry(registry, session) if registry else None,
         )
         return job.run(tables, reference)
 
@@ -278,6 +286,7 @@ class Job:
         transform_table: The table to add the two maps to.
         out: The run directory.
         compute: The way to compute, if it is not to be chosen by the engine and the options.
+        registry: Where the run is recorded.
     """
 
     def __init__(
@@ -289,8 +298,10 @@ class Job:
         transform_table: str | None,
         out: Path | None,
         compute: Compute | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self._engine = engine
+        self._registry = registry
         self._options = options
         self._progress = progress
         self._out = out
@@ -354,12 +365,55 @@ class Job:
             # What can fail of the directory fails before tables are replaced.
             if directory is not None:
                 self._save(directory, figures, transform)
+            run = Run(figures, transform, self._out)
+            placement = self._placement(run, reference)
             if self._staged.wanted:
-                self._put_in_place({side: getattr(transform, side).matrix for side in SIDES})
+                matrices = {side: getattr(transform, side).matrix for side in SIDES}
+                if self._registry and placement and not self._is_recorded_with_tables:
+                    # If the rest fails, it is known whose tables are in place.
+                    self._registry.append(placement.before)
+                    placement = replace(placement, before=[])
+                self._put_in_place(matrices, placement)
                 self._finish(figures, started)
                 if directory is not None:
                     self._save_figures_again(directory, figures, transform)
-        return Run(figures, transform, self._out)
+        if self._registry and placement and not self._is_recorded_with_tables:
+            self._record(self._registry, placement)
+        return run
+
+    @property
+    def _is_recorded_with_tables(self) -> bool:
+        """Whether the run is recorded by the statements that put its tables in place."""
+        return bool(self._registry and self._registry.in_table and self._staged.targets)
+
+    def _placement(self, run: Run, reference: str | Path | Run | None) -> Placement | None:
+        """What becomes of the runs that are there; None without a registry."""
+        if self._registry is None:
+            return None
+        if self._staged.targets:
+            places = dict(self._staged.targets)
+        else:
+            directory = Path(self._out or "").absolute()
+            places = {side: str(directory / file_name(side)) for side in SIDES}
+        return self._registry.placement(
+            run, self._options, places, refers_to_first=reference == "first"
+        )
+
+    def _record(self, registry: Registry, placement: Placement) -> None:
+        """Add a run to a registry when its outputs are in place."""
+        try:
+            if placement.dropped:
+                dialect = self._engine.dialect
+                self._engine.execute([sql.drop_table(name, dialect) for name in placement.dropped])
+            registry.append([*placement.before, *placement.after])
+        except (EngineError, KeyboardInterrupt) as error:
+            happened = (
+                f"The outputs of run {self._run_id} are in place, but the registry "
+                f"{registry.name} does not say so"
+            )
+            if isinstance(error, EngineError):
+                raise EngineError(f"{happened}: {error}", error.statement) from error
+            raise HalfWayInterrupt(f"{happened}.") from error
 
     def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
@@ -403,12 +457,21 @@ class Job:
                     raise InvalidVectorsError(checked.table, transform.raw_dimension)
                 target = beside[side] if side in files else self._staged.name(side)
                 self._write_side(checked, transform, target)
-            self._put_in_place({})
+            if self._staged.wanted:
+                self._put_in_place({}, None)
 
-    def _put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
-        if self._staged.wanted:
-            with self._step("replace", "Putting tables in place"):
-                self._staged.put_in_place(matrices)
+    def _put_in_place(self, matrices: Mapping[Side, Matrix], placement: Placement | None) -> None:
+        before: list[str] = []
+        after: list[str] = []
+        if placement and self._registry and self._is_recorded_with_tables:
+            dialect = self._engine.dialect
+            before = self._registry.statements(placement.before)
+            after = self._registry.insertions(placement.after)
+            after += [sql.drop_table(name, dialect) for name in placement.dropped]
+        with self._step("replace", "Putting tables in place"):
+            self._staged.put_in_place(
+                matrices, kept=placement.kept if placement else {}, before=before, after=after
+            )
 
     def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
         transform.save(directory)
@@ -431,6 +494,9 @@ class Job:
             outputs.append(Place("the transform", transform_table))
         if self._options.grams:
             outputs.append(Place("the Gram matrices", self._options.grams))
+        if self._registry:
+            kind: Literal["relation", "file"] = "relation" if self._registry.in_table else "file"
+            outputs.append(Place("the registry", self._registry.name, kind))
         if self._out is not None:
             outputs.append(Place("the run directory", str(self._out), "run"))
         check_outputs(_inputs(named), outputs, self._engine.dialect)
@@ -445,6 +511,15 @@ class Job:
             raise UsageError("--users-out and --items-out name tables; for files there is --out.")
         self._check_overwritten(named)
         self._staged.prepare()
+        if self._registry:
+            if self._out is None and not targets:
+                raise UsageError(
+                    "--registry records where a run's outputs are: name --out, or --users-out and "
+                    "--items-out."
+                )
+            self._registry.prepare(self._run_id)
+        elif self._options.keep_runs:
+            raise UsageError("--keep-runs is of use with --registry only.")
         if self._out is not None and not self._staged.targets and not dialect.reads_files:
             raise UsageError(
                 f"{dialect.name} writes tables, not files: name them with --users-out and "
@@ -482,7 +557,7 @@ class Job:
     ) -> tuple[dict[Side, CheckedTable], _Reference | None]:
         """The tables and the reference; what their columns tell comes before any scan."""
         resolved = {side: self._resolve(named[side], side) for side in SIDES}
-        run = Run.load(reference) if isinstance(reference, (str, Path)) else reference
+        run = self._reference(reference)
         stable = self._resolved_reference(run) if run else {}
         for side, table in stable.items():
             checks.check_joinable(self._engine, resolved[side], table)
@@ -491,17 +566,26 @@ class Job:
         tables = {side: self._check(table) for side, table in resolved.items()}
         return tables, self._open(run, stable, tables) if run else None
 
+    def _reference(self, reference: str | Path | Run | None) -> Run | None:
+        """The run to align with, read from a directory or a registry; None for a new space."""
+        if not isinstance(reference, (str, Path)):
+            return reference
+        if isinstance(reference, str) and is_policy(reference):
+            if self._registry:
+                return self._registry.reference(reference)
+            if not Path(reference).exists():
+                raise UsageError(
+                    f"--reference {reference} is looked up in a registry of runs: name that with "
+                    "--registry, or give the directory of a run."
+                )
+        return Run.load(reference)
+
     def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
         columns = self._engine.describe(table.relation)
         return resolve(table, side, columns, self._engine.dialect)
 
     def _numbered(self, table: VectorTable) -> VectorTable:
-        """A table in the long layout with the number of its first dimension."""
-        if table.layout != "long":
-            return table
-        found = self._engine.query(sql.first_dimension(table, self._engine.dialect))
-        first = found[0]["first_dimension"] if found else None
-        return replace(table, first=int(first or 0))
+        return checks.numbered(self._engine, table)
 
     def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         with self._step("check", f"Checking {table.side}"):
@@ -545,21 +629,7 @@ class Job:
         return self._compared(run, stable, tables)
 
     def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
-        """The reference's table must still be the one that it wrote: names are used again."""
-        written = run.fingerprint(table.side)
-        if written is None:
-            return
-        now = fingerprint(self._engine, table, rows, written.share)
-        if written.agrees(now):
-            return
-        raise DataError(
-            f"{table.relation} is no longer the table of stable {table.side} that run {run.run_id} "
-            f"wrote: that had {written.rows:,} rows, and in {written.summed:,} of them, chosen by "
-            f"a hash of the id, first components whose sum was {written.total:.9g}; now there are "
-            f"{now.rows:,} rows, and {now.summed:,} of them have the sum {now.total:.9g}. A later "
-            "run has replaced it, or its rows were changed. Take the run that wrote it last as the "
-            "--reference; to refer to earlier runs, write each to tables with names of their own."
-        )
+        checks.check_unchanged(self._engine, run, table, rows)
 
     def _new_fingerprint(self, table: VectorTable, rows: int) -> dict[str, Any] | None:
         """Of a table; files are replaced together with `run.json`."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlstab import sql
 from sqlstab.errors import EngineError, HalfWayInterrupt, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
@@ -79,20 +80,39 @@ class StagedTables:
         """The name that a side's table is written under, in the schema where it will stay."""
         return scratch_name(self.targets[side], f"{self._run_id}_{side}", self._engine.dialect)
 
-    def put_in_place(self, matrices: Mapping[Side, Matrix]) -> None:
+    def put_in_place(
+        self,
+        matrices: Mapping[Side, Matrix],
+        *,
+        kept: Mapping[str, str] = MappingProxyType({}),
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+    ) -> None:
         """Let the staged tables take their places: all or none, where the engine can do that.
 
         Args:
             matrices: What to add to the transform table, if there is one.
+            kept: What tables that are there and replaced are to be called from then on.
+            before: Statements that come first.
+            after: Statements that come last.
         """
         dialect = self._engine.dialect
         statements: list[str] = []
+        if dialect.transactions:
+            statements += before
+        elif before:
+            # While nothing has been replaced yet.
+            self._engine.execute(before)
         for side, target in self.targets.items():
-            statements += sql.replace_table(self.name(side), target, dialect)
+            if target in kept:
+                statements += sql.keep_table(self.name(side), target, kept[target], dialect)
+            else:
+                statements += sql.replace_table(self.name(side), target, dialect)
         if self.transform_table:
             there = self._engine.kind(self.transform_table)
             make = sql.insert_matrices if there else sql.matrix_table
             statements += make(self.transform_table, self._run_id, matrices, dialect)
+        statements += after
         if statements:
             self._begun = True
             self._engine.execute(statements)

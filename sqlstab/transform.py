@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,10 @@ FILE_NAME = "transform.json"
 # What multiplying may cost of a score, relative to the largest: well below what a component of this
 # type costs anyway.
 SCORE_ERROR: dict[Element, float] = {"float": 1e-8, "double": 1e-13}
+
+# How far from orthonormal a turn may be: M_W' M_T is the identity to the accuracy of a Cholesky
+# factor, 1e-8 where a table's condition is 1e8; a turn that does not fit is off by about 1.
+_ORTHONORMAL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,59 @@ class Transform:
             return [factors.inverse_matrix]
         return [factors.omega.T, factors.other.T]
 
+    def turn_to(self, other: Transform) -> Matrix:
+        """From this transform's stable axes to those of another one of the same raw vectors.
+
+        Where a run was aligned with two references, T M_T Omega and T M_T Omega' are one set of
+        vectors in two spaces; between them is Omega' after the inverse of Omega.
+
+        Args:
+            other: What the same raw vectors were turned by into another space.
+
+        Returns:
+            (d, d'); stable vectors of this space times this are in the other one.
+
+        Raises:
+            DataError: The two are not of the same raw vectors, or a rank was requested.
+        """
+        turn: Matrix = np.zeros((0, 0))
+        if self.items.invertible and self.raw_dimension == other.raw_dimension:
+            turn = self.items.inverse_matrix @ other.items.matrix
+        if not turn.size or not _keeps_lengths(self.items.omega @ turn):
+            raise DataError(
+                f"The transforms of runs {self.run_id} and {other.run_id} are not of the same raw "
+                "vectors, all of whose dimensions are kept."
+            )
+        return turn
+
+    def then(self, turn: Matrix, reference: str) -> Transform:
+        """This transform and a turn of the space after it: the same run in another space.
+
+        All that was ever aligned with a run goes along when that run moves to another space:
+        `run.then(moved_from.turn_to(moved_to), "the reference of moved_to")`. No vector is read.
+
+        Args:
+            turn: (d, d'), from this space to the other one, as `turn_to` gives it.
+            reference: The run whose space the other one is.
+
+        Raises:
+            DataError: Scores would change: the turn does not keep the lengths of this run's
+                vectors, as where they have directions that it knows nothing about.
+        """
+        fits = turn.ndim == 2 and len(turn) == self.dimension
+        omega = self.items.omega @ turn if fits else np.zeros((0, 0))
+        if not fits or not _keeps_lengths(omega):
+            raise DataError(
+                f"A turn of shape {turn.shape} does not keep the scores of run {self.run_id}, "
+                f"whose space has {self.dimension} dimensions, {self.rank} of them in use."
+            )
+        return replace(
+            self,
+            reference=reference,
+            users=replace(self.users, omega=omega),
+            items=replace(self.items, omega=omega),
+        )
+
     @property
     def dimension(self) -> int:
         """d, the number of components of a stable vector."""
@@ -237,6 +294,11 @@ class Transform:
         if not all(np.isfinite(part).all() for part in parts):
             raise DataError(f"{source} is damaged: a matrix has a component that is not finite.")
         return transform
+
+
+def _keeps_lengths(omega: Matrix) -> bool:
+    """Whether rows are orthonormal, as far as an Omega of nearly dependent columns ever is."""
+    return bool(np.abs(omega @ omega.T - np.eye(len(omega))).max(initial=0.0) < _ORTHONORMAL)
 
 
 def transform_file(path: str | Path) -> Path:

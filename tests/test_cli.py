@@ -163,14 +163,18 @@ def test_interrupted_in_the_middle_of_a_statement(tmp_path: Path, model: Any) ->
 
 
 def test_every_command_and_option_has_help() -> None:
-    for name, command in cli.commands.items():
+    commands = dict(cli.commands)
+    for group in [command for command in commands.values() if isinstance(command, click.Group)]:
+        commands |= {f"{group.name} {name}": one for name, one in group.commands.items()}
+    assert len(commands) > len(cli.commands)
+    for name, command in commands.items():
         assert command.short_help, name
         assert command.help, name
         for parameter in command.params:
             if isinstance(parameter, click.Argument):
                 # click has no help of its own for these: the command's own text has it.
                 assert parameter.metavar
-                assert parameter.metavar in command.help
+                assert parameter.metavar.strip("[]") in command.help
                 continue
             assert isinstance(parameter, click.Option)
             assert parameter.help, f"{name} {parameter.name}"

@@ -69,6 +69,7 @@ def test_the_example() -> None:
         reference=Path("runs/2026-11-23"),
         out=Path("runs/2026-11-24"),
         transform_table="ml.sqlstab_transform",
+        registry=None,
         options=Options(anchor={"items": 1.0, "users": 0.1}, on_invalid="drop"),
     )
     assert load(example_blocks()[1], run_date="b", previous="a").out == Path("stable/b")
@@ -85,6 +86,7 @@ def test_the_smallest_file() -> None:
         reference=None,
         out=Path("out"),
         transform_table=None,
+        registry=None,
         options=Options(),
     )
 

@@ -113,6 +113,14 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
+        "registry": sql.registry("ml.runs", dialect),
+        "registry_table": ";\n".join(
+            [
+                sql.create_registry("ml.runs", dialect),
+                *sql.insert_events("ml.runs", [("1.0", "drop", "1", '{"a": "b\\u00fc"}')], dialect),
+            ]
+        ),
+        "registry_transform": sql.registry("ml.runs", dialect, transform_of="20261124T000000Z-ab"),
     }
     if dialect.solver:
         found |= {
@@ -174,7 +182,7 @@ def test_no_golden_file_is_left_over() -> None:
 def test_sqlglot_parses_it(dialect: str, name: str) -> None:
     text = statements(DIALECTS[dialect])[name]
     trees = sqlglot.parse(text, dialect=DIALECTS[dialect].sqlglot)
-    if name != "matrix_table":
+    if name not in ("matrix_table", "registry_table"):
         assert len(trees) == 1
         assert isinstance(trees[0], exp.Query)
     assert not any(isinstance(tree, exp.Command) for tree in trees)

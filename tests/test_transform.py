@@ -87,3 +87,37 @@ def test_files_that_are_refused(run: Run, tmp_path: Path, change: Any, message: 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no transform"):
         Transform.load(tmp_path)
+
+
+def test_a_run_goes_along_when_its_reference_moves(tmp_path: Path, model: Any) -> None:
+    """B was aligned with X; X is then aligned with Y: B is in the space of Y without being read."""
+    folders = {}
+    for name, earlier in (("y", None), ("x", "y"), ("b", "x")):
+        folders[name] = model(name, dtype=np.float64, rotate=earlier and folders[earlier])
+    tables = {n: [f / f"{side}.parquet" for side in ("users", "items")] for n, f in folders.items()}
+    y = stabilize(*tables["y"], out=tmp_path / "run_y")
+    x = stabilize(*tables["x"], out=tmp_path / "run_x")
+    b = stabilize(*tables["b"], reference=x, out=tmp_path / "run_b")
+    moved = stabilize(*tables["x"], reference=y, out=tmp_path / "run_moved")
+
+    turn = x.transform.turn_to(moved.transform)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(6), atol=1e-12)
+    gone_along = b.transform.then(turn, y.run_id)
+    assert (gone_along.run_id, gone_along.reference) == (b.run_id, y.run_id)
+    raw = {side: read_vectors(folders["b"] / f"{side}.parquet")[1] for side in ("users", "items")}
+    stable = {side: getattr(gone_along, side).apply(raw[side]) for side in raw}
+    np.testing.assert_allclose(
+        stable["users"] @ stable["items"].T, raw["users"] @ raw["items"].T, atol=1e-12
+    )
+    # What B was to X in the old space, it is to X in the new one.
+    for side in raw:
+        before = [read_vectors(tmp_path / run / f"{side}.parquet")[1] for run in ("run_b", "run_x")]
+        there = read_vectors(tmp_path / "run_moved" / f"{side}.parquet")[1]
+        np.testing.assert_allclose(stable[side] @ there.T, before[0] @ before[1].T, atol=1e-12)
+    assert not np.allclose(stable["items"], before[0], atol=0.1)
+
+    with pytest.raises(DataError, match="are not of the same raw vectors"):
+        x.transform.turn_to(b.transform)
+    for wrong in (np.eye(5), np.diag([1.0, 1, 1, 1, 1, 0]), 2 * np.eye(6)):
+        with pytest.raises(DataError, match=r"does not keep the scores of run .*, 6 of them"):
+            b.transform.then(wrong, y.run_id)

@@ -13,6 +13,7 @@ from sqlstab.cli import dbt as _dbt
 from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
 from sqlstab.cli import run as _run
+from sqlstab.cli import runs as _runs
 from sqlstab.cli import sums as _sums
 from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
 from sqlstab.spelling import typed_in
@@ -41,6 +42,7 @@ def cli(context: click.Context) -> None:
 for _command in (
     _run.run,
     _run.demo,
+    _runs.runs,
     _compare.compare,
     _plan.plan,
     _sums.gram,

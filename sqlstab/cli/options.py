@@ -218,6 +218,11 @@ engine = all_of(
     ),
 )
 
+REGISTRY = (
+    "Where runs are recorded: a table, which is made if there is none, or a file that ends in "
+    ".jsonl."
+)
+
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only, beside the result.")
 display = all_of(
     quiet,
@@ -348,6 +353,16 @@ outputs = all_of(
         metavar="TABLE",
         help="A table (run_id, side, i, j, value) to add the two maps to; made if there is none.",
     ),
+    click.option("--registry", metavar="TABLE", help=REGISTRY),
+    click.option(
+        "--keep-runs",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="With a --registry: keep the tables of the last N runs that others have replaced, so "
+        "that sqlstab runs rollback can put them back.",
+    ),
 )
 config = all_of(
     click.option(
@@ -372,7 +387,7 @@ def chosen_options(given: Mapping[str, Any]) -> Options:
     names = (
         "anchor cosine rank refine strategy on_invalid output_layout output_type sample "
         "partition_by partition_version grams min_shared_ids min_mean_cosine min_cka max_residual "
-        "force"
+        "force keep_runs"
     )
     return Options(**{name: given[name] for name in names.split() if name in given})
 

@@ -16,20 +16,29 @@ from sqlstab.cli.console import new_console
 from sqlstab.cli.run import project_of, writes_tables
 from sqlstab.declared import declared
 from sqlstab.dialects import DIALECTS, dialect
+from sqlstab.errors import UsageError
+from sqlstab.registry import Registry
 from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from sqlstab.plan import Plan
     from sqlstab.project import Project
+    from sqlstab.runs import Run
     from sqlstab.tables import EmbeddingTable, Side, VectorTable
 
 
 @click.command(short_help="Show the statements and scans of a run, without running it.")
 @options.config
 @options.tables()
-@click.option("--reference", metavar="DIR", help="The run whose space to stay in: a run directory.")
+@click.option(
+    "--reference",
+    metavar="DIR",
+    help="The run whose space to stay in: a run directory; with a --registry, as for sqlstab run.",
+)
 @click.option("--out", metavar="DIR", help="As for sqlstab run; nothing is written there.")
 @options.outputs
 @options.engine
@@ -103,9 +112,19 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
                 options.check_home(project.engine)
             engine = stack.enter_context(options.opened(project.engine, writes_tables=False))
             speaks = engine.dialect
+        reference: Path | Run | None
+        if isinstance(project.reference, str):
+            if engine is None:
+                raise UsageError(
+                    f"--reference {project.reference} is looked up in the registry, which takes a "
+                    "connection: leave out --dialect, or name the directory of a run."
+                )
+            reference = Registry(project.registry or "", engine).reference(project.reference)
+        else:
+            reference = project.reference
         return planning.plan(
             tables,
-            project.reference,
+            reference,
             project.options,
             speaks,
             engine,

@@ -12,6 +12,7 @@ from rich.table import Table
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.project import Project
+from sqlstab.registry import is_file, is_policy
 from sqlstab.runs import file_name
 from sqlstab.spelling import typed_in
 from sqlstab.sql import file_reader
@@ -34,12 +35,15 @@ _SCORES_KEPT = 1e-5
     "--reference",
     metavar="DIR",
     help="The run whose space to stay in: a directory that an earlier run wrote as its --out. "
-    "Leave it out the first time; that run then defines the space.",
+    "Leave it out the first time; that run then defines the space. With a --registry also "
+    "previous, the run in place, first, the one that began its space, or the id of a run; where "
+    "there is none yet, previous and first begin a space.",
 )
 @click.option(
     "--out",
     metavar="DIR",
-    help="Where to write. An earlier run there is replaced as a whole at the end, or not at all.",
+    help="Where to write. An earlier run there is replaced as a whole at the end, or not at all. "
+    "May be left out where tables are written and a --registry is kept.",
 )
 @options.outputs
 @options.engine
@@ -71,7 +75,8 @@ def run(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         click.echo(json.dumps(finished.figures, indent=2, ensure_ascii=False))
     elif not given["quiet"]:
-        new_console().print(_summary(finished))
+        where = finished.directory or f"run {finished.run_id}"
+        new_console().print(summary(finished.figures, str(where)))
 
 
 def project_of(context: click.Context, given: dict[str, Any], *display: str) -> Project:
@@ -86,25 +91,30 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
         return Project.load(given["config"], options.variables(given["variables"]))
     if given["variables"]:
         raise click.UsageError("--var is of use with --config only.", context)
-    options.required(context, given, "users", "items", "out")
+    needs_out = not (given["registry"] and given["users_out"] and given["items_out"])
+    options.required(context, given, "users", "items", *(["out"] if needs_out else []))
+    reference = given["reference"]
+    is_looked_up = is_policy(reference) and (given["registry"] or not Path(reference).exists())
     return Project(
         engine=options.engine_settings(context, given),
         users=options.embedding_table(given, "users"),
         items=options.embedding_table(given, "items"),
         users_out=given["users_out"],
         items_out=given["items_out"],
-        reference=Path(given["reference"]) if given["reference"] else None,
-        out=Path(given["out"]),
+        reference=reference if is_looked_up or not reference else Path(reference),
+        out=Path(given["out"]) if given["out"] else None,
         transform_table=given["transform_table"],
+        registry=given["registry"],
         options=options.chosen_options(given),
     )
 
 
 def writes_tables(project: Project) -> bool:
     """Whether a run writes tables, beside the files of its directory."""
-    grams = project.options.grams
+    grams, registry = project.options.grams, project.registry
     kept = grams if grams and not file_reader(grams) else None
-    return any((project.users_out, project.items_out, project.transform_table, kept))
+    recorded = registry if registry and not is_file(registry) else None
+    return any((project.users_out, project.items_out, project.transform_table, kept, recorded))
 
 
 def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run:
@@ -119,6 +129,7 @@ def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run
             users_out=project.users_out,
             items_out=project.items_out,
             transform_table=project.transform_table,
+            registry=project.registry,
             options=project.options,
             # --verbose says the same after each step, with the time.
             progress=progress_on(console, given["quiet"] or given["verbose"]),
@@ -148,9 +159,13 @@ def demo(out: str | None, as_json: bool, quiet: bool) -> None:
         new_console().print(part)
 
 
-def _summary(finished: Run) -> Table:
-    """One small table that answers: did it work?"""
-    figures = finished.figures
+def summary(figures: dict[str, Any], where: str) -> Table:
+    """One small table that answers: did it work?
+
+    Args:
+        figures: What `run.json` holds.
+        where: What has been written.
+    """
     alignment, cosine, scores = figures["alignment"], figures["cosine"], figures["scores"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for side in ("users", "items"):
@@ -173,7 +188,7 @@ def _summary(finished: Run) -> Table:
     relations = [figures["outputs"][side]["relation"] for side in SIDES]
     if relations != [file_name(side) for side in SIDES]:
         table.add_row("tables", " and ".join(relations))
-    table.add_row("written", f"{finished.directory} in {figures['timings']['total']:.1f} s")
+    table.add_row("written", f"{where} in {figures['timings']['total']:.1f} s")
     return table
 
 

@@ -519,6 +519,8 @@
 }) }}
 {%- endmacro -%}
 
+{#- Why redshift is as it is:
+    text: Without a length, 256 bytes. -#}
 {%- macro redshift__dialect() -%}
 {{ return({
     "name": "redshift",

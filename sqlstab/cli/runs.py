@@ -1,0 +1,332 @@
+"""`sqlstab runs`: which run is in place, what has changed, and going back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from sqlstab import history
+from sqlstab.cli import options
+from sqlstab.cli.console import log_to, new_console
+from sqlstab.cli.run import summary
+from sqlstab.errors import DataError, UsageError
+from sqlstab.project import load_registry
+from sqlstab.registry import Registry
+from sqlstab.registry import is_file as is_registry_file
+from sqlstab.spelling import typed_in
+from sqlstab.tables import SIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlstab.engines import Engine
+    from sqlstab.registry import Entry, Log
+
+_STYLES = {"current": "green", "rolled back": "yellow", "replaced": "dim", "not in place": "dim"}
+
+_where = options.all_of(
+    click.option(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="A project file that names the registry and the engine.",
+    ),
+    click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="The value of a variable {NAME} in the project file, where the registry or the engine "
+        "has it.",
+    ),
+    click.option("--registry", metavar="TABLE", help=options.REGISTRY),
+    options.engine,
+)
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(short_help="Which run is in place, what has changed, and going back.")
+def runs() -> None:
+    """Look at the runs that a --registry has recorded, and go back to an earlier one.
+
+    A run is named by its id, or by a beginning of it that no other run has.
+
+    \b
+      sqlstab runs list --registry runs.jsonl
+      sqlstab runs rollback -c sqlstab.toml
+    """  # noqa: D301 - click reads the backspace
+
+
+@runs.command("list", short_help="All runs, and what has become of them.")
+@_where
+@_as_json
+@click.pass_context
+def list_runs(context: click.Context, /, **given: Any) -> None:
+    """List the runs, the oldest first.
+
+    A run is current where its outputs are in place, kept where they are still there, replaced
+    where they are gone, and rolled back where an earlier run has taken its place again.
+    """
+    with _opened(context, given) as (_, log, _):
+        entries = list(log.entries.values())
+        if given["as_json"]:
+            _print([_described(log, entry) for entry in entries])
+            return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("run", "created", "reference", "users", "items", "cosine", "status"):
+        table.add_column(title, justify="right" if title in (*SIDES, "cosine") else "left")
+    for entry in entries:
+        status = log.status(entry)
+        cosine = _cosine(entry)
+        table.add_row(
+            entry.run_id,
+            entry.created,
+            entry.reference or "",
+            *(f"{entry.figures[side]['rows']:,}" for side in SIDES),
+            "" if cosine is None else f"{cosine:.3f}",
+            Text(status, style=_STYLES.get(status, "")),
+        )
+    new_console().print(table)
+
+
+@runs.command(short_help="The figures of a run.")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@_where
+@_as_json
+@click.pass_context
+def show(context: click.Context, /, **given: Any) -> None:
+    """Show the figures of RUN; without one, of the run in place."""
+    with _opened(context, given) as (registry, log, _):
+        entry = _named(registry, log, given["run_id"])
+    if given["as_json"]:
+        _print({**_described(log, entry), "options": entry.options, "figures": entry.figures})
+        return
+    table = summary(entry.figures, entry.run_id)
+    table.add_row("created", f"{entry.created} by {entry.who}, sqlstab {entry.figures['sqlstab']}")
+    table.add_row("status", log.status(entry))
+    for side, place in (entry.places or {}).items():
+        table.add_row(f"{side} now", place)
+    new_console().print(table)
+
+
+@runs.command(short_help="What changed between two runs.")
+@click.argument("first", metavar="FIRST")
+@click.argument("second", metavar="SECOND")
+@_where
+@_as_json
+@click.pass_context
+def diff(context: click.Context, /, **given: Any) -> None:
+    """Show what changed from FIRST to SECOND: inputs, options, versions, counts and figures.
+
+    It comes from what is recorded; no table is read.
+    """
+    with _opened(context, given) as (registry, log, _):
+        pair = [registry.entry(log, given[name]) for name in ("first", "second")]
+        found = history.diff(registry, *pair)
+    if given["as_json"]:
+        _print(found)
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("", found["first"], found["second"]):
+        table.add_column(title)
+    for name, values in found["changed"].items():
+        table.add_row(name, *(_short(value) for value in values))
+    changes = [abs(change) for change in found["singular_values"]]
+    output = new_console()
+    output.print(table)
+    if changes:
+        mean = sum(changes) / len(changes)
+        output.print(
+            f"singular values change by {mean:.1%} in the mean, at most {max(changes):.1%}"
+        )
+    space = found["space"]
+    if space["same"]:
+        output.print(
+            f"both are in the space of run {space['first']}; the cosine of their Gram matrices "
+            f"there is {space['gram_cosine']:.4f}"
+        )
+    else:
+        output.print(
+            f"they are in two spaces, of run {space['first']} and of run {space['second']}: their "
+            "vectors cannot be compared"
+        )
+
+
+@runs.command(short_help="Put an earlier run in place again.")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@_where
+@_as_json
+@options.display
+@click.pass_context
+def rollback(context: click.Context, /, **given: Any) -> None:
+    """Put RUN in place again; without one, the run before the one in place.
+
+    Tables that were kept (--keep-runs) change places with those that are there now; these are kept
+    in turn, so that a rollback can be undone. Directories, and tables with names of their own, stay
+    where they are: sqlstab runs current says which ones count.
+    """
+    log_to(new_console(stderr=True), given)
+    with _opened(context, given, writes=True) as (registry, _, _):
+        entry = registry.rollback(given["run_id"])
+        log = registry.log()
+    if given["as_json"]:
+        _print(_described(log, log.entries[entry.run_id]))
+    elif not given["quiet"]:
+        places = " and ".join((entry.places or {}).values())
+        click.echo(f"Run {entry.run_id} is in place again: {places}")
+
+
+@runs.command(short_help="Drop the kept tables of old runs.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    required=True,
+    metavar="N",
+    help="The tables of so many runs, the newest ones, stay beside those in place.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be dropped; drop nothing.")
+@_where
+@_as_json
+@options.display
+@click.pass_context
+def prune(context: click.Context, /, **given: Any) -> None:
+    """Drop the tables that were kept for a rollback, but for the newest runs.
+
+    Never those in place, nor those of the run that the one in place refers to. Directories, and
+    tables with names that you gave, are yours to remove. What is recorded stays.
+    """
+    log_to(new_console(stderr=True), given)
+    with _opened(context, given, writes=not given["dry_run"]) as (registry, _, _):
+        dropped = registry.prune(given["keep"], dry_run=given["dry_run"])
+    if given["as_json"]:
+        _print([{"run_id": entry.run_id, "tables": entry.aside} for entry in dropped])
+    elif not given["quiet"]:
+        for entry in dropped:
+            for name in entry.aside:
+                click.echo(name)
+
+
+@runs.command(short_help="Which run is in place, and where.")
+@_where
+@_as_json
+@click.pass_context
+def current(context: click.Context, /, **given: Any) -> None:
+    """Print the id of the run in place, and where its users and its items are, on three lines."""
+    with _opened(context, given) as (registry, log, _):
+        entry = _named(registry, log, None)
+    if given["as_json"]:
+        _print(_described(log, entry))
+        return
+    for text in (entry.run_id, *(entry.places or {}).values()):
+        click.echo(text)
+
+
+@runs.command(short_help="How far each run is from each other one.")
+@click.option(
+    "--last", type=click.IntRange(min=1), metavar="K", help="Of the K newest runs. Default: of all."
+)
+@_where
+@_as_json
+@options.display
+@click.pass_context
+def skew(context: click.Context, /, **given: Any) -> None:
+    """Measure the mean cosine of the same id in each two runs whose stable tables are still there.
+
+    Of about 25,000 ids, chosen by a hash of the id, where there are more.
+    """
+    log_to(new_console(stderr=True), given)
+    with _opened(context, given) as (registry, log, engine):
+        found = history.skew(registry, log, engine, given["last"])
+    if given["as_json"]:
+        _print(found)
+        return
+    output = new_console()
+    for side in SIDES:
+        table = Table(box=None, padding=(0, 2, 0, 0), title=side, title_justify="left")
+        table.add_column("run")
+        for number, _ in enumerate(found["runs"], start=1):
+            table.add_column(str(number), justify="right")
+        for number, (run_id, row) in enumerate(zip(found["runs"], found[side], strict=True), 1):
+            cells = ("-" if value is None else f"{value:.3f}" for value in row)
+            table.add_row(f"{number} {run_id}", *cells)
+        output.print(table)
+    if len(set(found["spaces"])) > 1:
+        output.print("The runs are in several spaces; a cosine between two of them means nothing.")
+
+
+@contextmanager
+def _opened(
+    context: click.Context, given: dict[str, Any], *, writes: bool = False
+) -> Iterator[tuple[Registry, Log, Engine]]:
+    """The registry, its state, and the engine.
+
+    Raises:
+        UsageError: Neither the options nor a project file name one.
+        DataError: There is none, or it is damaged.
+    """
+    if given["config"]:
+        beside = ("registry", "engine", "database", "threads", "memory_limit")
+        allowed = [p.name for p in context.command.params if p.name and p.name not in beside]
+        options.alone(context, "config", *allowed)
+        context.with_resource(typed_in("project file"))
+        settings, name = load_registry(given["config"], options.variables(given["variables"]))
+    else:
+        if given["variables"]:
+            raise click.UsageError("--var is of use with --config only.", context)
+        if not given["registry"]:
+            raise UsageError("Name the registry with --registry, or a project file with --config.")
+        settings, name = options.engine_settings(context, given), given["registry"]
+    has_home = bool(settings.url or settings.kind or settings.database)
+    if not has_home and not is_registry_file(name):
+        options.check_home(settings)
+    with options.opened(settings, writes_tables=writes and has_home) as engine:
+        registry = Registry(name, engine)
+        log = registry.log()
+        if not log.entries:
+            raise DataError(f"The registry {registry.name} has no runs: is its name right?")
+        yield registry, log, engine
+
+
+def _named(registry: Registry, log: Log, run_id: str | None) -> Entry:
+    if run_id:
+        return registry.entry(log, run_id)
+    if log.current is None:
+        raise DataError(f"No run in the registry {registry.name} is in place.")
+    return log.entries[log.current]
+
+
+def _cosine(entry: Entry) -> float | None:
+    """The mean cosine to the reference, the worse one of the sides that were aligned on."""
+    figures = entry.figures
+    if not figures["cosine"]:
+        return None
+    found = [figures["cosine"][side]["after"] for side in figures["alignment"]["weights"]]
+    return None if None in found else min(float(after["mean"]) for after in found)
+
+
+def _described(log: Log, entry: Entry) -> dict[str, Any]:
+    return {
+        "run_id": entry.run_id,
+        "created": entry.created,
+        "who": entry.who,
+        "reference": entry.reference,
+        "status": log.status(entry),
+        "rows": {side: entry.figures[side]["rows"] for side in SIDES},
+        "mean_cosine": _cosine(entry),
+        "places": entry.places,
+    }
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

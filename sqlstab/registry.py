@@ -1,0 +1,663 @@
+"""The registry: which runs there were, which one is in place, and where the others' outputs are.
+
+It is a log. What happens to a run is added as an event and nothing is ever changed: an INSERT is
+all that every engine has, and whoever reads the log sees what was done, by whom and when. The state
+of the runs is what the events add up to, one after the other.
+"""
+
+from __future__ import annotations
+
+import getpass
+import itertools
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sqlstab import checks, sql
+from sqlstab.config import Options
+from sqlstab.errors import DataError, UsageError
+from sqlstab.runs import Run, file_name, is_run_id, locked, new_run_id, replaced_files
+from sqlstab.staged import check_creatable, scratch_name
+from sqlstab.tables import SIDES, Side, resolve
+from sqlstab.transform import Transform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlstab.dialects import Dialect
+    from sqlstab.engines import Engine
+
+FORMAT = 1
+ENDING = ".jsonl"
+POLICIES = ("previous", "first")
+
+Kind = Literal["run", "transform", "place", "drop"]
+Status = Literal["current", "kept", "rolled back", "replaced", "not in place"]
+Places = dict[Side, str]
+
+
+class Event(NamedTuple):
+    """Something that has happened to a run.
+
+    `run` has its figures, `transform` its transform; `place` puts it in place, and says where that
+    is and where the runs that were there are kept; `drop` takes its kept outputs away.
+
+    Attributes:
+        event_id: Sorts by time.
+        event: What has happened.
+        run_id: To which run.
+        body: The rest, by its kind.
+    """
+
+    event_id: str
+    event: str
+    run_id: str
+    body: dict[str, Any]
+
+
+@dataclass
+class Entry:
+    """What a registry knows of a run.
+
+    Attributes:
+        run_id: The run.
+        who: Who ran it, and on which machine.
+        figures: What `run.json` holds.
+        options: How it was done, by the names of `Options`.
+        targets: The names that its stable tables were given.
+        space: The run that began its space; it may be recorded elsewhere.
+        places: Where its stable tables are now, tables or files; None where they are nowhere.
+        was_placed: Whether it has ever been in place.
+        rolled_back: Whether it was in place until an earlier run took its place again.
+    """
+
+    run_id: str
+    who: str
+    figures: dict[str, Any]
+    options: dict[str, Any]
+    targets: Places
+    space: str
+    places: Places | None = None
+    was_placed: bool = False
+    rolled_back: bool = False
+
+    @property
+    def created(self) -> str:
+        """When it was run."""
+        return str(self.figures["created"])
+
+    @property
+    def reference(self) -> str | None:
+        """The run whose space it is in; None for a new space."""
+        reference = self.figures["reference"]
+        return reference["run_id"] if reference else None
+
+    @property
+    def in_files(self) -> bool:
+        """Whether its stable tables are files in a run directory."""
+        return all(self.targets[side] == file_name(side) for side in SIDES)
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether its tables are kept under names of ours."""
+        return bool(self.aside)
+
+    @property
+    def aside(self) -> list[str]:
+        """Its tables that are kept under names of ours."""
+        if self.places is None or self.in_files:
+            return []
+        return [name for side, name in self.places.items() if name != self.targets[side]]
+
+
+@dataclass
+class Log:
+    """The state of all runs.
+
+    Attributes:
+        entries: The runs by their ids, the oldest first.
+        current: The run that is in place.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    current: str | None = None
+
+    def apply(self, event: Event) -> None:
+        """Let something happen.
+
+        Raises:
+            KeyError, TypeError: The event is none of those there are, or about an unknown run.
+        """
+        run_id, body = event.run_id, event.body
+        if body["format"] != FORMAT:
+            raise ValueError(f"format {body['format']}, not {FORMAT}")
+        if event.event == "run":
+            outputs, reference = body["figures"]["outputs"], body["figures"]["reference"]
+            began = reference["run_id"] if reference else run_id
+            self.entries[run_id] = Entry(
+                run_id,
+                body["who"],
+                body["figures"],
+                body["options"],
+                {side: outputs[side]["relation"] for side in SIDES},
+                self.entries[began].space if began in self.entries else began,
+            )
+            return
+        entry = self.entries[run_id]
+        if event.event == "drop":
+            entry.places = None
+            return
+        if event.event != "place":
+            raise KeyError(event.event)
+        for other in self.holders(body["places"]):
+            if other is not entry:
+                moved = body["kept"].get(other.run_id)
+                other.places = {**(other.places or {}), **moved} if moved else None
+        if self.current and body["rollback"] and run_id < self.current:
+            self.entries[self.current].rolled_back = True
+        entry.places, entry.was_placed, entry.rolled_back = body["places"], True, False
+        self.current = run_id
+
+    def holders(self, places: Places) -> list[Entry]:
+        """The runs that have a table in one of these places."""
+        return [
+            entry
+            for entry in self.entries.values()
+            if entry.places and set(entry.places.values()) & set(places.values())
+        ]
+
+    def status(self, entry: Entry) -> Status:
+        """What has become of a run."""
+        if entry.run_id == self.current:
+            return "current"
+        if not entry.was_placed:
+            return "not in place"
+        if entry.places is None:
+            return "replaced"
+        return "rolled back" if entry.rolled_back else "kept"
+
+    def first(self) -> Entry | None:
+        """The run that began the space of the one in place, or the earliest that is known."""
+        current = self.entries.get(self.current or "")
+        same = (e for e in self.entries.values() if current and e.space == current.space)
+        return next(same, None)
+
+    def before(self) -> Entry | None:
+        """The newest run whose outputs are still there of those older than the one in place."""
+        older = itertools.takewhile(lambda e: e.run_id != self.current, self.entries.values())
+        return next((entry for entry in reversed(list(older)) if entry.places), None)
+
+    def surplus(self, keep: int) -> list[Entry]:
+        """The runs whose kept tables are too many, the oldest first.
+
+        Never the one whose space the run in place is in: the next run may well refer to it.
+
+        Args:
+            keep: So many are not.
+        """
+        current = self.entries.get(self.current or "")
+        needed = current.reference if current else None
+        aside = [entry for entry in self.entries.values() if entry.is_aside]
+        old = aside[:-keep] if keep else aside
+        return [entry for entry in old if entry.run_id != needed]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What putting a run in place means for the runs that are there.
+
+    Attributes:
+        before: What is recorded first: the run itself.
+        after: What is recorded when it is in place.
+        kept: What tables that are replaced are to be called from then on, by their names now.
+        dropped: Kept tables that are one too many.
+    """
+
+    before: list[Event]
+    after: list[Event]
+    kept: Mapping[str, str]
+    dropped: list[str]
+
+
+class Registry:
+    """A registry of runs.
+
+    Args:
+        name: A table, or a file that ends in `.jsonl`.
+        engine: The database that the table is in, and the stable tables of the runs.
+    """
+
+    def __init__(self, name: str | Path, engine: Engine) -> None:
+        self._engine = engine
+        self._file = Path(name) if is_file(name) else None
+        self.name = str(name) if self._file else engine.qualified(str(name))
+
+    @property
+    def in_table(self) -> bool:
+        """Whether it is a table."""
+        return self._file is None
+
+    def prepare(self, run_id: str) -> None:
+        """See that something can be added: before any work is done.
+
+        Raises:
+            UsageError: Something else has its name.
+            EngineError: It cannot be made.
+        """
+        if self._file is None:
+            if self._engine.kind(self.name) is None:
+                check_creatable(self._engine, {"the registry": self.name}, run_id)
+        elif not self._file.parent.is_dir():
+            raise UsageError(f"--registry {self.name}: there is no directory {self._file.parent}.")
+
+    def log(self) -> Log:
+        """The state of the runs; an empty one where there is no registry yet.
+
+        Raises:
+            DataError: It is damaged, or something else.
+        """
+        log = Log()
+        for event in sorted(self._events(), key=lambda event: event.event_id):
+            try:
+                log.apply(event)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise self._damaged(f"event {event.event_id}: {error!r}") from error
+        return log
+
+    def entry(self, log: Log, run_id: str) -> Entry:
+        """A run by its id, or by a beginning of it that no other has.
+
+        Raises:
+            DataError: There is none.
+        """
+        found = [entry for name, entry in log.entries.items() if name.startswith(run_id)]
+        if run_id in log.entries:
+            return log.entries[run_id]
+        if len(found) != 1:
+            raise DataError(
+                f"The registry {self.name} has {len(found) or 'no'} runs whose id begins with "
+                f"{run_id}; sqlstab runs list shows those that there are."
+            )
+        return found[0]
+
+    def run(self, entry: Entry) -> Run:
+        """A run, with its stable tables where they are now.
+
+        Raises:
+            DataError: They are nowhere, or not those of the run.
+        """
+        if entry.places is None:
+            raise DataError(
+                f"The outputs of run {entry.run_id} have been replaced or dropped; --keep-runs "
+                "keeps those of so many runs."
+            )
+        if entry.in_files:
+            directory = Path(entry.places["items"]).parent
+            run = Run.load(directory)
+            if run.run_id != entry.run_id:
+                raise DataError(
+                    f"{directory} has run {run.run_id}, not {entry.run_id}, which the registry "
+                    f"{self.name} says is there."
+                )
+            return run
+        outputs = entry.figures["outputs"]
+        placed = {
+            **outputs,
+            **{side: {**outputs[side], "relation": entry.places[side]} for side in SIDES},
+        }
+        return Run({**entry.figures, "outputs": placed}, self.transform(entry.run_id), None)
+
+    def transform(self, run_id: str) -> Transform:
+        """The transform of a run.
+
+        Raises:
+            DataError: It is not there, or damaged.
+        """
+        for event in self._events(transform_of=run_id):
+            return Transform.from_json(json.dumps(event.body.get("transform")), self.name)
+        raise self._damaged(f"run {run_id} has no transform")
+
+    def reference(self, named: str) -> Run | None:
+        """The run that a policy or an id names; None where there is none yet, for a new space.
+
+        Raises:
+            DataError: There is no such run, or its outputs are gone.
+        """
+        log = self.log()
+        if named in POLICIES:
+            current = log.entries.get(log.current or "")
+            entry = current if named == "previous" else log.first()
+            return self.run(entry) if entry else None
+        return self.run(self.entry(log, named))
+
+    def placement(
+        self,
+        run: Run,
+        options: Options,
+        places: Places,
+        *,
+        refers_to_first: bool,
+    ) -> Placement:
+        """What is to be done and recorded when a run is put in place.
+
+        Args:
+            run: The run.
+            options: How it was done; `keep_runs` says what to keep.
+            places: Where its stable tables will be.
+            refers_to_first: Whether later runs will want the run that this one refers to, so that
+                it must be kept in any case.
+        """
+        log = self.log()
+        recorded = _events(
+            (
+                "run",
+                run.run_id,
+                {"figures": run.figures, "who": _who(), "options": _plain(options)},
+            ),
+            ("transform", run.run_id, {"transform": json.loads(run.transform.to_json())}),
+        )
+        kept: dict[str, Places] = {}
+        renamed: dict[str, str] = {}
+        for holder in log.holders(places):
+            needed = refers_to_first and holder.run_id == run.transform.reference
+            if (options.keep_runs or needed) and not holder.in_files:
+                moved = self._aside(holder, places)
+                if moved:
+                    kept[holder.run_id] = moved
+                    renamed |= {(holder.places or {})[side]: name for side, name in moved.items()}
+        placed = {"places": places, "kept": kept, "rollback": False}
+        after = _events(("place", run.run_id, placed))
+        for event in (recorded[0], *after):
+            log.apply(event)
+        surplus = log.surplus(options.keep_runs) if options.keep_runs else []
+        return Placement(
+            recorded,
+            [*after, *_events(*(("drop", entry.run_id, {}) for entry in surplus))],
+            renamed,
+            [name for entry in surplus for name in entry.aside],
+        )
+
+    def _aside(self, holder: Entry, places: Places) -> Places:
+        """Names for those of a run's tables that are there and that another run replaces."""
+        return {
+            side: name
+            for side, name in self._kept_names(holder, places).items()
+            if self._engine.kind((holder.places or {})[side]) == "table"
+        }
+
+    def _kept_names(self, holder: Entry, places: Places) -> Places:
+        """Names of ours for those of a run's tables that are in places which another run takes."""
+        return {
+            side: _kept_name(name, holder.run_id, side, self._engine.dialect)
+            for side, name in (holder.places or {}).items()
+            if name in places.values()
+        }
+
+    def rollback(self, run_id: str | None = None) -> Entry:
+        """Put an earlier run in place again.
+
+        Tables that are kept under names of ours change places with those that are there, whose run
+        is kept under such names then, so that a rollback can be undone. Directories, and tables
+        with names of their own, stay where they are: the registry says which run is in place.
+
+        Args:
+            run_id: The run; None for the one before the one in place.
+
+        Returns:
+            The run that is in place now.
+
+        Raises:
+            DataError: There is no such run, its outputs are gone, or a table is not what a run
+                wrote.
+            EngineError: The database failed.
+        """
+        log = self.log()
+        entry = self.entry(log, run_id) if run_id else log.before()
+        if entry is None:
+            raise DataError(
+                f"The registry {self.name} knows of no run before the one in place whose outputs "
+                "are still there; --keep-runs keeps those of so many runs."
+            )
+        if entry.run_id == log.current:
+            raise UsageError(f"Run {entry.run_id} is in place already.")
+        statements: list[str] = []
+        kept: dict[str, Places] = {}
+        if not (entry.was_placed or entry.in_files):
+            kept = self._kept_unrecorded(log, entry)
+        self.check_there(entry)
+        places = entry.places or {}
+        if entry.is_aside:
+            statements, kept = self._exchange(log, entry)
+            places = entry.targets
+        events = _events(
+            ("place", entry.run_id, {"places": places, "kept": kept, "rollback": True})
+        )
+        self._record(statements, events)
+        log.apply(events[0])
+        return entry
+
+    def _kept_unrecorded(self, log: Log, entry: Entry) -> dict[str, Places]:
+        """Where the tables are kept that a run has replaced without recording it.
+
+        Where there are no transactions, a run may be killed between the two. If its tables are in
+        place, there is nothing to be done but to record that.
+        """
+        kept: dict[str, Places] = {}
+        for holder in log.holders(entry.targets):
+            names = self._kept_names(holder, entry.targets)
+            there = {s: name for s, name in names.items() if self._engine.kind(name) == "table"}
+            if there:
+                kept[holder.run_id] = there
+        entry.places = entry.targets
+        return kept
+
+    def _exchange(self, log: Log, entry: Entry) -> tuple[list[str], dict[str, Places]]:
+        """Statements that put kept tables in place, and where those that are there will be."""
+        dialect = self._engine.dialect
+        there: dict[Side, Entry] = {}
+        for holder in log.holders(entry.targets):
+            if holder is entry:
+                continue
+            self.check_there(holder)
+            there |= {
+                side: holder
+                for side in SIDES
+                if holder.places and entry.targets[side] == holder.places[side]
+            }
+        statements: list[str] = []
+        kept: dict[str, Places] = {}
+        for side, name in (entry.places or {}).items():
+            target = entry.targets[side]
+            if name == target:
+                continue
+            if side in there:
+                run_id = there[side].run_id
+                aside = _kept_name(target, run_id, side, dialect)
+                kept.setdefault(run_id, {})[side] = aside
+                statements += sql.keep_table(name, target, aside, dialect)
+            elif self._engine.kind(target) is None:
+                statements += sql.replace_table(name, target, dialect)
+            else:
+                raise DataError(
+                    f"{target} is no table of a run in the registry {self.name}, and would be "
+                    "lost; rename or drop it first."
+                )
+        return statements, kept
+
+    def prune(self, keep: int, *, dry_run: bool = False) -> list[Entry]:
+        """Drop the kept tables of all but the newest runs.
+
+        Never what is in place, nor the run whose space that is in, nor what has a name that a user
+        gave: directories, and tables of their own. The records stay.
+
+        Args:
+            keep: How many of the runs whose tables are kept under names of ours stay.
+            dry_run: Only find out.
+
+        Returns:
+            The runs, with the places of what is dropped.
+
+        Raises:
+            EngineError: The database failed.
+        """
+        surplus = [replace(entry) for entry in self.log().surplus(keep)]
+        if surplus and not dry_run:
+            dialect = self._engine.dialect
+            names = [name for entry in surplus for name in entry.aside]
+            self._record(
+                [sql.drop_table(name, dialect) for name in names],
+                _events(*(("drop", entry.run_id, {}) for entry in surplus)),
+            )
+        return surplus
+
+    def check_there(self, entry: Entry) -> None:
+        """See that a run's stable tables are those that it wrote.
+
+        Raises:
+            DataError: They are not.
+        """
+        run = self.run(entry)
+        here, there = self._engine.dialect, entry.figures["engine"]
+        if not entry.in_files and there != here.name:
+            raise UsageError(
+                f"The stable vectors of run {entry.run_id} are tables of {there}, but this is "
+                f"{here.name}: name the engine with --engine or --database."
+            )
+        if entry.in_files:
+            for side in SIDES:
+                run.table(side)
+            return
+        for side in SIDES:
+            columns = self._engine.describe((entry.places or {})[side])
+            resolved = resolve(run.table(side), side, columns, self._engine.dialect)
+            table = checks.numbered(self._engine, resolved)
+            checked = checks.check_table(self._engine, table, values=False, drop=None)
+            checks.check_unchanged(self._engine, run, table, checked.rows)
+
+    def _record(self, statements: Sequence[str], events: Sequence[Event]) -> None:
+        """Run statements and add events: in one transaction, where that can be."""
+        if self.in_table:
+            self._engine.execute([*statements, *self.statements(events)])
+            return
+        if statements:
+            self._engine.execute(statements)
+        self.append(events)
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Add events.
+
+        Raises:
+            EngineError: The database or the disk failed.
+        """
+        if self._file is None:
+            self._engine.execute(self.statements(events))
+            return
+        with locked(self._file.parent), replaced_files(self._file) as [partial]:
+            before = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
+            lines = [json.dumps(event._asdict()) + "\n" for event in events]
+            partial.write_text(before + "".join(lines), encoding="utf-8")
+
+    def statements(self, events: Sequence[Event]) -> list[str]:
+        """Statements that add events to a table, which they create if need be."""
+        made = self._engine.kind(self.name) is not None
+        create = [] if made else [sql.create_registry(self.name, self._engine.dialect)]
+        return [*create, *self.insertions(events)]
+
+    def insertions(self, events: Sequence[Event]) -> list[str]:
+        """Statements that add events to a table that is there."""
+        rows = [(e.event_id, e.event, e.run_id, json.dumps(e.body)) for e in events]
+        return sql.insert_events(self.name, rows, self._engine.dialect)
+
+    def _events(self, *, transform_of: str | None = None) -> Iterable[Event]:
+        if self._file is None:
+            yield from self._events_of_table(transform_of)
+            return
+        if not self._file.exists():
+            return
+        try:
+            text = self._file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise self._damaged(str(error)) from error
+        for number, line in enumerate(text.splitlines(), start=1):
+            try:
+                event = Event(**json.loads(line))
+            except (TypeError, ValueError) as error:
+                raise self._damaged(f"line {number}: {error}") from error
+            if (event.event == "transform") == (transform_of is not None) and (
+                transform_of in (None, event.run_id)
+            ):
+                yield event
+
+    def _events_of_table(self, transform_of: str | None) -> Iterable[Event]:
+        if self._engine.kind(self.name) is None:
+            return
+        dialect = self._engine.dialect
+        names = {column.name.lower() for column in self._engine.describe(self.name)}
+        if not names >= set(sql.REGISTRY_COLUMNS):
+            raise DataError(
+                f"{self.name} is no registry of runs: it lacks the columns "
+                f"{', '.join(sorted(set(sql.REGISTRY_COLUMNS) - names))}. Name a table of its own."
+            )
+        parts: dict[str, list[dict[str, Any]]] = {}
+        statement = sql.registry(self.name, dialect, transform_of=transform_of)
+        for row in self._engine.query(statement):
+            parts.setdefault(row["event_id"], []).append(row)
+        for event_id, rows in parts.items():
+            # Where there are no transactions, a run that is killed may leave a beginning behind:
+            # it did not put anything in place.
+            if len(rows) != int(rows[0]["parts"]):
+                if rows[0]["event"] in ("run", "transform") and not dialect.transactions:
+                    continue
+                raise self._damaged(f"event {event_id} has {len(rows)} of {rows[0]['parts']} parts")
+            try:
+                body = json.loads("".join(row["body"] for row in rows))
+            except (TypeError, ValueError) as error:
+                raise self._damaged(f"event {event_id}: {error}") from error
+            yield Event(event_id, rows[0]["event"], rows[0]["run_id"], body)
+
+    def _damaged(self, why: str) -> DataError:
+        return DataError(
+            f"The registry {self.name} is damaged: {why}. Take it from a backup, or begin another."
+        )
+
+
+def is_file(name: str | Path) -> bool:
+    """Whether a registry of this name is a file."""
+    return isinstance(name, Path) or (name.endswith(ENDING) and not name.startswith('"'))
+
+
+def is_policy(reference: object) -> bool:
+    """Whether a reference is looked up in a registry: a policy, or the id of a run."""
+    return isinstance(reference, str) and (reference in POLICIES or is_run_id(reference))
+
+
+def _kept_name(beside: str, run_id: str, side: Side, dialect: Dialect) -> str:
+    """What a stable table of a run is called when another one has its name."""
+    return scratch_name(beside, f"{run_id}_{side}_kept", dialect)
+
+
+def _events(*happened: tuple[Kind, str, dict[str, Any]]) -> list[Event]:
+    """Events, one after the other."""
+    now = new_run_id()
+    return [
+        Event(f"{now}.{number:04d}", kind, run_id, {"format": FORMAT, **body})
+        for number, (kind, run_id, body) in enumerate(happened)
+    ]
+
+
+def _plain(options: Options) -> dict[str, Any]:
+    values = {part.name: getattr(options, part.name) for part in fields(Options) if part.init}
+    return {
+        name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
+    }
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

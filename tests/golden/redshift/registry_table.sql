@@ -1,0 +1,10 @@
+CREATE TABLE "ml"."runs" (
+    event_id VARCHAR,
+    event VARCHAR,
+    run_id VARCHAR,
+    part integer,
+    parts integer,
+    body VARCHAR(65535)
+);
+INSERT INTO "ml"."runs" VALUES
+('1.0', 'drop', '1', 1, 1, '{"a": "b\\u00fc"}')

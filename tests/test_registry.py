@@ -1,0 +1,707 @@
+"""Which run is in place, what has changed, and going back: on files and on the engines."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import pytest
+from conftest import read_vectors
+from invoke import invoke
+
+from sqlstab import (
+    DataError,
+    EmbeddingTable,
+    EngineError,
+    GateError,
+    Options,
+    Run,
+    UsageError,
+    history,
+    sql,
+    stabilize,
+)
+from sqlstab.dialects import DIALECTS
+from sqlstab.engines import connect
+from sqlstab.errors import HalfWayInterrupt, SqlstabError
+from sqlstab.project import Project, load_registry
+from sqlstab.registry import Event, Registry
+from sqlstab.runs import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engines import Running
+
+    from sqlstab.engines import Engine
+    from sqlstab.registry import Log
+
+pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
+
+ENGINES = ["duckdb", "postgres", "clickhouse", "spark"]
+ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
+ROWS, DIMENSION = 30, 3
+
+
+def load(engine: Engine, day: int) -> None:
+    """Tables g_users and g_items of a model that is trained anew each day."""
+    dialect = engine.dialect
+    noise = np.random.default_rng(day)
+    turned = np.linalg.qr(noise.standard_normal((DIMENSION, DIMENSION)))[0]
+    for seed, name in enumerate(("g_users", "g_items")):
+        lasting = np.random.default_rng(100 + seed).standard_normal((ROWS, DIMENSION))
+        vectors = (lasting + 0.2 * noise.standard_normal(lasting.shape)) @ turned
+        values = (
+            f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
+            for key, vector in enumerate(vectors)
+        )
+        kind = ARRAYS.get(dialect.name, "DOUBLE[]")
+        engine.execute(
+            [
+                sql.drop_table(name, dialect),
+                f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
+                f"INSERT INTO {name} VALUES {', '.join(values)}",
+            ]
+        )
+
+
+def tables(engine: Engine) -> set[str]:
+    """The tables of these tests, and those with names of ours."""
+    shown = {"postgres": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"}
+    rows = engine.query(shown.get(engine.dialect.name, "SHOW TABLES"))
+    names = {str(row.get("tablename", next(iter(row.values())))) for row in rows}
+    if engine.dialect.name == "spark":
+        names = {str(row["tablename"]) for row in rows}
+    return {name for name in names if name.startswith(("g_", "sqlstab_"))}
+
+
+@pytest.fixture(params=ENGINES)
+def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
+    yield from _cleared(running[request.param])
+
+
+@pytest.fixture
+def duck(running: Running) -> Iterator[Any]:
+    yield from _cleared(running["duckdb"])
+
+
+@pytest.fixture
+def clickhouse(running: Running) -> Iterator[Any]:
+    yield from _cleared(running["clickhouse"])
+
+
+def _cleared(session: Any) -> Iterator[Any]:
+    with connect(session, writes_tables=True) as engine:
+        load(engine, 0)
+        yield session
+        for name in tables(engine):
+            engine.execute([f"DROP TABLE {sql.identifier(name, engine.dialect)}"])
+
+
+def run(target: Any, day: int, reference: Any = "previous", **given: Any) -> Run:
+    options = {"users_out": "g_su", "items_out": "g_si", "registry": "g_runs"} | given
+    with connect(target, writes_tables=True) as engine:
+        load(engine, day)
+    named = [EmbeddingTable(name, vector="v") for name in ("g_users", "g_items")]
+    return stabilize(*named, reference, engine=target, **options)
+
+
+def rows(engine: Engine) -> list[Any]:
+    return [engine.query(f"SELECT * FROM {name} ORDER BY id") for name in ("g_su", "g_si")]
+
+
+def states(log: Log) -> list[str]:
+    return [log.status(entry) for entry in log.entries.values()]
+
+
+def test_record_and_roll_back(target: Any) -> None:
+    with connect(target, writes_tables=True) as engine:
+        registry = Registry("g_runs", engine)
+        assert registry.log().entries == {}
+        done, written = [], []
+        for day in range(4):
+            done.append(run(target, day, options=Options(keep_runs=2)))
+            written.append(rows(engine))
+        ids = [finished.run_id for finished in done]
+        assert [finished.transform.reference for finished in done] == [None, *ids[:-1]]
+        log = registry.log()
+        assert list(log.entries) == ids
+        assert states(log) == ["replaced", "kept", "kept", "current"]
+        assert log.entries[ids[3]].figures["run_id"] == ids[3]
+        assert log.entries[ids[3]].who.count("@") == 1
+        # Two runs of two tables are kept, and the first one's are gone.
+        before = tables(engine)
+        assert len(before) == 5 + 4
+        again = registry.run(log.entries[ids[2]])
+        np.testing.assert_array_equal(
+            again.transform.items.matrix, done[2].transform.items.matrix, strict=True
+        )
+
+        assert registry.rollback().run_id == ids[2]
+        assert rows(engine) == written[2]
+        assert states(registry.log()) == ["replaced", "kept", "current", "rolled back"]
+        assert registry.rollback(ids[1]).run_id == ids[1]
+        assert rows(engine) == written[1]
+        assert registry.rollback(ids[3]).run_id == ids[3]
+        assert rows(engine) == written[3]
+        assert tables(engine) == before
+        with pytest.raises(DataError, match="have been replaced or dropped"):
+            registry.rollback(ids[0])
+        assert registry.rollback().run_id == ids[2]
+
+        # The run in place is the one before the next one.
+        last = run(target, 4, options=Options(keep_runs=2))
+        assert last.transform.reference == ids[2]
+        assert last.figures["cosine"]["items"]["after"]["mean"] > 0.9
+        log = registry.log()
+        assert log.status(log.entries[ids[2]]) == "kept"
+
+
+KEEPING = {
+    "redshift": ['ALTER TABLE "s"."t" RENAME TO "k"', 'ALTER TABLE "s"."n" RENAME TO "t"'],
+    "trino": ['ALTER TABLE "s"."t" RENAME TO "s"."k"', 'ALTER TABLE "s"."n" RENAME TO "s"."t"'],
+    "snowflake": [
+        'ALTER TABLE "S"."T" SWAP WITH "S"."N"',
+        'ALTER TABLE "S"."N" RENAME TO "S"."K"',
+    ],
+    "bigquery": [
+        "CREATE TABLE `s`.`k` COPY `s`.`t`",
+        "CREATE OR REPLACE TABLE `s`.`t` COPY `s`.`n`",
+        "DROP TABLE `s`.`n`",
+    ],
+    "databricks": [
+        "CREATE TABLE `s`.`k` AS SELECT * FROM `s`.`t`",
+        "CREATE OR REPLACE TABLE `s`.`t` AS SELECT * FROM `s`.`n`",
+        "DROP TABLE `s`.`n`",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_what_is_kept_where_no_engine_is_at_hand(name: str) -> None:
+    assert sql.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
+
+
+@pytest.mark.parametrize("name", [*ENGINES, "snowflake"])
+def test_any_text_of_any_length(running: Running, name: str) -> None:
+    """An event comes back as it was, in however many statements it went there."""
+    text = "it's \"quoted\" \\ back\\'slash {x:Int} %s %(a)s :p ? \u2028 \n ü \0 -- /* "
+    body = {"format": 1, "transform": {"text": text * 5000}}
+    with connect(running[name], writes_tables=True) as engine:
+        registry = Registry("g_runs", engine)
+        event = Event("1", "transform", "run'\\1", body)
+        assert len(json.dumps(body)) > 400_000
+        for statement in registry.statements([event]):
+            assert engine.dialect.takes(statement)
+        registry.append([event])
+        assert list(registry._events(transform_of="run'\\1")) == [event]
+        assert list(registry._events()) == []
+        engine.execute([sql.drop_table("g_runs", engine.dialect)])
+
+
+def test_a_failed_gate_leaves_all_as_it_was(target: Any) -> None:
+    with connect(target, writes_tables=True) as engine:
+        run(target, 0)
+        before, made = rows(engine), tables(engine)
+        events = list(Registry("g_runs", engine)._events())
+        with pytest.raises(GateError):
+            run(target, 1, options=Options(min_mean_cosine=1.0, keep_runs=1))
+        assert (rows(engine), tables(engine)) == (before, made)
+        assert list(Registry("g_runs", engine)._events()) == events
+
+
+@pytest.mark.parametrize("name", ["duckdb", "postgres"])
+def test_recorded_and_put_in_place_together(
+    running: Running, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for session in _cleared(running[name]):
+        with connect(session, writes_tables=True) as engine:
+            run(session, 0)
+            before, made = rows(engine), tables(engine)
+            events = list(Registry("g_runs", engine)._events())
+            with monkeypatch.context() as patch:
+                patch.setattr(sql, "insert_events", lambda *_: ["INSERT INTO g_nothing VALUES (1)"])
+                with pytest.raises(EngineError, match="g_nothing"):
+                    run(session, 1, options=Options(keep_runs=1))
+            assert (rows(engine), tables(engine)) == (before, made)
+            assert list(Registry("g_runs", engine)._events()) == events
+
+
+def test_the_first_run_is_kept_for_those_that_refer_to_it(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        done = [run(duck, day, "first") for day in range(3)]
+        first = done[0].run_id
+        assert [finished.transform.reference for finished in done] == [None, first, first]
+        registry = Registry("g_runs", engine)
+        assert states(registry.log()) == ["kept", "replaced", "current"]
+        assert registry.prune(0) == []
+        # An id, or whatever begins like one alone, names a run too.
+        assert run(duck, 3, first).transform.reference == first
+        with pytest.raises(DataError, match="have been replaced or dropped"):
+            run(duck, 4, done[1].run_id)
+        with pytest.raises(DataError, match="no runs whose id begins with 20000101T"):
+            run(duck, 4, "20000101T000000.000000Z-0000")
+        # A run without a reference begins a space, and is its first.
+        new = run(duck, 4, None)
+        assert run(duck, 5, "first").transform.reference == new.run_id
+        (dropped,) = registry.prune(0)
+        assert dropped.run_id == first
+        assert len(dropped.aside) == 2
+        assert tables(engine) == {
+            *("g_users", "g_items", "g_runs", "g_su", "g_si"),
+            *(
+                sql.table_parts(name, engine.dialect)[-1]
+                for name in (registry.log().entries[new.run_id].places or {}).values()
+            ),
+        }
+
+
+def test_tables_with_names_of_their_own_stay(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        for day in range(3):
+            run(duck, day, users_out=f"g_su{day}", items_out=f"g_si{day}")
+        registry = Registry("g_runs", engine)
+        assert states(registry.log()) == ["kept", "kept", "current"]
+        made = tables(engine)
+        entry = registry.rollback()
+        assert registry.prune(0) == []
+        assert tables(engine) == made
+        assert (entry.places or {})["users"].endswith("g_su1")
+        last = run(duck, 3, users_out="g_su3", items_out="g_si3")
+        assert last.transform.reference == entry.run_id
+
+
+def test_what_is_in_the_way_of_a_rollback(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        first, second = (run(duck, day, options=Options(keep_runs=1)) for day in range(2))
+        registry = Registry("g_runs", engine)
+        with pytest.raises(UsageError, match="is in place already"):
+            registry.rollback(second.run_id)
+        # Somebody has replaced a table without the registry: it would be kept as a run's.
+        run(duck, 2, registry=None, reference=None)
+        with pytest.raises(DataError, match=rf"that run {second.run_id} wrote"):
+            registry.rollback()
+        engine.execute(["DROP TABLE g_su", "DROP TABLE g_si"])
+        with pytest.raises(DataError, match="no table or view"):
+            registry.rollback()
+        aside = registry.log().entries[first.run_id].aside
+        assert len(aside) == 2
+        assert {engine.kind(name) for name in aside} == {"table"}
+
+
+def test_a_registry_in_a_file_beside_tables(
+    duck: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / 'it\'s "odd" %s.jsonl'
+    with connect(duck, writes_tables=True) as engine:
+        written = []
+        for day in range(3):
+            run(duck, day, registry=file, options=Options(keep_runs=1))
+            written.append(rows(engine))
+        registry = Registry(file, engine)
+        assert states(registry.log()) == ["replaced", "kept", "current"]
+        registry.rollback()
+        assert rows(engine) == written[1]
+        assert len(tables(engine)) == 6
+        assert [p.name for p in tmp_path.iterdir()] == [file.name]
+
+        def full(_: Registry, events: list[Event]) -> None:
+            if events[0].event == "place":
+                raise EngineError("the disk is full")
+            append(registry, events)
+
+        append = Registry.append
+        with monkeypatch.context() as patch:
+            patch.setattr(Registry, "append", full)
+            says = r"The outputs of run \S+ are in place, but the registry .* the disk is full"
+            with pytest.raises(EngineError, match=says):
+                run(duck, 3, registry=file, options=Options(keep_runs=1))
+        third = list(registry.log().entries)[-1]
+        assert states(registry.log())[-1] == "not in place"
+        registry.rollback(third)
+        assert states(registry.log())[-3:] == ["kept", "rolled back", "current"]
+
+
+def test_odd_names(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        name = '"g_it\'s; DROP TABLE g_users; --"'
+        out = {"users_out": '"g_ odd ""u"', "items_out": '"g_ odd ""i"'}
+        for day in range(2):
+            run(duck, day, registry=name, options=Options(keep_runs=1), **out)
+        registry = Registry(name, engine)
+        registry.rollback()
+        assert states(registry.log()) == ["current", "rolled back"]
+        with pytest.raises(UsageError, match=r"would be overwritten"):
+            run(duck, 2, registry="g_users")
+        with pytest.raises(UsageError, match="one place"):
+            run(duck, 2, registry="G_SU")
+
+
+@pytest.fixture
+def daily(tmp_path: Path, model: Callable[..., Path]) -> Callable[..., None]:
+    """Run the command of a day on files, which is the same each day."""
+
+    def command(day: int, *further: Any, code: int = 0) -> None:
+        folder = tmp_path / f"model{day}"
+        if not folder.exists():
+            model(folder.name, rotate=tmp_path / f"model{day - 1}" if day else None)
+        invoke(
+            "run",
+            *("--users", folder / "users.parquet", "--items", folder / "items.parquet"),
+            *("--registry", tmp_path / "runs.jsonl", "--reference", "previous"),
+            *("--out", tmp_path / f"day{day}", "-q", *further),
+            code=code,
+        )
+
+    return command
+
+
+def said(tmp_path: Path, *arguments: Any) -> Any:
+    name, *rest = arguments
+    given = ["runs", name, *rest, "--registry", tmp_path / "runs.jsonl", "--json"]
+    return json.loads(invoke(*given).stdout)
+
+
+def test_on_files(tmp_path: Path, daily: Any) -> None:
+    for day in range(3):
+        daily(day)
+    files = {
+        path: path.read_bytes() for day in range(3) for path in (tmp_path / f"day{day}").iterdir()
+    }
+    listed = said(tmp_path, "list")
+    ids = [entry["run_id"] for entry in listed]
+    assert [entry["reference"] for entry in listed] == [None, *ids[:2]]
+    assert [entry["status"] for entry in listed] == ["kept", "kept", "current"]
+    assert said(tmp_path, "rollback")["run_id"] == ids[1]
+    current = said(tmp_path, "current")
+    assert current["run_id"] == ids[1]
+    assert current["places"]["items"] == str(tmp_path / "day1" / "items.parquet")
+    assert all(path.read_bytes() == content for path, content in files.items())
+    assert said(tmp_path, "prune", "--keep", 0) == []
+    daily(3)
+    assert Run.load(tmp_path / "day3").transform.reference == ids[1]
+    before = (tmp_path / "runs.jsonl").read_bytes()
+    daily(4, "--min-mean-cosine", "1", code=5)
+    assert (tmp_path / "runs.jsonl").read_bytes() == before
+    assert not (tmp_path / "day4").exists()
+
+    # A directory that another run has replaced, without a word to the registry.
+    folder = tmp_path / "model0"
+    stabilize(folder / "users.parquet", folder / "items.parquet", out=tmp_path / "day3")
+    with connect(None, writes_tables=False) as engine:
+        registry = Registry(tmp_path / "runs.jsonl", engine)
+        with pytest.raises(DataError, match=r"day3 has run .*, not .*, which the registry"):
+            registry.reference("previous")
+    assert invoke("runs", "list", "--registry", tmp_path / "runs.jsonl").stdout.count("\n") == 1 + 4
+
+
+def test_what_the_commands_print(tmp_path: Path, daily: Any) -> None:
+    for day in range(3):
+        daily(day, *(["--anchor", "both"] if day == 2 else []))
+    ids = [entry["run_id"] for entry in said(tmp_path, "list")]
+    shown = said(tmp_path, "show", ids[2][:-1])
+    assert shown["figures"]["run_id"] == ids[2]
+    assert shown["options"]["anchor"] == "both"
+    found = said(tmp_path, "diff", ids[1], ids[2])
+    assert found["changed"]["options.anchor"] == ["items", "both"]
+    assert found["changed"]["inputs.users.relation"][0].endswith("model1/users.parquet")
+    assert "options.rank" not in found["changed"]
+    assert found["space"]["first"] == found["space"]["second"] == ids[0]
+    values, grams = [], []
+    for day in (1, 2):
+        kept = Run.load(tmp_path / f"day{day}")
+        values.append(kept.transform.singular_values)
+        _, stable = read_vectors(tmp_path / f"day{day}" / "items.parquet")
+        grams.append(stable.T @ stable)
+    np.testing.assert_allclose(found["singular_values"], values[1] / values[0] - 1)
+    wanted = np.sum(grams[0] * grams[1]) / np.prod([np.linalg.norm(g) for g in grams])
+    assert found["space"]["gram_cosine"] == pytest.approx(wanted, abs=1e-6)
+
+    matrix = said(tmp_path, "skew", "--last", 2)
+    assert matrix["runs"] == ids[1:]
+    assert matrix["spaces"] == [ids[0]] * 2
+    for side in ("users", "items"):
+        (a, x), (b, y) = (
+            read_vectors(tmp_path / f"day{day}" / f"{side}.parquet") for day in (1, 2)
+        )
+        np.testing.assert_array_equal(a, b)
+        cosines = np.sum(x * y, axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
+        wanted = [[1, cosines.mean()], [cosines.mean(), 1]]
+        np.testing.assert_allclose(matrix[side], wanted, atol=1e-6)
+
+    where = ["--registry", tmp_path / "runs.jsonl"]
+    for words, arguments in (
+        (["current", "kept", ids[0]], ["list"]),
+        (["current", "day2"], ["show"]),
+        (["options.anchor", "both", "singular values", "the cosine of their"], ["diff", *ids[1:]]),
+        (["users", "items", "1.000"], ["skew"]),
+        ([ids[2], str(tmp_path / "day2" / "users.parquet")], ["current"]),
+        ([f"Run {ids[0]} is in place again"], ["rollback", ids[0]]),
+    ):
+        out = invoke("runs", *arguments, *where).stdout
+        assert all(word in out for word in words), out
+
+
+def test_two_spaces(tmp_path: Path, duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        options = Options(keep_runs=5, output_layout="long", output_type="float")
+        first, second = (run(duck, day, None, options=options) for day in range(2))
+        registry = Registry("g_runs", engine)
+        log = registry.log()
+        entries = [log.entries[finished.run_id] for finished in (first, second)]
+        assert history.diff(registry, *entries)["space"] == {
+            "first": first.run_id,
+            "second": second.run_id,
+            "same": False,
+            "gram_cosine": None,
+        }
+        registry.rollback()
+        assert states(registry.log()) == ["current", "rolled back"]
+        assert history.skew(registry, registry.log(), engine)["spaces"] == [
+            first.run_id,
+            second.run_id,
+        ]
+
+
+def test_pruning_says_what_it_drops(tmp_path: Path) -> None:
+    database = tmp_path / "w.duckdb"
+    where = ["--database", database, "--registry", "g_runs"]
+    for day in range(4):
+        with connect(database, writes_tables=True) as engine:
+            load(engine, day)
+        invoke(
+            *("run", "--users", "g_users", "--items", "g_items", "--vector", "v", "-q"),
+            *("--users-out", "g_su", "--items-out", "g_si", "--keep-runs", 3),
+            *(*where, "--reference", "previous"),
+        )
+    with connect(database, writes_tables=True) as engine:
+        before = tables(engine)
+    dry = invoke("runs", "prune", "--keep", 1, "--dry-run", *where).stdout
+    with connect(database, writes_tables=True) as engine:
+        assert tables(engine) == before
+    assert invoke("runs", "prune", "--keep", 1, *where).stdout == dry
+    assert dry.count("\n") == 4
+    assert dry.count("_kept") == 4
+    with connect(database, writes_tables=True) as engine:
+        assert len(before - tables(engine)) == 4
+        assert states(Registry("g_runs", engine).log()) == [
+            *("replaced", "replaced", "kept", "current")
+        ]
+
+
+def test_a_damaged_file(tmp_path: Path, daily: Any) -> None:
+    for day in range(2):
+        daily(day)
+    file = tmp_path / "runs.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    assert len(lines) == 6
+    newer = lines[0].replace('"format": 1', '"format": 2', 1)
+    for content in (
+        "".join(lines)[:-20],
+        "".join(lines[1:]),
+        "".join(["[]\n", *lines]),
+        "".join(["null\n", *lines]),
+        "".join([newer, *lines[1:]]),
+        "".join(lines).replace('"place"', '"plaice"'),
+        "".join(lines).replace('"outputs"', '"out"'),
+    ):
+        assert content != "".join(lines)
+        file.write_text(content)
+        message = invoke("runs", "list", "--registry", file, code=4).stderr
+        assert message.startswith(f"The registry {file} is damaged: ")
+        assert message.count("\n") == 0
+        daily(1, code=4)
+        assert file.read_text() == content
+    file.write_bytes(b"\xff\n")
+    assert "is damaged" in invoke("runs", "current", "--registry", file, code=4).stderr
+    file.write_text("".join(line for line in lines if '"transform"' not in line[:120]))
+    ids = [entry["run_id"] for entry in said(tmp_path, "list")]
+    message = invoke("runs", "diff", *ids, "--registry", file, code=4).stderr
+    assert f"run {ids[0]} has no transform" in message
+
+
+def test_a_damaged_table(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        run(duck, 0)
+        registry = Registry("g_runs", engine)
+        engine.execute(["UPDATE g_runs SET parts = 2 WHERE event = 'place'"])
+        with pytest.raises(DataError, match="has 1 of 2 parts"):
+            registry.log()
+        engine.execute(["UPDATE g_runs SET parts = 1, body = 'x' WHERE event = 'place'"])
+        with pytest.raises(DataError, match=r"g_runs is damaged: event \S+: Expecting value"):
+            run(duck, 1)
+        engine.execute(["CREATE TABLE g_other (id int)"])
+        with pytest.raises(DataError, match="is no registry of runs: it lacks the columns body, e"):
+            run(duck, 1, registry="g_other")
+
+
+def test_a_run_that_was_killed_before_it_was_in_place(clickhouse: Any) -> None:
+    """Where there are no transactions, a beginning of its record may stay."""
+    with connect(clickhouse, writes_tables=True) as engine:
+        first = run(clickhouse, 0)
+        engine.execute(["INSERT INTO g_runs VALUES ('9', 'run', 'x', 1, 2, '{')"])
+        assert list(Registry("g_runs", engine).log().entries) == [first.run_id]
+        assert run(clickhouse, 1).transform.reference == first.run_id
+
+
+def test_a_run_that_was_killed_when_it_was_in_place(
+    clickhouse: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(clickhouse, writes_tables=True) as engine:
+        first = run(clickhouse, 0)
+        registry = Registry("g_runs", engine)
+        with monkeypatch.context() as patch:
+            broken = ["INSERT INTO g_nothing VALUES (1)"]
+            insertions = Registry.insertions
+            patch.setattr(
+                Registry,
+                "insertions",
+                lambda self, events: (
+                    broken if events[0].event == "place" else insertions(self, events)
+                ),
+            )
+            with pytest.raises(EngineError, match="g_nothing"):
+                run(clickhouse, 1, options=Options(keep_runs=1))
+        assert states(registry.log()) == ["current", "not in place"]
+        second = list(registry.log().entries)[1]
+        written = rows(engine)
+        with pytest.raises(DataError, match=rf"that run {first.run_id} wrote"):
+            run(clickhouse, 2)
+        registry.rollback(second)
+        assert states(registry.log()) == ["kept", "current"]
+        assert rows(engine) == written
+        assert run(clickhouse, 2).transform.reference == second
+        with pytest.raises(DataError, match="have been replaced or dropped"):
+            registry.rollback(second)
+
+
+def test_ctrl_c_when_files_are_in_place(
+    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "append", interrupted)
+    with pytest.raises(click.Abort) as caught:
+        daily(0)
+    assert isinstance(caught.value.__cause__, HalfWayInterrupt)
+    assert "are in place, but the registry" in str(caught.value.__cause__)
+    assert (tmp_path / "day0" / "users.parquet").exists()
+
+
+def test_the_pages_query(running: Running) -> None:
+    page = Path(__file__).parent.parent / "docs" / "registry.md"
+    (query,) = re.findall(r"```sql\n(.*?)```", page.read_text(), re.DOTALL)
+    for session in _cleared(running["postgres"]):
+        done = [run(session, day) for day in range(2)]
+        with connect(session, writes_tables=False) as engine:
+            found = engine.query(query.replace("ml.sqlstab_runs", "g_runs"))
+        cosines = {row["run_id"]: row["cosine"] for row in found}
+        mean = done[1].figures["cosine"]["items"]["after"]["mean"]
+        assert cosines[done[0].run_id] is None
+        assert float(cosines[done[1].run_id]) == mean
+
+
+def test_two_writers(tmp_path: Path) -> None:
+    file = tmp_path / "runs.jsonl"
+
+    def write(writer: int) -> None:
+        with connect(None, writes_tables=False) as engine:
+            for n in range(10):
+                Registry(file, engine).append([Event(f"{writer}.{n}", "drop", "x", {"format": 1})])
+
+    writers = [threading.Thread(target=write, args=(k,)) for k in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len({json.loads(line)["event_id"] for line in file.read_text().splitlines()}) == 30
+    with (
+        locked(tmp_path),
+        pytest.raises(EngineError, match="is locked by another process"),
+        locked(tmp_path, wait=0.1),
+    ):
+        raise AssertionError("two have the lock")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "--reference", "previous", "--out", "o"], 2, "is looked up in a registry"),
+        (["run", "--registry", "r.jsonl"], 2, "Missing option '--out'"),
+        (["run", "--registry", "no/r.jsonl", "--out", "o"], 2, "there is no directory no"),
+        (["run", "--registry", "runs", "--out", "o"], 2, "A table needs a database"),
+        (["run", "--out", "o", "--keep-runs", "1"], 2, "is of use with --registry only"),
+        (["run", "--out", "o", "--keep-runs", "-1"], 2, "-1 is not in the range"),
+        (["runs", "list"], 2, "Name the registry with --registry"),
+        (["runs", "list", "--registry", "r.jsonl"], 4, "r.jsonl has no runs: is its name right?"),
+        (["runs", "list", "--registry", "runs"], 2, "A table needs a database"),
+        (["runs", "list", "--registry", "r", "--var", "a=b"], 2, "--var is of use with --config"),
+        (["runs", "list", "-c", "x.toml", "--registry", "r"], 2, "cannot be given with --config"),
+        (["runs", "prune", "--registry", "r"], 2, "keep"),
+    ],
+)
+def test_what_cannot_be_meant(
+    tmp_path: Path,
+    model: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    folder = model()
+    monkeypatch.chdir(tmp_path)
+    tables = ["--users", folder / "users.parquet", "--items", folder / "items.parquet"]
+    done = invoke(*arguments, *(tables if arguments[0] == "run" else []), code=code)
+    assert message in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_project_file(tmp_path: Path) -> None:
+    database = tmp_path / "w.duckdb"
+    file = tmp_path / "sqlstab.toml"
+    file.write_text(
+        "[engine]\ndatabase = 'w.duckdb'\n"
+        "[users]\ntable = 'g_users'\nvector = 'v'\nfilter = 'id <> {left_out}'\nout = 'g_su'\n"
+        "[items]\ntable = 'g_items'\nvector = 'v'\nout = 'g_si'\n"
+        "[run]\nreference = 'previous'\nregistry = 'g_runs'\nkeep_runs = 1\n"
+    )
+    project = Project.load(file, {"left_out": "-1"})
+    assert (project.out, project.reference, project.registry) == (None, "previous", "g_runs")
+    for day in range(2):
+        with connect(database, writes_tables=True) as engine:
+            load(engine, day)
+        done = invoke("run", "-c", file, "--var", "left_out=-1")
+    assert "shared with the reference" in done.stdout
+    assert "run 2" in done.stdout.splitlines()[-1]
+    # The commands need no variable but those of the engine and the registry.
+    invoke("runs", "rollback", "-c", file)
+    assert "rolled back" in invoke("runs", "list", "-c", file).stdout
+    assert "scans of users" in invoke("plan", "-c", file, "--var", "left_out=-1").stdout
+    message = invoke(
+        "plan", "-c", file, "--var", "left_out=-1", "--dialect", "duckdb", "--dimension", 3, code=2
+    ).stderr
+    assert "[run] reference previous is looked up in the registry" in message
+
+    text = file.read_text()
+    file.write_text(text.replace("registry = 'g_runs'", "registry = 'logs/{name}.jsonl'"))
+    settings, name = load_registry(file, {"name": "runs"})
+    assert (settings.database, name) == (str(database), str(tmp_path / "logs" / "runs.jsonl"))
+    for old, new, says in (
+        ("registry = 'g_runs'", "", r"\[run\] out: this key is required"),
+        ("registry = 'g_runs'", "registry = 'g_su'", r"this contradicts \[users\] out"),
+        ("reference = 'previous'", "reference = 'first'\nout = 1", r"\[run\] out: this must be"),
+        ("keep_runs = 1", "keep_runs = -1", r"\[run\] keep_runs: keep_runs is -1"),
+    ):
+        file.write_text(text.replace(old, new))
+        with pytest.raises(UsageError, match=says):
+            Project.load(file, {"left_out": "-1"})
+    file.write_text(text.replace("registry = 'g_runs'\n", "out = 'x'\n"))
+    assert Project.load(file, {"left_out": "-1"}).reference == tmp_path / "previous"
+    with pytest.raises(SqlstabError, match=r"\[run\] registry: this key is required for this"):
+        load_registry(file, {})
