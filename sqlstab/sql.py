@@ -1157,3 +1157,157 @@ def scores(
         stable_dimension=dimensions[1],
         rows=rows,
     )
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of a table, times a matrix if there is one.
+
+    Attributes:
+        table: The table.
+        dimension: Components of a vector there.
+        matrix: (dimension, k), or None.
+    """
+
+    table: VectorTable
+    dimension: int
+    matrix: Matrix | None = None
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """`Vectors` in the words of a statement; see `sql/pairs.sql.jinja`."""
+
+    source: _Source
+    size: int
+    matrix: list[list[str]] | None
+
+
+def _vectors(vectors: Vectors, dialect: Dialect) -> _Vectors:
+    matrix = vectors.matrix
+    size = vectors.dimension if matrix is None else matrix.shape[1]
+    return _Vectors(_source(vectors.table, dialect), size, _columns(matrix, dialect))
+
+
+def quantile_name(level: float) -> str:
+    """The part of a column's name that says which quantile it is: `p05` for 0.05."""
+    return f"p{round(100 * level):02d}"
+
+
+def cosine_summary(
+    run: Vectors, reference: Vectors, levels: Sequence[float], dialect: Dialect
+) -> str:
+    """One row: cosines of the same id in two tables, and the ratio of its two lengths.
+
+    Args:
+        run: The run's vectors.
+        reference: The reference's. Components that one of them lacks are zero.
+        levels: Which quantiles to give, as `cosine_p05` and `norm_ratio_p05` for 0.05.
+        dialect: The dialect to write.
+
+    Returns:
+        A statement with the columns n_rows, n_cosines (of vectors other than zero), cosine_mean,
+        and the quantiles.
+    """
+    return _render(
+        "cosine_summary",
+        dialect,
+        run=_vectors(run, dialect),
+        reference=_vectors(reference, dialect),
+        levels=[(quantile_name(level), level) for level in levels],
+    )
+
+
+def cosine_histogram(run: Vectors, reference: Vectors, bins: int, dialect: Dialect) -> str:
+    """Rows (bin, n_rows), in order: cosines of the same id in bins from -1 to 1, counted from 0.
+
+    Empty bins have no row.
+    """
+    return _render(
+        "cosine_histogram",
+        dialect,
+        run=_vectors(run, dialect),
+        reference=_vectors(reference, dialect),
+        bins=bins,
+    )
+
+
+def moved_most(
+    stable: tuple[Vectors, Vectors],
+    raw: tuple[Vectors, Vectors] | None,
+    most: int,
+    dialect: Dialect,
+) -> str:
+    """So many ids whose stable vectors agree least in two runs, the least first.
+
+    Args:
+        stable: The stable vectors of the run and of the reference.
+        raw: The raw ones, if they are known.
+        most: How many ids.
+        dialect: The dialect to write.
+
+    Returns:
+        A statement with the columns moved_id (as text), after, norm, reference_norm, and where
+        there are raw vectors before, raw_norm, raw_reference_norm.
+    """
+    return _render(
+        "moved_most",
+        dialect,
+        stable=[_vectors(vectors, dialect) for vectors in stable],
+        raw=[_vectors(vectors, dialect) for vectors in raw] if raw else None,
+        most=most,
+    )
+
+
+def neighbours(
+    run: Vectors,
+    reference: Vectors,
+    share: float,
+    nearest: int,
+    dialect: Dialect,
+    *,
+    normalize: bool,
+) -> str:
+    """One row (n_neighbours, n_both, n_found): whether an id has the same neighbours in both.
+
+    Args:
+        run: The run's vectors: neighbours are looked for among the ids that both have.
+        reference: The reference's.
+        share: Look for the neighbours of such a share of the ids, chosen by a hash of the id.
+        nearest: How many neighbours of each.
+        dialect: The dialect to write.
+        normalize: By cosine, not by dot product.
+    """
+    queries = [
+        _vectors(replace(vectors, table=replace(vectors.table, share=share)), dialect)
+        for vectors in (run, reference)
+    ]
+    return _render(
+        "neighbours",
+        dialect,
+        run=_vectors(run, dialect),
+        reference=_vectors(reference, dialect),
+        queries=queries,
+        nearest=nearest,
+        normalize=normalize,
+    )
+
+
+def longest(run: Vectors, reference: Vectors, wanted: Vectors, most: int, dialect: Dialect) -> str:
+    """Rows (vector_id, x1, x2, ...): vectors of the ids that are longest in the reference.
+
+    Args:
+        run: The run's vectors.
+        reference: The reference's.
+        wanted: Whose vectors to give; of one of the two tables.
+        most: How many ids, of those that both have.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "longest",
+        dialect,
+        run=_vectors(run, dialect),
+        reference=_vectors(reference, dialect),
+        wanted=_vectors(wanted, dialect),
+        most=most,
+    )

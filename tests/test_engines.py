@@ -655,6 +655,136 @@ def check_figures(lab: Lab, statement: str, rows: int, figures: dict[str, np.nda
         agree(np.array(got, dtype=np.float64), np.array(want))
 
 
+# From vectors of 5 and of 6 components to vectors of as many, as the way back to raw ones is.
+BACK = np.vander(np.linspace(0.5, 1.5, 5)), np.vander(np.linspace(-1, 1, 6))[:, :5]
+
+
+def compared(lab: Lab, *, raw: bool, share: float = 1.0) -> tuple[sql.Vectors, sql.Vectors]:
+    """The run and the reference as they stand, or times a matrix each."""
+    first, second = BACK if raw else (None, None)
+    return (
+        sql.Vectors(replace(lab.run.table, share=share), 5, first),
+        sql.Vectors(replace(lab.reference.table, share=share), 6, second),
+    )
+
+
+def compared_rows(lab: Lab, *, raw: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The ids that both have, and the same vectors, of as many components each."""
+    ids, x, y = lab.shared()
+    return (ids, x @ BACK[0], y @ BACK[1]) if raw else (ids, np.pad(x, ((0, 0), (0, 1))), y)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_cosine_summary(lab: Lab, raw: bool) -> None:
+    """Quantiles as numpy has them; a zero vector has no cosine, and no length to divide by."""
+    levels = (0.01, 0.05, 0.5, 0.99)
+    share = 0.6 if raw else 1.0
+    ids, x, y = compared_rows(lab, raw=raw)
+    chosen = sampled(ids, share) if share < 1 else np.full(len(ids), True)
+    x, y = x[chosen], y[chosen]
+    run, reference = compared(lab, raw=raw, share=share)
+    (row,) = lab.warehouse.engine.query(
+        sql.cosine_summary(run, reference, levels, lab.dialect),
+    )
+    found = cosines(x, y)
+    assert int(row["n_rows"]) == len(x) > int(row["n_cosines"]) == len(found)
+    lengths = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
+    ratios = lengths[0][lengths[1] > 0] / lengths[1][lengths[1] > 0]
+    got = [row["cosine_mean"]]
+    for figure in ("cosine", "norm_ratio"):
+        got += [row[f"{figure}_{sql.quantile_name(level)}"] for level in levels]
+    want = [found.mean(), *np.quantile(found, levels), *np.quantile(ratios, levels)]
+    agree(np.array(got, dtype=np.float64), np.array(want))
+
+
+def test_cosine_histogram(lab: Lab) -> None:
+    _, x, y = compared_rows(lab, raw=False)
+    run, reference = compared(lab, raw=False)
+    statement = sql.cosine_histogram(run, reference, 9, lab.dialect)
+    found = [(int(r["bin"]), int(r["n_rows"])) for r in lab.warehouse.engine.query(statement)]
+    counts, _ = np.histogram(cosines(x, y), bins=9, range=(-1, 1))
+    assert found == [(i, n) for i, n in enumerate(counts.tolist()) if n]
+
+
+def test_cosine_histogram_of_the_same_vectors(lab: Lab) -> None:
+    """What rounding makes larger than 1 is in the last bin."""
+    run, _ = compared(lab, raw=False)
+    rows = lab.warehouse.engine.query(sql.cosine_histogram(run, run, 40, lab.dialect))
+    assert [(int(r["bin"]), int(r["n_rows"])) for r in rows] == [(39, 39)]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_moved_most(lab: Lab, raw: bool) -> None:
+    ids, x, y = compared_rows(lab, raw=False)
+    norms = [np.linalg.norm(rows, axis=1) for rows in (x, y)]
+    moved = [i for i in range(len(ids)) if norms[0][i] * norms[1][i]]
+    moved.sort(key=lambda i: float(x[i] @ y[i] / (norms[0][i] * norms[1][i])))
+    both = compared(lab, raw=True) if raw else None
+    statement = sql.moved_most(compared(lab, raw=False), both, 7, lab.dialect)
+    found = lab.warehouse.engine.query(statement)
+    assert [row["moved_id"] for row in found] == [str(i) for i in ids[moved[:7]].tolist()]
+    want = {"after": cosines(x[moved[:7]], y[moved[:7]])}
+    want |= {"norm": norms[0][moved[:7]], "reference_norm": norms[1][moved[:7]]}
+    if raw:
+        _, x, y = (rows[moved[:7]] for rows in compared_rows(lab, raw=True))
+        want |= {"before": cosines(x, y), "raw_norm": np.linalg.norm(x, axis=1)}
+        want |= {"raw_reference_norm": np.linalg.norm(y, axis=1)}
+    assert {name for row in found for name in row} == {"moved_id", *want}
+    for name, values in want.items():
+        agree(np.array([row[name] for row in found], dtype=np.float64), values)
+
+
+def nearest(
+    rows: np.ndarray, among: np.ndarray, ids: list[str], most: int, cosine: bool
+) -> list[list[str]]:
+    """The nearest neighbours of each row but itself; of equal ones, the smaller id."""
+    if cosine:
+        rows, among = unit(rows), unit(among)
+    lists = []
+    for i, scores in enumerate(rows @ among.T):
+        # A zero vector has no cosine with anything.
+        usable = [
+            j
+            for j in range(len(ids))
+            if j != i and (not cosine or (rows[i].any() and among[j].any()))
+        ]
+        lists.append([ids[j] for j in sorted(usable, key=lambda j: (-scores[j], ids[j]))[:most]])
+    return lists
+
+
+@pytest.mark.parametrize("cosine", [False, True])
+def test_neighbours(lab: Lab, cosine: bool) -> None:
+    """Of half of the ids, among all that both have."""
+    ids, x, y = compared_rows(lab, raw=False)
+    run, reference = compared(lab, raw=False)
+    if cosine:  # whose zero vectors take part in one of the two only
+        positive = (x != 0).any(axis=1) & (y != 0).any(axis=1)
+        ids, x, y = ids[positive], x[positive], y[positive]
+    asked = np.flatnonzero(sampled(ids, 0.5)).tolist()
+    own = nearest(x, x, ids.tolist(), 4, cosine)
+    earlier = nearest(y, y, ids.tolist(), 4, cosine)
+    looked_up = nearest(x, y, ids.tolist(), 4, cosine)
+    statement = sql.neighbours(run, reference, 0.5, 4, lab.dialect, normalize=cosine)
+    (row,) = lab.warehouse.engine.query(statement)
+    assert [int(row[name]) for name in ("n_neighbours", "n_both", "n_found")] == [
+        4 * len(asked),
+        sum(len({*own[i]} & {*earlier[i]}) for i in asked),
+        sum(len({*looked_up[i]} & {*earlier[i]}) for i in asked),
+    ]
+
+
+def test_longest(lab: Lab) -> None:
+    ids, x, y = compared_rows(lab, raw=False)
+    order = np.argsort(-np.linalg.norm(y, axis=1))[:8]
+    run, reference = compared(lab, raw=False)
+    for wanted, rows in ((run, x[:, :5]), (reference, y)):
+        statement = sql.longest(run, reference, wanted, 8, lab.dialect)
+        found = lab.warehouse.engine.query(statement)
+        assert [row["vector_id"] for row in found] == [str(i) for i in ids[order].tolist()]
+        got = [[row[f"x{k + 1}"] for k in range(rows.shape[1])] for row in found]
+        agree(np.array(got, dtype=np.float64), rows[order])
+
+
 @pytest.mark.parametrize("most_columns", [1600, 21])
 def test_scores(lab: Lab, most_columns: int) -> None:
     """Users and items from one table: all that a statement knows is where the vectors are."""

@@ -109,6 +109,37 @@ def statements(dialect: Dialect) -> dict[str, str]:
             300,
             dialect,
         ),
+        "cosine_summary": sql.cosine_summary(
+            sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 2), (0.05, 0.5), dialect
+        ),
+        "cosine_summary_raw": sql.cosine_summary(
+            sql.Vectors(replace(ITEMS, share=0.5), 3, MATRIX),
+            sql.Vectors(REFERENCE, 2, MATRIX[:2]),
+            (0.5,),
+            dialect,
+        ),
+        "cosine_histogram": sql.cosine_histogram(
+            sql.Vectors(LONG, 3), sql.Vectors(VALID, 3), 40, dialect
+        ),
+        "moved_most": sql.moved_most(
+            (sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 3)),
+            (sql.Vectors(ITEMS, 3, MATRIX), sql.Vectors(REFERENCE, 3, MATRIX)),
+            10,
+            dialect,
+        ),
+        "neighbours": sql.neighbours(
+            sql.Vectors(WIDE, 3), sql.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=False
+        ),
+        "neighbours_cosine": sql.neighbours(
+            sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=True
+        ),
+        "longest": sql.longest(
+            sql.Vectors(ITEMS, 3),
+            sql.Vectors(REFERENCE, 3),
+            sql.Vectors(REFERENCE, 3),
+            60,
+            dialect,
+        ),
         "partitions": sql.partitions(ANCHORED, "day", "loaded_at", dialect),
         "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),

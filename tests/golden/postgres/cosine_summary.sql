@@ -1,0 +1,79 @@
+-- Cosine of the same id in two runs, and its length in the run relative to the reference,
+-- for all items that both runs have.
+SELECT
+    count(*) AS n_rows,
+    count(cosine) AS n_cosines,
+    avg(cosine) AS cosine_mean,
+    percentile_cont(0.05) WITHIN GROUP (ORDER BY cosine) AS cosine_p05,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY cosine) AS cosine_p50,
+    percentile_cont(0.05) WITHIN GROUP (ORDER BY norm_ratio) AS norm_ratio_p05,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY norm_ratio) AS norm_ratio_p50
+FROM (
+    SELECT
+        cosine,
+        norm / nullif(reference_norm, 0) AS norm_ratio
+    FROM (
+        SELECT
+            id,
+            (x1 * y1 + x2 * y2) / nullif(norm * reference_norm, 0) AS cosine,
+            norm,
+            reference_norm
+        FROM (
+            SELECT
+                pairs.*,
+                sqrt(pairs.x1 * pairs.x1 + pairs.x2 * pairs.x2 + pairs.x3 * pairs.x3) AS norm,
+                sqrt(pairs.y1 * pairs.y1 + pairs.y2 * pairs.y2) AS reference_norm
+            FROM (
+                SELECT
+                    id,
+                    run.x1 AS x1,
+                    run.x2 AS x2,
+                    run.x3 AS x3,
+                    reference.x1 AS y1,
+                    reference.x2 AS y2
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:2] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "yesterday"."items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS measured
+        OFFSET 0
+    ) AS c
+) AS figures

@@ -1,0 +1,107 @@
+-- The 10 ids with the smallest cosine of the stable vectors (after) and that of the raw ones (before),
+-- of all items that both runs have.
+SELECT
+    CAST(stable.id AS string) AS moved_id,
+    stable.cosine AS after,
+    stable.norm AS norm,
+    stable.reference_norm AS reference_norm,
+    raw.cosine AS before,
+    raw.norm AS raw_norm,
+    raw.reference_norm AS raw_reference_norm
+FROM (
+    SELECT
+        id,
+        (aggregate(zip_with(x, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / nullif(norm * reference_norm, 0) AS cosine,
+        norm,
+        reference_norm
+    FROM (
+        SELECT
+            pairs.*,
+            sqrt(aggregate(zip_with(pairs.x, pairs.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS norm,
+            sqrt(aggregate(zip_with(pairs.y, pairs.y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS reference_norm
+        FROM (
+            SELECT
+                id,
+                run.x AS x,
+                reference.x AS y
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `items` AS t
+            ) AS run
+            JOIN (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `yesterday`.`items` AS t
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS measured
+) AS stable
+JOIN (
+    SELECT
+        id,
+        (aggregate(zip_with(x, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / nullif(norm * reference_norm, 0) AS cosine,
+        norm,
+        reference_norm
+    FROM (
+        SELECT
+            pairs.*,
+            sqrt(aggregate(zip_with(pairs.x, pairs.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS norm,
+            sqrt(aggregate(zip_with(pairs.y, pairs.y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS reference_norm
+        FROM (
+            SELECT
+                id,
+                run.x AS x,
+                reference.x AS y
+            FROM (
+                SELECT
+                    id,
+                    transform(from_json('[
+                        [0.5E0, 0.25E0, 0.0E0],
+                        [0.0E0, -1.0E0, 2.0E0],
+                        [1.0E0, 0.0E0, 1E-20]
+                    ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                FROM (
+                    SELECT
+                        id,
+                        pinned.x AS x
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `items` AS t
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                ) AS m
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    transform(from_json('[
+                        [0.5E0, 0.25E0, 0.0E0],
+                        [0.0E0, -1.0E0, 2.0E0],
+                        [1.0E0, 0.0E0, 1E-20]
+                    ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                FROM (
+                    SELECT
+                        id,
+                        pinned.x AS x
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `yesterday`.`items` AS t
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                ) AS m
+            ) AS reference USING (id)
+        ) AS pairs
+    ) AS measured
+) AS raw ON raw.id = stable.id
+WHERE stable.cosine IS NOT NULL
+ORDER BY
+    stable.cosine,
+    stable.id
+LIMIT 10
