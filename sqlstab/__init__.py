@@ -11,6 +11,7 @@ __version__ = "0.1.0.dev0"
 from sqlstab.compare import Comparison, compare
 from sqlstab.config import Options
 from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
+from sqlstab.report import Report, report
 from sqlstab.runs import Run
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import EmbeddingTable
@@ -23,11 +24,13 @@ __all__ = [
     "EngineError",
     "GateError",
     "Options",
+    "Report",
     "Run",
     "SqlstabError",
     "Transform",
     "UsageError",
     "__version__",
     "compare",
+    "report",
     "stabilize",
 ]

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FIGURES_FILE = "run.json"
-OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE}
+REPORT_FILE = "report.html"
+OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE, REPORT_FILE}
 
 
 def new_run_id() -> str:

@@ -72,7 +72,13 @@ def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
 
 
 # What imports only when an engine is used, and the module where that may be.
-EXTRAS = {"pyspark": "spark", "sqlalchemy": "sqlalchemy", "dbt": "dbt"}
+EXTRAS = {
+    "pyspark": "spark",
+    "sqlalchemy": "sqlalchemy",
+    "dbt": "dbt",
+    "altair": "charts",
+    "vl_convert": "charts",
+}
 
 
 def test_imports_are_declared() -> None:

@@ -12,6 +12,7 @@ from sqlstab.cli import compare as _compare
 from sqlstab.cli import dbt as _dbt
 from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
+from sqlstab.cli import report as _report
 from sqlstab.cli import run as _run
 from sqlstab.cli import runs as _runs
 from sqlstab.cli import sums as _sums
@@ -44,6 +45,7 @@ for _command in (
     _run.demo,
     _runs.runs,
     _compare.compare,
+    _report.report,
     _plan.plan,
     _sums.gram,
     _sums.solve,

@@ -1,0 +1,158 @@
+"""The report as a page, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from sqlstab.report.charts import charts
+from sqlstab.tables import SIDES
+
+_MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}
+_EMOJI = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
+# A matrix stands in a statement as its numbers: a line of them says nothing to a reader.
+_LONGEST_LINE = 120
+_MOVED_IN_MARKDOWN = 5
+
+
+def json_text(figures: dict[str, Any]) -> str:
+    """All figures as JSON."""
+    return json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        # Ids and names are what users have, whatever that is.
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": lambda value: f"{value:,}",
+        "figure": figure,
+        "rounded": lambda value: figure(value) if isinstance(value, float) else listed(value),
+        "moment": lambda value: value[:16].replace("T", " ") + " UTC",
+        "shortened": shortened,
+        "listed": listed,
+    }
+    return environment
+
+
+def html(figures: dict[str, Any]) -> str:
+    """One page that holds all it needs.
+
+    Raises:
+        UsageError: What draws the charts is not installed.
+    """
+    sections: dict[str, list[Any]] = {}
+    for chart in charts(figures):
+        sections.setdefault(chart.section, []).append(chart)
+    template = _environment().get_template("page.html.jinja")
+    return template.render(f=figures, charts=sections, marks=_MARKS, sides=SIDES[::-1])
+
+
+def figure(value: float | None, digits: int = 2) -> str:
+    """A figure as a page shows it."""
+    return "unknown" if value is None else f"{value:.{digits}f}"
+
+
+def shortened(statement: str) -> str:
+    """A statement without the bulk of its numbers."""
+
+    def short(line: str) -> str:
+        if len(line) <= _LONGEST_LINE:
+            return line
+        left_out = len(line) - _LONGEST_LINE
+        return f"{line[: _LONGEST_LINE - 40]} ... {left_out:,} characters ... {line[-40:]}"
+
+    return "\n".join(map(short, statement.strip().split("\n")))
+
+
+def listed(value: Any) -> str:
+    """A setting as a page shows it."""
+    if value is None or value in ([], {}):
+        return "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {listed(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return f"{value[0]} ... {value[-1]}" if len(value) > 3 else ", ".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    """Short tables, fit for a pull request or the summary of a CI job."""
+    verdict, run, reference = figures["verdict"], figures["run"], figures["reference"]
+    lines = [f"## {_EMOJI[verdict['level']]} {verdict['headline']}", ""]
+    compared = f", compared with {_cell(reference['name'])}" if reference else ""
+    lines += [f"Run {_cell(run['name'])} (`{run['run_id']}`){compared}.", ""]
+    lines += _table(
+        ("", "", "found"),
+        [(_EMOJI[f["level"]], f["title"], f["text"]) for f in verdict["findings"]],
+    )
+    if figures["sides"]:
+        lines += _table(
+            ("cosine of the same id", "raw", "stable", "p10", "shared", "new", "gone"),
+            [
+                (
+                    side,
+                    *(_mean(found[kind]) for kind in ("before", "after")),
+                    _p10(found["after"]),
+                    *(f"{found[name]:,}" for name in ("shared", "new", "gone")),
+                )
+                for side, found in ((side, figures["sides"][side]) for side in SIDES[::-1])
+            ],
+        )
+        moved = figures["sides"]["items"]["moved"][:_MOVED_IN_MARKDOWN]
+        lines += _table(
+            ("items that moved most", "cosine, raw", "cosine, stable"),
+            [(row["moved_id"], figure(row.get("before")), figure(row["after"])) for row in moved],
+        )
+    if figures["cosines"]:
+        matrix = figures["cosines"]["items"]["stable"]
+        names = [each["name"] for each in figures["runs"]]
+        lines += _table(
+            ("mean cosine, items", *names),
+            [(name, *map(figure, row)) for name, row in zip(names, matrix, strict=True)],
+        )
+    if run["gates"]:
+        lines += _table(
+            ("gate", "wanted", "found", ""),
+            [
+                (name, f"{g['wanted']:g}", listed(g["found"]), "✅" if g["passed"] else "❌")
+                for name, g in run["gates"].items()
+            ],
+        )
+    warnings = [*run["warnings"], *figures["warnings"]]
+    lines += [*(f"- {_cell(text)}" for text in warnings), ""] if warnings else []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _mean(found: dict[str, Any] | None) -> str:
+    return figure(found["mean"]) if found else "unknown"
+
+
+def _p10(found: dict[str, Any] | None) -> str:
+    return figure(found["cosine"]["p10"]) if found else "unknown"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [header, tuple("---" for _ in header), *rows]
+    cells = [" | ".join(map(_cell, line)) for line in lines[:1] + lines[2:]]
+    cells.insert(1, " | ".join(lines[1]))
+    return [*(f"| {line} |" for line in cells), ""]
+
+
+def _cell(text: str) -> str:
+    """Text that Markdown takes as such, on one line."""
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("@", "&#64;")

@@ -1,0 +1,147 @@
+"""Whether a run worked, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlstab.tables import SIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Level = Literal["good", "doubtful", "bad"]
+_WORST: tuple[Level, ...] = ("bad", "doubtful", "good")
+
+_HEADLINES: dict[Level, str] = {
+    "good": "It worked: the same {ids} stay where they were.",
+    "doubtful": "It worked in part: look at what is marked before you rely on it.",
+    "bad": "It did not work: do not use these vectors in place of the earlier ones.",
+}
+_NEW = "A new space: there is no earlier run that this one was aligned with."
+
+# FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
+_SCORES_KEPT = 1e-5
+# Below, the same id is hardly where it was; shuffled ids reach 0.25.
+_HARDLY_AGREES = 0.3
+# With fewer of a run's ids in the reference, the figures are about the smaller part of it.
+_MOST_ARE_NEW = 0.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: Whether it is as it should be.
+        title: What it is.
+        text: What was found.
+    """
+
+    level: Level
+    title: str
+    text: str
+
+
+def verdict(figures: dict[str, Any]) -> dict[str, Any]:
+    """Whether the run worked, and why.
+
+    Args:
+        figures: Those of `Measuring`.
+
+    Returns:
+        `level` (`good`, `doubtful` or `bad`), `headline`, and `findings`: `level`, `title` and
+        `text` of each.
+    """
+    findings = list(_findings(figures))
+    level = min((found.level for found in findings), key=_WORST.index)
+    headline = _HEADLINES[level].format(ids=" and ".join(_anchors(figures)))
+    if level == "good" and not _is_aligned(figures):
+        headline = _NEW
+    return {
+        "level": level,
+        "headline": headline,
+        "findings": [asdict(found) for found in findings],
+    }
+
+
+def _is_aligned(figures: dict[str, Any]) -> bool:
+    return bool(figures["sides"] or figures["run"]["cosine"])
+
+
+def _anchors(figures: dict[str, Any]) -> list[str]:
+    """The sides that hold the space in place."""
+    alignment = figures["run"]["alignment"]
+    return sorted(alignment["weights"]) if alignment else ["items"]
+
+
+def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
+    run = figures["run"]
+    for side in SIDES[::-1]:
+        if _is_aligned(figures):
+            yield _same_place(figures, side)
+    if figures["comparison"]:
+        comparison = figures["comparison"]
+        level: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
+        yield Finding(level[comparison["verdict"]], "Held-out ids", comparison["reason"])
+    if figures["neighbours"]:
+        yield from _looked_up(figures["neighbours"])
+    error = run["scores"]["max_relative_error"]
+    if error is not None:
+        kept = error <= _SCORES_KEPT
+        text = (
+            f"No score changed: the largest difference is {error:.0e} of the largest score."
+            if kept
+            else f"Scores changed, by up to {error:.0e} of the largest."
+        )
+        yield Finding("good" if kept else "doubtful", "Scores", text)
+    if figures["sides"]:
+        for anchor in _anchors(figures):
+            yield _coverage(figures["sides"][anchor], anchor)
+    if run["gates"]:
+        failed = [name for name, gate in run["gates"].items() if not gate["passed"]]
+        text = f"Failed: {', '.join(failed)}." if failed else f"All {len(run['gates'])} passed."
+        yield Finding("bad" if failed else "good", "Gates", text)
+    count = len(run["warnings"])
+    text = f"The run gave {count}: see below." if count else "None."
+    yield Finding("doubtful" if count else "good", "Warnings", text)
+
+
+def _same_place(figures: dict[str, Any], side: str) -> Finding:
+    found = (figures["sides"] or figures["run"]["cosine"])[side]
+    title = f"Same {side}"
+    if not found["after"]:
+        level: Level = "doubtful" if side in _anchors(figures) else "good"
+        return Finding(level, title, "None are shared.")
+    after = found["after"]["mean"]
+    if after is None:
+        return Finding("doubtful", title, "Those that are shared are zero vectors.")
+    before = found["before"]["mean"] if found["before"] else None
+    was = "" if before is None else f"; raw vectors {before:.2f}"
+    text = f"Cosine to the reference {after:.2f} on average{was}."
+    level = "good"
+    if after < _HARDLY_AGREES:
+        level = "bad" if side in _anchors(figures) else "doubtful"
+    return Finding(level, title, text)
+
+
+def _looked_up(neighbours: dict[str, Any]) -> Iterator[Finding]:
+    share = neighbours["stable"]["cosine"]["looked_up"]
+    if share is None:
+        return
+    nearest = neighbours["nearest"]
+    raw = neighbours["raw"] and neighbours["raw"]["cosine"]["looked_up"]
+    text = (
+        f"Looked up in the reference, an item finds {share * nearest:.1f} of its {nearest} "
+        "neighbours there"
+    )
+    text += "." if raw is None else f"; with raw vectors {raw * nearest:.1f}."
+    worse = raw is not None and share < raw
+    yield Finding("doubtful" if worse else "good", "Index", text)
+
+
+def _coverage(side_figures: dict[str, Any], side: str) -> Finding:
+    shared, rows = side_figures["shared"], side_figures["run"]
+    text = f"{shared:,} of {rows:,} {side} are in the reference."
+    level: Level = "good" if rows and shared >= _MOST_ARE_NEW * rows else "doubtful"
+    return Finding(level, f"Known {side}", text)
