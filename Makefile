@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 .PHONY: demo test lint format golden picture clean
 .PHONY: bench bench-engines bench-memory bench-quality bench-solver
 .PHONY: dbt-macros dbt-demo
+.PHONY: report-picture chromium
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
 
-test: $(VENV)/dev.stamp
+test: $(VENV)/dev.stamp chromium
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev.stamp
@@ -57,6 +58,20 @@ bench-solver: $(VENV)/dev.stamp
 picture: $(VENV)/dev.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python docs/picture.py
+
+# Photograph the report on the demo's last run: docs/report-desktop.png and docs/report-phone.png.
+report-picture: $(VENV)/dev.stamp chromium
+	$(BIN)/python docs/report_picture.py
+
+# The browser that looks at the report; pip has none. Without it those tests are skipped, in CI they
+# fail.
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+	  command -v $$name >/dev/null && exit 0; \
+	done; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	echo "No Chromium: on Debian or Ubuntu, apt install chromium."
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

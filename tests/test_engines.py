@@ -14,7 +14,7 @@ from conftest import movietweetings, read_vectors
 from engines import TARGETS
 from warehouse import TYPES, VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import DataError, Options, Run, sql, stabilize
+from sqlstab import DataError, Options, Run, report, sql, stabilize
 from sqlstab.checks import check_table
 from sqlstab.compute import Pair
 from sqlstab.compute.sql import SqlCompute
@@ -1263,6 +1263,46 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
             query = f"SELECT * FROM {sql.relation(out[f'{side}_out'], warehouse.dialect)}"
             agree_by_id(warehouse.vectors(query, "array", 32), ids, vectors, 1e-5)
         earlier = run
+
+
+# On Spark the statements of a report take minutes; it runs each of them on small vectors above.
+@pytest.mark.parametrize("warehouse", [n for n in _JOBS if n != "spark"], indirect=True)
+def test_a_report_on_tables_shows_what_one_on_files_does(
+    warehouse: Warehouse, running: Running, on_files: Callable[[str], tuple[Run, Run]]
+) -> None:
+    group = "time_als_e32"
+    files = on_files(group)
+    options = {"engine": running[warehouse.name]}
+    runs: list[Run] = []
+    for number in (0, 1):
+        tables = movie_tables(warehouse, group, number)
+        out = {f"{side}_out": f"reported_{side}_{number}" for side in ("users", "items")}
+        reference = runs[0] if runs else None
+        runs.append(stabilize(tables["users"], tables["items"], reference, **options, **out))
+    got = report(runs[1], runs[0], **options).figures
+    want = report(files[1], files[0]).figures
+    for side in ("users", "items"):
+        for name in ("run", "reference", "shared", "new", "gone"):
+            assert got["sides"][side][name] == want["sides"][side][name]
+        for kind in ("before", "after"):
+            one, other = got["sides"][side][kind], want["sides"][side][kind]
+            for name in ("rows", "cosines", "mean", "cosine", "norm_ratio"):
+                same(one[name], other[name], name)
+            # A cosine at an edge may be on either side of it.
+            assert np.abs(np.subtract(one["histogram"], other["histogram"])).sum() <= 2
+        moved = [[row["moved_id"] for row in f["sides"][side]["moved"]] for f in (got, want)]
+        assert moved[0] == moved[1]
+    assert got["neighbours"]["nearest"] == 10
+    for kind in ("raw", "stable"):
+        for measure, found in want["neighbours"][kind].items():
+            assert got["neighbours"][kind][measure] == pytest.approx(found, abs=2 / 2000)
+    # The texts tell rounding errors, which differ.
+    levels = [
+        [(found["title"], found["level"]) for found in figures["verdict"]["findings"]]
+        for figures in (got, want)
+    ]
+    assert levels[0] == levels[1]
+    assert own_tables(warehouse) == []
 
 
 @pytest.mark.parametrize("warehouse", _JOBS, indirect=True)

@@ -40,7 +40,7 @@ def test_commands_and_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         # A warehouse is not at hand here; tests/test_scheduler.py runs its commands.
         if command.startswith("sqlstab ") and "--engine" not in command
     ]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         subprocess.run(
             [sys.executable, "-m", *command.split()], check=True, capture_output=True, timeout=120

@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from sqlstab.tables import Side
 
 # A telephone shows it at its own size, so that its letters are not made smaller.
-_WIDTH, _HEIGHT = 340, 210
+_WIDTH, _HEIGHT = 340, 230
 # Colours of the style sheet, by what they stand for.
 _RAW, _STABLE, _REFERENCE, _RUN = "var(--raw)", "var(--stable)", "var(--stable)", "var(--run)"
 _SOFT, _LINE = "var(--soft)", "var(--line)"
 _LONGEST_NAME = 12
 # Cells of a matrix with so many rows have room for a number.
 _MOST_WITH_NUMBERS = 8
-_DARK_CELL = 0.55
+# From a cosine of 0 to 1. The number on it is to be read on the darkest too, in both style sheets.
+_SHADES = [0.05, 0.55]
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
     lines = [("this run", _RUN, figures["run"]["singular_values"])]
     if figures["reference"]:
         lines.insert(0, ("reference", _REFERENCE, figures["reference"]["singular_values"]))
+    everything = [value for _, _, values in lines for value in values]
     layers = [
         alt.Chart(_data([{"n": n + 1, "value": value} for n, value in enumerate(values)]))
         .mark_line(color=color, strokeWidth=2, point=alt.OverlayMarkDef(color=color, size=18))
@@ -242,8 +244,8 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
             y=alt.Y(
                 "value:Q",
                 title="singular value of the scores",
-                scale=alt.Scale(type="log", nice=True),
-                axis=alt.Axis(tickCount=3, format="~g", domain=False, ticks=False, grid=False),
+                scale=alt.Scale(type="log", domain=[0.8 * min(everything), 1.25 * max(everything)]),
+                axis=alt.Axis(tickCount=4, format="~g", domain=False, ticks=False, grid=False),
             ),
         )
         for _, color, values in lines
@@ -368,18 +370,14 @@ def _skew(
             x=x,
             y=y,
             opacity=alt.Opacity(
-                "shown:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0.06, 1])
+                "shown:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=_SHADES)
             ),
         )
     )
     layers = [squares]
     if len(names) <= _MOST_WITH_NUMBERS:
-        layers += [
-            alt.Chart(_data([cell for cell in cells if (cell["shown"] > _DARK_CELL) == dark]))
-            .mark_text(color="var(--on-stable)" if dark else "var(--text)", fontSize=12)
-            .encode(x=x, y=y, text=alt.Text("cosine:Q", format=".2f"))
-            for dark in (False, True)
-        ]
+        numbers = alt.Chart(_data(cells)).mark_text(color="var(--text)", fontSize=12)
+        layers.append(numbers.encode(x=x, y=y, text=alt.Text("cosine:Q", format=".2f")))
     others = [v for i, row in enumerate(matrix) for v in row[:i] if v is not None]
     return Chart(
         "runs",

@@ -80,6 +80,8 @@ def listed(value: Any) -> str:
     """A setting as a page shows it."""
     if value is None or value in ([], {}):
         return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {listed(part)}" for name, part in value.items())
     if isinstance(value, list):

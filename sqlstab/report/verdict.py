@@ -136,6 +136,9 @@ def _looked_up(neighbours: dict[str, Any]) -> Iterator[Finding]:
         "neighbours there"
     )
     text += "." if raw is None else f"; with raw vectors {raw * nearest:.1f}."
+    # No alignment can do much better than the model itself.
+    own = neighbours["stable"]["cosine"]["both"]
+    text += f" {own * nearest:.1f} are its neighbours in both runs."
     worse = raw is not None and share < raw
     yield Finding("doubtful" if worse else "good", "Index", text)
 

@@ -1,0 +1,42 @@
+"""Photograph the report on the demo's last run (`make report-picture`)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from sqlstab import report
+from sqlstab.demo import RUNS, run_demo
+from sqlstab.progress import Silent
+
+# Name, width and height of the window, style sheet, scale.
+PICTURES = [("desktop", 1280, 1530, "light", 1), ("phone", 390, 1500, "dark", 1.5)]
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        run_demo(folder, Silent())
+        *earlier, last = (Path(folder) / name for name in RUNS)
+        page = Path(folder) / "report.html"
+        page.write_text(report(last, earlier=earlier).text("html"), encoding="utf-8")
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        for name, width, height, scheme, scale in PICTURES:
+            window = chromium.new_page(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                device_scale_factor=scale,
+            )
+            window.goto(page.as_uri())
+            window.screenshot(path=HERE / f"report-{name}.png")
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()
