@@ -96,7 +96,7 @@ def _svg(chart: Any, height: int = _HEIGHT) -> str:
     chart = chart.properties(
         width=_WIDTH,
         height=height,
-        padding=1,
+        padding={"left": 3, "top": 1, "right": 1, "bottom": 1},
         background="transparent",
         autosize=alt.AutoSizeParams(type="fit", contains="padding"),
     ).configure(
