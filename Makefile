@@ -50,6 +50,7 @@ bench-memory: $(VENV)/dev.stamp
 # Which reference and which ids to align on: figures of held-out ids on real retrainings.
 bench-quality: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quality.py
+
 # The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
 bench-solver: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/solver.py

@@ -144,10 +144,9 @@ def _share(sample: str | float | None) -> float:
 
 def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
     if isinstance(anchor, str):
-        if anchor in SIDES:
-            return {anchor: 1.0}
-        if anchor == "both":
-            return dict.fromkeys(SIDES, 1.0)
+        named = [side for side in SIDES if anchor in (side, "both")]
+        if named:
+            return dict.fromkeys(named, 1.0)
         try:
             anchor = {k.strip(): float(v) for k, v in (p.split("=") for p in anchor.split(","))}
         except ValueError:

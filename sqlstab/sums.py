@@ -36,7 +36,7 @@ Kind = Literal["gram", "cross"]
 COLUMNS = ("side", "i", "j", "value", "n_rows")
 # Says which matrix a row is of, where both are in one file.
 KIND = "kind"
-_NAMES: dict[str, str] = {"gram": "Gram matrix", "cross": "cross Gram matrix"}
+_NAMES: dict[Kind, str] = {"gram": "Gram matrix", "cross": "cross Gram matrix"}
 _STATEMENTS: dict[str, str] = {
     "gram": "sqlstab render gram",
     "cross": "sqlstab render cross-gram",
@@ -158,12 +158,13 @@ def _entries(source: Source) -> Iterator[tuple[Kind, Side, _Entry]]:
                 f"{', '.join(map(str, row)) or 'none'}; print all columns of "
                 f"{_STATEMENTS[source.kind]}, with their names."
             )
-        kind = row.get(KIND, source.kind)
-        side = str(row["side"]).strip().lower()
-        if side not in SIDES:
+        written = row.get(KIND, source.kind)
+        kind = next((known for known in _NAMES if known == written), None)
+        side = next((s for s in SIDES if s == str(row["side"]).strip().lower()), None)
+        if side is None:
             raise DataError(f"{where}: the side is {row['side']!r}; it can be users or items.")
-        if kind not in _NAMES:
-            raise DataError(f"{where}: the {KIND} is {kind!r}; it can be {' or '.join(_NAMES)}.")
+        if kind is None:
+            raise DataError(f"{where}: the {KIND} is {written!r}; it can be {' or '.join(_NAMES)}.")
         yield (
             kind,
             side,

@@ -116,7 +116,8 @@ class _Project:
         parsed = dbtRunner().invoke(["parse", *self._options])
         if not parsed.success:
             raise UsageError(f"dbt cannot parse the project: {parsed.exception or 'see above'}")
-        self._runner = dbtRunner(manifest=parsed.result)
+        # What `parse` results in is a manifest; the type is that of all commands.
+        self._runner = dbtRunner(manifest=parsed.result)  # type: ignore[arg-type]
 
     def solve(self) -> None:
         """From the models of the sums to the table of transforms."""

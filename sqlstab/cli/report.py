@@ -11,7 +11,7 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.report import FORMATS
 from sqlstab.report import report as make_report
-from sqlstab.runs import REPORT_FILE, replaced_file
+from sqlstab.runs import REPORT_FILE, replaced_files
 
 
 @click.command(short_help="Look at whether a run worked.")
@@ -73,7 +73,7 @@ def report(context: click.Context, /, **given: Any) -> None:
     if target in (None, "-"):
         click.echo(text, nl=False)
         return
-    with replaced_file(Path(target)) as file:
+    with replaced_files(Path(target)) as (file,):
         file.write_text(text, encoding="utf-8")
     if not given["quiet"]:
         click.echo(f"{made.figures['verdict']['headline']}\nwritten  {target}")

@@ -62,7 +62,7 @@ class Measuring(Job):
             self._look_at(each)
         compared: dict[str, Any] = {"comparison": None, "sides": None, "neighbours": None}
         if reference:
-            compared = self._compared(run, reference)
+            compared = self._beside(run, reference)
         names = _names(runs)
         return {
             "format": FORMAT,
@@ -89,7 +89,7 @@ class Measuring(Job):
                 checked = checks.check_table(self._engine, table, values=False, drop=None)
                 self._tables[run.run_id, side] = table, checked.rows
 
-    def _compared(self, run: Run, reference: Run) -> dict[str, Any]:
+    def _beside(self, run: Run, reference: Run) -> dict[str, Any]:
         alignment = run.figures["alignment"] or {}
         comparison = compare(
             run,
