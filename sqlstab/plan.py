@@ -172,6 +172,7 @@ def plan(
     out: Path | None = None,
     targets: Mapping[Side, str] | None = None,
     transform_table: str | None = None,
+    registry: str | None = None,
     dimension: int | None = None,
     known: Mapping[Side, VectorTable] | None = None,
 ) -> Plan:
@@ -186,6 +187,7 @@ def plan(
         out: The run directory; it is not touched.
         targets: The tables to write.
         transform_table: The table to add the two maps to.
+        registry: The table or file to record the run in.
         dimension: Components of a raw vector, where no columns tell. Default: those of the
             reference.
         known: The raw tables with all their columns; needed without an engine.
@@ -218,7 +220,7 @@ def plan(
         recorder.steps,
         inputs,
         _tables_made(recorder, job, targets, transform_table),
-        _notes(options, dialect),
+        [*_notes(options, dialect), *_notes_on_record(registry, options)],
     )
 
 
@@ -291,6 +293,14 @@ def _tables_made(
             )
         )
     return made
+
+
+def _notes_on_record(registry: str | None, options: Options) -> list[str]:
+    if registry is None:
+        return []
+    kept = options.keep_runs
+    last = f"; the tables of the last {kept:,} runs are kept, and those of older ones dropped"
+    return [f"The run is recorded in {registry}{last if kept else ''}."]
 
 
 class _Recorder:

@@ -682,7 +682,9 @@ def test_a_project_file(tmp_path: Path) -> None:
     # The commands need no variable but those of the engine and the registry.
     invoke("runs", "rollback", "-c", file)
     assert "rolled back" in invoke("runs", "list", "-c", file).stdout
-    assert "scans of users" in invoke("plan", "-c", file, "--var", "left_out=-1").stdout
+    planned = invoke("plan", "-c", file, "--var", "left_out=-1").stdout
+    assert "scans of reference users" in planned
+    assert "recorded in g_runs; the tables of the last 1 runs are kept" in planned
     message = invoke(
         "plan", "-c", file, "--var", "left_out=-1", "--dialect", "duckdb", "--dimension", 3, code=2
     ).stderr

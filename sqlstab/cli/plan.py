@@ -131,6 +131,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             out=project.out,
             targets={side: name for side, name in outputs.items() if name is not None},
             transform_table=project.transform_table,
+            registry=project.registry,
             dimension=given["dimension"],
             known=known,
         )
