@@ -104,8 +104,9 @@ def _share(sample: str | float | None) -> float:
 
 def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
     if isinstance(anchor, str):
-        if anchor in SIDES:
-            return {anchor: 1.0}
+        for side in SIDES:
+            if anchor == side:
+                return {side: 1.0}
         if anchor == "both":
             return dict.fromkeys(SIDES, 1.0)
         try:

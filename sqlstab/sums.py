@@ -159,8 +159,9 @@ def _entries(source: Source) -> Iterator[tuple[Kind, Side, _Entry]]:
                 f"{_STATEMENTS[source.kind]}, with their names."
             )
         kind = row.get(KIND, source.kind)
-        side = str(row["side"]).strip().lower()
-        if side not in SIDES:
+        named = str(row["side"]).strip().lower()
+        side = next((side for side in SIDES if side == named), None)
+        if side is None:
             raise DataError(f"{where}: the side is {row['side']!r}; it can be users or items.")
         if kind not in _NAMES:
             raise DataError(f"{where}: the {KIND} is {kind!r}; it can be {' or '.join(_NAMES)}.")
