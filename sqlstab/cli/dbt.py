@@ -113,7 +113,7 @@ class _Project:
             if given[name] is not None
             for argument in (f"--{option}", given[name])
         ]
-        parsed = dbtRunner().invoke(["parse", *self._options])
+        parsed: Any = dbtRunner().invoke(["parse", *self._options])
         if not parsed.success:
             raise UsageError(f"dbt cannot parse the project: {parsed.exception or 'see above'}")
         # What `parse` results in is a manifest; the type is that of all commands.
