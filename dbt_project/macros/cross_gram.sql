@@ -4,36 +4,19 @@
 {%- if execute -%}
 {%- set t = sqlstab.table(relation, side, sqlstab.settings(side)) -%}
 {%- set other = sqlstab.table(reference, side, sqlstab.stable_settings(side), reference_filter) -%}
-{{- sqlstab.one_statement(adapter.dispatch("cross_gram_statements", "sqlstab")(t, other)) -}}
+{{- sqlstab.one_statement(sqlstab.cross_gram_statements(t, other)) -}}
 {%- endif -%}
 {%- endmacro -%}
 
-{#- One sum for each pair of components, as in default__gram_statements. -#}
-{%- macro default__cross_gram_statements(t, reference) -%}
+{#- As gram_statements. -#}
+{%- macro cross_gram_statements(t, reference) -%}
 {%- set dialect = sqlstab.dialect() -%}
 {%- set statements = [] -%}
 {%- for tile in sqlstab.tiles(sqlstab.dimension(), sqlstab.stable_dimension(), dialect.most_sums, false) -%}
 {%- do statements.append(sqlstab.statement_cross_gram(
-    dialect=dialect, t=t, reference=reference, first=tile[0], last=tile[1], dimension=sqlstab.dimension(),
+    dialect=dialect, t=t, reference=reference, rows=tile[0], columns=tile[1], dimension=sqlstab.dimension(),
     reference_dimension=sqlstab.stable_dimension(), matrix=none, normalize=false
 )) -%}
 {%- endfor -%}
 {{ return(statements) }}
-{%- endmacro -%}
-
-{#- By blocks, for the reason of spark__gram_statements. -#}
-{%- macro spark__cross_gram_statements(t, reference) -%}
-{{ return([sqlstab.statement_cross_gram_blocks(
-    dialect=sqlstab.dialect(), t=t, reference=reference, dimension=sqlstab.dimension(),
-    reference_dimension=sqlstab.stable_dimension(), matrix=none, normalize=false
-)]) }}
-{%- endmacro -%}
-
-{%- macro databricks__cross_gram_statements(t, reference) -%}
-{{ return(sqlstab.spark__cross_gram_statements(t, reference)) }}
-{%- endmacro -%}
-
-{#- By blocks, for the reason of trino__gram_statements. -#}
-{%- macro trino__cross_gram_statements(t, reference) -%}
-{{ return(sqlstab.spark__cross_gram_statements(t, reference)) }}
 {%- endmacro -%}

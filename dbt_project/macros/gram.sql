@@ -3,55 +3,47 @@
 {%- macro gram(relation, side, filter=none) -%}
 {%- if execute -%}
 {%- set t = sqlstab.table(relation, side, sqlstab.settings(side), filter) -%}
-{{- sqlstab.one_statement(adapter.dispatch("gram_statements", "sqlstab")(t, sqlstab.dimension())) -}}
+{{- sqlstab.one_statement(sqlstab.gram_statements(t, sqlstab.dimension())) -}}
 {%- endif -%}
 {%- endmacro -%}
 
-{#- One sum for each pair of components, a scan for so many of them as the engine compiles well. -#}
-{%- macro default__gram_statements(t, dimension) -%}
+{#- A statement for each tile of the matrix that the engine compiles well; how it sums is the dialect's. -#}
+{%- macro gram_statements(t, dimension) -%}
 {%- set dialect = sqlstab.dialect() -%}
 {%- set statements = [] -%}
 {%- for tile in sqlstab.tiles(dimension, dimension, dialect.most_sums, true) -%}
 {%- do statements.append(sqlstab.statement_gram(
-    dialect=dialect, t=t, other=none, first=tile[0], last=tile[1], dimension=dimension,
+    dialect=dialect, t=t, other=none, rows=tile[0], columns=tile[1], dimension=dimension,
     weighted=false, matrix=none, normalize=false
 )) -%}
 {%- endfor -%}
 {{ return(statements) }}
 {%- endmacro -%}
 
-{#- By blocks: code generation gives up on thousands of sums in one statement, which then takes minutes. -#}
-{%- macro spark__gram_statements(t, dimension) -%}
-{{ return([sqlstab.statement_gram_blocks(
-    dialect=sqlstab.dialect(), t=t, other=none, dimension=dimension, weighted=false, matrix=none, normalize=false
-)]) }}
-{%- endmacro -%}
-
-{#- Databricks is Spark. -#}
-{%- macro databricks__gram_statements(t, dimension) -%}
-{{ return(sqlstab.spark__gram_statements(t, dimension)) }}
-{%- endmacro -%}
-
-{#- By blocks: thousands of sums are longer than the million characters that a statement may have. -#}
-{%- macro trino__gram_statements(t, dimension) -%}
-{{ return(sqlstab.spark__gram_statements(t, dimension)) }}
-{%- endmacro -%}
-
-{#- Ranges of rows with at most so many entries each, as `tiles` in `sqlstab/sql.py`. -#}
+{#- Tiles [rows, columns] of a matrix: all of it, or squares of about one size, as `tiles` in `sqlstab/sql.py`. -#}
 {%- macro tiles(rows, columns, most_sums, triangular) -%}
-{%- set ranges = [] -%}
-{%- set tile = namespace(first=1, entries=0) -%}
-{%- for row in range(1, rows + 1) -%}
-{%- set more = columns - row + 1 if triangular else columns -%}
-{%- if tile.entries + more > most_sums and row > tile.first -%}
-{%- do ranges.append([tile.first, row - 1]) -%}
-{%- set tile.first = row -%}
-{%- set tile.entries = 0 -%}
+{%- set entries = rows * (rows + 1) // 2 if triangular else rows * columns -%}
+{%- if most_sums is none or entries <= most_sums -%}
+{{ return([[range(1, rows + 1), range(1, columns + 1)]]) }}
 {%- endif -%}
-{%- set tile.entries = tile.entries + more -%}
+{%- set tiles = [] -%}
+{%- for across in sqlstab.cut(rows, most_sums) -%}
+{%- for down in sqlstab.cut(columns, most_sums) if not triangular or down[0] >= across[0] -%}
+{%- do tiles.append([across, down]) -%}
 {%- endfor -%}
-{%- do ranges.append([tile.first, rows]) -%}
-{{ return(ranges) }}
+{%- endfor -%}
+{{ return(tiles) }}
+{%- endmacro -%}
+
+{#- The numbers from 1 to `size` in parts of about one length, none longer than the side of such a square. -#}
+{%- macro cut(size, most_sums) -%}
+{%- set side = most_sums ** 0.5 -%}
+{%- set count = (size / (side | int)) | round(0, "ceil") | int -%}
+{%- set parts = [] -%}
+{%- for k in range(count) -%}
+{%- do parts.append(range(1 + size * k // count, 1 + size * (k + 1) // count)) -%}
+{%- endfor -%}
+{{ return(parts) }}
 {%- endmacro -%}
 
 {#- Statements of sums as one. -#}
