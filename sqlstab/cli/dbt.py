@@ -116,8 +116,7 @@ class _Project:
         parsed: Any = dbtRunner().invoke(["parse", *self._options])
         if not parsed.success:
             raise UsageError(f"dbt cannot parse the project: {parsed.exception or 'see above'}")
-        # What `parse` results in is a manifest; the type is that of all commands.
-        self._runner = dbtRunner(manifest=parsed.result)  # type: ignore[arg-type]
+        self._runner = dbtRunner(manifest=parsed.result)
 
     def solve(self) -> None:
         """From the models of the sums to the table of transforms."""
