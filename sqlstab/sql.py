@@ -1229,6 +1229,7 @@ def cosine_histogram(run: Vectors, reference: Vectors, bins: int, dialect: Diale
         run=_vectors(run, dialect),
         reference=_vectors(reference, dialect),
         bins=bins,
+        bins_per_unit=dialect.number(bins / 2),
     )
 
 
