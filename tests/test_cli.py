@@ -174,7 +174,7 @@ def test_every_command_and_option_has_help() -> None:
             if isinstance(parameter, click.Argument):
                 # click has no help of its own for these: the command's own text has it.
                 assert parameter.metavar
-                assert parameter.metavar.strip("[]") in command.help
+                assert parameter.metavar.strip("[].") in command.help
                 continue
             assert isinstance(parameter, click.Option)
             assert parameter.help, f"{name} {parameter.name}"

@@ -68,7 +68,7 @@ def build(arguments: tuple[str, ...], **given: Any) -> None:
       sqlstab dbt solve
       dbt build --select sqlstab_transform+
 
-    Further options are handed on to dbt build, such as --threads 4.
+    DBT OPTIONS are handed on to dbt build, such as --threads 4.
     """  # noqa: D301 - click reads the backspace
     project = _Project(given)
     # Buildable: a test that needs the stable models as well must wait for them.
