@@ -292,7 +292,7 @@ class Registry:
         if entry.places is None:
             raise DataError(
                 f"The outputs of run {entry.run_id} have been replaced or dropped; --keep-runs "
-                "keeps those of so many runs."
+                "keeps the tables of so many runs, and a directory of its own a run on files."
             )
         if entry.in_files:
             directory = Path(entry.places["items"]).parent
@@ -419,7 +419,8 @@ class Registry:
         if entry is None:
             raise DataError(
                 f"The registry {self.name} knows of no run before the one in place whose outputs "
-                "are still there; --keep-runs keeps those of so many runs."
+                "are still there; --keep-runs keeps the tables of so many runs, and a directory "
+                "of its own a run on files."
             )
         if entry.run_id == log.current:
             raise UsageError(f"Run {entry.run_id} is in place already.")

@@ -369,7 +369,16 @@ def test_what_is_broken_stops_at_its_test(
         for name, rows in before.items():
             assert project.execute(f"SELECT * FROM {name}") == rows
     project.train(DATA / "run1")
+    # A name that sorts before that of the run there is, and a reference that nobody knows.
+    for day, reference in (("2013-01-01", "previous"), ("2013-07-01", "2013-06-1")):
+        found = project.fails(day, sqlstab_reference=reference)
+        assert found["fail"] == ["sqlstab_run_has_its_reference"]
+        assert {"stable_users", "stable_items"} <= set(found["skipped"])
+        assert "but none of a run that this one can refer to" in capsys.readouterr().out
+        for name, rows in before.items():
+            assert project.execute(f"SELECT * FROM {name}") == rows
     project.build("2013-07-01")
+    assert "run 2013-07-01 stays in the space of run 2013-06-15." in capsys.readouterr().out
     assert project.execute("SELECT DISTINCT run_id FROM stable_items") == [("2013-07-01",)]
 
 

@@ -3,9 +3,9 @@
 SELECT *
 FROM (
     {{ sqlstab.problem(
-        "ids hardly agree with the reference, even when aligned (mean cosine below " ~ minimum ~ ")", "n_compared",
+        "shared ids hardly agree with the reference, even when aligned (mean cosine below " ~ minimum ~ ")", "n_compared",
         "Are these vectors of the same model, and do their ids mean the same? The stable tables are as they were. If the model has changed so much on purpose, start a new space with the var sqlstab_reference: none, or lower sqlstab_min_cosine.",
-        "after_mean"
+        "'a mean cosine of ' || " ~ sqlstab.filled(sqlstab.dialect().as_text, ["after_mean"])
     ) | indent(4) }}
     FROM {{ sqlstab.own('run_quality') }} AS quality
     WHERE

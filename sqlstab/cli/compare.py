@@ -23,7 +23,7 @@ _COLORS = {"alignable": "green", "doubtful": "yellow", "unrelated": "red"}
 _FIGURES = {
     "held_out": ("cosine, held-out ids", "after a fit to the other half of the ids; 1 is the same"),
     "cosine": ("cosine, all ids", "after a fit to these very ids; flatters where they are few"),
-    "cka": ("CKA", "similarity of all dot products; below 0.8 much is lost"),
+    "cka": ("CKA", "similarity of all dot products; retrained on later data, 0.6 to 0.8"),
     "relative_residual": ("residual", "what an orthogonal map leaves; 0 is perfect"),
     "linear_residual": ("residual, any linear map", "far below: scores are kept at a price"),
     "bound": ("residual, guaranteed", "it cannot be above this"),

@@ -8,7 +8,7 @@ SELECT
     v.x{{ k }} AS x{{ k }}
     {%- endfor %}
 FROM (
-    {{ sqlstab.part_as_columns(wanted.source, dialect, wanted.size) | indent(4) }}
+    {{ sqlstab.part_as_columns(wanted.source, dialect, wanted.size, parts=[range(1, wanted.size + 1)]) | indent(4) }}
 ) AS v
 JOIN (
     SELECT

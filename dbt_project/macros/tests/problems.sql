@@ -30,8 +30,15 @@ SELECT
 {{ return(dict(chosen, columns=columns, layout=layout)) }}
 {%- endmacro -%}
 
-{#- After a run: what the tests of this package that failed have found, and what to do about it. -#}
+{#- After a run: whose space it is in; what the tests of this package that failed have found, and what to do
+    about it. -#}
 {%- macro explain(results) -%}
+{%- for result in results if result.status == "success" and result.node.name == "sqlstab_run" -%}
+{%- for row in run_query("SELECT run_id, reference_run_id FROM " ~ result.node.relation_name) -%}
+{%- set space = "stays in the space of run " ~ row[1] if row[1] else "begins a new space" -%}
+{%- do log("sqlstab: run " ~ row[0] ~ " " ~ space ~ ".", info=true) -%}
+{%- endfor -%}
+{%- endfor -%}
 {%- for result in results if result.status in ["fail", "warn"] and result.node.resource_type == "test" -%}
 {%- set node = result.node -%}
 {%- if node.package_name == "sqlstab" or (node.test_metadata and node.test_metadata.name.startswith("sqlstab_")) -%}

@@ -6,7 +6,10 @@ SELECT
     v.x3 AS x3
 FROM (
     SELECT
-        id
+        id,
+        toFloat64(x[1]) AS x1,
+        toFloat64(x[2]) AS x2,
+        toFloat64(x[3]) AS x3
     FROM (
         SELECT
             t."id" AS id,

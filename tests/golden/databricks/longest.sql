@@ -6,7 +6,10 @@ SELECT
     v.x3 AS x3
 FROM (
     SELECT
-        id
+        id,
+        CAST(get(x, 1 - 1) AS double) AS x1,
+        CAST(get(x, 2 - 1) AS double) AS x2,
+        CAST(get(x, 3 - 1) AS double) AS x3
     FROM (
         SELECT
             t.`id` AS id,

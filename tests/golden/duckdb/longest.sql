@@ -6,7 +6,10 @@ SELECT
     v.x3 AS x3
 FROM (
     SELECT
-        id
+        id,
+        CAST(x[1] AS DOUBLE) AS x1,
+        CAST(x[2] AS DOUBLE) AS x2,
+        CAST(x[3] AS DOUBLE) AS x3
     FROM (
         SELECT
             t."id" AS id,

@@ -6,7 +6,10 @@ SELECT
     v.x3 AS x3
 FROM (
     SELECT
-        id
+        id,
+        CAST(element_at(x, 1) AS double) AS x1,
+        CAST(element_at(x, 2) AS double) AS x2,
+        CAST(element_at(x, 3) AS double) AS x3
     FROM (
         SELECT
             t."id" AS id,
