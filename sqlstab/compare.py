@@ -47,6 +47,8 @@ _MEAN_ROWS = 25_000
 # length is where it was.
 _ALIGNABLE = 0.5
 _UNRELATED = 0.1
+# Of a cosine.
+_ROUNDING = 1e-9
 # So many standard deviations of shuffles are no chance any more.
 _SURE = 4.0
 
@@ -99,19 +101,18 @@ def compare(
     """
     with connect(engine, writes_tables=False) as session:
         job = _Comparing(session, checked_options(options), progress or Silent(), {}, None, None)
-        return job.compare(_tables(first), _tables(second))
+        return job.compare(_opened(first), _opened(second))
 
 
-def _tables(model: AnyModel) -> dict[Side, EmbeddingTable]:
-    """The tables of a model."""
+def _opened(model: AnyModel) -> Run | dict[Side, EmbeddingTable]:
+    """A run, or the tables of a model that is none."""
     if isinstance(model, tuple):
         return {side: embedding_table(table) for side, table in zip(SIDES, model, strict=True)}
     if isinstance(model, Run):
-        return {side: model.table(side) for side in SIDES}
+        return model
     folder = Path(model)
     if (folder / FIGURES_FILE).is_file():
-        run = Run.load(folder)
-        return {side: run.table(side) for side in SIDES}
+        return Run.load(folder)
     files = {side: folder / file_name(side) for side in SIDES}
     missing = [path.name for path in files.values() if not path.is_file()]
     if missing:
@@ -154,7 +155,7 @@ class _Comparing(Job):
     """The steps of a comparison; the first ones are those of a run."""
 
     def compare(
-        self, first: dict[Side, EmbeddingTable], second: dict[Side, EmbeddingTable]
+        self, first: Run | dict[Side, EmbeddingTable], second: Run | dict[Side, EmbeddingTable]
     ) -> Comparison:
         """See `compare`."""
         models = self._model(first), self._model(second)
@@ -198,8 +199,16 @@ class _Comparing(Job):
             }
         )
 
-    def _model(self, named: dict[Side, EmbeddingTable]) -> _Model:
+    def _model(self, opened: Run | dict[Side, EmbeddingTable]) -> _Model:
+        if isinstance(opened, Run):
+            self._check_reachable(opened)
+            named = {side: opened.table(side) for side in SIDES}
+        else:
+            named = opened
         tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
+        if isinstance(opened, Run):
+            for side in SIDES:
+                self._check_unchanged(opened, tables[side].table, tables[side].rows)
         factors: dict[Side, solve.Factor] = {}
         for side in SIDES:
             tables[side], factors[side] = self._factor(tables[side], None)
@@ -244,7 +253,8 @@ class _Comparing(Job):
 def _figures(shared: _Shared, rows: int, rank: int) -> dict[str, Any]:
     """The figures of one side."""
     sums = shared.sums
-    alignment = solve.align(sums.cross / np.linalg.norm(sums.cross))
+    # Rows that are at right angles have a cross Gram matrix of zeros.
+    alignment = solve.align(sums.cross / (np.linalg.norm(sums.cross) or 1.0))
     held_out = sums - shared.fitted
     is_split = all(
         np.trace(part.run) > 0 < np.trace(part.reference) for part in (shared.fitted, held_out)
@@ -279,8 +289,10 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
         f"{side.capitalize()} that took no part in the fit agree to a cosine of {held_out:.2f}; "
         f"with shuffled ids it would be {by_chance:.2f}"
     )
-    if shared < wanted:
-        return "doubtful", f"{few} {seen}."
+    by_themselves = by_chance > 1 - _ROUNDING
+    if shared < wanted or by_themselves:
+        why = few if shared < wanted else f"All {side} have one direction."
+        return "doubtful", f"{why} {seen}."
     agreement = (held_out - by_chance) / (1 - by_chance)
     if held_out < by_chance + _SURE * chance["spread"] or agreement < _UNRELATED:
         return "unrelated", f"{seen}."
@@ -297,4 +309,6 @@ def _score_drift(shared: dict[Side, _Shared | None]) -> float | None:
     first = np.sum(users.sums.run * items.sums.run)
     second = np.sum(users.sums.reference * items.sums.reference)
     both = np.sum(users.sums.cross * items.sums.cross)
+    if not second:
+        return None
     return float(np.sqrt(max(first + second - 2 * both, 0.0) / second))

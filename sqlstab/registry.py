@@ -241,9 +241,10 @@ class Registry:
         return self._file is None
 
     def prepare(self, run_id: str) -> None:
-        """See that something can be added: before any work is done.
+        """See that it can be read and added to: before any work is done.
 
         Raises:
+            DataError: It is damaged, or something else.
             UsageError: Something else has its name.
             EngineError: It cannot be made.
         """
@@ -252,6 +253,7 @@ class Registry:
                 check_creatable(self._engine, {"the registry": self.name}, run_id)
         elif not self._file.parent.is_dir():
             raise UsageError(f"--registry {self.name}: there is no directory {self._file.parent}.")
+        self.log()
 
     def log(self) -> Log:
         """The state of the runs; an empty one where there is no registry yet.

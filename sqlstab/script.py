@@ -93,9 +93,15 @@ class Script:
                 for table in self.reference.tables.values()
             ]
         lines += [f"writes  {target}" for target in self.targets.values()]
-        if self.folder is not None:
-            lines += ["", f"The directory {self.folder} must exist."]
-        lines.append("An error stops it before anything is written.")
+        if self.folder is None:
+            lines.append("An error leaves everything as it was: all is one transaction.")
+        else:
+            lines += [
+                "",
+                f"The directory {self.folder} must exist.",
+                "Run it with `duckdb -bail` or `.read`: what is wrong with the tables or with the",
+                "solution then stops it before a file is written.",
+            ]
         return "".join(f"-- {line}".rstrip() + "\n" for line in lines)
 
     def _steps(self) -> Iterator[tuple[str, list[str]]]:

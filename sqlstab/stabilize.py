@@ -517,6 +517,11 @@ class Job:
                     "--registry records where a run's outputs are: name --out, or --users-out and "
                     "--items-out."
                 )
+            if self._options.keep_runs and not targets:
+                raise UsageError(
+                    "--keep-runs keeps tables that a run replaces; on files, give each run a "
+                    "directory of its own."
+                )
             self._registry.prepare(self._run_id)
         elif self._options.keep_runs:
             raise UsageError("--keep-runs is of use with --registry only.")

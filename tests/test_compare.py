@@ -248,5 +248,32 @@ def test_ids_that_cannot_be_compared(model: Any, tmp_path: Path, rng: np.random.
         compare(other, model())
 
 
+def test_vectors_that_say_nothing(tmp_path: Path, rng: np.random.Generator) -> None:
+    """At right angles, and all in one direction: no figure is divided by zero."""
+    ids = np.arange(40)
+    users = ids, rng.standard_normal((40, 1))
+    signs = ids, np.where(ids % 2, 1.0, -1.0)[:, None]
+    ones = ids, np.ones((40, 1))
+    folders = [
+        written(tmp_path / name, users, items)
+        for name, items in (("signs", signs), ("ones", ones), ("ones again", ones))
+    ]
+    assert compare(folders[0], folders[1]).figures["items"]["cosine"] == pytest.approx(0, abs=1e-12)
+    same = compare(folders[1], folders[2])
+    assert same.verdict == "doubtful"
+    assert "one direction" in same.figures["reason"]
+
+
+def test_a_run_whose_tables_another_has_replaced(tmp_path: Path) -> None:
+    outputs = {"users_out": "su", "items_out": "si"}
+    with duckdb.connect() as connection:
+        for number in (0, 1):
+            folder = movietweetings("time_als_e32", number)
+            tables = (folder / "users.parquet", folder / "items.parquet")
+            stabilize(*tables, None, tmp_path / str(number), connection, **outputs)
+        with pytest.raises(DataError, match="is no longer"):
+            compare(tmp_path / "0", tmp_path / "1", connection)
+
+
 def test_verdict_is_a_property() -> None:
     assert Comparison({"verdict": "doubtful"}).verdict == "doubtful"

@@ -148,6 +148,11 @@ def test_days_chain(tmp_path: Path) -> None:
     got, want = figures_of(third), figures_of(runs[-1])
     for path, value in want.items():
         assert got[path] == pytest.approx(value, abs=1e-7), path
+    # Its run can be looked at as any other.
+    for form in ("html", "md", "json"):
+        made = ["report", second.directory, "--reference", first.directory, "--format", form]
+        assert invoke(*made, "-o", tmp_path / f"report.{form}", "-q").stdout == ""
+        assert (tmp_path / f"report.{form}").stat().st_size > 1000
     # A saved transform of a script gives raw vectors back.
     transform = Transform.load(tmp_path / "second")
     _, raw = read_vectors(sources[1] / "items.parquet")
@@ -283,3 +288,17 @@ INTO = ("--users-into", "a", "--items-into", "b", "--transform-table", "t")
 def test_usage(arguments: tuple[str, ...], message: str) -> None:
     stderr = invoke("render", "script", *BASE, *arguments, code=2).stderr
     assert message in re.sub(r"\s+", " ", stderr)
+
+
+def test_a_script_writes_over_nothing_that_it_reads(tmp_path: Path, model: Any) -> None:
+    raw = model()
+    tables = ("--users", raw / "users.parquet", "--items", raw / "items.parquet")
+    base = ("render", "script", "--dialect", "duckdb", "--dimension", 6)
+    assert "would be overwritten" in invoke(*base, *tables, "--out", raw, code=2).stderr
+    first = stabilize(raw / "users.parquet", raw / "items.parquet", out=tmp_path / "first")
+    again = ("--reference", first.directory, "--out", first.directory)
+    assert "users of the reference" in invoke(*base, *tables, *again, code=2).stderr
+    named = ("--users", "u", "--items", "i", "--transform-table", "t")
+    for into in (("u", "b"), ("a", "A"), ("a", "t")):
+        outputs = ("--users-into", into[0], "--items-into", into[1])
+        assert "name another" in invoke(*base, *named, *outputs, code=2).stderr

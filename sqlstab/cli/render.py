@@ -556,15 +556,16 @@ def drift(**given: Any) -> None:
 def script(**given: Any) -> None:
     """The whole run as one file of SQL: sums, solution, stable vectors, figures.
 
-    Nothing but a client of the database runs it. It begins with checks of the tables, and ends with
-    figures; an error stops it before anything is replaced. The first one defines the space. Those
-    with a reference stay in it:
+    Nothing but a client of the database runs it, one that stops at an error. It begins with checks
+    of the tables, and ends with figures; what it finds wrong stops it before anything is replaced.
+    The first one defines the space. Those with a reference stay in it:
 
     \b
       sqlstab render script --dialect duckdb --dimension 32 \\
-        --users u.parquet --items i.parquet --out monday | duckdb
+        --users u.parquet --items i.parquet --out monday | duckdb -bail
       sqlstab render script --dialect duckdb --dimension 32 \\
-        --users u.parquet --items i.parquet --reference monday --out tuesday | duckdb
+        --users u.parquet --items i.parquet --reference monday --out tuesday \\
+        | duckdb -bail
 
     In a database, name the tables to write, and the same ones as the reference: the text is then
     the same each day.
@@ -582,6 +583,7 @@ def script(**given: Any) -> None:
         )
     width = reference.dimension if reference else dimension
     tables = {side: source.table for side, source in sources.items()}
+    _check_script_outputs(given, reference, folder, dialect_)
     text = Script(
         dialect=dialect_,
         tables=tables,
@@ -601,6 +603,25 @@ def script(**given: Any) -> None:
         figures_share=given["figures_share"],
     ).render()
     click.echo(text)
+
+
+def _check_script_outputs(
+    given: dict[str, Any], reference: Reference | None, folder: Path | None, dialect_: Dialect
+) -> None:
+    """The script must write over nothing that it reads; its tables may be the reference's."""
+    inputs = [Place(f"{side} table", given[side]) for side in SIDES]
+    if folder is None:
+        outputs = [Place(f"the stable {side}", given[f"{side}_into"]) for side in SIDES]
+        outputs.append(Place("the transform", given["transform_table"]))
+    else:
+        outputs = [Place("the run", str(folder), "run")]
+        if reference and reference.folder:
+            # Its figures are taken after the new files are there.
+            inputs += [
+                Place(f"{side} of the reference", str(reference.folder / file_name(side)))
+                for side in SIDES
+            ]
+    check_outputs(inputs, outputs, dialect_)
 
 
 def _script_folder(given: dict[str, Any], dialect_: Dialect) -> Path | None:

@@ -85,8 +85,9 @@ class Measuring(Job):
         self._check_reachable(run)
         with self._step("check", f"Checking run {run.run_id}"):
             for side in SIDES:
-                table = self._resolve(run.table(side), side)
+                table = self._numbered(self._resolve(run.table(side), side))
                 checked = checks.check_table(self._engine, table, values=False, drop=None)
+                self._check_unchanged(run, table, checked.rows)
                 self._tables[run.run_id, side] = table, checked.rows
 
     def _beside(self, run: Run, reference: Run) -> dict[str, Any]:

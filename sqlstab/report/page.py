@@ -124,7 +124,7 @@ def markdown(figures: dict[str, Any]) -> str:
             ("mean cosine, items", *names),
             [(name, *map(figure, row)) for name, row in zip(names, matrix, strict=True)],
         )
-    if run["gates"]:
+    if run.get("gates"):
         lines += _table(
             ("gate", "wanted", "found", ""),
             [

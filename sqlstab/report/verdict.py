@@ -100,7 +100,7 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     if figures["sides"]:
         for anchor in _anchors(figures):
             yield _coverage(figures["sides"][anchor], anchor)
-    if run["gates"]:
+    if run.get("gates"):
         failed = [name for name, gate in run["gates"].items() if not gate["passed"]]
         text = f"Failed: {', '.join(failed)}." if failed else f"All {len(run['gates'])} passed."
         yield Finding("bad" if failed else "good", "Gates", text)

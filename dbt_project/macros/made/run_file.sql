@@ -85,6 +85,7 @@ SELECT
         'identity_error': {{ sqlstab.part_run_file_figure(figures, "score_error") }},
         'max_relative_error': {{ sqlstab.part_run_file_figure(figures, "score_largest_relative_error") }}
     } AS scores,
+    NULL AS gates,
     '{{ dialect }}' AS engine,
     'script' AS strategy,
     {
