@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,6 +101,17 @@ def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
             return started[name]
 
         yield get
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """A command in this process takes our loggers for itself; the next test has them back."""
+    loggers = [logging.getLogger(name) for name in ("sqlstab", "sqlstab.sql")]
+    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    yield
+    for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)
 
 
 @pytest.fixture

@@ -125,8 +125,9 @@ def collected() -> Iterator[None]:
 
 @pytest.fixture
 def start(tmp_path: Path, running: Running) -> Iterator[Callable[[str], Project]]:
-    """Starts a project on an engine."""
+    """Starts a project on an engine; other tests look at what is on these engines, too."""
     environment = dict(os.environ)
+    on_postgres: list[Project] = []
 
     def project(name: str) -> Project:
         url = None
@@ -144,12 +145,14 @@ def start(tmp_path: Path, running: Running) -> Iterator[Callable[[str], Project]
         os.environ |= {"MOVIES_TARGET": name, "MOVIES_DUCKDB": str(made.database)}
         if url is not None:
             made.url = f"dbname={os.environ['PGDATABASE']}"
-            for schema in ("movies", "recommender"):
-                made.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+            on_postgres.append(made)
         demo.dbt(made.folder, "deps")
         return made
 
     yield project
+    for made in on_postgres:
+        for schema in ("movies", "recommender"):
+            made.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     os.environ.clear()
     os.environ.update(environment)
 
@@ -258,6 +261,9 @@ def test_spark(start: Callable[[str], Project], running: Running, wanted: dict[s
     finally:
         for schema in ("recommender", "movies"):
             session.sql(f"DROP DATABASE {schema} CASCADE")
+        for view in session.catalog.listTables():
+            if view.isTemporary and view.name.endswith("__dbt_tmp"):
+                session.catalog.dropTempView(view.name)
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])

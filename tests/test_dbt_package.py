@@ -16,6 +16,8 @@ import pytest
 from sqlalchemy.engine import make_url
 from test_dbt import demo
 
+from sqlstab.engines import connect
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -52,6 +54,10 @@ def integration_tests(tmp_path: Path, running: Running) -> Iterator[Callable[[st
             return folder
 
         yield project
+        if os.environ.get("SQLSTAB_TARGET") == "postgres":
+            # Other tests look at what is there, too.
+            with connect(running["postgres"], writes_tables=True) as engine:
+                engine.execute(["DROP SCHEMA IF EXISTS sqlstab_integration_tests CASCADE"])
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])

@@ -1319,7 +1319,7 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     read = {name: f"SELECT * FROM {sql.relation(name, lab.dialect)}" for name in out.values()}
     before = {name: warehouse.vectors(query, "array", 5) for name, query in read.items()}
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise EngineError("disk full", "")
 
     monkeypatch.setattr(StagedTables, "put_in_place", fail)
