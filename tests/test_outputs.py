@@ -239,8 +239,8 @@ def test_a_search_path(running: Running) -> None:
                 "o_first.o_si",
             ]
             listed = engine.query(
-                "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('o_first', 'o_second') "
-                "ORDER BY 1, 2"
+                "SELECT schemaname, tablename FROM pg_tables "
+                "WHERE schemaname IN ('o_first', 'o_second') ORDER BY 1, 2"
             )
             assert [tuple(row.values()) for row in listed] == [
                 *(("o_first", name) for name in ("o_si", "o_su", "o_t")),
