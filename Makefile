@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A dead link fails it; without the page-long notice about MkDocs 2.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test lint format golden picture clean
+.PHONY: demo test lint format docs golden picture clean
 .PHONY: bench bench-engines bench-memory bench-quality bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
@@ -18,10 +20,15 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(MKDOCS) --quiet --site-dir $(VENV)/site
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The documentation as a site, in site/.
+docs: $(VENV)/dev.stamp
+	$(MKDOCS)
 
 # Rewrite the rendered statements in tests/golden after a change of sql/; review the difference.
 golden: $(VENV)/dev.stamp
@@ -57,7 +64,6 @@ bench-solver: $(VENV)/dev.stamp
 
 # Draw docs/problem.svg anew.
 picture: $(VENV)/dev.stamp
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python docs/picture.py
 
 # Photograph the report on the demo's last run: docs/report-desktop.png and docs/report-phone.png.
@@ -75,7 +81,7 @@ chromium:
 	echo "No Chromium: on Debian or Ubuntu, apt install chromium."
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/python.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "sqlstab needs Python 3.10 or newer")'

@@ -26,9 +26,10 @@ def main() -> None:
     mpl.rcParams.update({"svg.hashsalt": "sqlstab", "font.size": 9})
     with tempfile.TemporaryDirectory() as folder:
         run_demo(folder, Silent())
+        stable = Path(folder) / "stable"
         pairs = {
             "raw vectors": (vectors(DATA / "run0"), vectors(DATA / "run1")),
-            "stable vectors": (vectors(Path(folder) / "run0"), vectors(Path(folder) / "run1")),
+            "stable vectors": (vectors(stable / "run0"), vectors(stable / "run1")),
         }
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="constrained")
     for axis, (title, (first, second)) in zip(axes, pairs.items(), strict=True):

@@ -23,7 +23,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         run_demo(folder, Silent())
-        *earlier, last = (Path(folder) / name for name in RUNS)
+        *earlier, last = (Path(folder) / "stable" / name for name in RUNS)
         page = Path(folder) / "report.html"
         page.write_text(report(last, earlier=earlier).text("html"), encoding="utf-8")
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,11 +42,11 @@ class DemoResult:
     Attributes:
         figures: One entry per run: `run`, `data_until`, `cosine` to the run before (items and
             users, before and after), `max_score_error`, and `genre_auc` with `raw` and `stable`.
-        runs: The directories of the runs, if they were kept.
+        folder: Where the trainings and the runs are, if they were kept.
     """
 
     figures: list[dict[str, Any]]
-    runs: Path | None
+    folder: Path | None
 
     def report(self) -> list[RenderableType]:
         """What a person sees."""
@@ -81,7 +82,8 @@ class DemoResult:
             f"On stable vectors it goes on working ({stable:.2f}).\n"
             f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
         )
-        where = f"The runs are in {self.runs}\n" if self.runs else ""
+        kept = self.folder
+        where = f"The trainings are in {kept}/raw, the runs in {kept}/stable\n" if kept else ""
         return [table, text + where]
 
 
@@ -89,11 +91,16 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
     """Stabilize the runs one after the other, each in the space of the one before.
 
     Args:
-        out: Where to keep the run directories; None keeps none.
+        out: Where to keep the trainings, in `raw`, and the run directories, in `stable`; None keeps
+            neither.
         progress: Is told what is going on.
     """
     with ExitStack() as stack:
-        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
+        kept = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
+        folder = kept / "stable"
+        if out:
+            shutil.copytree(DATA, kept / "raw", dirs_exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         runs: dict[str, Run] = {}
         previous: Run | None = None
         for name in RUNS:

@@ -103,7 +103,7 @@ def stabilize(
         EngineError: The database failed.
         GateError: The alignment is not as good as the options demand.
 
-    Example:
+    Examples:
         >>> run = stabilize("u.parquet", "i.parquet", reference="yesterday", out="today")
         >>> run.figures["cosine"]["items"]["after"]["mean"]  # doctest: +SKIP
         0.904

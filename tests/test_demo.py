@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_demo(tmp_path: Path) -> None:
-    done = sqlstab("demo", "--json", "--quiet", "--out", tmp_path / "runs", cwd=tmp_path)
+    done = sqlstab("demo", "--json", "--quiet", "--out", tmp_path / "demo", cwd=tmp_path)
     figures = json.loads(done.stdout)
     assert [run["run"] for run in figures] == ["run0", "run1", "run2", "run3"]
     for run, want in zip(figures[1:], expected()["time_als_e32"]["chain"][:3], strict=True):
@@ -29,7 +29,8 @@ def test_demo(tmp_path: Path) -> None:
         figures[0]["genre_auc"]["stable"], abs=0.01
     )
     assert max(run["max_score_error"] for run in figures) < 1e-6
-    assert Run.load(tmp_path / "runs" / "run3").figures["reference"]
+    assert Run.load(tmp_path / "demo" / "stable" / "run3").figures["reference"]
+    assert (tmp_path / "demo" / "raw" / "run3" / "users.parquet").exists()
 
 
 def test_what_a_person_sees() -> None:

@@ -33,7 +33,7 @@ from sqlstab.runs import REPORT_FILE, replaced_files
 )
 @click.option(
     "-o",
-    "--output",
+    "--out",
     metavar="FILE",
     help=f"Where to write; - is standard output. Default: RUN/{REPORT_FILE} for a page, standard "
     "output for the others.",
@@ -67,7 +67,7 @@ def report(context: click.Context, /, **given: Any) -> None:
             progress=progress_on(console, given["quiet"] or given["verbose"]),
         )
     text = made.text(given["output_format"])
-    target = given["output"]
+    target = given["out"]
     if target is None and given["output_format"] == "html":
         target = Path(given["run"]) / REPORT_FILE
     if target in (None, "-"):

@@ -138,7 +138,9 @@ def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run
 
 @click.command(short_help="See on real data what it does.")
 @click.option(
-    "--out", metavar="DIR", help="Keep the runs here. Default: a temporary directory, removed."
+    "--out",
+    metavar="DIR",
+    help="Keep the trainings (raw/) and the runs (stable/) here. Default: keep nothing.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
