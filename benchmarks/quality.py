@@ -27,7 +27,7 @@ GROUPS = {
     "BPR, new seed": ("seeds_bpr_e32", 3),
     "two-tower, new seed": ("seeds_twotower_e32", 2),
 }
-REFERENCES = ("previous", "first")
+REFERENCES = ("previous", "first", "consensus", "consensus:3")
 ANCHORS = {
     "items": Options(anchor="items"),
     "items, unit length": Options(anchor="items", cosine=True),
@@ -45,8 +45,8 @@ def main() -> None:
         sources = [movietweetings(group, number) for number in range(count)]
         raw = figures(sources)
         print(f"| {title} | raw vectors | | {raw} |", flush=True)
-        # Of two runs, the one before is the first one.
-        for reference in REFERENCES if count > 2 else REFERENCES[:1]:
+        # Of two runs, the one before is the first one, and all there is; of three, all are three.
+        for reference in REFERENCES[: {2: 1, 3: 3}.get(count)]:
             for name, options in ANCHORS.items():
                 with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as folder:
                     runs = stabilized(sources, Path(folder), reference, options)
@@ -61,12 +61,17 @@ def stabilized(sources: list[Path], folder: Path, reference: str, options: Optio
             EmbeddingTable(str(source / f"{side}.parquet"), anchor_filter=KNOWN)
             for side in ("users", "items")
         )
-        before = {"previous": runs[-1:], "first": runs[:1]}[reference]
+        before = {
+            "previous": runs[-1:],
+            "first": runs[:1],
+            "consensus": runs,
+            "consensus:3": runs[-3:],
+        }[reference]
         runs.append(
             stabilize(
                 users,
                 items,
-                before[0] if before else None,
+                before or None,
                 folder / f"{len(runs)}",
                 options=options,
             )

@@ -8,11 +8,11 @@ in the statements with as many digits as they can have.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +26,13 @@ from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
 from sqlstab.quality import BeforeAfter, SharedSums
-from sqlstab.runs import Run
-from sqlstab.stabilize import Job
+from sqlstab.stabilize import Job, loaded_runs
 from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import SIDES, Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Compute, Pair
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
     from sqlstab.progress import Step
+    from sqlstab.runs import Run
     from sqlstab.solve import Matrix
+    from sqlstab.stabilize import AnyRun
     from sqlstab.tables import EmbeddingTable, Side, StableTable
     from sqlstab.transform import Transform
 
@@ -106,7 +108,7 @@ class Plan:
         dialect: The dialect of its statements.
         strategy: `sql` or `arrow`.
         steps: Its steps, in order.
-        inputs: The tables that it reads: what each is called, and how it stands in statements.
+        inputs: The tables that it reads: what they are called, and how each stands in statements.
         tables: The tables that it makes.
         notes: What depends on the data.
     """
@@ -114,15 +116,16 @@ class Plan:
     dialect: Dialect
     strategy: str
     steps: list[PlannedStep]
-    inputs: dict[str, str]
+    inputs: dict[str, list[str]]
     tables: list[PlannedTable]
     notes: list[str]
 
     def scans(self, statements: Sequence[str]) -> dict[str, int]:
         """How often statements read each table."""
         found: Counter[str] = Counter()
-        for name, relation in self.inputs.items():
-            pattern = re.compile(rf"(?:FROM|JOIN) {re.escape(relation)} AS t\b")
+        for name, relations in self.inputs.items():
+            either = "|".join(map(re.escape, relations))
+            pattern = re.compile(rf"(?:FROM|JOIN) (?:{either}) AS t\b")
             found[name] = sum(len(pattern.findall(statement)) for statement in statements)
         return {name: count for name, count in found.items() if count}
 
@@ -164,7 +167,7 @@ class Plan:
 
 def plan(
     tables: Mapping[Side, EmbeddingTable],
-    reference: str | Path | Run | None,
+    reference: AnyRun | Sequence[AnyRun] | None,
     options: Options,
     dialect: Dialect,
     engine: Engine | None = None,
@@ -180,7 +183,7 @@ def plan(
 
     Args:
         tables: The raw tables.
-        reference: The run whose space to stay in, or its directory.
+        reference: The run whose space to stay in, or its directory; several are a consensus.
         options: How the run is to be done.
         dialect: The dialect of the statements.
         engine: Describes the tables; None connects to nothing.
@@ -198,22 +201,24 @@ def plan(
         EngineError: The database failed.
     """
     targets = targets or {}
-    earlier = Run.load(reference) if isinstance(reference, (str, Path)) else reference
-    if dimension is None and earlier is not None:
-        dimension = earlier.transform.raw_dimension
+    runs = loaded_runs(reference)
+    if dimension is None and runs:
+        dimension = runs[-1].transform.raw_dimension
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
     whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
     job = _PlannedJob(recorder, whole, targets, transform_table, out)
     if engine is None:
-        job.known = _known(known or {}, earlier)
-    inputs: dict[str, str] = {side: recorder.relation(tables[side].relation) for side in SIDES}
-    if earlier is not None:
-        for side in SIDES:
-            stable = recorder.relation(earlier.table(side).relation)
-            inputs[f"reference {side}"] = stable
-            recorder.stable_dimensions[stable] = earlier.transform.dimension
-    job.run(dict(tables), earlier)
+        job.known = _known(known or {}, runs)
+    inputs = {f"{side}": [recorder.relation(tables[side].relation)] for side in SIDES}
+    for run in reversed(runs):
+        is_newest = run is runs[-1]
+        for side in SIDES if is_newest else options.anchor_weights:
+            stable = recorder.relation(run.table(side).relation)
+            name = f"reference {side}" if is_newest else f"earlier {side}"
+            inputs.setdefault(name, []).append(stable)
+            recorder.stable_dimensions[stable] = run.transform.dimension
+    job.run(dict(tables), runs or None)
     return Plan(
         dialect,
         job.strategy,
@@ -225,14 +230,12 @@ def plan(
 
 
 def _known(
-    raw: Mapping[Side, VectorTable], earlier: Run | None
+    raw: Mapping[Side, VectorTable], runs: Sequence[Run]
 ) -> dict[tuple[Side, str], VectorTable]:
     """The tables that need not be looked at, by side and name."""
     found = {(side, table.relation): table for side, table in raw.items()}
-    if earlier is None:
-        return found
-    for side in SIDES:
-        stable = earlier.table(side)
+    for run, side in itertools.product(runs, SIDES):
+        stable = run.table(side)
         found[side, stable.relation] = VectorTable(
             side,
             stable.relation,
@@ -240,7 +243,7 @@ def _known(
             Column(stable.id or "id", raw[side].id.type),
             stable.layout or "array",
             tuple(stable.vector or ()),
-            earlier.figures["outputs"][side]["element"],
+            run.figures["outputs"][side]["element"],
         )
     return found
 

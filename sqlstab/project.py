@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from sqlstab.config import Options
 from sqlstab.errors import UsageError
-from sqlstab.registry import is_file, is_policy
+from sqlstab.registry import is_file, is_looked_up
 from sqlstab.sql import file_reader
 from sqlstab.tables import SIDES, EmbeddingTable, Side
 
@@ -109,8 +109,8 @@ class Project:
         items: The item vectors.
         users_out: The table to write the users' stable vectors to; None writes a file to `out`.
         items_out: The same for the items; None exactly if `users_out` is.
-        reference: The directory of the run whose space to stay in, or as text what is looked up in
-            the registry; None defines a new space.
+        references: The directory of the run whose space to stay in, or as text what is looked up in
+            the registry; several are a consensus, none defines a new space.
         out: The directory to write to; None where tables are written and a registry is kept.
         transform_table: The table to write the two maps to.
         registry: Where runs are recorded: a table, or a file that ends in `.jsonl`.
@@ -122,11 +122,18 @@ class Project:
     items: EmbeddingTable
     users_out: str | None
     items_out: str | None
-    reference: Path | str | None
+    references: tuple[Path | str, ...]
     out: Path | None
     transform_table: str | None
     registry: str | None
     options: Options
+
+    @property
+    def reference(self) -> Path | str | tuple[Path | str, ...] | None:
+        """The same as `stabilize` takes it."""
+        if len(self.references) > 1:
+            return self.references
+        return self.references[0] if self.references else None
 
     @classmethod
     def load(
@@ -188,7 +195,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "users": _table_keys(),
     "items": _table_keys(),
     "run": {
-        "reference": str,
+        "reference": str | collections.abc.Sequence[str],
         "out": str,
         "transform_table": str,
         "registry": str,
@@ -338,16 +345,17 @@ class _Reader:
         self._check_outputs(values)
         self._check_used()
         run = values["run"]
-        reference = run.pop("reference", None)
+        written = run.pop("reference", ())
         out = run.pop("out", None)
         registry = run.pop("registry", None)
-        is_looked_up = registry is not None and is_policy(reference)
+        references = tuple(
+            name if registry is not None and is_looked_up(name) else Path(self._path(name))
+            for name in ((written,) if isinstance(written, str) else written)
+        )
         return Project(
             users_out=values["users"].pop("out", None),
             items_out=values["items"].pop("out", None),
-            reference=reference
-            if reference is None or is_looked_up
-            else Path(self._path(reference)),
+            references=references,
             out=None if out is None else Path(self._path(out)),
             transform_table=run.pop("transform_table", None),
             registry=registry and self._registry(registry),

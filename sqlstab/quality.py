@@ -49,6 +49,15 @@ class SharedSums:
     def __mul__(self, weight: float) -> SharedSums:
         return SharedSums(self.cross * weight, self.run * weight, self.reference * weight)
 
+    def widened(self, dimension: int) -> SharedSums:
+        """The sums for the rows of Y with zeros behind them, up to so many components."""
+        behind = (0, dimension - self.cross.shape[1])
+        return replace(
+            self,
+            cross=np.pad(self.cross, ((0, 0), behind)),
+            reference=np.pad(self.reference, behind),
+        )
+
     def mapped(self, matrix: Matrix) -> SharedSums:
         """The sums for the rows of Y times a matrix, (d, k)."""
         return SharedSums(self.cross @ matrix, self.run, matrix.T @ self.reference @ matrix)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ENDING = ".jsonl"
-POLICIES = ("previous", "first")
+POLICIES = ("previous", "first", "consensus")
 
 Kind = Literal["run", "transform", "place", "drop"]
 Status = Literal["current", "kept", "rolled back", "replaced", "not in place"]
@@ -69,6 +70,7 @@ class Entry:
         options: How it was done, by the names of `Options`.
         targets: The names that its stable tables were given.
         space: The run that began its space; it may be recorded elsewhere.
+        before: The run that was in place when it first was; None where there was none.
         places: Where its stable tables are now, tables or files; None where they are nowhere.
         was_placed: Whether it has ever been in place.
         rolled_back: Whether it was in place until an earlier run took its place again.
@@ -80,6 +82,7 @@ class Entry:
     options: dict[str, Any]
     targets: Places
     space: str
+    before: str | None = None
     places: Places | None = None
     was_placed: bool = False
     rolled_back: bool = False
@@ -158,6 +161,8 @@ class Log:
                 other.places = {**(other.places or {}), **moved} if moved else None
         if self.current and body["rollback"] and run_id < self.current:
             self.entries[self.current].rolled_back = True
+        if not entry.was_placed:
+            entry.before = self.current
         entry.places, entry.was_placed, entry.rolled_back = body["places"], True, False
         self.current = run_id
 
@@ -190,6 +195,20 @@ class Log:
         older = itertools.takewhile(lambda e: e.run_id != self.current, self.entries.values())
         return next((entry for entry in reversed(list(older)) if entry.places), None)
 
+    def history(self) -> list[Entry]:
+        """The run in place and those of its space before it, the newest first.
+
+        Each was in place when the next one came: so a run that had been rolled back is not among
+        them, unless it was put back.
+        """
+        found: list[Entry] = []
+        entry = self.entries.get(self.current or "")
+        while entry:
+            if not found or entry.space == found[0].space:
+                found.append(entry)
+            entry = self.entries.get(entry.before or "")
+        return found
+
     def surplus(self, keep: int) -> list[Entry]:
         """The runs whose kept tables are too many, the oldest first.
 
@@ -203,6 +222,18 @@ class Log:
         aside = [entry for entry in self.entries.values() if entry.is_aside]
         old = aside[:-keep] if keep else aside
         return [entry for entry in old if entry.run_id != needed]
+
+
+class Found(NamedTuple):
+    """What a registry has for a reference.
+
+    Attributes:
+        runs: The runs to align with, the newest last; none where there is none yet.
+        gone: How many runs belonged to a consensus with them, if their tables were still there.
+    """
+
+    runs: list[Run]
+    gone: int = 0
 
 
 @dataclass(frozen=True)
@@ -322,18 +353,54 @@ class Registry:
             return Transform.from_json(json.dumps(event.body.get("transform")), self.name)
         raise self._damaged(f"run {run_id} has no transform")
 
-    def reference(self, named: str) -> Run | None:
-        """The run that a policy or an id names; None where there is none yet, for a new space.
+    def reference(self, named: str) -> Found:
+        """The runs that a policy or an id names.
 
         Raises:
+            UsageError: No number of runs is meant by what stands after `consensus:`.
             DataError: There is no such run, or its outputs are gone.
         """
         log = self.log()
-        if named in POLICIES:
-            current = log.entries.get(log.current or "")
-            entry = current if named == "previous" else log.first()
-            return self.run(entry) if entry else None
-        return self.run(self.entry(log, named))
+        policy, most = _policy(named)
+        if policy is None:
+            return Found([self.run(self.entry(log, named))])
+        if policy == "consensus":
+            return self._consensus(log, most)
+        current = log.entries.get(log.current or "")
+        entry = current if policy == "previous" else log.first()
+        return Found([self.run(entry)] if entry else [])
+
+    def _consensus(self, log: Log, most: int | None) -> Found:
+        """The run in place and so many of its space at most, or all, whose tables are there."""
+        runs: list[Run] = []
+        gone = 0
+        for entry in log.history():
+            if len(runs) == most:
+                break
+            missing = self._missing(entry) if runs else []
+            # Directories, and tables with names that a user gave, are the user's to remove.
+            removed = len(missing) == len(SIDES) and not entry.is_aside
+            if runs and (entry.places is None or removed):
+                gone += 1
+            elif missing:
+                raise DataError(
+                    f"Run {entry.run_id} belongs to the consensus, but of its stable tables "
+                    f"{' and '.join(missing)} cannot be found, where the registry {self.name} says "
+                    f"that they are. Bring them back, or take the {len(runs)} newer runs alone "
+                    f"with --reference consensus:{len(runs)}."
+                )
+            else:
+                runs.append(self.run(entry))
+        return Found(runs[::-1], gone)
+
+    def _missing(self, entry: Entry) -> list[str]:
+        """Those of a run's stable tables that are not where they should be."""
+        places = (entry.places or {}).values()
+        if entry.in_files:
+            return [name for name in places if not Path(name).is_file()]
+        if entry.figures["engine"] != self._engine.dialect.name:
+            return []  # nobody can look from here
+        return [name for name in places if self._engine.kind(name) is None]
 
     def placement(
         self,
@@ -632,9 +699,31 @@ def is_file(name: str | Path) -> bool:
     return isinstance(name, Path) or (name.endswith(ENDING) and not name.startswith('"'))
 
 
-def is_policy(reference: object) -> bool:
+def is_looked_up(reference: object) -> bool:
     """Whether a reference is looked up in a registry: a policy, or the id of a run."""
-    return isinstance(reference, str) and (reference in POLICIES or is_run_id(reference))
+    return is_policy(reference) or (isinstance(reference, str) and is_run_id(reference))
+
+
+def is_policy(reference: object) -> bool:
+    """Whether a reference is a policy: `previous`, `first`, `consensus`, or `consensus:7`."""
+    return isinstance(reference, str) and _POLICY.fullmatch(reference) is not None
+
+
+_POLICY = re.compile(rf"({'|'.join(POLICIES)})|consensus:(.*)")
+
+
+def _policy(reference: str) -> tuple[str | None, int | None]:
+    """The policy that a reference names, if it names one, and the number of runs in it."""
+    match = _POLICY.fullmatch(reference)
+    if match is None:
+        return None, None
+    if match[1]:
+        return match[1], None
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", match[2]):
+        raise UsageError(
+            f"--reference is {reference}; what follows consensus: is the number of runs, from 1 on."
+        )
+    return "consensus", int(match[2])
 
 
 def _kept_name(beside: str, run_id: str, side: Side, dialect: Dialect) -> str:

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs
 from sqlstab.progress import Progress, Silent
-from sqlstab.registry import Placement, Registry, is_policy
+from sqlstab.registry import Placement, Registry, is_looked_up, is_policy
 from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
@@ -36,7 +36,7 @@ from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, st
 from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Strategy
@@ -56,11 +56,14 @@ _SCORE_ROWS = 300
 # Procrustes finds a mean cosine of up to 0.25 between vectors whose ids were shuffled.
 _HARDLY_AGREES = 0.3
 
+AnyRun: TypeAlias = str | Path | Run
+"""An earlier run, its directory, or what a registry knows it by."""
+
 
 def stabilize(
     users: str | Path | EmbeddingTable,
     items: str | Path | EmbeddingTable,
-    reference: str | Path | Run | None = None,
+    reference: AnyRun | Sequence[AnyRun] | None = None,
     out: str | Path | None = None,
     engine: AnyEngine = None,
     *,
@@ -77,10 +80,13 @@ def stabilize(
         users: The user vectors: the name of a table, on DuckDB also a Parquet or CSV file, a glob
             or a URL; or an `EmbeddingTable` that says more.
         items: The item vectors.
-        reference: An earlier run, or its directory; with a `registry` also `previous`, the run in
-            place, `first`, the one that began its space, or the id of a run. None starts a new
-            space, the principal axes of this run's scores, and so does a policy in an empty
-            registry.
+        reference: An earlier run, or its directory; with a `registry` also the id of a run or a
+            policy: `previous`, the run in place, `first`, the one that began its space, or
+            `consensus`, that and all runs of the space before it whose stable tables are still
+            there (`consensus:7` the newest seven of them). Several runs of one space are a
+            consensus too: the run is aligned with the sum of their vectors, and figures compare
+            it with the newest. None starts a new space, the principal axes of this run's scores,
+            and so does a policy in an empty registry.
         out: Directory for the transform and the figures, and for the stable tables unless
             `users_out` and `items_out` are given. It is replaced as a whole at the end, or not at
             all. None writes no directory.
@@ -134,7 +140,7 @@ def stabilize(
 def collect_sums(
     users: str | Path | EmbeddingTable,
     items: str | Path | EmbeddingTable,
-    reference: str | Path | Run | None = None,
+    reference: AnyRun | Sequence[AnyRun] | None = None,
     engine: AnyEngine = None,
     *,
     options: Options | None = None,
@@ -145,7 +151,8 @@ def collect_sums(
     Args:
         users: The user vectors, as for `stabilize`.
         items: The item vectors.
-        reference: An earlier run, or its directory: adds cross Gram matrices of the anchors.
+        reference: An earlier run, or its directory: adds cross Gram matrices of the anchors. Those
+            of several runs add up.
         engine: Where the vectors are.
         options: Of these `anchor`, `strategy`, `on_invalid`, `sample` and those about partitions
             count.
@@ -245,21 +252,46 @@ def embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
     return EmbeddingTable(f"./{table}" if is_bare else str(table))
 
 
+def loaded_runs(reference: AnyRun | Sequence[AnyRun] | None) -> list[Run]:
+    """Runs that are given, or their directories; of several, the newest comes last.
+
+    Raises:
+        UsageError: Several of them cannot have one space.
+        DataError: A directory is none of a run.
+    """
+    if reference is None:
+        return []
+    if isinstance(reference, (str, Path, Run)):
+        return [reference if isinstance(reference, Run) else Run.load(reference)]
+    if not reference:
+        raise UsageError("--reference names no run; leave it out for a new space.")
+    # A run's name sorts by time.
+    runs = sorted((loaded_runs(one)[0] for one in reference), key=lambda run: run.run_id)
+    names = [run.run_id for run in runs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--reference names one run twice; there are {', '.join(names)}.")
+    began = [run.run_id for run in runs if run.transform.reference is None]
+    if len(began) > 1:
+        raise UsageError(
+            f"Runs {' and '.join(began)} have each begun a space: there is no consensus of vectors "
+            "in different spaces. Name runs of one space with --reference."
+        )
+    return runs
+
+
 @dataclass(frozen=True)
-class _Reference:
-    """The run to align with.
+class _Earlier:
+    """A run beside the new one.
 
     Attributes:
         run: The run.
         tables: Its stable tables.
         shared: How many ids each side shares with it.
-        anchors: How many of them take part in the alignment; only the sides that are anchors.
     """
 
     run: Run
     tables: dict[Side, VectorTable]
     shared: dict[Side, int]
-    anchors: dict[Side, int]
 
     def share(self, side: Side) -> float:
         """Figures of single rows come from this share of the shared ids."""
@@ -273,6 +305,24 @@ class _Reference:
             self.run.transform.dimension,
             self.shared[table.side],
         )
+
+
+@dataclass(frozen=True)
+class _Reference(_Earlier):
+    """The run to align with, or the newest of those whose consensus that is.
+
+    Attributes:
+        anchors: How many shared ids take part in the alignment; only the sides that are anchors.
+        others: The runs before it in the consensus; these with the tables of the anchors alone.
+    """
+
+    anchors: dict[Side, int]
+    others: list[_Earlier]
+
+    @property
+    def dimension(self) -> int:
+        """Components of a stable vector; a space may have grown from one run to the next."""
+        return max(each.run.transform.dimension for each in (self, *self.others))
 
 
 class Job:
@@ -312,7 +362,11 @@ class Job:
         self._timings: dict[str, float] = {}
         self._warnings: list[str] = []
 
-    def run(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Run:
+    def run(
+        self,
+        named: dict[Side, EmbeddingTable],
+        reference: AnyRun | Sequence[AnyRun] | None,
+    ) -> Run:
         """The whole run; see `stabilize`."""
         started = time.perf_counter()
         self._check_outputs(named)
@@ -324,7 +378,7 @@ class Job:
             for side in SIDES:
                 tables[side], factors[side] = self._factor(tables[side], earlier)
             if earlier and any(table.left_out for table in tables.values()):
-                earlier = self._compared(earlier.run, earlier.tables, tables)
+                earlier = self._counted(earlier, tables)
             checks.check_dimensions(tables["users"], tables["items"])
             balance = solve.balance(factors["users"], factors["items"], self._options.rank)
             omega, fit = self._align(balance, tables, earlier)
@@ -342,6 +396,8 @@ class Job:
                 figures["reference"] = {
                     "run_id": earlier.run.run_id,
                     "dimension": earlier.run.transform.dimension,
+                    "policy": reference if self._registry and is_policy(reference) else None,
+                    "runs": [each.run.run_id for each in (*earlier.others, earlier)],
                 }
             figures["alignment"] = fit
             figures["cosine"] = self._cosines(tables, transform, earlier) if earlier else None
@@ -386,7 +442,7 @@ class Job:
         """Whether the run is recorded by the statements that put its tables in place."""
         return bool(self._registry and self._registry.in_table and self._staged.targets)
 
-    def _placement(self, run: Run, reference: str | Path | Run | None) -> Placement | None:
+    def _placement(self, run: Run, reference: AnyRun | Sequence[AnyRun] | None) -> Placement | None:
         """What becomes of the runs that are there; None without a registry."""
         if self._registry is None:
             return None
@@ -415,7 +471,11 @@ class Job:
                 raise EngineError(f"{happened}: {error}", error.statement) from error
             raise HalfWayInterrupt(f"{happened}.") from error
 
-    def sums(self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None) -> Sums:
+    def sums(
+        self,
+        named: dict[Side, EmbeddingTable],
+        reference: AnyRun | Sequence[AnyRun] | None,
+    ) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
         self._check_overwritten(named)
         tables, earlier = self._checked(named, reference)
@@ -427,16 +487,11 @@ class Job:
         if earlier is None:
             return Sums(grams, {})
         if any(table.left_out for table in tables.values()):
-            earlier = self._compared(earlier.run, earlier.tables, tables)
+            earlier = self._counted(earlier, tables)
         crosses: dict[Side, Gram] = {}
         for side, anchors in earlier.anchors.items():
-            with self._step("cross_gram", f"Comparing {side} with the reference") as step:
-                shared = self._compute.shared_sums(
-                    earlier.pair(tables[side].table).sample(self._options.share),
-                    np.eye(len(grams[side].matrix)),
-                    normalize=False,
-                    step=step,
-                )
+            raw = np.eye(len(grams[side].matrix))
+            shared = self._shared_sums(raw, tables[side], earlier, normalize=False)
             crosses[side] = Gram(shared.cross, anchors)
         return Sums(grams, crosses)
 
@@ -558,32 +613,53 @@ class Job:
         logger.warning("%s", message)
 
     def _checked(
-        self, named: dict[Side, EmbeddingTable], reference: str | Path | Run | None
+        self,
+        named: dict[Side, EmbeddingTable],
+        reference: AnyRun | Sequence[AnyRun] | None,
     ) -> tuple[dict[Side, CheckedTable], _Reference | None]:
         """The tables and the reference; what their columns tell comes before any scan."""
         resolved = {side: self._resolve(named[side], side) for side in SIDES}
-        run = self._reference(reference)
-        stable = self._resolved_reference(run) if run else {}
-        for side, table in stable.items():
-            checks.check_joinable(self._engine, resolved[side], table)
+        runs = self._runs(reference)
+        stable = [
+            self._resolved_reference(run, SIDES if run is runs[-1] else self._anchor_sides)
+            for run in runs
+        ]
+        for each in stable:
+            for side, table in each.items():
+                checks.check_joinable(self._engine, resolved[side], table)
         if self._options.partition_by:
             self._partition_grams().prepare(resolved.values())
         tables = {side: self._check(table) for side, table in resolved.items()}
-        return tables, self._open(run, stable, tables) if run else None
+        return tables, self._open(runs, stable, tables) if runs else None
 
-    def _reference(self, reference: str | Path | Run | None) -> Run | None:
-        """The run to align with, read from a directory or a registry; None for a new space."""
-        if not isinstance(reference, (str, Path)):
-            return reference
-        if isinstance(reference, str) and is_policy(reference):
-            if self._registry:
-                return self._registry.reference(reference)
-            if not Path(reference).exists():
-                raise UsageError(
-                    f"--reference {reference} is looked up in a registry of runs: name that with "
-                    "--registry, or give the directory of a run."
-                )
-        return Run.load(reference)
+    @property
+    def _anchor_sides(self) -> list[Side]:
+        return list(self._options.anchor_weights)
+
+    def _runs(self, reference: AnyRun | Sequence[AnyRun] | None) -> list[Run]:
+        """The runs to align with, read from directories or a registry; none for a new space."""
+        if reference is None or isinstance(reference, (str, Path, Run)):
+            return self._looked_up(reference) if reference is not None else []
+        return loaded_runs([run for one in reference for run in self._looked_up(one)])
+
+    def _looked_up(self, reference: AnyRun) -> list[Run]:
+        if not (isinstance(reference, str) and is_looked_up(reference)):
+            return loaded_runs(reference)
+        if self._registry is None:
+            if Path(reference).exists():
+                return loaded_runs(reference)
+            raise UsageError(
+                f"--reference {reference} is looked up in a registry of runs: name that with "
+                "--registry, or give the directory of a run."
+            )
+        found = self._registry.reference(reference)
+        if found.gone and len(found.runs) == 1:
+            self._warn(
+                f"The consensus is of run {found.runs[0].run_id} alone, as --reference previous "
+                "is: the stable tables of those before it are gone. Keep them with --keep-runs, or "
+                "write each run to tables or a directory of its own."
+            )
+        return found.runs
 
     def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
         columns = self._engine.describe(table.relation)
@@ -614,24 +690,38 @@ class Job:
         # A sample passes over bad vectors; SQL sums them without a word.
         return self._options.share < 1 or not self._compute.notices_bad_vectors
 
-    def _resolved_reference(self, run: Run) -> dict[Side, VectorTable]:
+    def _resolved_reference(self, run: Run, sides: Sequence[Side]) -> dict[Side, VectorTable]:
         self._check_reachable(run)
-        return {side: self._resolve(run.table(side), side) for side in SIDES}
+        return {side: self._resolve(run.table(side), side) for side in sides}
 
     def _open(
-        self, run: Run, stable: dict[Side, VectorTable], tables: dict[Side, CheckedTable]
+        self,
+        runs: Sequence[Run],
+        stable: Sequence[dict[Side, VectorTable]],
+        tables: dict[Side, CheckedTable],
     ) -> _Reference:
         with self._step("check", "Checking the reference"):
-            for side in SIDES:
-                stable[side] = self._numbered(stable[side])
-                # Sums must not go wrong without a word; figures may fail with one.
-                is_anchor = side in self._options.anchor_weights
-                values = is_anchor and not self._compute.notices_bad_vectors
-                checked = checks.check_table(self._engine, stable[side], values=values, drop=None)
-                if checked.dimension not in (None, run.transform.dimension):
-                    raise InvalidVectorsError(stable[side], run.transform.dimension)
-                self._check_unchanged(run, stable[side], checked.rows)
-        return self._compared(run, stable, tables)
+            *others, newest = (
+                _Earlier(run, self._checked_reference(run, each), {})
+                for run, each in zip(runs, stable, strict=True)
+            )
+        return self._counted(_Reference(newest.run, newest.tables, {}, {}, others), tables)
+
+    def _checked_reference(
+        self, run: Run, stable: Mapping[Side, VectorTable]
+    ) -> dict[Side, VectorTable]:
+        """A run's stable tables, if they are what it wrote."""
+        found: dict[Side, VectorTable] = {}
+        for side, resolved in stable.items():
+            table = found[side] = self._numbered(resolved)
+            # Sums must not go wrong without a word; figures may fail with one.
+            is_anchor = side in self._options.anchor_weights
+            values = is_anchor and not self._compute.notices_bad_vectors
+            checked = checks.check_table(self._engine, table, values=values, drop=None)
+            if checked.dimension not in (None, run.transform.dimension):
+                raise InvalidVectorsError(table, run.transform.dimension)
+            self._check_unchanged(run, table, checked.rows)
+        return found
 
     def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
         checks.check_unchanged(self._engine, run, table, rows)
@@ -643,21 +733,26 @@ class Job:
         with self._step("fingerprint", f"Taking the fingerprint of {table.side}"):
             return fingerprint(self._engine, table, rows, default_share(rows)).to_dict()
 
-    def _compared(
-        self, run: Run, stable: dict[Side, VectorTable], tables: dict[Side, CheckedTable]
-    ) -> _Reference:
-        shared: dict[Side, int] = {}
+    def _counted(self, earlier: _Reference, tables: dict[Side, CheckedTable]) -> _Reference:
+        """The reference, with the numbers of shared ids."""
         anchors: dict[Side, int] = {}
         with self._step("check", "Counting shared ids"):
-            for side in SIDES:
-                table = tables[side].table
-                shared[side] = checks.count_shared(self._engine, table, stable[side])
-                if side in self._options.anchor_weights:
-                    sample = replace(table, share=self._options.share)
-                    anchors[side] = checks.count_anchors(
-                        self._engine, sample, stable[side], shared[side]
-                    )
-        return _Reference(run, stable, shared, anchors)
+            shared = self._count_shared(earlier, tables)
+            for side in self._anchor_sides:
+                sample = replace(tables[side].table, share=self._options.share)
+                anchors[side] = checks.count_anchors(
+                    self._engine, sample, earlier.tables[side], shared[side]
+                )
+            others = [
+                replace(each, shared=self._count_shared(each, tables)) for each in earlier.others
+            ]
+        return replace(earlier, shared=shared, anchors=anchors, others=others)
+
+    def _count_shared(self, earlier: _Earlier, tables: dict[Side, CheckedTable]) -> dict[Side, int]:
+        return {
+            side: checks.count_shared(self._engine, tables[side].table, stable)
+            for side, stable in earlier.tables.items()
+        }
 
     def _check_reachable(self, run: Run) -> None:
         """The reference's stable tables must be where this run's are."""
@@ -763,7 +858,13 @@ class Job:
             dimension = min(self._options.rank or raw_dimension, raw_dimension)
             return solve.first_alignment(balance.rank, dimension), None
         sums = [
-            self._shared_sums(balance, tables[side], earlier, side) * weight
+            self._shared_sums(
+                balance.users if side == "users" else balance.items,
+                tables[side],
+                earlier,
+                normalize=self._options.cosine,
+            )
+            * weight
             for side, weight in self._options.anchor_weights.items()
         ]
         total = sums[0] if len(sums) == 1 else sums[0] + sums[1]
@@ -782,7 +883,7 @@ class Job:
             alignment,
             balance.rank,
             sum(earlier.anchors.values()),
-            earlier.run.transform.dimension,
+            earlier.dimension,
             share=self._options.share,
         ):
             self._warn(warning)
@@ -802,15 +903,28 @@ class Job:
         }
 
     def _shared_sums(
-        self, balance: Balance, checked: CheckedTable, earlier: _Reference, side: Side
+        self, matrix: Matrix, checked: CheckedTable, earlier: _Reference, *, normalize: bool
     ) -> quality.SharedSums:
-        with self._step("cross_gram", f"Comparing {side} with the reference") as step:
-            return self._compute.shared_sums(
-                earlier.pair(checked.table).sample(self._options.share),
-                balance.users if side == "users" else balance.items,
-                normalize=self._options.cosine,
-                step=step,
-            )
+        """Step 3: the sums over the ids that are shared with the reference.
+
+        Of a consensus those with each of its runs, added up: the cross Gram matrix is then that
+        with the sum of the runs' vectors, and the other two are those of all pairs, stacked.
+        """
+        side = checked.table.side
+        found = []
+        for each in (earlier, *earlier.others):
+            if not each.shared[side]:
+                continue  # only with one of `others`
+            which = "the reference" if each is earlier else f"run {each.run.run_id}"
+            with self._step("cross_gram", f"Comparing {side} with {which}") as step:
+                sums = self._compute.shared_sums(
+                    each.pair(checked.table).sample(self._options.share),
+                    matrix,
+                    normalize=normalize,
+                    step=step,
+                )
+            found.append(sums.widened(earlier.dimension))
+        return sum(found[1:], found[0])
 
     def _cosines(
         self, tables: dict[Side, CheckedTable], transform: Transform, earlier: _Reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,11 +19,10 @@ from sqlstab.declared import declared
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
 from sqlstab.registry import Registry
+from sqlstab.stabilize import loaded_runs
 from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import RenderableType
 
     from sqlstab.plan import Plan
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @options.tables()
 @click.option(
     "--reference",
+    multiple=True,
     metavar="DIR",
     help="The run whose space to stay in: a run directory; with a --registry, as for sqlstab run.",
 )
@@ -112,19 +113,20 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
                 options.check_home(project.engine)
             engine = stack.enter_context(options.opened(project.engine, writes_tables=False))
             speaks = engine.dialect
-        reference: Path | Run | None
-        if isinstance(project.reference, str):
-            if engine is None:
+        runs: list[Run] = []
+        for reference in project.references:
+            if isinstance(reference, Path):
+                runs += loaded_runs(reference)
+            elif engine is None:
                 raise UsageError(
-                    f"--reference {project.reference} is looked up in the registry, which takes a "
+                    f"--reference {reference} is looked up in the registry, which takes a "
                     "connection: leave out --dialect, or name the directory of a run."
                 )
-            reference = Registry(project.registry or "", engine).reference(project.reference)
-        else:
-            reference = project.reference
+            else:
+                runs += Registry(project.registry or "", engine).reference(reference).runs
         return planning.plan(
             tables,
-            reference,
+            runs or None,
             project.options,
             speaks,
             engine,

@@ -12,7 +12,7 @@ from rich.table import Table
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.project import Project
-from sqlstab.registry import is_file, is_policy
+from sqlstab.registry import is_file, is_looked_up
 from sqlstab.runs import file_name
 from sqlstab.spelling import typed_in
 from sqlstab.sql import file_reader
@@ -33,11 +33,14 @@ _SCORES_KEPT = 1e-5
 @options.tables()
 @click.option(
     "--reference",
+    multiple=True,
     metavar="DIR",
     help="The run whose space to stay in: a directory that an earlier run wrote as its --out. "
-    "Leave it out the first time; that run then defines the space. With a --registry also "
-    "previous, the run in place, first, the one that began its space, or the id of a run; where "
-    "there is none yet, previous and first begin a space.",
+    "Leave it out the first time; that run then defines the space. Given several times, the "
+    "consensus of these runs, which must have one space: the sum of their vectors. With a "
+    "--registry also previous, the run in place, first, the one that began its space, consensus, "
+    "all runs of the space that are still there, consensus:7, the newest seven of them, or the id "
+    "of a run; where there is no run yet, a policy begins a space.",
 )
 @click.option(
     "--out",
@@ -93,15 +96,19 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
         raise click.UsageError("--var is of use with --config only.", context)
     needs_out = not (given["registry"] and given["users_out"] and given["items_out"])
     options.required(context, given, "users", "items", *(["out"] if needs_out else []))
-    reference = given["reference"]
-    is_looked_up = is_policy(reference) and (given["registry"] or not Path(reference).exists())
+    references = tuple(
+        name
+        if is_looked_up(name) and (given["registry"] or not Path(name).exists())
+        else Path(name)
+        for name in given["reference"]
+    )
     return Project(
         engine=options.engine_settings(context, given),
         users=options.embedding_table(given, "users"),
         items=options.embedding_table(given, "items"),
         users_out=given["users_out"],
         items_out=given["items_out"],
-        reference=reference if is_looked_up or not reference else Path(reference),
+        references=references,
         out=Path(given["out"]) if given["out"] else None,
         transform_table=given["transform_table"],
         registry=given["registry"],
@@ -179,7 +186,10 @@ def summary(figures: dict[str, Any], where: str) -> Table:
         table.add_row("space", f"new, {figures['rank']} principal axes; later runs can stay in it")
     else:
         anchors = " and ".join(alignment["weights"])
-        table.add_row("space", f"run {figures['reference']['run_id']}, aligned on {anchors}")
+        reference = figures["reference"]
+        others = len(reference["runs"]) - 1
+        with_others = f" and {others} before it" if others else ""
+        table.add_row("space", f"run {reference['run_id']}{with_others}, aligned on {anchors}")
         table.add_row("cosine", "of the same id in both runs, mean")
         for side in ("items", "users"):
             table.add_row(f"  {side}", _cosine_text(cosine[side]))
