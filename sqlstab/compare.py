@@ -40,8 +40,6 @@ AnyModel: TypeAlias = "Run | str | Path | tuple[str | EmbeddingTable, str | Embe
 FORMAT = 1
 # Half of the shared ids, chosen by a hash of the id, fit the alignment; it is scored on the others.
 _FITTED = 0.5
-# Means of components, which only the chance level needs, come from about so many shared ids.
-_MEAN_ROWS = 25_000
 # Agreement on held-out ids, of what there is above chance. The same model retrained reaches 0.6 to
 # 0.8 on real data, another model of the same data at most 0.6; at 0.5, half of the vectors' squared
 # length is where it was.
@@ -232,7 +230,8 @@ class _Comparing(Job):
                 ).mapped(other_matrix)
                 for share in (1.0, _FITTED)
             )
-            sample = pair.sample(min(1.0, _MEAN_ROWS / rows))
+            # Only the level of chance needs the means.
+            sample = pair.sample(min(1.0, quality.SAMPLED_ROWS / rows))
             means = (
                 self._mean(sample.table, sample.reference, matrix),
                 self._mean(sample.reference, sample.table, other_matrix),

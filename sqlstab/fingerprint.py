@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
+from sqlstab.quality import SAMPLED_ROWS
 
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.tables import VectorTable
 
-# Sums of so many rows: two runs' vectors differ in any of them, so a few would do.
-_ROWS = 25_000
-# Never of all, so that it also matters which row has which id.
+# Never of all rows, so that it also matters which row has which id.
 _MOST = 0.5
 # Of the largest that a sum can be. Doubles that are added in another order differ by up to
 # 25,000 * 1e-16 of it; vectors of another training or in another space differ visibly.
@@ -61,8 +60,11 @@ class Fingerprint:
 
 
 def default_share(rows: int) -> float:
-    """The share of so many rows that a new fingerprint sums."""
-    return min(_MOST, _ROWS / max(rows, 1))
+    """The share of so many rows that a new fingerprint sums.
+
+    Two runs' vectors differ in any of them, so a few would do.
+    """
+    return min(_MOST, SAMPLED_ROWS / max(rows, 1))
 
 
 def fingerprint(engine: Engine, table: VectorTable, rows: int, share: float) -> Fingerprint:

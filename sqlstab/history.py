@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sqlstab import checks, sql
+from sqlstab.quality import SAMPLED_ROWS
 from sqlstab.tables import SIDES, Side, VectorTable, resolve
 
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.registry import Entry, Log, Registry
     from sqlstab.transform import Transform
-
-# As for the figures of a run: the standard error of a mean cosine is then at most 0.002.
-_ROWS = 25_000
 
 
 def diff(registry: Registry, first: Entry, second: Entry) -> dict[str, Any]:
@@ -153,7 +151,7 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
             # The one with more components comes first.
             a, b = sorted((i, j), key=lambda k: -int(entries[k].figures["dimension"]))
             dimensions = entries[a].figures["dimension"], entries[b].figures["dimension"]
-            share = min(1.0, _ROWS / rows)
+            share = min(1.0, SAMPLED_ROWS / rows)
             sampled = [replace(tables[k], share=share) for k in (a, b)]
             statement = sql.drift(sampled[0], sampled[1], dimensions, engine.dialect)
             mean = engine.query(statement)[0]["after_mean"]

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlstab import sql
 from sqlstab.errors import UsageError
+from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import OWN_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from sqlstab.config import Options
     from sqlstab.dialects import Dialect
 
 
@@ -51,6 +53,15 @@ def check_outputs(inputs: Sequence[Place], outputs: Sequence[Place], dialect: Di
                 f"{first.what} and {second.what} would overwrite each other: {first.name} and "
                 f"{second.name} are one place; name another one."
             )
+
+
+def writes_tables(
+    tables: Iterable[str | None], registry: str | Path | None, options: Options
+) -> bool:
+    """Whether a run writes tables: those that are named, its registry, or Gram matrices to keep."""
+    kept = options.grams and not sql.file_reader(options.grams)
+    recorded = registry and not is_registry_file(registry)
+    return any((*tables, kept, recorded))
 
 
 def _meet(first: Place, second: Place, dialect: Dialect) -> bool:

@@ -27,7 +27,9 @@ from urllib.parse import quote
 
 from sqlstab.config import Options
 from sqlstab.errors import UsageError
+from sqlstab.places import writes_tables
 from sqlstab.registry import is_file, is_looked_up
+from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
 from sqlstab.tables import SIDES, EmbeddingTable, Side
 
@@ -127,6 +129,12 @@ class Project:
     transform_table: str | None
     registry: str | None
     options: Options
+
+    @property
+    def writes_tables(self) -> bool:
+        """Whether a run writes tables, beside the files of its directory."""
+        targets = self.users_out, self.items_out, self.transform_table
+        return writes_tables(targets, self.registry, self.options)
 
     @property
     def reference(self) -> Path | str | tuple[Path | str, ...] | None:
@@ -573,7 +581,9 @@ class _Reader:
                 try:
                     settings(**{key: value})
                 except UsageError as error:
-                    raise self._file.error((section, key), str(error)) from None
+                    option = spelled(f"--{key.replace('_', '-')}")
+                    problem = re.sub(rf"^{re.escape(option)} ", "this ", str(error))
+                    raise self._file.error((section, key), problem) from None
             raise self._file.error((section,), str(whole)) from None
 
 

@@ -23,10 +23,9 @@ from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
-from sqlstab.places import Place, check_outputs
+from sqlstab.places import Place, check_outputs, writes_tables
 from sqlstab.progress import Progress, Silent
 from sqlstab.registry import Placement, Registry, is_looked_up, is_policy
-from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
@@ -46,15 +45,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sqlstab")
 
-# Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
-# standard error of a mean cosine is then at most 0.002.
-_FIGURE_ROWS = 25_000
 # What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
 _FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
 # Scores are compared for all pairs of so many users and so many items.
 _SCORE_ROWS = 300
-# Procrustes finds a mean cosine of up to 0.25 between vectors whose ids were shuffled.
-_HARDLY_AGREES = 0.3
 
 AnyRun: TypeAlias = str | Path | Run
 """An earlier run, its directory, or what a registry knows it by."""
@@ -121,10 +115,8 @@ def stabilize(
     given: dict[Side, str | None] = {"users": users_out, "items": items_out}
     targets = {side: name for side, name in given.items() if name is not None}
     options = checked_options(options)
-    grams = options.grams
-    named = registry if registry and not is_registry_file(registry) else None
-    writes_tables = bool(targets or transform_table or named or (grams and not file_reader(grams)))
-    with connect(engine, writes_tables=writes_tables) as session:
+    written = writes_tables([*targets.values(), transform_table], registry, options)
+    with connect(engine, writes_tables=written) as session:
         job = Job(
             session,
             options,
@@ -295,7 +287,7 @@ class _Earlier:
 
     def share(self, side: Side) -> float:
         """Figures of single rows come from this share of the shared ids."""
-        return min(1.0, _FIGURE_ROWS / max(self.shared[side], 1))
+        return min(1.0, quality.SAMPLED_ROWS / max(self.shared[side], 1))
 
     def pair(self, table: VectorTable) -> Pair:
         """A table of the new run beside this run's."""
@@ -943,7 +935,7 @@ class Job:
                     step,
                 )
             figures[side] = asdict(found)
-            if side in earlier.anchors and found.after and found.after.mean < _HARDLY_AGREES:
+            if side in earlier.anchors and found.after and found.after.mean < quality.HARDLY_AGREES:
                 self._warn(
                     f"{side}: shared ids hardly agree even when aligned (mean cosine "
                     f"{found.after.mean:.2f}): the two runs may be of different models, or their "

@@ -698,7 +698,7 @@ def test_a_project_file(tmp_path: Path) -> None:
         ("registry = 'g_runs'", "", r"\[run\] out: this key is required"),
         ("registry = 'g_runs'", "registry = 'g_su'", r"this contradicts \[users\] out"),
         ("reference = 'previous'", "reference = 'first'\nout = 1", r"\[run\] out: this must be"),
-        ("keep_runs = 1", "keep_runs = -1", r"\[run\] keep_runs: keep_runs is -1"),
+        ("keep_runs = 1", "keep_runs = -1", r"\[run\] keep_runs: this is -1; it must"),
     ):
         file.write_text(text.replace(old, new))
         with pytest.raises(UsageError, match=says):

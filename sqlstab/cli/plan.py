@@ -14,7 +14,7 @@ from rich.text import Text
 from sqlstab import plan as planning
 from sqlstab.cli import options
 from sqlstab.cli.console import new_console
-from sqlstab.cli.run import project_of, writes_tables
+from sqlstab.cli.run import project_of
 from sqlstab.declared import declared
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
@@ -109,7 +109,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             speaks = dialect(given["dialect_name"])
             known = {side: _known(given, project, side) for side in SIDES}
         else:
-            if writes_tables(project):
+            if project.writes_tables:
                 options.check_home(project.engine)
             engine = stack.enter_context(options.opened(project.engine, writes_tables=False))
             speaks = engine.dialect

@@ -12,10 +12,10 @@ from rich.table import Table
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.project import Project
-from sqlstab.registry import is_file, is_looked_up
+from sqlstab.quality import SCORES_KEPT
+from sqlstab.registry import is_looked_up
 from sqlstab.runs import file_name
 from sqlstab.spelling import typed_in
-from sqlstab.sql import file_reader
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import SIDES
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sqlstab.runs import Run
-
-# FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
-_SCORES_KEPT = 1e-5
 
 
 @click.command(short_help="Put a run's vectors into the space of an earlier run.")
@@ -116,17 +113,9 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
     )
 
 
-def writes_tables(project: Project) -> bool:
-    """Whether a run writes tables, beside the files of its directory."""
-    grams, registry = project.options.grams, project.registry
-    kept = grams if grams and not file_reader(grams) else None
-    recorded = registry if registry and not is_file(registry) else None
-    return any((project.users_out, project.items_out, project.transform_table, kept, recorded))
-
-
 def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run:
     project = project_of(context, given, "as_json", "quiet", "verbose", "show_sql")
-    with options.opened(project.engine, writes_tables=writes_tables(project)) as engine:
+    with options.opened(project.engine, writes_tables=project.writes_tables) as engine:
         return stabilize(
             project.users,
             project.items,
@@ -195,7 +184,7 @@ def summary(figures: dict[str, Any], where: str) -> Table:
             table.add_row(f"  {side}", _cosine_text(cosine[side]))
     error = scores["max_relative_error"]
     if error is not None:
-        kept = "[green]kept[/]" if error < _SCORES_KEPT else "[yellow]changed[/]"
+        kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
         table.add_row("scores", f"{kept}, to {error:.0e} of the largest")
     relations = [figures["outputs"][side]["relation"] for side in SIDES]
     if relations != [file_name(side) for side in SIDES]:

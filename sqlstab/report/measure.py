@@ -14,6 +14,7 @@ import numpy as np
 from sqlstab import __version__, checks, sql
 from sqlstab.compare import compare
 from sqlstab.config import Options
+from sqlstab.quality import SAMPLED_ROWS
 from sqlstab.sql import Vectors
 from sqlstab.stabilize import Job
 from sqlstab.tables import SIDES
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 BINS = 40
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-# Figures of single rows come from at most about so many shared ids, chosen by a hash of the id: the
-# standard error of a mean cosine is then at most 0.002.
-_ROWS = 25_000
 # For each pair of runs, where there are many.
 _ROWS_OF_A_PAIR = 5_000
 # Neighbours of so many ids are looked for among so many: 400,000 scores to rank, three times over.
@@ -117,7 +115,7 @@ class Measuring(Job):
 
     def _rows(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
         """What single rows show: cosines, those that moved most, a few vectors to draw."""
-        share = min(1.0, _ROWS / shared)
+        share = min(1.0, SAMPLED_ROWS / shared)
         stable = self._stable(run, reference, side, share)
         raw = self._raw(run, reference, stable, side)
         with self._step("rows", f"Measuring {side}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ _HEADLINES: dict[Level, str] = {
 }
 _NEW = "A new space: there is no earlier run that this one was aligned with."
 
-# FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
-_SCORES_KEPT = 1e-5
-# Below, the same id is hardly where it was; shuffled ids reach 0.25.
-_HARDLY_AGREES = 0.3
 # With fewer of a run's ids in the reference, the figures are about the smaller part of it.
 _MOST_ARE_NEW = 0.5
 # Shares of the neighbours of 200 ids differ by so much by accident.
@@ -90,7 +87,7 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         yield from _looked_up(figures["neighbours"])
     error = run["scores"]["max_relative_error"]
     if error is not None:
-        kept = error <= _SCORES_KEPT
+        kept = error <= SCORES_KEPT
         text = (
             f"No score changed: the largest difference is {error:.0e} of the largest score."
             if kept
@@ -122,7 +119,7 @@ def _same_place(figures: dict[str, Any], side: str) -> Finding:
     was = "" if before is None else f"; raw vectors {before:.2f}"
     text = f"Cosine to the reference {after:.2f} on average{was}."
     level = "good"
-    if after < _HARDLY_AGREES:
+    if after < HARDLY_AGREES:
         level = "bad" if side in _anchors(figures) else "doubtful"
     return Finding(level, title, text)
 
