@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from sqlstab.errors import UsageError
 from sqlstab.tables import LAYOUTS, SIDES, Layout, Side
@@ -117,6 +117,14 @@ class Options:
             raise UsageError("--partition-version is of use with --partition-by only.")
         object.__setattr__(self, "share", _share(self.sample))
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of them by name, as `run.json` holds them: a default may change one day."""
+        values = {part.name: getattr(self, part.name) for part in fields(self) if part.init}
+        return {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in values.items()
+        }
 
 
 def _number(value: object) -> float:

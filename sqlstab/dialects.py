@@ -31,6 +31,7 @@ class Dialect:
         not_in_names: Characters that no name can have, however it is quoted.
         reads_files: Whether a relation may be a file.
         fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
+        ignores_case: Whether names of tables that differ in case alone are one, in quotes too.
         array: An array of given elements.
         array_of_one: An array of a single element, where that is spelled otherwise.
         element: Element {1} of array {0}, counted from 1; past the end NULL, or an error.
@@ -115,6 +116,7 @@ class Dialect:
     not_in_names: str = ""
     reads_files: bool = False
     fold: Literal["", "lower", "upper"] = ""
+    ignores_case: bool = False
     as_real: str = ""
     as_double: str = ""
     as_integer: str = ""
@@ -233,6 +235,7 @@ DUCKDB = Dialect(
     name="duckdb",
     sqlglot="duckdb",
     style="arrays",
+    ignores_case=True,
     real="FLOAT",
     double="DOUBLE",
     text="VARCHAR",
@@ -341,6 +344,7 @@ SPARK = Dialect(
     name="spark",
     sqlglot="spark",
     style="arrays",
+    ignores_case=True,
     real="float",
     double="double",
     text="string",
@@ -564,6 +568,7 @@ REDSHIFT = Dialect(
     name="redshift",
     sqlglot="redshift",
     style="components",
+    ignores_case=True,
     real="REAL",
     double="DOUBLE PRECISION",
     # Without a length, 256 bytes.
@@ -597,6 +602,7 @@ TRINO = Dialect(
     name="trino",
     sqlglot="trino",
     style="arrays",
+    ignores_case=True,
     real="real",
     double="double",
     text="varchar",

@@ -12,13 +12,12 @@ import itertools
 import json
 import re
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sqlstab import checks, sql
-from sqlstab.config import Options
+from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, UsageError
 from sqlstab.runs import Run, file_name, is_run_id, locked, new_run_id, replaced_files
 from sqlstab.staged import check_creatable, scratch_name
@@ -26,8 +25,9 @@ from sqlstab.tables import SIDES, Side, resolve
 from sqlstab.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlstab.config import Options
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
 
@@ -67,8 +67,8 @@ class Entry:
         run_id: The run.
         who: Who ran it, and on which machine.
         figures: What `run.json` holds.
-        options: How it was done, by the names of `Options`.
-        targets: The names that its stable tables were given.
+        targets: Where its stable tables were to be: tables by their whole names, or files.
+        in_files: Whether they are files in a run directory.
         space: The run that began its space; it may be recorded elsewhere.
         before: The run that was in place when it first was; None where there was none.
         places: Where its stable tables are now, tables or files; None where they are nowhere.
@@ -79,8 +79,8 @@ class Entry:
     run_id: str
     who: str
     figures: dict[str, Any]
-    options: dict[str, Any]
     targets: Places
+    in_files: bool
     space: str
     before: str | None = None
     places: Places | None = None
@@ -99,9 +99,21 @@ class Entry:
         return reference["run_id"] if reference else None
 
     @property
-    def in_files(self) -> bool:
-        """Whether its stable tables are files in a run directory."""
-        return all(self.targets[side] == file_name(side) for side in SIDES)
+    def options(self) -> dict[str, Any]:
+        """How it was done, by the names of `Options`."""
+        return dict(self.figures["options"])
+
+    @property
+    def occupied(self) -> set[tuple[str, ...]]:
+        """What tells its places from those of other runs, however their names are spelled."""
+        return {self.normal(name) for name in (self.places or {}).values()}
+
+    def normal(self, place: str) -> tuple[str, ...]:
+        """What is equal for two names of one table of the run's engine, or of one file."""
+        if self.in_files:
+            return (place,)
+        engine = str(self.figures["engine"])
+        return (engine, *sql.normal_parts(place, DIALECTS[engine]))
 
     @property
     def is_aside(self) -> bool:
@@ -111,7 +123,7 @@ class Entry:
     @property
     def aside(self) -> list[str]:
         """Its tables that are kept under names of ours."""
-        if self.places is None or self.in_files:
+        if self.places is None:
             return []
         return [name for side, name in self.places.items() if name != self.targets[side]]
 
@@ -144,8 +156,8 @@ class Log:
                 run_id,
                 body["who"],
                 body["figures"],
-                body["options"],
-                {side: outputs[side]["relation"] for side in SIDES},
+                body["places"],
+                all(outputs[side]["relation"] == file_name(side) for side in SIDES),
                 self.entries[began].space if began in self.entries else began,
             )
             return
@@ -155,7 +167,7 @@ class Log:
             return
         if event.event != "place":
             raise KeyError(event.event)
-        for other in self.holders(body["places"]):
+        for other in self.holders(entry, body["places"]):
             if other is not entry:
                 moved = body["kept"].get(other.run_id)
                 other.places = {**(other.places or {}), **moved} if moved else None
@@ -166,13 +178,10 @@ class Log:
         entry.places, entry.was_placed, entry.rolled_back = body["places"], True, False
         self.current = run_id
 
-    def holders(self, places: Places) -> list[Entry]:
-        """The runs that have a table in one of these places."""
-        return [
-            entry
-            for entry in self.entries.values()
-            if entry.places and set(entry.places.values()) & set(places.values())
-        ]
+    def holders(self, entry: Entry, places: Places) -> list[Entry]:
+        """The runs that have a table in one of these places of a run."""
+        wanted = {entry.normal(name) for name in places.values()}
+        return [other for other in self.entries.values() if other.occupied & wanted]
 
     def status(self, entry: Entry) -> Status:
         """What has become of a run."""
@@ -333,7 +342,7 @@ class Registry:
             if run.run_id != entry.run_id:
                 raise DataError(
                     f"{directory} has run {run.run_id}, not {entry.run_id}, which the registry "
-                    f"{self.name} says is there."
+                    f"{self.name} says is there.{self.remedy(entry.places)}"
                 )
             return run
         outputs = entry.figures["outputs"]
@@ -342,6 +351,23 @@ class Registry:
             **{side: {**outputs[side], "relation": entry.places[side]} for side in SIDES},
         }
         return Run({**entry.figures, "outputs": placed}, self.transform(entry.run_id), None)
+
+    def remedy(self, places: Places) -> str:
+        """What to do if a run has replaced these and was ended before it recorded that."""
+        announced = [
+            entry
+            for entry in self.log().entries.values()
+            if not entry.was_placed
+            and {entry.normal(name) for name in entry.targets.values()}
+            & {entry.normal(name) for name in places.values()}
+        ]
+        if not announced:
+            return ""
+        run_id = announced[-1].run_id
+        return (
+            f" Run {run_id} was to replace it, and did not record that it has: if it has, "
+            f"{mending(run_id)} does."
+        )
 
     def transform(self, run_id: str) -> Transform:
         """The transform of a run.
@@ -424,23 +450,28 @@ class Registry:
             (
                 "run",
                 run.run_id,
-                {"figures": run.figures, "who": _who(), "options": _plain(options)},
+                {"figures": run.figures, "who": _who(), "places": places},
             ),
             ("transform", run.run_id, {"transform": json.loads(run.transform.to_json())}),
         )
+        log.apply(recorded[0])
+        entry = log.entries[run.run_id]
         kept: dict[str, Places] = {}
         renamed: dict[str, str] = {}
-        for holder in log.holders(places):
+        for holder in log.holders(entry, places):
             needed = refers_to_first and holder.run_id == run.transform.reference
             if (options.keep_runs or needed) and not holder.in_files:
-                moved = self._aside(holder, places)
+                moved = self._aside(holder, entry)
                 if moved:
                     kept[holder.run_id] = moved
-                    renamed |= {(holder.places or {})[side]: name for side, name in moved.items()}
-        placed = {"places": places, "kept": kept, "rollback": False}
-        after = _events(("place", run.run_id, placed))
-        for event in (recorded[0], *after):
-            log.apply(event)
+                    renamed |= {
+                        target: name
+                        for side, name in moved.items()
+                        for target in places.values()
+                        if holder.normal(target) == holder.normal((holder.places or {})[side])
+                    }
+        after = _events(("place", run.run_id, {"places": places, "kept": kept, "rollback": False}))
+        log.apply(after[0])
         surplus = log.surplus(options.keep_runs) if options.keep_runs else []
         return Placement(
             recorded,
@@ -449,20 +480,21 @@ class Registry:
             [name for entry in surplus for name in entry.aside],
         )
 
-    def _aside(self, holder: Entry, places: Places) -> Places:
+    def _aside(self, holder: Entry, entry: Entry) -> Places:
         """Names for those of a run's tables that are there and that another run replaces."""
         return {
             side: name
-            for side, name in self._kept_names(holder, places).items()
+            for side, name in self._kept_names(holder, entry).items()
             if self._engine.kind((holder.places or {})[side]) == "table"
         }
 
-    def _kept_names(self, holder: Entry, places: Places) -> Places:
+    def _kept_names(self, holder: Entry, entry: Entry) -> Places:
         """Names of ours for those of a run's tables that are in places which another run takes."""
+        taken = {entry.normal(name) for name in entry.targets.values()}
         return {
             side: _kept_name(name, holder.run_id, side, self._engine.dialect)
             for side, name in (holder.places or {}).items()
-            if name in places.values()
+            if holder.normal(name) in taken
         }
 
     def rollback(self, run_id: str | None = None) -> Entry:
@@ -495,7 +527,7 @@ class Registry:
             raise UsageError(f"Run {entry.run_id} is in place already.")
         statements: list[str] = []
         kept: dict[str, Places] = {}
-        if not (entry.was_placed or entry.in_files):
+        if not entry.was_placed:
             kept = self._kept_unrecorded(log, entry)
         self.check_there(entry)
         places = entry.places or {}
@@ -512,12 +544,12 @@ class Registry:
     def _kept_unrecorded(self, log: Log, entry: Entry) -> dict[str, Places]:
         """Where the tables are kept that a run has replaced without recording it.
 
-        Where there are no transactions, a run may be killed between the two. If its tables are in
-        place, there is nothing to be done but to record that.
+        With a directory, and where there are no transactions, a run may be killed between the two.
+        If its tables are in place, there is nothing to be done but to record that.
         """
         kept: dict[str, Places] = {}
-        for holder in log.holders(entry.targets):
-            names = self._kept_names(holder, entry.targets)
+        for holder in [] if entry.in_files else log.holders(entry, entry.targets):
+            names = self._kept_names(holder, entry)
             there = {s: name for s, name in names.items() if self._engine.kind(name) == "table"}
             if there:
                 kept[holder.run_id] = there
@@ -528,14 +560,14 @@ class Registry:
         """Statements that put kept tables in place, and where those that are there will be."""
         dialect = self._engine.dialect
         there: dict[Side, Entry] = {}
-        for holder in log.holders(entry.targets):
+        for holder in log.holders(entry, entry.targets):
             if holder is entry:
                 continue
             self.check_there(holder)
             there |= {
                 side: holder
                 for side in SIDES
-                if holder.places and entry.targets[side] == holder.places[side]
+                if entry.normal(entry.targets[side]) in holder.occupied
             }
         statements: list[str] = []
         kept: dict[str, Places] = {}
@@ -577,10 +609,9 @@ class Registry:
         if surplus and not dry_run:
             dialect = self._engine.dialect
             names = [name for entry in surplus for name in entry.aside]
-            self._record(
-                [sql.drop_table(name, dialect) for name in names],
-                _events(*(("drop", entry.run_id, {}) for entry in surplus)),
-            )
+            drops = [sql.drop_table(name, dialect) for name in names]
+            # In this order: a table that nobody knows of does no harm, one that is gone does.
+            self._record([], _events(*(("drop", entry.run_id, {}) for entry in surplus)), drops)
         return surplus
 
     def check_there(self, entry: Entry) -> None:
@@ -607,14 +638,18 @@ class Registry:
             checked = checks.check_table(self._engine, table, values=False, drop=None)
             checks.check_unchanged(self._engine, run, table, checked.rows)
 
-    def _record(self, statements: Sequence[str], events: Sequence[Event]) -> None:
-        """Run statements and add events: in one transaction, where that can be."""
+    def _record(
+        self, before: Sequence[str], events: Sequence[Event], after: Sequence[str] = ()
+    ) -> None:
+        """Run statements, add events, run others: in one transaction, where that can be."""
         if self.in_table:
-            self._engine.execute([*statements, *self.statements(events)])
+            self._engine.execute([*before, *self.statements(events), *after])
             return
-        if statements:
-            self._engine.execute(statements)
+        if before:
+            self._engine.execute(before)
         self.append(events)
+        if after:
+            self._engine.execute(after)
 
     def append(self, events: Sequence[Event]) -> None:
         """Add events.
@@ -699,6 +734,11 @@ def is_file(name: str | Path) -> bool:
     return isinstance(name, Path) or (name.endswith(ENDING) and not name.startswith('"'))
 
 
+def mending(run_id: str) -> str:
+    """The command that records that a run's outputs are in place."""
+    return f"`sqlstab runs rollback {run_id}`"
+
+
 def is_looked_up(reference: object) -> bool:
     """Whether a reference is looked up in a registry: a policy, or the id of a run."""
     return is_policy(reference) or (isinstance(reference, str) and is_run_id(reference))
@@ -738,13 +778,6 @@ def _events(*happened: tuple[Kind, str, dict[str, Any]]) -> list[Event]:
         Event(f"{now}.{number:04d}", kind, run_id, {"format": FORMAT, **body})
         for number, (kind, run_id, body) in enumerate(happened)
     ]
-
-
-def _plain(options: Options) -> dict[str, Any]:
-    values = {part.name: getattr(options, part.name) for part in fields(Options) if part.init}
-    return {
-        name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()
-    }
 
 
 def _who() -> str:

@@ -149,6 +149,12 @@ def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
     return parts[0][-known:] == parts[1][-known:]
 
 
+def normal_parts(name: str, dialect: Dialect) -> list[str]:
+    """The parts of a table's name, equal for two spellings of one whole name."""
+    parts = table_parts(name, dialect)
+    return [part.casefold() for part in parts] if dialect.ignores_case else parts
+
+
 _NOT_OF_ONE_ROW = (
     exp.Query,
     exp.Command,

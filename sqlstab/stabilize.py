@@ -25,7 +25,7 @@ from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs, writes_tables
 from sqlstab.progress import Progress, Silent
-from sqlstab.registry import Placement, Registry, is_looked_up, is_policy
+from sqlstab.registry import Placement, Registry, is_looked_up, is_policy, mending
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
@@ -415,12 +415,11 @@ class Job:
                 self._save(directory, figures, transform)
             run = Run(figures, transform, self._out)
             placement = self._placement(run, reference)
+            if self._registry and placement and not self._is_recorded_with_tables:
+                # If the rest fails, it is known whose outputs are in place.
+                self._registry.append(placement.before)
             if self._staged.wanted:
                 matrices = {side: getattr(transform, side).matrix for side in SIDES}
-                if self._registry and placement and not self._is_recorded_with_tables:
-                    # If the rest fails, it is known whose tables are in place.
-                    self._registry.append(placement.before)
-                    placement = replace(placement, before=[])
                 self._put_in_place(matrices, placement)
                 self._finish(figures, started)
                 if directory is not None:
@@ -448,20 +447,22 @@ class Job:
         )
 
     def _record(self, registry: Registry, placement: Placement) -> None:
-        """Add a run to a registry when its outputs are in place."""
+        """Say in a registry that a run's outputs are in place, and drop what is not kept on."""
         try:
-            if placement.dropped:
-                dialect = self._engine.dialect
-                self._engine.execute([sql.drop_table(name, dialect) for name in placement.dropped])
-            registry.append([*placement.before, *placement.after])
+            registry.append(placement.after)
         except (EngineError, KeyboardInterrupt) as error:
             happened = (
                 f"The outputs of run {self._run_id} are in place, but the registry "
-                f"{registry.name} does not say so"
+                f"{registry.name} does not say so; {mending(self._run_id)} mends that"
             )
             if isinstance(error, EngineError):
                 raise EngineError(f"{happened}: {error}", error.statement) from error
             raise HalfWayInterrupt(f"{happened}.") from error
+        for name in placement.dropped:
+            try:
+                self._engine.execute([sql.drop_table(name, self._engine.dialect)])
+            except EngineError as error:
+                self._warn(f"{name}, of a run that is not kept on, may be left behind: {error}")
 
     def sums(
         self,
@@ -515,10 +516,22 @@ class Job:
             before = self._registry.statements(placement.before)
             after = self._registry.insertions(placement.after)
             after += [sql.drop_table(name, dialect) for name in placement.dropped]
+        # Where there are no transactions, half of it may be done.
+        unsure = placement is not None and not self._engine.dialect.transactions
+        remedy = f"Once both tables are in place, {mending(self._run_id)} records that."
         with self._step("replace", "Putting tables in place"):
-            self._staged.put_in_place(
-                matrices, kept=placement.kept if placement else {}, before=before, after=after
-            )
+            try:
+                self._staged.put_in_place(
+                    matrices, kept=placement.kept if placement else {}, before=before, after=after
+                )
+            except EngineError as error:
+                if not unsure:
+                    raise
+                raise EngineError(f"{error} {remedy}", error.statement) from error
+            except KeyboardInterrupt as error:
+                if not unsure:
+                    raise
+                raise KeyboardInterrupt(f"{error} {remedy}".strip()) from error
 
     def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
         transform.save(directory)
@@ -645,6 +658,14 @@ class Job:
                 "--registry, or give the directory of a run."
             )
         found = self._registry.reference(reference)
+        directory = found.runs[-1].directory if found.runs else None
+        overwritten = directory and self._out and directory.resolve() == self._out.resolve()
+        if reference == "first" and overwritten:
+            raise UsageError(
+                f"--reference first is the run in {directory}, which --out would replace, so that "
+                "the next run could not refer to it: give each run a directory of its own, or "
+                "refer to previous."
+            )
         if found.gone and len(found.runs) == 1:
             self._warn(
                 f"The consensus is of run {found.runs[0].run_id} alone, as --reference previous "
@@ -716,7 +737,13 @@ class Job:
         return found
 
     def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
-        checks.check_unchanged(self._engine, run, table, rows)
+        try:
+            checks.check_unchanged(self._engine, run, table, rows)
+        except DataError as error:
+            if self._registry is None:
+                raise
+            remedy = self._registry.remedy({table.side: table.relation})
+            raise DataError(f"{error}{remedy}") from error
 
     def _new_fingerprint(self, table: VectorTable, rows: int) -> dict[str, Any] | None:
         """Of a table; files are replaced together with `run.json`."""
@@ -1050,6 +1077,7 @@ class Job:
             "run_id": transform.run_id,
             "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             "inputs": {side: _described(tables[side].table) for side in SIDES},
+            "options": self._options.to_dict(),
             **sides,
             "dimension": transform.dimension,
             "rank": balance.rank,

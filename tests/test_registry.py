@@ -77,7 +77,7 @@ def tables(engine: Engine) -> set[str]:
     names = {str(row.get("tablename", next(iter(row.values())))) for row in rows}
     if engine.dialect.name == "spark":
         names = {str(row["tablename"]) for row in rows}
-    return {name for name in names if name.startswith(("g_", "sqlstab_"))}
+    return {name for name in names if name.lower().startswith(("g_", "sqlstab_"))}
 
 
 @pytest.fixture(params=ENGINES)
@@ -318,7 +318,9 @@ def test_a_registry_in_a_file_beside_tables(
         append = Registry.append
         with monkeypatch.context() as patch:
             patch.setattr(Registry, "append", full)
-            says = r"The outputs of run \S+ are in place, but the registry .* the disk is full"
+            says = (
+                r"run \S+ are in place, but the registry .*; `sqlstab runs rollback \S+` mends that"
+            )
             with pytest.raises(EngineError, match=says):
                 run(duck, 3, registry=file, options=Options(keep_runs=1))
         third = list(registry.log().entries)[-1]
@@ -346,14 +348,14 @@ def test_odd_names(duck: Any) -> None:
 def daily(tmp_path: Path, model: Callable[..., Path]) -> Callable[..., None]:
     """Run the command of a day on files, which is the same each day."""
 
-    def command(day: int, *further: Any, code: int = 0) -> None:
+    def command(day: int, *further: Any, reference: str = "previous", code: int = 0) -> None:
         folder = tmp_path / f"model{day}"
         if not folder.exists():
             model(folder.name, rotate=tmp_path / f"model{day - 1}" if day else None)
         invoke(
             "run",
             *("--users", folder / "users.parquet", "--items", folder / "items.parquet"),
-            *("--registry", tmp_path / "runs.jsonl", "--reference", "previous"),
+            *("--registry", tmp_path / "runs.jsonl", "--reference", reference),
             *("--out", tmp_path / f"day{day}", "-q", *further),
             code=code,
         )
@@ -565,12 +567,13 @@ def test_a_run_that_was_killed_when_it_was_in_place(
                     broken if events[0].event == "place" else insertions(self, events)
                 ),
             )
-            with pytest.raises(EngineError, match="g_nothing"):
+            with pytest.raises(EngineError, match=r"g_nothing[^`]*`sqlstab runs rollback \S+`"):
                 run(clickhouse, 1, options=Options(keep_runs=1))
         assert states(registry.log()) == ["current", "not in place"]
         second = list(registry.log().entries)[1]
         written = rows(engine)
-        with pytest.raises(DataError, match=rf"that run {first.run_id} wrote"):
+        says = rf"that run {first.run_id} wrote.*`sqlstab runs rollback {second}`"
+        with pytest.raises(DataError, match=says):
             run(clickhouse, 2)
         registry.rollback(second)
         assert states(registry.log()) == ["kept", "current"]
@@ -580,17 +583,177 @@ def test_a_run_that_was_killed_when_it_was_in_place(
             registry.rollback(second)
 
 
+def ended_at(kind: str) -> Any:
+    """`Registry.append`, but that the process ends when an event of a kind is to be added."""
+    append = Registry.append
+
+    def until(self: Registry, events: Any) -> None:
+        if any(event.event == kind for event in events):
+            raise KeyboardInterrupt
+        append(self, events)
+
+    return until
+
+
+def test_a_directory_that_was_in_place_when_the_run_was_killed(
+    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known, and one command says that it is in place."""
+    daily(0, "--out", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "append", ended_at("place"))
+        with pytest.raises(click.Abort):
+            daily(1, "--out", tmp_path / "out")
+    first, second = said(tmp_path, "list")
+    assert (first["status"], second["status"]) == ("current", "not in place")
+    assert second["run_id"] == Run.load(tmp_path / "out").run_id
+    where = ["--registry", tmp_path / "runs.jsonl"]
+    message = invoke(
+        *("run", "--users", tmp_path / "model1/users.parquet", *where, "--reference", "previous"),
+        *("--items", tmp_path / "model1/items.parquet", "--out", tmp_path / "day2"),
+        code=4,
+    ).stderr
+    assert f"has run {second['run_id']}, not {first['run_id']}" in message
+    remedy = re.search(r"`sqlstab (.*?)`", message)
+    assert remedy
+    invoke(*remedy[1].split(), *where)
+    listed = said(tmp_path, "list")
+    assert [entry["status"] for entry in listed] == ["replaced", "current"]
+    assert listed[1]["places"]["users"] == str(tmp_path / "out" / "users.parquet")
+    daily(2)
+    assert Run.load(tmp_path / "day2").transform.reference == second["run_id"]
+
+
+def test_a_directory_that_never_came(
+    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily(0)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlstab.runs._replace", killed)
+        with pytest.raises(click.Abort):
+            daily(1)
+    assert not (tmp_path / "day1").exists()
+    first, second = said(tmp_path, "list")
+    assert (first["status"], second["status"]) == ("current", "not in place")
+    where = ["--registry", tmp_path / "runs.jsonl"]
+    for arguments in (
+        *(["show", second["run_id"]], ["diff", first["run_id"], second["run_id"]], ["skew"]),
+        *(["current"], ["prune", "--keep", 0]),
+    ):
+        invoke("runs", *arguments, *where)
+    message = invoke("runs", "rollback", second["run_id"], *where, code=4).stderr
+    assert message.startswith(f"{tmp_path / 'day1'} is not a run directory")
+    assert said(tmp_path, "list") == [first, second]
+    # The day after works, and so does the same day once more.
+    daily(1)
+    assert Run.load(tmp_path / "day1").transform.reference == first["run_id"]
+    daily(2, reference="consensus")
+    used = Run.load(tmp_path / "day2").figures["reference"]["runs"]
+    assert used == [first["run_id"], Run.load(tmp_path / "day1").run_id]
+    message = invoke("runs", "rollback", second["run_id"], *where, code=4).stderr
+    assert f"not {second['run_id']}, which the registry" in message
+
+
+def test_the_first_run_in_a_directory_that_each_run_replaces(tmp_path: Path, daily: Any) -> None:
+    for day in range(2):
+        daily(0, "--out", tmp_path / "out", reference="first", code=2 if day else 0)
+    assert [entry["status"] for entry in said(tmp_path, "list")] == ["current"]
+    first = Run.load(tmp_path / "out").run_id
+    for day in (1, 2):
+        daily(day, reference="first")
+        assert Run.load(tmp_path / f"day{day}").transform.reference == first
+    # Whatever the directory is called.
+    (tmp_path / "link").symlink_to(tmp_path)
+    daily(3, "--out", tmp_path / "link" / "out", reference="first", code=2)
+    assert Run.load(tmp_path / "out").run_id == first
+
+
+def test_names_that_differ_in_case_are_one_table(duck: Any) -> None:
+    with connect(duck, writes_tables=True) as engine:
+        written = []
+        for day, (users, items) in enumerate((("g_su", "g_si"), ("G_SU", "MAIN.g_Si"))):
+            run(duck, day, users_out=users, items_out=items, options=Options(keep_runs=1))
+            written.append(rows(engine))
+        registry = Registry("g_runs", engine)
+        assert states(registry.log()) == ["kept", "current"]
+        assert len(tables(engine)) == 7
+        registry.rollback()
+        assert rows(engine) == written[0]
+        registry.rollback(list(registry.log().entries)[1])
+        assert rows(engine) == written[1]
+    assert sql.normal_parts('"SU"', DIALECTS["postgres"]) == ["SU"]
+    assert sql.normal_parts("SU", DIALECTS["postgres"]) == ["su"]
+
+
+def test_what_is_dropped_is_recorded_first(
+    duck: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table that nobody knows of does no harm, one that is gone does."""
+    file = tmp_path / "runs.jsonl"
+    append = Registry.append
+    there = []
+    with connect(duck, writes_tables=True) as engine:
+
+        def watched(self: Registry, events: Any) -> None:
+            if any(event.event == "drop" for event in events):
+                there.append(len(tables(engine)))
+            append(self, events)
+
+        monkeypatch.setattr(Registry, "append", watched)
+        for day, reference in enumerate(("previous", "previous", None)):
+            run(duck, day, reference, registry=file, options=Options(keep_runs=1))
+        registry = Registry(file, engine)
+        assert (there, len(tables(engine))) == ([4 + 4], 4 + 2)
+        assert states(registry.log()) == ["replaced", "kept", "current"]
+        registry.prune(0)
+        assert (there, len(tables(engine))) == ([4 + 4, 4 + 2], 4)
+        for day in (3, 4):
+            run(duck, day, registry=file, options=Options(keep_runs=1))
+        with monkeypatch.context() as patch:
+            broken = {True: lambda *_: "DROP TABLE g_nothing", False: sql.drop_table}
+            patch.setattr(sql, "drop_table", lambda name, d: broken["_kept" in name](name, d))
+            run(duck, 5, registry=file, options=Options(keep_runs=1))
+        assert any("may be left behind" in record.message for record in caplog.records)
+        assert states(registry.log())[-3:] == ["replaced", "kept", "current"]
+
+
+def test_commands_that_need_the_tables_of_a_registry_in_a_file(tmp_path: Path) -> None:
+    database, file = tmp_path / "w.duckdb", tmp_path / "runs.jsonl"
+    for day in range(2):
+        run(database, day, registry=file, options=Options(keep_runs=1))
+    before = file.read_bytes()
+    for command in (["rollback"], ["skew"], ["prune", "--keep", 0]):
+        message = invoke("runs", *command, "--registry", file, code=2).stderr
+        assert "are tables of duckdb: name the database that they are in with --database" in message
+    assert file.read_bytes() == before
+    for command in (["list"], ["show"], ["current"]):
+        invoke("runs", *command, "--registry", file)
+    for command in (["skew"], ["rollback"], ["prune", "--keep", 0]):
+        invoke("runs", *command, "--registry", file, "--database", database)
+
+
+def test_what_is_needed_to_run_once_more_is_in_the_figures(tmp_path: Path, daily: Any) -> None:
+    daily(0, "--anchor", "items=1,users=0.1", "--sample", "50%")
+    figures = Run.load(tmp_path / "day0").figures
+    assert figures["options"]["anchor"] == "items=1,users=0.1"
+    assert Options(**figures["options"]) == Options(anchor="items=1,users=0.1", sample="50%")
+    assert said(tmp_path, "show")["options"] == figures["options"]
+    assert Options(anchor={"users": 2.0}).to_dict()["anchor"] == {"users": 2.0}
+
+
 def test_ctrl_c_when_files_are_in_place(
     tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Registry, "append", interrupted)
+    monkeypatch.setattr(Registry, "append", ended_at("place"))
     with pytest.raises(click.Abort) as caught:
         daily(0)
     assert isinstance(caught.value.__cause__, HalfWayInterrupt)
-    assert "are in place, but the registry" in str(caught.value.__cause__)
+    says = r"are in place, but the registry .*; `sqlstab runs rollback \S+` mends that"
+    assert re.search(says, str(caught.value.__cause__))
     assert (tmp_path / "day0" / "users.parquet").exists()
 
 

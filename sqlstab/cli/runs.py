@@ -171,7 +171,7 @@ def rollback(context: click.Context, /, **given: Any) -> None:
     where they are: sqlstab runs current says which ones count.
     """
     log_to(new_console(stderr=True), given)
-    with _opened(context, given, writes=True) as (registry, _, _):
+    with _opened(context, given, reads_tables=True, writes=True) as (registry, _, _):
         entry = registry.rollback(given["run_id"])
         log = registry.log()
     if given["as_json"]:
@@ -201,7 +201,8 @@ def prune(context: click.Context, /, **given: Any) -> None:
     tables with names that you gave, are yours to remove. What is recorded stays.
     """
     log_to(new_console(stderr=True), given)
-    with _opened(context, given, writes=not given["dry_run"]) as (registry, _, _):
+    with _opened(context, given, reads_tables=True, writes=not given["dry_run"]) as opened:
+        registry, _, _ = opened
         dropped = registry.prune(given["keep"], dry_run=given["dry_run"])
     if given["as_json"]:
         _print([{"run_id": entry.run_id, "tables": entry.aside} for entry in dropped])
@@ -240,7 +241,7 @@ def skew(context: click.Context, /, **given: Any) -> None:
     Of about 25,000 ids, chosen by a hash of the id, where there are more.
     """
     log_to(new_console(stderr=True), given)
-    with _opened(context, given) as (registry, log, engine):
+    with _opened(context, given, reads_tables=True) as (registry, log, engine):
         found = history.skew(registry, log, engine, given["last"])
     if given["as_json"]:
         _print(found)
@@ -261,12 +262,17 @@ def skew(context: click.Context, /, **given: Any) -> None:
 
 @contextmanager
 def _opened(
-    context: click.Context, given: dict[str, Any], *, writes: bool = False
+    context: click.Context,
+    given: dict[str, Any],
+    *,
+    reads_tables: bool = False,
+    writes: bool = False,
 ) -> Iterator[tuple[Registry, Log, Engine]]:
     """The registry, its state, and the engine.
 
     Raises:
-        UsageError: Neither the options nor a project file name one.
+        UsageError: Neither the options nor a project file name one; or, with `reads_tables`, not
+            the engine that tables of runs are in.
         DataError: There is none, or it is damaged.
     """
     if given["config"]:
@@ -289,6 +295,13 @@ def _opened(
         log = registry.log()
         if not log.entries:
             raise DataError(f"The registry {registry.name} has no runs: is its name right?")
+        homeless = [entry for entry in log.entries.values() if entry.places and not entry.in_files]
+        if reads_tables and homeless and not has_home:
+            raise UsageError(
+                f"The registry {registry.name} is a file, but the stable vectors of run "
+                f"{homeless[-1].run_id} are tables of {homeless[-1].figures['engine']}: name the "
+                "database that they are in with --database or --engine."
+            )
         yield registry, log, engine
 
 
