@@ -10,6 +10,7 @@ import numpy as np
 
 from sqlstab import checks, sql
 from sqlstab.quality import SAMPLED_ROWS
+from sqlstab.sql import Vectors
 from sqlstab.tables import SIDES, Side, VectorTable, resolve
 
 if TYPE_CHECKING:
@@ -148,13 +149,13 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
         ]
         for i, j in combinations(range(len(entries)), 2):
             rows = min(entries[k].figures[side]["rows"] for k in (i, j))
-            # The one with more components comes first.
-            a, b = sorted((i, j), key=lambda k: -int(entries[k].figures["dimension"]))
-            dimensions = entries[a].figures["dimension"], entries[b].figures["dimension"]
             share = min(1.0, SAMPLED_ROWS / rows)
-            sampled = [replace(tables[k], share=share) for k in (a, b)]
-            statement = sql.drift(sampled[0], sampled[1], dimensions, engine.dialect)
-            mean = engine.query(statement)[0]["after_mean"]
+            one, other = (
+                Vectors(replace(tables[k], share=share), int(entries[k].figures["dimension"]))
+                for k in (i, j)
+            )
+            statement = sql.cosine_summary(one, other, (), engine.dialect)
+            mean = engine.query(statement)[0]["cosine_mean"]
             # The mean of no rows is NULL, or NaN.
             if mean is not None and np.isfinite(mean):
                 matrix[i][j] = matrix[j][i] = float(mean)

@@ -1123,11 +1123,9 @@ def drift(
     return _render(
         "drift",
         dialect,
-        t=_source(table, dialect),
-        reference=_source(reference, dialect),
-        raw_dimension=raw,
+        run=_vectors(Vectors(table, raw), dialect),
+        reference=_vectors(Vectors(reference, reference_dimension), dialect),
         dimension=dimension,
-        reference_dimension=reference_dimension,
         # Components that one of them lacks are zero.
         shared_dimension=min(dimension, reference_dimension),
         padding=dialect.array.format(", ".join(["0E0"] * missing)) if missing > 0 else None,

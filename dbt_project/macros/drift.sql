@@ -8,7 +8,9 @@
 
 {%- macro cosines(t, reference, dimension) -%}
 {{- sqlstab.statement_drift(
-    dialect=sqlstab.dialect(), t=t, reference=reference, raw_matrix=none, matrix=none, padding=none,
-    raw_dimension=dimension, dimension=dimension, reference_dimension=dimension, shared_dimension=dimension
+    dialect=sqlstab.dialect(),
+    run={"source": t, "size": dimension, "matrix": none},
+    reference={"source": reference, "size": dimension, "matrix": none},
+    raw_matrix=none, matrix=none, padding=none, dimension=dimension, shared_dimension=dimension
 ) -}}
 {%- endmacro -%}

@@ -1,15 +1,15 @@
 {#- Made from sql/pairs.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{#- Rows (id, x, y) of the ids that both have: x of the run, y of the reference. What the shorter of two arrays
-    lacks in components is zero. -#}
-{%- macro part_pairs_vector_pairs(run, reference, dialect) -%}
+{#- Rows (id, x, y) of the ids that both have: x of the run, y of the reference. With `padded`, what the shorter of
+    two arrays lacks in components is zero. -#}
+{%- macro part_pairs_vector_pairs(run, reference, dialect, padded=true) -%}
 {%- set rows = [["run", "x", run, reference], ["reference", "y", reference, run]] -%}
 SELECT
     id,
     {%- for name, letter, one, other in rows %}
     {%- set last = loop.last %}
     {%- if dialect.style == "arrays" %}
-    {%- set missing = other.size - one.size %}
+    {%- set missing = other.size - one.size if padded else 0 %}
     {%- set zeros = sqlstab.filled(dialect.array, [(["0E0"] * missing) | join(", ")]) %}
     {{ sqlstab.filled(dialect.concat, [name ~ ".x", zeros]) if missing > 0 else name ~ ".x" }} AS {{ letter }}{{ "," if not last }}
     {%- else %}

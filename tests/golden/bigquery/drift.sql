@@ -1,4 +1,4 @@
--- Cosine of the same item in this run and in the reference: of the stable vectors (after), for every shared id.
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
 SELECT
     count(*) AS n_rows,
     avg(after) AS after_mean,
@@ -19,8 +19,13 @@ FROM (
             y3
         FROM (
             SELECT
-                run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,
-                reference.x1 AS y1, reference.x2 AS y2, reference.x3 AS y3
+                id,
+                run.x1 AS x1,
+                run.x2 AS x2,
+                run.x3 AS x3,
+                reference.x1 AS y1,
+                reference.x2 AS y2,
+                reference.x3 AS y3
             FROM (
                 SELECT
                     id,

@@ -1,5 +1,5 @@
 -- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
--- of the raw ones (before), for every shared id.
+-- of the raw ones (before), for all items that both runs have.
 SELECT
     count(*) AS n_rows,
     avg(after) AS after_mean,
@@ -30,8 +30,12 @@ FROM (
             y2
         FROM (
             SELECT
-                run.x1 AS x1, run.x2 AS x2, run.x3 AS x3,
-                reference.x1 AS y1, reference.x2 AS y2
+                id,
+                run.x1 AS x1,
+                run.x2 AS x2,
+                run.x3 AS x3,
+                reference.x1 AS y1,
+                reference.x2 AS y2
             FROM (
                 SELECT
                     id,

@@ -1,4 +1,4 @@
--- Cosine of the same item in this run and in the reference: of the stable vectors (after), for every shared id.
+-- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
 SELECT
     count(*) AS n_rows,
     avg(after) AS after_mean,
@@ -16,6 +16,7 @@ FROM (
             y AS p
         FROM (
             SELECT
+                id,
                 run.x AS x,
                 reference.x AS y
             FROM (

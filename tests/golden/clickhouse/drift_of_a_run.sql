@@ -1,5 +1,5 @@
 -- Cosine of the same item in this run and in the reference: of the stable vectors (after) and
--- of the raw ones (before), for every shared id.
+-- of the raw ones (before), for all items that both runs have.
 SELECT
     count(*) AS n_rows,
     avg(after) AS after_mean,
@@ -32,6 +32,7 @@ FROM (
             arrayConcat(y, [0E0]) AS p
         FROM (
             SELECT
+                id,
                 run.x AS x,
                 reference.x AS y
             FROM (

@@ -9,7 +9,7 @@ SELECT
     'cosine_items_after_' || figure AS name,
     CASE figure WHEN 'rows' THEN n_rows WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
-    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for every shared id.
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
     SELECT
         count(*) AS n_rows,
         avg(after) AS after_mean,
@@ -27,6 +27,7 @@ FROM (
                 y AS p
             FROM (
                 SELECT
+                    id,
                     run.x AS x,
                     reference.x AS y
                 FROM (
