@@ -582,7 +582,7 @@ class _Reader:
                     settings(**{key: value})
                 except UsageError as error:
                     option = spelled(f"--{key.replace('_', '-')}")
-                    problem = re.sub(rf"^{re.escape(option)} ", "this ", str(error))
+                    problem = re.sub(rf"^{re.escape(option)} (?=is |must )", "this ", str(error))
                     raise self._file.error((section, key), problem) from None
             raise self._file.error((section,), str(whole)) from None
 

@@ -235,13 +235,13 @@ WRONG: list[tuple[str, str]] = [
         "[run] anchor.users: this must be ",
     ),
     # What the options themselves refuse.
-    (document("threads = 0 # here"), "[engine] threads: threads is 0; it must be a whole number"),
+    (document("threads = 0 # here"), "[engine] threads: this is 0; it must be a whole number"),
     (document(run="cosine = true\nrank = 0 # here"), "[run] rank: this is 0; it must be a whole"),
-    (document(run="anchor = 'sideways' # here"), "[run] anchor: anchor must be items, users, both"),
-    (document(run="anchor = {item = 1} # here"), "[run] anchor: anchor must be items, users, both"),
+    (document(run="anchor = 'sideways' # here"), "[run] anchor: this must be items, users, both"),
+    (document(run="anchor = {item = 1} # here"), "[run] anchor: this must be items, users, both"),
     (
         document(run="anchor = {items = nan} # here"),
-        "[run] anchor: anchor must be items, users, both",
+        "[run] anchor: this must be items, users, both",
     ),
     # Empty strings.
     (

@@ -164,7 +164,7 @@ def test_the_reference_may_be_replaced_by_the_run(tmp_path: Path, model: Any) ->
     users, items = source / "users.parquet", source / "items.parquet"
     first = stabilize(users, items, out=tmp_path / "run")
     second = stabilize(users, items, tmp_path / "run", tmp_path / "run")
-    assert second.figures["reference"] == {"run_id": first.run_id, "dimension": 6}
+    assert second.figures["reference"]["run_id"] == first.run_id
     assert Run.load(tmp_path / "run").run_id == second.run_id
 
 
@@ -208,6 +208,7 @@ def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:
         "sqlstab",
         "run_id",
         "inputs",
+        "options",
         "users",
         "items",
         "rank",
@@ -218,7 +219,12 @@ def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:
         "scores",
         "timings",
     } <= set(figures)
-    assert {"run_id", "dimension"} == set(figures["reference"])
+    assert figures["reference"] == {
+        "run_id": first["run_id"],
+        "dimension": first["dimension"],
+        "policy": None,
+        "runs": [first["run_id"]],
+    }
     assert {
         "side",
         "shared_items",
