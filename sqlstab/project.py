@@ -353,12 +353,15 @@ class _Reader:
         self._check_outputs(values)
         self._check_used()
         run = values["run"]
-        written = run.pop("reference", ())
+        written = run.pop("reference", None)
+        if written == ():
+            problem = "this names no run; leave it out for a new space."
+            raise self._file.error(("run", "reference"), problem)
         out = run.pop("out", None)
         registry = run.pop("registry", None)
         references = tuple(
             name if registry is not None and is_looked_up(name) else Path(self._path(name))
-            for name in ((written,) if isinstance(written, str) else written)
+            for name in ((written,) if isinstance(written, str) else written or ())
         )
         return Project(
             users_out=values["users"].pop("out", None),

@@ -221,6 +221,7 @@ WRONG: list[tuple[str, str]] = [
         document(run="reference = 07:32:00 # here"),
         "reference: this must be a string or an array of strings, not a time.",
     ),
+    (document(run="reference = [] # here"), "[run] reference: this names no run; leave it out"),
     (document(run="refine = '' # here"), "[run] refine: this is empty or has a NUL character."),
     (
         document(run="anchor = ['items'] # here"),

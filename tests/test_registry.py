@@ -583,6 +583,24 @@ def test_a_run_that_was_killed_when_it_was_in_place(
             registry.rollback(second)
 
 
+@pytest.mark.parametrize("name", ["duckdb", "clickhouse"])
+def test_ctrl_c_when_tables_are_being_replaced(
+    running: Running, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What mends it is named where half of it may be done."""
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for session in _cleared(running[name]):
+        run(session, 0)
+        with monkeypatch.context() as patch:
+            patch.setattr("sqlstab.staged.StagedTables.put_in_place", interrupted)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                run(session, 1)
+        assert ("sqlstab runs rollback" in str(caught.value)) == (name == "clickhouse")
+
+
 def ended_at(kind: str) -> Any:
     """`Registry.append`, but that the process ends when an event of a kind is to be added."""
     append = Registry.append
