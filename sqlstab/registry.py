@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from sqlstab import checks, sql
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, UsageError
-from sqlstab.runs import Run, file_name, is_run_id, locked, new_run_id, replaced_files
+from sqlstab.folders import locked
+from sqlstab.runs import Run, file_name, is_run_id, new_run_id, replaced_files
 from sqlstab.staged import check_creatable, scratch_name
 from sqlstab.tables import SIDES, Side, resolve
 from sqlstab.transform import Transform

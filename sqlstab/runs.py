@@ -5,22 +5,21 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import errno
-import glob
 import json
 import os
 import re
 import secrets
 import shutil
 import sys
-import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlstab import folders
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import Fingerprint
+from sqlstab.folders import LockedFolder, locked
 from sqlstab.tables import EmbeddingTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 FIGURES_FILE = "run.json"
 REPORT_FILE = "report.html"
+# Stands in the name of a directory that is to be a run's.
+_MARK = ".sqlstab-"
 OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE, REPORT_FILE}
 
 
@@ -191,25 +192,25 @@ def replaced_files(*paths: Path) -> Iterator[list[Path]]:
 def staging(out: Path) -> Iterator[Path]:
     """A directory beside `out` that takes its place when the context ends without an error.
 
-    Until then, and after any error or kill, `out` is what it was before. What a killed process
-    left behind is removed by the next one: it holds a lock on its directory for as long as it
-    lives.
+    Until then, and after any error or kill, `out` is what it was before. What killed processes
+    left behind is removed by the next one.
 
     Raises:
         UsageError: `out` is something that must not be replaced, or cannot be created.
-        EngineError: Writing failed, as on a full disk.
+        EngineError: Writing failed, as on a full disk; or another process is about to replace
+            `out`.
         HalfWayInterrupt: For a KeyboardInterrupt when `out` had been replaced already.
     """
     out = Path(os.path.abspath(out))  # noqa: PTH100 - a symbolic link stays one
-    prefix = f".{out.name}.sqlstab-"
     try:
         _check_replaceable(out)
         out.parent.mkdir(parents=True, exist_ok=True)
-        _restore(out)
-        _remove_abandoned(out.parent, prefix)
-        directory, lock = _new_directory(out.parent, prefix)
+        # One process at a time looks whether there is another one.
+        with locked(out.parent):
+            folder = _new_directory(out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}.") from error
+    directory = folder.path
     replaced = False
     try:
         umask = os.umask(0)
@@ -225,13 +226,30 @@ def staging(out: Path) -> Iterator[Path]:
     finally:
         try:
             # After an exchange, the earlier run; that may take a moment.
-            shutil.rmtree(directory, ignore_errors=True)
+            folder.remove()
         except KeyboardInterrupt as error:
             if replaced:
                 raise HalfWayInterrupt(f"{out} had been written by then.") from error
             raise
-        if lock is not None:
-            os.close(lock)
+
+
+def staged_directories(parent: Path) -> list[Path]:
+    """The directories beside runs that `staging` has made, whether anybody lives or not."""
+    return folders.found(parent, rf"\..+{re.escape(_MARK)}")
+
+
+def _new_directory(out: Path) -> LockedFolder:
+    prefix = f".{out.name}{_MARK}"
+    beside = folders.found(out.parent, re.escape(prefix))
+    if any(folders.state(directory) == "held" for directory in beside):
+        raise EngineError(
+            f"Another run is writing {out}: wait for it to end, or name another directory."
+        )
+    _restore(out)
+    # Also those of other runs: where each has a directory of its own, nobody else comes by.
+    for directory in staged_directories(out.parent):
+        folders.remove_abandoned(directory)
+    return LockedFolder(out.parent, prefix)
 
 
 def _check_replaceable(out: Path) -> None:
@@ -248,79 +266,6 @@ def _check_replaceable(out: Path) -> None:
             f"{', ...' if len(strange) > 3 else ''}) and would be lost; name a directory of its "
             "own for --out."
         )
-
-
-def _new_directory(parent: Path, prefix: str) -> tuple[Path, int | None]:
-    """A fresh directory and the lock on it, held for the life of this process."""
-    while True:
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        try:
-            return directory, _lock(directory)
-        except (BlockingIOError, FileNotFoundError):
-            # Another run's `_remove_abandoned` came between the two calls and takes the directory.
-            continue
-
-
-def _lock(directory: Path) -> int | None:
-    """Lock a directory; None where the system or its file system has no such lock.
-
-    Raises:
-        BlockingIOError: Another process holds the lock.
-        FileNotFoundError: The directory is gone.
-    """
-    try:
-        import fcntl  # noqa: PLC0415 - POSIX only
-    except ImportError:
-        return None
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory.stat()
-    except (BlockingIOError, FileNotFoundError):
-        os.close(descriptor)
-        raise
-    except OSError:  # some network file systems
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-@contextmanager
-def locked(directory: Path, wait: float = 30.0) -> Iterator[None]:
-    """Hold the lock on a directory for as long as the context lasts.
-
-    Args:
-        directory: The directory; it must be there.
-        wait: So many seconds for another process that has it.
-
-    Raises:
-        EngineError: The other process did not let go of it, or the directory is gone.
-    """
-    give_up = time.monotonic() + wait
-    while True:
-        try:
-            lock = _lock(directory)
-            break
-        except BlockingIOError as error:
-            if time.monotonic() > give_up:
-                raise EngineError(f"{directory} is locked by another process.") from error
-            time.sleep(0.05)
-        except OSError as error:
-            raise EngineError(f"{directory} cannot be read: {error.strerror}.") from error
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _remove_abandoned(parent: Path, prefix: str) -> None:
-    for directory in parent.glob(f"{glob.escape(prefix)}*"):
-        with suppress(OSError):
-            lock = _lock(directory)
-            if lock is not None:
-                shutil.rmtree(directory, ignore_errors=True)
-                os.close(lock)
 
 
 def _replace(out: Path, directory: Path) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sqlstab import DataError, Run, UsageError, runs, stabilize
+from sqlstab import DataError, EngineError, Run, UsageError, runs, stabilize
 from sqlstab.runs import staging
 
 if TYPE_CHECKING:
@@ -106,14 +106,17 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == [tmp_path / "run"]
 
 
-def test_a_run_at_work_is_not_taken_for_abandoned(tmp_path: Path) -> None:
+def test_a_run_at_work_is_left_alone(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with staging(out) as first:
         (first / "run.json").write_text("first")
-        write_run(out, "second")
+        with pytest.raises(EngineError, match=r"Another run is writing .*/run: wait"):
+            write_run(out, "second")
+        # Others beside it go on, and take no directory for abandoned that is not.
+        write_run(tmp_path / "other", "third")
         assert (first / "run.json").exists()
     assert contents(out) == {"run.json": b"first"}
-    assert list(tmp_path.iterdir()) == [out]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "other", out]
 
 
 def test_what_is_not_a_run_is_not_replaced(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from sqlstab import sql
+from sqlstab import folders, sql
 from sqlstab.dialects import DUCKDB
 from sqlstab.engines import qualified
 from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.folders import LockedFolder
 from sqlstab.tables import Column
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
 # Enough for two threads that write row groups of e = 64; joins and sorts beyond it go to disk.
 _MEMORY_LIMIT = "512MB"
 
+# What a folder is called that a session spills to.
+_SPILL = "sqlstab-spill-"
 
 # Errors that say what is wrong with a relation; any other is a failure of the database or the disk.
 _UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ParserException)
@@ -80,7 +83,17 @@ class DuckDBEngine:
             raise EngineError(
                 f"The database {database} cannot be opened: {_first_line(error)}"
             ) from error
-        self._spill = tempfile.TemporaryDirectory(prefix="sqlstab-", ignore_cleanup_errors=True)
+        try:
+            # What killed sessions have left; they may have spilled more than memory holds.
+            for folder in spill_folders():
+                folders.remove_abandoned(folder)
+            self._spill = LockedFolder(Path(tempfile.gettempdir()), _SPILL)
+        except OSError as error:
+            self._connection.close()
+            raise EngineError(
+                "There is no folder for what does not fit into memory: "
+                f"{error.strerror or error}. Set TMPDIR to one that can be written to."
+            ) from error
         settings: dict[str, str | int | bool | None] = {
             # Row order carries no meaning beside an id, and keeping it costs time and memory.
             "preserve_insertion_order": False,
@@ -92,7 +105,7 @@ class DuckDBEngine:
             # A table name must not be taken for a variable of this program.
             "python_enable_replacements": False,
             # DuckDB's own choice is the working directory, which may not be ours to write to.
-            "temp_directory": self._spill.name,
+            "temp_directory": str(self._spill.path),
         }
         for name, value in settings.items():
             if value is not None:
@@ -108,7 +121,7 @@ class DuckDBEngine:
         """Close the session, unless it is the user's own."""
         if self._owned:
             self._connection.close()
-            self._spill.cleanup()
+            self._spill.remove()
 
     def describe(self, relation: str) -> list[Column]:
         """The columns of a file, a glob, a table or a view.
@@ -240,6 +253,11 @@ class DuckDBEngine:
             percentage = self._connection.query_progress()
             if percentage >= 0:
                 step.done(percentage / 100)
+
+
+def spill_folders() -> list[Path]:
+    """The folders for what does not fit into memory, whether their processes live or not."""
+    return folders.found(Path(tempfile.gettempdir()), _SPILL)
 
 
 def _setting(value: str | int | bool) -> str:

@@ -1,0 +1,168 @@
+"""Folders that a process holds a lock on for as long as it lives.
+
+A process that is killed removes nothing, but its locks go with it: so whoever finds a folder of
+ours knows whether anybody is still at work in it. There is no file with a process id that could be
+stale, or be that of another process by now.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+import weakref
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlstab.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What `tempfile.mkdtemp` adds to a prefix.
+_RANDOM = r"[a-z0-9_]{8}"
+
+
+class LockedFolder:
+    """A new folder of this process, locked until it is removed.
+
+    Args:
+        parent: Where it is made.
+        prefix: What its name begins with.
+
+    Attributes:
+        path: The folder.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, parent: Path, prefix: str) -> None:
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            try:
+                descriptor = lock(self.path)
+            except (BlockingIOError, FileNotFoundError):
+                # Whoever removes abandoned folders came between the two calls and takes this one.
+                continue
+            # At the latest when Python exits.
+            self._finalizer = weakref.finalize(self, _remove, self.path, descriptor)
+            return
+
+    def remove(self) -> None:
+        """Remove it with all that is in it, and let go of the lock."""
+        self._finalizer()
+
+
+def _remove(folder: Path, descriptor: int | None) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def lock(folder: Path) -> int | None:
+    """Lock a folder; None where the system or its file system has no such lock.
+
+    Returns:
+        A descriptor: closing it ends the lock, and so does the end of the process.
+
+    Raises:
+        BlockingIOError: Another process holds the lock.
+        FileNotFoundError: The folder is gone.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - POSIX only
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.stat()
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise
+    except OSError:  # some network file systems
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+@contextmanager
+def locked(folder: Path, wait: float = 30.0) -> Iterator[None]:
+    """Hold the lock on a folder that is there for as long as the context lasts.
+
+    Args:
+        folder: The folder.
+        wait: So many seconds for another process that has it.
+
+    Raises:
+        EngineError: The other process did not let go of it, or the folder is gone.
+    """
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            held = lock(folder)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > give_up:
+                raise EngineError(f"{folder} is locked by another process.") from error
+            time.sleep(0.05)
+        except OSError as error:
+            raise EngineError(f"{folder} cannot be read: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def found(parent: Path, prefix: str) -> list[Path]:
+    """The folders that `LockedFolder` has made there, by this user, whether anybody lives or not.
+
+    Args:
+        parent: Where they are.
+        prefix: What their names begin with: a regular expression.
+    """
+    name = re.compile(prefix + _RANDOM)
+    with os.scandir(parent) as entries:
+        return sorted(
+            Path(entry.path)
+            for entry in entries
+            if name.fullmatch(entry.name) and _is_our_folder(entry)
+        )
+
+
+def _is_our_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        owner = entry.stat(follow_symlinks=False).st_uid
+        is_folder = entry.is_dir(follow_symlinks=False)
+    except OSError:  # it has gone by now
+        return False
+    return is_folder and (not hasattr(os, "getuid") or owner == os.getuid())
+
+
+def state(folder: Path) -> Literal["held", "abandoned", "unknown"]:
+    """Whether the process lives that made a folder; unknown where there are no locks."""
+    try:
+        descriptor = lock(folder)
+    except BlockingIOError:
+        return "held"
+    except OSError:
+        return "unknown"
+    if descriptor is None:
+        return "unknown"
+    os.close(descriptor)
+    return "abandoned"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove a folder whose process no longer lives; leave any other alone."""
+    with suppress(OSError):
+        descriptor = lock(folder)
+        if descriptor is not None:
+            _remove(folder, descriptor)
