@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -58,6 +60,8 @@ for _command in (
 
 def main() -> None:
     """The `sqlstab` command."""
+    # What a scheduler stops a job with leaves no more behind than Ctrl-C.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(cli(standalone_mode=False))
     except click.ClickException as error:
@@ -66,13 +70,24 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt) as error:
         # click turns the one into the other.
         known = [e for e in (error, error.__cause__) if isinstance(e, HalfWayInterrupt)]
-        click.echo(f"Interrupted; {known[0] if known else 'nothing was replaced.'}", err=True)
-        sys.exit(130)
+        terminated = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        click.echo(
+            f"{'Terminated' if terminated else 'Interrupted'}; "
+            f"{known[0] if known else 'nothing was replaced.'}",
+            err=True,
+        )
+        sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except SqlstabError as error:
         click.echo(f"Error: {error}", err=True)
         if isinstance(error, EngineError) and error.statement:
             click.echo(f"The statement was:\n{_shortened(error.statement)}", err=True)
         sys.exit(error.exit_code)
+
+
+def _terminate(*_: object) -> NoReturn:
+    """End as at Ctrl-C; once, so that nothing comes between while things are cleaned up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _shortened(statement: str, most: int = 2000) -> str:
