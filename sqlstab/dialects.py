@@ -97,6 +97,8 @@ class Dialect:
         kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
             {0}, {1} and {2} are the name, its schema and its database as strings, {3} and {4} the
             quoted database and schema with a point behind. Empty where that cannot be asked.
+        tables: Lists the tables of a schema, as `name` or `tablename`, at least those whose names
+            begin with `sqlstab_`; {1} to {4} as in `kind`, {5} is {4} without the point.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -176,6 +178,7 @@ class Dialect:
     missing: tuple[str, ...] = ()
     current_schema: str = ""
     kind: str = ""
+    tables: str
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
     keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
@@ -226,6 +229,14 @@ _KIND_IN_PG_CLASS = (
     "SELECT CASE WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
     "WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'relation that is no table' END AS kind "
     "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+)
+_TABLES_IN_PG_CLASS = (
+    "SELECT c.relname AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE c.relkind = 'r' AND c.relname LIKE 'sqlstab%' AND "
+)
+_TABLES_IN_INFORMATION_SCHEMA = (
+    "SELECT table_name AS name FROM {0} WHERE table_name LIKE 'sqlstab%' "
+    "AND table_type = 'BASE TABLE'"
 )
 _KIND_IN_INFORMATION_SCHEMA = (
     "SELECT CASE WHEN table_type LIKE '%VIEW' THEN 'view' ELSE 'table' END AS kind FROM "
@@ -281,6 +292,10 @@ DUCKDB = Dialect(
     most_columns=100_000,
     transactions=True,
     current_schema="SELECT current_database() AS d, current_schema() AS s",
+    tables=(
+        _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
+        + " AND lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1})"
+    ),
     kind=(
         _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
         "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
@@ -337,6 +352,7 @@ POSTGRES = Dialect(
     describe=_PG_COLUMNS,
     missing=("42P01", "3F000"),
     current_schema="SELECT current_schema() AS s",
+    tables=_TABLES_IN_PG_CLASS + "n.nspname = {1}",
     kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
 )
 
@@ -389,6 +405,7 @@ SPARK = Dialect(
     keep=_KEPT_BY_RENAMING,
     storage=" USING parquet",
     missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
+    tables="SHOW TABLES IN {5} LIKE 'sqlstab*'",
     current_schema="SELECT current_database() AS s",
 )
 
@@ -462,6 +479,7 @@ CLICKHOUSE = Dialect(
     describe="DESCRIBE TABLE {0}",
     missing=("(UNKNOWN_TABLE)", "(UNKNOWN_DATABASE)"),
     current_schema="SELECT currentDatabase() AS s",
+    tables="SELECT name FROM system.tables WHERE database = {1} AND engine LIKE '%MergeTree'",
     kind=(
         "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
         "THEN 'dictionary' ELSE 'table' END AS kind "
@@ -507,6 +525,10 @@ SNOWFLAKE = Dialect(
     # It does not say whether an object is not there or not to be seen.
     missing=("002003", "002043"),
     current_schema="SELECT current_database() AS d, current_schema() AS s",
+    tables=(
+        _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
+        + " AND table_schema = {1}"
+    ),
     kind=(
         _KIND_IN_INFORMATION_SCHEMA
         + "{3}information_schema.tables WHERE table_schema = {1} AND table_name = {0}"
@@ -555,6 +577,7 @@ BIGQUERY = Dialect(
         "WHERE table_name = {2} ORDER BY ordinal_position"
     ),
     missing=("Not found: ",),
+    tables=_TABLES_IN_INFORMATION_SCHEMA.format("{4}INFORMATION_SCHEMA.TABLES"),
     kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
     replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
     keep=(
@@ -593,6 +616,7 @@ REDSHIFT = Dialect(
     missing=("42P01", "3F000"),
     current_schema="SELECT current_schema() AS s",
     # Names have lower-case letters there, however they are quoted, unless a setting says otherwise.
+    tables=_TABLES_IN_PG_CLASS + "lower(n.nspname) = lower({1})",
     kind=(
         _KIND_IN_PG_CLASS + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
     ),
@@ -638,6 +662,10 @@ TRINO = Dialect(
     missing=("TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND"),
     current_schema="SELECT current_catalog AS d, current_schema AS s",
     # Names have lower-case letters there, however they are quoted.
+    tables=(
+        _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
+        + " AND table_schema = lower({1})"
+    ),
     kind=(
         _KIND_IN_INFORMATION_SCHEMA
         + "{3}information_schema.tables "

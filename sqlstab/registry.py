@@ -21,7 +21,7 @@ from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, UsageError
 from sqlstab.folders import locked
 from sqlstab.runs import Run, file_name, is_run_id, new_run_id, replaced_files
-from sqlstab.staged import check_creatable, scratch_name
+from sqlstab.staged import KEPT, check_creatable, scratch_name
 from sqlstab.tables import SIDES, Side, resolve
 from sqlstab.transform import Transform
 
@@ -769,7 +769,7 @@ def _policy(reference: str) -> tuple[str | None, int | None]:
 
 def _kept_name(beside: str, run_id: str, side: Side, dialect: Dialect) -> str:
     """What a stable table of a run is called when another one has its name."""
-    return scratch_name(beside, f"{run_id}_{side}_kept", dialect)
+    return scratch_name(beside, f"{run_id}_{side}{KEPT}", dialect)
 
 
 def _events(*happened: tuple[Kind, str, dict[str, Any]]) -> list[Event]:

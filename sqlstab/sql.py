@@ -1039,10 +1039,14 @@ def drop_table(name: str, dialect: Dialect) -> str:
     return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
 
 
+# Ends the name of a table that another one is about to replace.
+OLD = "_old"
+
+
 def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
     """Statements that put a staged table in another table's place, whether that is there or not."""
     *schema, own = table_parts(staged, dialect)
-    aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}_old"))
+    aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}{OLD}"))
     return _put_in_place(dialect.replace, staged, target, aside, dialect)
 
 
@@ -1076,13 +1080,23 @@ def describe(name: str, dialect: Dialect) -> str:
 
 def table_kind(name: str, dialect: Dialect) -> str:
     """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
+    return dialect.kind.format(*_in_catalogue(name, dialect))
+
+
+def tables_beside(name: str, dialect: Dialect) -> str:
+    """A statement that lists the tables in the schema of a whole name, at least those of ours."""
+    return dialect.tables.format(*_in_catalogue(name, dialect))
+
+
+def _in_catalogue(name: str, dialect: Dialect) -> list[str]:
+    """What the patterns of a dialect that ask the catalogue have for a table of a whole name."""
     *schema, bare = table_parts(name, dialect)
     database = schema[:-1]
     prefixes = [
         "".join(f"{identifier(part, dialect)}." for part in parts) for parts in (database, schema)
     ]
     strings = [string(parts[-1] if parts else "", dialect) for parts in ([bare], schema, database)]
-    return dialect.kind.format(*strings, *prefixes)
+    return [*strings, *prefixes, prefixes[1].removesuffix(".")]
 
 
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:

@@ -172,8 +172,9 @@ class StagedTables:
         return f"Whether {written} were written is not known: look at them."
 
 
-# Ends the names of tables that are made to see whether that can be done.
-TRIAL = "_trial"
+# Ends the names of tables that are made to see whether that can be done, of those for intermediate
+# results, and of stable tables that others have replaced.
+TRIAL, SCRATCH, KEPT = "_trial", "_scratch", "_kept"
 
 
 def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> None:

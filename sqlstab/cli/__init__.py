@@ -10,6 +10,7 @@ import click
 
 from sqlstab import __version__
 from sqlstab.cli import apply as _apply
+from sqlstab.cli import clean as _clean
 from sqlstab.cli import compare as _compare
 from sqlstab.cli import dbt as _dbt
 from sqlstab.cli import plan as _plan
@@ -53,6 +54,7 @@ for _command in (
     _sums.solve,
     _apply.apply,
     _render.render,
+    _clean.clean,
     _dbt.dbt,
 ):
     cli.add_command(_command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,9 @@ import numpy as np
 from sqlstab import sql
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums
+from sqlstab.runs import new_run_id
 from sqlstab.sql import MatrixTable
-from sqlstab.staged import scratch_name
+from sqlstab.staged import SCRATCH, scratch_name
 from sqlstab.tables import Column, VectorTable
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class SqlCompute:
             self._engine.execute([sql.drop_table(name, self._dialect)])
 
     def _scratch_name(self) -> str:
-        return scratch_name(self._beside, secrets.token_hex(6), self._dialect)
+        return scratch_name(self._beside, f"{new_run_id()}{SCRATCH}", self._dialect)
 
     def _create(self, name: str, query: str, step: Step) -> None:
         self._engine.execute([sql.create_table(name, query, self._dialect)], step)
