@@ -99,6 +99,9 @@ class Dialect:
             quoted database and schema with a point behind. Empty where that cannot be asked.
         tables: Lists the tables of a schema, as `name` or `tablename`, at least those whose names
             begin with `sqlstab_`; {1} to {4} as in `kind`, {5} is {4} without the point.
+        identity: Tells the table that has a name from one that takes its place, in one row; no row
+            for none. Places as in `kind`. Empty where nothing does.
+        lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -179,6 +182,8 @@ class Dialect:
     current_schema: str = ""
     kind: str = ""
     tables: str
+    identity: str = ""
+    lock: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
     keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
@@ -233,6 +238,10 @@ _KIND_IN_PG_CLASS = (
 _TABLES_IN_PG_CLASS = (
     "SELECT c.relname AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
     "WHERE c.relkind = 'r' AND c.relname LIKE 'sqlstab%' AND "
+)
+_OID_IN_PG_CLASS = (
+    "SELECT CAST(c.oid AS bigint) AS identity FROM pg_class AS c "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE "
 )
 _TABLES_IN_INFORMATION_SCHEMA = (
     "SELECT table_name AS name FROM {0} WHERE table_name LIKE 'sqlstab%' "
@@ -296,6 +305,10 @@ DUCKDB = Dialect(
         _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
         + " AND lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1})"
     ),
+    identity=(
+        "SELECT table_oid AS identity FROM duckdb_tables() WHERE lower(database_name) = lower({2}) "
+        "AND lower(schema_name) = lower({1}) AND lower(table_name) = lower({0})"
+    ),
     kind=(
         _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
         "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
@@ -353,6 +366,9 @@ POSTGRES = Dialect(
     missing=("42P01", "3F000"),
     current_schema="SELECT current_schema() AS s",
     tables=_TABLES_IN_PG_CLASS + "n.nspname = {1}",
+    identity=_OID_IN_PG_CLASS + "n.nspname = {1} AND c.relname = {0}",
+    # No table need be there yet, and no right on it is asked for.
+    lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
     kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
 )
 
@@ -479,6 +495,9 @@ CLICKHOUSE = Dialect(
     describe="DESCRIBE TABLE {0}",
     missing=("(UNKNOWN_TABLE)", "(UNKNOWN_DATABASE)"),
     current_schema="SELECT currentDatabase() AS s",
+    identity=(
+        "SELECT toString(uuid) AS identity FROM system.tables WHERE database = {1} AND name = {0}"
+    ),
     tables="SELECT name FROM system.tables WHERE database = {1} AND engine LIKE '%MergeTree'",
     kind=(
         "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
@@ -617,6 +636,7 @@ REDSHIFT = Dialect(
     current_schema="SELECT current_schema() AS s",
     # Names have lower-case letters there, however they are quoted, unless a setting says otherwise.
     tables=_TABLES_IN_PG_CLASS + "lower(n.nspname) = lower({1})",
+    identity=(_OID_IN_PG_CLASS + "lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"),
     kind=(
         _KIND_IN_PG_CLASS + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
     ),

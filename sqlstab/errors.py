@@ -41,6 +41,10 @@ class EngineError(SqlstabError):
         self.statement = statement
 
 
+class ConflictError(EngineError):
+    """Something else has changed what was about to be changed, which stays as it is now."""
+
+
 class HalfWayInterrupt(KeyboardInterrupt):
     """Ctrl-C when something had been replaced already; the message says what."""
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sqlstab.compute import Compute, Pair
     from sqlstab.config import Options
     from sqlstab.dialects import Dialect
-    from sqlstab.engines import Engine
+    from sqlstab.engines import Engine, Expected
     from sqlstab.progress import Step
     from sqlstab.runs import Run
     from sqlstab.solve import Matrix
@@ -272,7 +272,8 @@ def _tables_made(
     created = [
         match[1]
         for statement in recorder.executed
-        if (match := re.match(r"CREATE TABLE (\S+)", statement)) and TRIAL not in match[1]
+        if (match := re.match(r"CREATE TABLE (?:IF NOT EXISTS )?(\S+)", statement))
+        and TRIAL not in match[1]
     ]
     made = []
     for side, target in targets.items():
@@ -397,8 +398,12 @@ class _Recorder:
             )
         return self._dimension
 
-    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+    def execute(
+        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
+    ) -> None:
         """See `Engine`."""
+        for query, _ in expected:
+            self.record(query)
         for statement in statements:
             self.record(statement)
             self.executed.append(statement)

@@ -904,8 +904,7 @@ def matrix_table(
 
 def create_matrix_table(name: str, dialect: Dialect) -> str:
     """A statement that creates such a table, if there is none."""
-    created = _create(name, _MATRIX_COLUMNS, dialect)
-    return created.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
+    return _if_missing(_create(name, _MATRIX_COLUMNS, dialect))
 
 
 def insert_matrices(
@@ -921,8 +920,8 @@ def insert_matrices(
 
 
 def create_gram_store(name: str, dialect: Dialect) -> str:
-    """A statement that creates the table which holds the Gram matrices of partitions."""
-    return _create(name, _GRAM_COLUMNS, dialect)
+    """A statement that creates the table which holds Gram matrices of partitions, if need be."""
+    return _if_missing(_create(name, _GRAM_COLUMNS, dialect))
 
 
 def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
@@ -930,6 +929,10 @@ def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
         f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
     )
     return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.storage}"
+
+
+def _if_missing(create: str) -> str:
+    return create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
@@ -959,8 +962,8 @@ def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list
 
 
 def create_registry(name: str, dialect: Dialect) -> str:
-    """A statement that creates the table which a registry of runs is kept in."""
-    return _create(name, REGISTRY_COLUMNS, dialect)
+    """A statement that creates the table which a registry of runs is kept in, if need be."""
+    return _if_missing(_create(name, REGISTRY_COLUMNS, dialect))
 
 
 def insert_events(
@@ -1081,6 +1084,16 @@ def describe(name: str, dialect: Dialect) -> str:
 def table_kind(name: str, dialect: Dialect) -> str:
     """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
     return dialect.kind.format(*_in_catalogue(name, dialect))
+
+
+def identity(name: str, dialect: Dialect) -> str:
+    """A statement whose rows change when another table takes a whole name; empty for none."""
+    return dialect.identity.format(*_in_catalogue(name, dialect))
+
+
+def lock(name: str, dialect: Dialect) -> str:
+    """A statement that waits for other transactions with the same statement; empty for none."""
+    return dialect.lock.format(*_in_catalogue(name, dialect))
 
 
 def tables_beside(name: str, dialect: Dialect) -> str:

@@ -20,7 +20,7 @@ from sqlstab.config import Options
 from sqlstab.dialects import SPARK
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs, writes_tables
@@ -522,10 +522,14 @@ class Job:
         with self._step("replace", "Putting tables in place"):
             try:
                 self._staged.put_in_place(
-                    matrices, kept=placement.kept if placement else {}, before=before, after=after
+                    matrices,
+                    kept=placement.kept if placement else {},
+                    before=before,
+                    after=after,
+                    beside=[self._registry.name] if before and self._registry else [],
                 )
             except EngineError as error:
-                if not unsure:
+                if not unsure or isinstance(error, ConflictError):
                     raise
                 raise EngineError(f"{error} {remedy}", error.statement) from error
             except KeyboardInterrupt as error:

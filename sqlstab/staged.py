@@ -6,10 +6,10 @@ import logging
 import re
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
-from sqlstab.errors import EngineError, HalfWayInterrupt, UsageError
+from sqlstab.errors import ConflictError, EngineError, HalfWayInterrupt, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +47,7 @@ class StagedTables:
         self.transform_table = transform_table
         self._run_id = run_id
         self._begun = self._done = False
+        self._found: list[tuple[str, list[dict[str, Any]]]] = []
 
     @property
     def wanted(self) -> bool:
@@ -75,6 +76,10 @@ class StagedTables:
             if self._engine.kind(self.transform_table) is None:
                 made["the transform"] = self.transform_table
         check_creatable(self._engine, made, self._run_id)
+        if self._engine.dialect.identity:
+            for target in self.targets.values():
+                query = sql.identity(target, self._engine.dialect)
+                self._found.append((query, self._engine.query(query)))
 
     def name(self, side: Side) -> str:
         """The name that a side's table is written under, in the schema where it will stay."""
@@ -87,6 +92,7 @@ class StagedTables:
         kept: Mapping[str, str] = MappingProxyType({}),
         before: Sequence[str] = (),
         after: Sequence[str] = (),
+        beside: Sequence[str] = (),
     ) -> None:
         """Let the staged tables take their places: all or none, where the engine can do that.
 
@@ -95,6 +101,11 @@ class StagedTables:
             kept: What tables that are there and replaced are to be called from then on.
             before: Statements that come first.
             after: Statements that come last.
+            beside: Other tables that these statements may create.
+
+        Raises:
+            ConflictError: Other tables have taken these places since `prepare`; they stay.
+            EngineError: The database failed.
         """
         dialect = self._engine.dialect
         statements: list[str] = []
@@ -109,14 +120,28 @@ class StagedTables:
             else:
                 statements += sql.replace_table(self.name(side), target, dialect)
         if self.transform_table:
-            there = self._engine.kind(self.transform_table)
-            make = sql.insert_matrices if there else sql.matrix_table
-            statements += make(self.transform_table, self._run_id, matrices, dialect)
+            if self._engine.kind(self.transform_table) is None:
+                statements.append(sql.create_matrix_table(self.transform_table, dialect))
+            statements += sql.insert_matrices(self.transform_table, self._run_id, matrices, dialect)
         statements += after
         if statements:
             self._begun = True
-            self._engine.execute(statements)
+            try:
+                self._engine.execute(statements, expected=[*self._locks(beside), *self._found])
+            except ConflictError as error:
+                self._begun = False
+                raise ConflictError(
+                    f"{' or '.join(self.targets.values())} was replaced by another run while this "
+                    "one was at work, and stays. Run again, one run after the other.",
+                    error.statement,
+                ) from error
             self._done = True
+
+    def _locks(self, beside: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
+        """Queries that let one run at a time replace these tables, in an order without deadlock."""
+        names = {*self.targets.values(), *beside, *filter(None, [self.transform_table])}
+        locks = (sql.lock(name, self._engine.dialect) for name in sorted(names))
+        return [(lock, [{"n": 1}]) for lock in locks if lock]
 
     @contextmanager
     def dropped_afterwards(self) -> Iterator[None]:

@@ -112,9 +112,9 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def execute(self, statements: Sequence[str], step: Any = None) -> None:
+    def execute(self, statements: Sequence[str], step: Any = None, *, expected: Any = ()) -> None:
         if not any("RENAME" in statement for statement in statements):
-            self._engine.execute(statements)
+            self._engine.execute(statements, expected=expected)
             return
         if self._when == "in":
             # A half of the transaction, which is then rolled back.
@@ -209,7 +209,7 @@ class FailingSpark:
     def describe(self, relation: str) -> list[Any]:
         return []
 
-    def execute(self, statements: Sequence[str], step: Any = None) -> None:
+    def execute(self, statements: Sequence[str], step: Any = None, *, expected: Any = ()) -> None:
         for statement in statements:
             if "RENAME" in statement:
                 self._failing -= 1

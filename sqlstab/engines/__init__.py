@@ -10,10 +10,10 @@ from duckdb import DuckDBPyConnection
 
 from sqlstab import sql
 from sqlstab.dialects import DIALECTS
-from sqlstab.errors import EngineError, UsageError
+from sqlstab.errors import ConflictError, EngineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
     from pyspark.sql import SparkSession
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlstab.progress import Step
     from sqlstab.tables import Column
 
+    # Queries and the rows that they must give.
+    Expected: TypeAlias = "Sequence[tuple[str, list[dict[str, Any]]]]"
     AnyEngine: TypeAlias = (
         "Engine | DuckDBPyConnection | SparkSession | Database | str | Path | None"
     )
@@ -66,10 +68,23 @@ class Engine(Protocol):
             EngineError: The database refused or failed.
         """
 
-    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+    def execute(
+        self,
+        statements: Sequence[str],
+        step: Step | None = None,
+        *,
+        expected: Expected = (),
+    ) -> None:
         """Run statements without a result: in one transaction, where the engine has them for DDL.
 
+        Args:
+            statements: The statements.
+            step: Is told how far they are.
+            expected: Queries that come first, in the same transaction, and the rows that each must
+                give.
+
         Raises:
+            ConflictError: A query gave other rows; no statement was run.
             EngineError: The database refused or failed.
         """
 
@@ -82,6 +97,22 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close what was opened for this run; a session of the user's stays open."""
+
+
+def check_expected(query: Callable[[str], list[dict[str, Any]]], expected: Expected) -> None:
+    """See `Engine.execute`.
+
+    Args:
+        query: Runs a query.
+        expected: The queries, and the rows that each must give.
+
+    Raises:
+        ConflictError: One gave others.
+    """
+    for statement, rows in expected:
+        found = query(statement)
+        if found != rows:
+            raise ConflictError(f"There is {found} where {rows} was expected.", statement)
 
 
 def qualified(engine: Engine, name: str) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sqlstab import folders, sql
 from sqlstab.dialects import DUCKDB
-from sqlstab.engines import qualified
+from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import LockedFolder
 from sqlstab.tables import Column
@@ -23,6 +23,7 @@ from sqlstab.tables import Column
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sqlstab.engines import Expected
     from sqlstab.progress import Step
 
 logger = logging.getLogger("sqlstab.sql")
@@ -176,20 +177,27 @@ class DuckDBEngine:
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+    def execute(
+        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
+    ) -> None:
         """See `Engine`."""
         if self._in_transaction():
             raise UsageError(
                 "The connection has a transaction open; end it before tables are written."
             )
         try:
-            for statement in ("BEGIN", *statements, "COMMIT"):
-                with self._running(statement, step):
-                    self._connection.execute(statement)
+            self._execute("BEGIN", step)
+            check_expected(self.query, expected)
+            for statement in (*statements, "COMMIT"):
+                self._execute(statement, step)
         except BaseException:
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
             raise
+
+    def _execute(self, statement: str, step: Step | None) -> None:
+        with self._running(statement, step):
+            self._connection.execute(statement)
 
     def _in_transaction(self) -> bool:
         """Whether a transaction is open: else each statement has one of its own."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
 from sqlstab.dialects import SPARK
-from sqlstab.engines import qualified
+from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, Row, SparkSession
 
+    from sqlstab.engines import Expected
     from sqlstab.progress import Step
 
 logger = logging.getLogger("sqlstab.sql")
@@ -89,8 +90,11 @@ class SparkEngine:
         with _failing(statement):
             return frame.collect()
 
-    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+    def execute(
+        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
+    ) -> None:
         """See `Engine`."""
+        check_expected(self.query, expected)
         for statement in statements:
             self._run(statement)
 

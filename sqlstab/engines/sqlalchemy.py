@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlstab import sql
@@ -16,7 +17,7 @@ from sqlstab.dialects import (
     SNOWFLAKE,
     TRINO,
 )
-from sqlstab.engines import qualified
+from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
 
     from sqlstab.dialects import Dialect
+    from sqlstab.engines import Expected
     from sqlstab.progress import Step
 
 logger = logging.getLogger("sqlstab.sql")
@@ -123,14 +125,16 @@ class SqlAlchemyEngine:
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """See `Engine`."""
         with self._running(statement) as connection:
-            result = _run(connection, statement)
-            names = list(map(str.lower, result.keys()))
-            return [dict(zip(names, row, strict=True)) for row in result]
+            return _query(connection, statement)
 
-    def execute(self, statements: Sequence[str], step: Step | None = None) -> None:
+    def execute(
+        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
+    ) -> None:
         """See `Engine`."""
         for group in [statements] if self.dialect.transactions else [[s] for s in statements]:
             with self._running("\n".join(group)) as connection:
+                check_expected(partial(_query, connection), expected)
+                expected = ()
                 for statement in group:
                     _run(connection, statement)
 
@@ -200,6 +204,12 @@ def _open(url: Any) -> Database:
 
 def _run(connection: Connection, statement: str) -> CursorResult[Any]:
     return connection.exec_driver_sql(statement)
+
+
+def _query(connection: Connection, statement: str) -> list[dict[str, Any]]:
+    result = _run(connection, statement)
+    names = list(map(str.lower, result.keys()))
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _says(error: EngineError, marks: Sequence[str]) -> bool:

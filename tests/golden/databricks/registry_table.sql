@@ -1,4 +1,4 @@
-CREATE TABLE `ml`.`runs` (
+CREATE TABLE IF NOT EXISTS `ml`.`runs` (
     event_id string,
     event string,
     run_id string,

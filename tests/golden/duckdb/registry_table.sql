@@ -1,4 +1,4 @@
-CREATE TABLE "ml"."runs" (
+CREATE TABLE IF NOT EXISTS "ml"."runs" (
     event_id VARCHAR,
     event VARCHAR,
     run_id VARCHAR,

@@ -1,4 +1,4 @@
-CREATE TABLE "ml"."runs" (
+CREATE TABLE IF NOT EXISTS "ml"."runs" (
     event_id text,
     event text,
     run_id text,

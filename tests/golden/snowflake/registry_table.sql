@@ -1,4 +1,4 @@
-CREATE TABLE "ML"."RUNS" (
+CREATE TABLE IF NOT EXISTS "ML"."RUNS" (
     event_id VARCHAR,
     event VARCHAR,
     run_id VARCHAR,
