@@ -59,7 +59,12 @@ class LockedFolder:
 
 def _remove(folder: Path, descriptor: int | None) -> None:
     try:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except KeyboardInterrupt:
+            # The rest must not stay behind; another Ctrl-C ends this too.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     finally:
         if descriptor is not None:
             os.close(descriptor)

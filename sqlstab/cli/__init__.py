@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -84,6 +86,15 @@ def main() -> None:
         if isinstance(error, EngineError) and error.statement:
             click.echo(f"The statement was:\n{_shortened(error.statement)}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        # Such as a full disk that the result or the log goes to, or a pipe that nobody reads.
+        with suppress(OSError):
+            click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+        # What is still to be written there would fail once more when Python exits.
+        for stream in (sys.stdout, sys.stderr):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+        sys.exit(EngineError.exit_code)
 
 
 def _terminate(*_: object) -> NoReturn:

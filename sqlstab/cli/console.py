@@ -39,6 +39,9 @@ def log_to(console: Console, given: dict[str, Any]) -> None:
             prefix = "Warning: " if record.levelno == logging.WARNING else ""
             console.print(Text(prefix + record.getMessage(), style=style))
 
+    # Drivers log what their exceptions say, and Python prints it where nobody listens.
+    if not logging.root.handlers:
+        logging.root.addHandler(logging.NullHandler())
     logger = logging.getLogger("sqlstab")
     logger.handlers = [Handler()]
     logger.propagate = False
