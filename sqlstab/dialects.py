@@ -92,6 +92,7 @@ class Dialect:
             the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
             schema with a point, as strings.
         missing: What errors about a relation that is not there have in them: a code or a name.
+        gave_way: The same of transactions that were rolled back in favour of another one.
         current_schema: One row with the parts, outermost first, of the name of the schema that a
             table with a bare name is made in; empty where there is none to ask for.
         kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
@@ -179,6 +180,7 @@ class Dialect:
     before: tuple[str, ...] = ()
     describe: str = "DESCRIBE {0}"
     missing: tuple[str, ...] = ()
+    gave_way: tuple[str, ...] = ()
     current_schema: str = ""
     kind: str = ""
     tables: str
@@ -364,6 +366,8 @@ POSTGRES = Dialect(
     before=("SET LOCAL jit = off",),
     describe=_PG_COLUMNS,
     missing=("42P01", "3F000"),
+    # A reader that has read one of the two tables, and waits for the other, makes a deadlock.
+    gave_way=("40P01",),
     current_schema="SELECT current_schema() AS s",
     tables=_TABLES_IN_PG_CLASS + "n.nspname = {1}",
     identity=_OID_IN_PG_CLASS + "n.nspname = {1} AND c.relname = {0}",

@@ -132,8 +132,7 @@ class StagedTables:
                 self._begun = False
                 raise ConflictError(
                     f"{' or '.join(self.targets.values())} was replaced by another run while this "
-                    "one was at work, and stays. Run again, one run after the other.",
-                    error.statement,
+                    "one was at work, and stays. Run again, one run after the other."
                 ) from error
             self._done = True
 

@@ -47,6 +47,8 @@ _DIALECTS: dict[str, Dialect] = {
 }
 # SQLAlchemy's name of a dialect -> the extra that brings it, where the names differ.
 _EXTRAS = {"postgresql": "postgres", "clickhousedb": "clickhouse"}
+# A transaction that gave way to another one is run so often in all.
+_ATTEMPTS = 5
 # What a URL without a driver means where SQLAlchemy's default is not installed: ours by the extra.
 _DRIVERS = {
     "clickhouse": "clickhousedb",
@@ -131,12 +133,25 @@ class SqlAlchemyEngine:
         self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
     ) -> None:
         """See `Engine`."""
-        for group in [statements] if self.dialect.transactions else [[s] for s in statements]:
-            with self._running("\n".join(group)) as connection:
-                check_expected(partial(_query, connection), expected)
-                expected = ()
-                for statement in group:
-                    _run(connection, statement)
+        if not self.dialect.transactions:
+            check_expected(self.query, expected)
+            for statement in statements:
+                self._transact([statement], ())
+            return
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._transact(statements, expected)
+            except EngineError as error:
+                if attempt == _ATTEMPTS or not _says(error, self.dialect.gave_way):
+                    raise
+            else:
+                return
+
+    def _transact(self, statements: Sequence[str], expected: Expected) -> None:
+        with self._running("\n".join(statements)) as connection:
+            check_expected(partial(_query, connection), expected)
+            for statement in statements:
+                _run(connection, statement)
 
     def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
         """See `Engine`."""
