@@ -6,12 +6,9 @@ import errno
 import fcntl
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,32 +268,6 @@ def test_a_damaged_reference(
     with pytest.raises(DataError, match=message):
         stabilize(users, items, tmp_path / "run", tmp_path / "next")
     assert not (tmp_path / "next").exists()
-
-
-def test_killed_at_any_moment(tmp_path: Path, model: Any) -> None:
-    """The run before stays whole and readable, and the next run needs no cleaning up."""
-    source = model(users=20_000, items=2_000, dimension=32)
-    out = tmp_path / "out" / "run"
-    command = [sys.executable, "-m", "sqlstab", "run", "--quiet"]
-    command += ["--users", source / "users.parquet", "--items", source / "items.parquet"]
-    started = time.monotonic()
-    subprocess.run([*command, "--out", out], check=True)
-    duration = time.monotonic() - started
-    chance = random.Random(1)
-    for _ in range(12):
-        before = contents(out)
-        process = subprocess.Popen([*command, "--reference", out, "--out", out])
-        time.sleep(chance.uniform(0.3, 1.1) * duration)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        after = contents(out)
-        changed = {name for name in before if after[name] != before[name]}
-        # Old as a whole, or new as a whole.
-        assert not changed or {"run.json", "transform.json"} <= changed
-        run = Run.load(out)
-        assert run.figures["run_id"] == run.transform.run_id
-    subprocess.run([*command, "--reference", out, "--out", out], check=True)
-    assert list((tmp_path / "out").iterdir()) == [out]
 
 
 def test_a_full_disk(tmp_path: Path, model: Any) -> None:

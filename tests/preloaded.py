@@ -1,0 +1,13 @@
+"""What is imported, once, by the server that the commands of `faulty.py` are forked from."""
+
+import contextlib
+import importlib
+
+from sqlstab import sql
+
+for name in ("sqlstab.cli", "pandas", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"):
+    # The extras may not be installed.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+for template in sql._environment().list_templates():
+    sql._environment().get_template(template)
