@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test lint format docs golden picture clean
-.PHONY: bench bench-engines bench-memory bench-quality bench-solver
+.PHONY: bench bench-engines bench-faults bench-memory bench-quality bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
 
@@ -61,6 +61,10 @@ bench-quality: $(VENV)/dev.stamp
 # The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
 bench-solver: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/solver.py
+
+# Kill runs at 100 random moments in each place, and at each of their named points; takes minutes.
+bench-faults: $(VENV)/dev.stamp
+	SQLSTAB_KILLS=100 SQLSTAB_POINTS=1000 $(BIN)/python -m pytest -rA -s -k "killed or stopped" tests/test_faults.py
 
 # Draw docs/problem.svg anew.
 picture: $(VENV)/dev.stamp

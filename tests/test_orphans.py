@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlglot
 from engines import TARGETS
 from invoke import invoke
 from test_outputs import SCHEMA, load
 
 from sqlstab import EmbeddingTable, Options, orphans, sql, stabilize
 from sqlstab.compute.sql import SqlCompute
+from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
 from sqlstab.folders import LockedFolder
 from sqlstab.registry import Registry
@@ -21,10 +26,10 @@ from sqlstab.staged import StagedTables, check_creatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from engines import Running
 
+    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
@@ -275,3 +280,36 @@ def test_no_folder_to_spill_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     done = invoke("clean", "--database", tmp_path / "w.duckdb", "--yes", code=3)
     assert "Set TMPDIR" in done.stderr
+
+
+def test_the_documentation(running: Running) -> None:
+    """docs/faults.md: its commands, the first of which only lists."""
+    page = (Path(__file__).parent.parent / "docs" / "faults.md").read_text()
+    commands = re.findall(r"^sqlstab (.+)$", page, re.MULTILINE)
+    assert len(commands) == 2
+    url = running["postgres"]
+    with connect(url, writes_tables=True) as engine:
+        engine.execute(["CREATE SCHEMA IF NOT EXISTS ml"])
+        left = "ml.sqlstab_20240229t235959_000001z_0a1b_users"
+        create(engine, left)
+        for command, kind in zip(commands, ("table", None), strict=True):
+            said = invoke(*shlex.split(command.replace('"$URL"', url)))
+            assert left in said.stdout
+            assert engine.kind(left) == kind
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+def test_statements_are_of_their_dialect(dialect: Dialect) -> None:
+    name = f"lake.ml.{sql.identifier('odd name', dialect)}"
+    for statement in (
+        sql.tables_beside(name, dialect),
+        sql.table_kind(name, dialect),
+        sql.identity(name, dialect),
+        sql.lock(name, dialect),
+    ):
+        if statement.startswith("SELECT"):
+            parsed = sqlglot.parse_one(statement, read=dialect.sqlglot)
+            assert isinstance(parsed, sqlglot.exp.Select)
+            assert "ml" in statement.lower()
+        else:
+            assert statement in ("", "SHOW TABLES IN `lake`.`ml` LIKE 'sqlstab*'")
