@@ -92,7 +92,7 @@ def balance(grams: dict[str, np.ndarray]) -> solve.Balance:
     return solve.balance(*(solve.factor(matrix, 4 * len(matrix)) for matrix in grams.values()))
 
 
-def statement(dialect: Dialect, size: int) -> str:
+def solution(dialect: Dialect, size: int) -> sql.Solve:
     return sql.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
 
 
@@ -112,7 +112,7 @@ def contest(size: int, condition: float, rounds: int) -> Row | str:
             connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
         try:
             seconds, rows = timed(
-                lambda: connection.execute(statement(DUCKDB, size)).fetchall(), rounds
+                lambda: connection.execute(solution(DUCKDB, size).query).fetchall(), rounds
             )
         except duckdb.InvalidInputException as error:
             return str(error).removeprefix("Invalid Input Error: ")
@@ -186,7 +186,7 @@ def postgres_table(sizes: list[int]) -> str:
                         for row in sums.to_pylist():
                             copy.write_row(tuple(row.values()))
                 server = cpu_seconds(connection.info.backend_pid)
-                connection.execute(statement(POSTGRES, size)).fetchall()
+                connection.execute(solution(POSTGRES, size).query).fetchall()
                 spent = cpu_seconds(connection.info.backend_pid) - server
                 connection.rollback()
             lines.append(f"| {size} | {spent:.1f} |")

@@ -11,11 +11,13 @@ from sqlstab.tables import LAYOUTS, SIDES, Layout, Side
 
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]
+Solver = Literal["python", "sql"]
 OnInvalid = Literal["error", "drop"]
 OutputType = Literal["float", "double"]
 
 REFINE: tuple[Refine, ...] = get_args(Refine)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+SOLVERS: tuple[Solver, ...] = get_args(Solver)
 ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
 OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
 
@@ -43,6 +45,8 @@ class Options:
             columns are nearly dependent: `auto` where it matters, `always`, or `never`.
         strategy: `sql` computes everything in SQL, `arrow` streams rows through BLAS in this
             process; `auto` takes `arrow` where the engine is in this process.
+        solver: Where the small matrices are solved: `python`, here, or `sql`, by statements that
+            the engine runs; these take one pass over the rows, and refuse what that does not tell.
         on_invalid: What to do about NULL ids, duplicate ids and broken vectors: stop with an
             `error`, or `drop` those rows (of a duplicate id, all) and say how many.
         output_layout: `wide`, `array` or `long`; None keeps each table's own.
@@ -71,6 +75,7 @@ class Options:
     rank: int | None = None
     refine: Refine = "auto"
     strategy: Strategy = "auto"
+    solver: Solver = "python"
     on_invalid: OnInvalid = "error"
     output_layout: Layout | None = None
     output_type: OutputType | None = None
@@ -91,6 +96,7 @@ class Options:
         choices: list[tuple[str, object, tuple[str, ...]]] = [
             ("refine", self.refine, REFINE),
             ("strategy", self.strategy, STRATEGIES),
+            ("solver", self.solver, SOLVERS),
             ("on-invalid", self.on_invalid, ON_INVALID),
             ("output-layout", self.output_layout, LAYOUTS),
             ("output-type", self.output_type, OUTPUT_TYPES),
@@ -111,6 +117,11 @@ class Options:
                 span = f"from {least} on" if most == float("inf") else f"from {least} to {most}"
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is {threshold!r}; it must be a number {span}.")
+        if self.solver == "sql" and self.refine == "always":
+            raise UsageError(
+                "--refine always takes a second pass, which the SQL solver knows nothing of: leave "
+                "it out, or take --solver python."
+            )
         if bool(self.partition_by) != bool(self.grams):
             raise UsageError("--partition-by and --grams belong together: name both or none.")
         if self.partition_version and not self.partition_by:

@@ -62,7 +62,17 @@ class Dialect:
         combined: The sum of {2} times array {0} and {3} times array {1}.
         recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
             is such a thing.
-        solver: How it can solve the small problem: with arrays in a recursive query; not at all.
+        solver: How it can solve the small problem: with arrays in a recursive query, all in one
+            statement; by folding arrays of arrays, each step a table; not at all.
+        transform: Array {0} with each element {1} replaced by {2}.
+        zip_with: The same for pairs: elements {2} of array {0} and {3} of array {1} make {4}.
+        reduce: {4} for each element {3} of array {0}, where {2} is what that gave before, at first
+            {1}.
+        struct, member, field: Several values as one; value {0}, number {1} of them; number {1} of
+            struct {0}.
+        counting: The numbers from 1 to {0} as an array.
+        reverse: Array {0} from its end on.
+        largest, position: The largest element of array {0}; where in {0} {1} stands first.
         now: The time in UTC as a text that sorts by time, to name a run.
         refuse: A number that cannot be had: an error with the text {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
@@ -156,7 +166,17 @@ class Dialect:
     append: str = ""
     combined: str = ""
     recursion_key: str = ""
-    solver: Literal["", "recursive"] = ""
+    solver: Literal["", "recursive", "fold"] = ""
+    transform: str = ""
+    zip_with: str = ""
+    reduce: str = ""
+    struct: str = ""
+    member: str = "{0}"
+    field: str = ""
+    counting: str = ""
+    reverse: str = ""
+    largest: str = ""
+    position: str = ""
     now: str = ""
     refuse: str = ""
     quantile: str
@@ -335,6 +355,7 @@ POSTGRES = Dialect(
     gather="array_agg({0} ORDER BY {1})",
     unnest=("CROSS JOIN LATERAL unnest({0}) WITH ORDINALITY AS u(v, k)", "u.k - 1", "u.v"),
     dot="(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    scaled="(SELECT array_agg(v / {1}) FROM unnest({0}) AS u(v))",
     concat="{0} || {1}",
     slice="{0}[{1}:{2}]",
     no_doubles="CAST(ARRAY[] AS double precision[])",
@@ -409,6 +430,25 @@ SPARK = Dialect(
     json_matrix="from_json('{0}', 'array<array<double>>')",
     scaled="transform({0}, v -> v / {1})",
     concat="concat({0}, {1})",
+    slice="slice({0}, {1}, {2} - {1} + 1)",
+    no_doubles="CAST(array() AS array<double>)",
+    append="concat({0}, array({1}))",
+    solver="fold",
+    transform="transform({0}, {1} -> {2})",
+    zip_with="zip_with({0}, {1}, ({2}, {3}) -> {4})",
+    reduce="aggregate({0}, {1}, ({2}, {3}) -> {4})",
+    struct="struct({0})",
+    member="{0} AS col{1}",
+    field="{0}.col{1}",
+    counting="sequence(1, {0})",
+    reverse="reverse({0})",
+    largest="array_max({0})",
+    position="array_position({0}, {1})",
+    now=(
+        "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), "
+        "'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'"
+    ),
+    refuse="CAST(raise_error({0}) AS double)",
     # count(DISTINCT) sends each value through the shuffle once more, and takes 3 to 5 times as long
     # in groups of 64; collect_list skips NULL too.
     distinct="array_size(array_distinct(collect_list({0})))",
@@ -478,6 +518,23 @@ CLICKHOUSE = Dialect(
     times="arrayMap(c -> arrayDotProduct({0}, c), {1})",
     scaled="arrayMap(v -> v / {1}, {0})",
     concat="arrayConcat({0}, {1})",
+    slice="arraySlice({0}, {1}, {2} - {1} + 1)",
+    no_doubles="CAST([] AS Array(Float64))",
+    append="arrayPushBack({0}, {1})",
+    solver="fold",
+    transform="arrayMap({1} -> {2}, {0})",
+    zip_with="arrayMap(({2}, {3}) -> {4}, {0}, {1})",
+    reduce="arrayFold(({2}, {3}) -> {4}, {0}, {1})",
+    struct="({0})",
+    field="{0}.{1}",
+    counting="range(1, {0} + 1)",
+    reverse="arrayReverse({0})",
+    largest="arrayMax({0})",
+    position="indexOf({0}, {1})",
+    now="formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
+    # No function raises an error whose text is not constant, but this one repeats the text; of what
+    # can be NULL it makes NULL.
+    refuse="toFloat64(coalesce({0}, '0'))",
     quantile="quantileExactInclusive({1})({0})",
     digest="lower(hex(MD5({0})))",
     divide="intDiv({0}, {1})",

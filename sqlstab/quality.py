@@ -31,6 +31,9 @@ SCORES_KEPT = 1e-5
 # Below so many shared ids per dimension, an alignment fits its own ids better than others.
 _ENOUGH_PER_DIMENSION = 4
 
+# Scores are compared for all pairs of so many users and so many items.
+SCORE_ROWS = 300
+
 
 @dataclass(frozen=True)
 class SharedSums:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlstab import __version__, sql
 from sqlstab.errors import UsageError
+from sqlstab.quality import SCORE_ROWS
 from sqlstab.runs import FIGURES_FILE, file_name
 from sqlstab.sql import MatrixTable
 from sqlstab.staged import scratch_name
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from sqlstab.tables import Side, StableTable
 
 _OTHER: dict[Side, Side] = {"users": "items", "items": "users"}
-# Scores are compared for all pairs of so many users and so many items.
-_SCORE_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,14 @@ class Script:
                 for table in self.reference.tables.values()
             ]
         lines += [f"writes  {target}" for target in self.targets.values()]
-        if self.folder is None:
+        if self.folder is None and self.dialect.transactions:
             lines.append("An error leaves everything as it was: all is one transaction.")
+        elif self.folder is None:
+            lines += [
+                "",
+                "What is wrong with the tables or with the solution stops it before a table of the",
+                "last run is touched, where the client stops at an error.",
+            ]
         else:
             lines += [
                 "",
@@ -114,6 +120,7 @@ class Script:
                 *(["BEGIN"] if dialect.transactions else []),
                 *settings,
                 *(sql.drop_table(name, dialect) for name in self._scratch().values()),
+                *(sql.drop_table(name, dialect) for name in self._solve.tables),
                 *(
                     [sql.create_matrix_table(self.transform_table, dialect)]
                     if self.transform_table
@@ -151,8 +158,11 @@ class Script:
             ]
         if self.folder is None:
             names += [f"written_{side}" for side in SIDES]
+        return {name: self._scratch_name(name) for name in names}
+
+    def _scratch_name(self, name: str) -> str:
         beside = next(iter(self.targets.values())) if self.folder is None else "x"
-        return {name: scratch_name(beside, name, self.dialect) for name in names}
+        return scratch_name(beside, name, self.dialect)
 
     def _create(self, name: str, query: str) -> str:
         return sql.create_table(self._scratch()[name], query, self.dialect)
@@ -196,24 +206,28 @@ class Script:
             self._united("shared_reference", stable),
         ]
 
-    def _solution(self) -> Iterator[str]:
+    @cached_property
+    def _solve(self) -> sql.Solve:
         aligned = self.reference is not None
-        yield self._create(
-            "solution",
-            sql.solve(
-                self.dialect,
-                self.dimension,
-                self._relation("grams"),
-                crosses=self._relation("crosses") if aligned else None,
-                reference_dimension=self.reference.dimension if self.reference else None,
-                anchors=self.anchors if aligned else None,
-                shared=(
-                    (self._relation("shared_run"), self._relation("shared_reference"))
-                    if aligned
-                    else None
-                ),
+        return sql.solve(
+            self.dialect,
+            self.dimension,
+            self._relation("grams"),
+            crosses=self._relation("crosses") if aligned else None,
+            reference_dimension=self.reference.dimension if self.reference else None,
+            anchors=self.anchors if aligned else None,
+            shared=(
+                (self._relation("shared_run"), self._relation("shared_reference"))
+                if aligned
+                else None
             ),
+            table=lambda name: self._scratch_name(f"solve_{name}"),
         )
+
+    def _solution(self) -> Iterator[str]:
+        for name, query in self._solve.tables.items():
+            yield sql.create_table(name, query, self.dialect)
+        yield self._create("solution", self._solve.query)
         yield self._create("maps", sql.maps(self._scratch()["solution"], self.dialect))
 
     @property
@@ -279,7 +293,7 @@ class Script:
             dict(self.tables),
             {side: self._written(side) for side in SIDES},
             (self.dimension, self._stable_dimension),
-            _SCORE_ROWS,
+            SCORE_ROWS,
             self.dialect,
         )
         aligned = self.reference is not None

@@ -71,7 +71,7 @@ class Factor:
     @property
     def spectrum(self) -> Matrix:
         """Singular values of T with its columns scaled to length one, descending."""
-        return _values(self.triangle / self.scale)
+        return singular_values(self.triangle / self.scale)
 
     @property
     def rank(self) -> int:
@@ -262,12 +262,29 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
     largest = np.argmax(np.abs(items_matrix), axis=0)
     signs = np.where(items_matrix[largest, np.arange(kept)] < 0, -1.0, 1.0)
     items_matrix, users_matrix = items_matrix * signs, users_matrix * signs
+    return balanced(users, items, users_matrix, items_matrix, values)
+
+
+def balanced(
+    users: Factor, items: Factor, users_matrix: Matrix, items_matrix: Matrix, values: Matrix
+) -> Balance:
+    """What is known of two maps, whoever has solved for them.
+
+    Args:
+        users: Factor of W.
+        items: Factor of T.
+        users_matrix: M_W, (e, r).
+        items_matrix: M_T, (e, r).
+        values: The singular values of the scores, (r,).
+    """
+    root = np.sqrt(values)
+    product = items.triangle @ users.triangle.T
     restored = items.triangle @ items_matrix @ users_matrix.T @ users.triangle.T
     return Balance(
         users=users_matrix,
         items=items_matrix,
         singular_values=values,
-        dropped=items.triangle.shape[1] - kept,
+        dropped=items.triangle.shape[1] - len(values),
         identity_error=float(np.max(np.abs(restored - product)) / values[0]),
         users_accuracy=_accuracy(users, users_matrix, root),
         items_accuracy=_accuracy(items, items_matrix, root),
@@ -341,7 +358,7 @@ def align(cross: Matrix) -> Alignment:
             break
     return Alignment(
         omega=omega,
-        singular_values=_values(cross),
+        singular_values=singular_values(cross),
         ambiguous=ambiguous,
         determinant=float(np.sign(np.linalg.det(omega))) if rank == dimension else None,
     )
@@ -361,6 +378,7 @@ def first_alignment(rank: int, dimension: int) -> Matrix:
     return np.eye(rank, dimension)
 
 
-def _values(matrix: Matrix) -> Matrix:
+def singular_values(matrix: Matrix) -> Matrix:
+    """Singular values, descending."""
     values: Matrix = np.linalg.svd(matrix, compute_uv=False)
     return values

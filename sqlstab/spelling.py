@@ -21,7 +21,7 @@ Face = Literal["python", "command line", "project file"]
 _TABLE = ("id", "vector", "layout", "filter", "weight", "anchor-filter", "keep")
 _RUN = (
     *("reference", "out", "transform-table", "anchor", "cosine", "rank", "refine", "strategy"),
-    *("on-invalid", "output-layout", "output-type", "sample"),
+    *("solver", "on-invalid", "output-layout", "output-type", "sample"),
     *("partition-by", "partition-version", "grams"),
     *("registry", "keep-runs"),
     *("min-shared-ids", "min-mean-cosine", "min-cka", "max-residual", "force"),

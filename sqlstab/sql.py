@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+import textwrap
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,10 +23,11 @@ import sqlglot
 from sqlglot import exp
 
 from sqlstab.column_types import is_enum
+from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlstab.dialects import Dialect
     from sqlstab.solve import Matrix
@@ -553,6 +556,20 @@ def solution_figures(*, aligned: bool, shared: bool) -> tuple[str, ...]:
     return _FIGURES + (_ALIGNMENT_FIGURES if aligned else ()) + (_SHARED_FIGURES if shared else ())
 
 
+@dataclass(frozen=True)
+class Solve:
+    """What solves the small problem: a query, and tables that are to be made before.
+
+    Attributes:
+        tables: Queries of tables, by their names, in their order; empty where one statement does
+            it all.
+        query: Its rows are the solution.
+    """
+
+    tables: Mapping[str, str]
+    query: str
+
+
 def solve(
     dialect: Dialect,
     dimension: int,
@@ -562,7 +579,8 @@ def solve(
     reference_dimension: int | None = None,
     anchors: Mapping[Side, float] | None = None,
     shared: tuple[str, str] | None = None,
-) -> str:
+    table: Callable[[str], str] = "sqlstab_solve_{}".format,
+) -> Solve:
     """The two maps from sums, computed by the engine: rows (name, i, j, value), 1-based.
 
     `name` is `users` or `items` for the maps, `omega` for the alignment, `singular_values` (j = 1),
@@ -578,20 +596,16 @@ def solve(
         anchors: The sides in `crosses`, and how much each counts.
         shared: The same of the Gram matrices of the shared anchors, this run's and the
             reference's: adds how well they fit.
+        table: The name of the table for a step of this name.
 
     Raises:
         UsageError: The dialect has no such solver, or the reference too few dimensions.
     """
-    if not dialect.solver:
-        raise UsageError(f"There is no SQL solver for {dialect.name}; use sqlstab solve.")
+    check_solver(dialect)
     stable_dimension = reference_dimension or dimension
-    if stable_dimension < dimension:
-        raise UsageError(
-            f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
-            "solver adds no axes to a space; use sqlstab run or sqlstab solve."
-        )
+    _check_dimensions(dimension, stable_dimension)
     figures = solution_figures(aligned=crosses is not None, shared=shared is not None)
-    return _render(
+    text = _render(
         "solve",
         dialect,
         dimension=dimension,
@@ -605,6 +619,85 @@ def solve(
         shared={"run": shared[0], "reference": shared[1]} if shared else None,
         figure_names=figures,
     )
+    return Solve({}, text) if dialect.solver == "recursive" else _in_tables(text, table, dialect)
+
+
+def check_solver(dialect: Dialect) -> None:
+    """Refuse a dialect that has no SQL solver.
+
+    Raises:
+        UsageError: It has none.
+    """
+    if not dialect.solver:
+        solving = [name for name, other in DIALECTS.items() if other.solver]
+        raise UsageError(
+            f"There is no SQL solver for {dialect.name}, only for {', '.join(solving)}; use the "
+            "Python solver: sqlstab run, or sqlstab solve."
+        )
+
+
+def _check_dimensions(dimension: int, stable_dimension: int) -> None:
+    if stable_dimension < dimension:
+        raise UsageError(
+            f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
+            "solver adds no axes to a space; use sqlstab run --solver python, or sqlstab solve."
+        )
+
+
+def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
+    """Omega, the orthogonal polar factor of a cross Gram matrix, as rows (k, j, value), 1-based.
+
+    Args:
+        dialect: The dialect to write.
+        rank: Rows of C.
+        dimension: Columns of C.
+        cross: A relation (i, j, value) with all entries of C.
+
+    Raises:
+        UsageError: The dialect has no such solver, or C fewer columns than rows.
+    """
+    check_solver(dialect)
+    _check_dimensions(rank, dimension)
+    return _render("align", dialect, reference_dimension=dimension, cross=cross)
+
+
+_EXPRESSION = re.compile(r"((?:^--[^\n]*\n)*)^(\w+) AS MATERIALIZED \(\n(.*?)^\),?\n", re.M | re.S)
+# The steps of a solution that take long, or that several others read.
+_KEPT = ("unit_factors", "triangles", "singular", "balanced", "omega_rows", "figures")
+
+
+def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solve:
+    """A solution in several statements: not every engine keeps the rows of an expression of WITH.
+
+    What is cheap, or read once, stays an expression of the statement that reads it.
+    """
+    head, _, rest = text.partition("WITH\n")
+    steps = {found[2]: found for found in _EXPRESSION.finditer(rest)}
+    reads = re.compile(rf"\b(FROM|JOIN) ({'|'.join(steps)})\b")
+
+    def statement(comment: str, query: str) -> str:
+        needed: set[str] = set()
+        wanted = [query]
+        while wanted:
+            new = {name for _, name in reads.findall(wanted.pop())} - needed - {*_KEPT}
+            needed |= new
+            wanted += [steps[name][3] for name in new]
+        parts = [
+            f"{found[1]}{name} AS (\n{found[3]})" for name, found in steps.items() if name in needed
+        ]
+        whole = comment + ("WITH\n" + ",\n".join(parts) + "\n" if parts else "") + query
+        return reads.sub(qualified, whole)
+
+    def qualified(read: re.Match[str]) -> str:
+        name = read[2]
+        return f"{read[1]} {relation(table(name), dialect)}" if name in _KEPT else read[0]
+
+    tables = {
+        table(name): statement(steps[name][1], textwrap.dedent(steps[name][3]))
+        for name in _KEPT
+        if name in steps
+    }
+    return Solve(tables, statement(head, _EXPRESSION.sub("", rest)))
 
 
 def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
@@ -869,6 +962,13 @@ _MATRIX_COLUMNS = {
     "j": "integer",
     "value": "double",
 }
+_SUMS_COLUMNS = {
+    "side": "text",
+    "i": "integer",
+    "j": "integer",
+    "value": "double",
+    "n_rows": "bigint",
+}
 _GRAM_COLUMNS = {
     "run_id": "text",
     "source": "text",
@@ -917,6 +1017,11 @@ def insert_matrices(
         for (i, j), value in np.ndenumerate(matrix)
     ]
     return insert(name, entries, dialect)
+
+
+def create_sums_table(name: str, dialect: Dialect) -> str:
+    """A statement that creates a table of sums, (side, i, j, value, n_rows)."""
+    return _create(name, _SUMS_COLUMNS, dialect)
 
 
 def create_gram_store(name: str, dialect: Dialect) -> str:

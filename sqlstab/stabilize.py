@@ -29,6 +29,7 @@ from sqlstab.registry import Placement, Registry, is_looked_up, is_policy, mendi
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
+from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables
 from sqlstab.sums import Sums
 from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
@@ -47,8 +48,6 @@ logger = logging.getLogger("sqlstab")
 
 # What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
 _FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
-# Scores are compared for all pairs of so many users and so many items.
-_SCORE_ROWS = 300
 
 AnyRun: TypeAlias = str | Path | Run
 """An earlier run, its directory, or what a registry knows it by."""
@@ -351,6 +350,8 @@ class Job:
         self._staged = StagedTables(engine, targets, transform_table, self._run_id)
         beside = next(iter(targets.values()), "")
         self._compute = compute or _compute(engine, options.strategy, beside)
+        self._solver = SqlSolver(engine, beside, self._run_id) if options.solver == "sql" else None
+        self._grams: dict[Side, Gram] = {}
         self._timings: dict[str, float] = {}
         self._warnings: list[str] = []
 
@@ -372,7 +373,7 @@ class Job:
             if earlier and any(table.left_out for table in tables.values()):
                 earlier = self._counted(earlier, tables)
             checks.check_dimensions(tables["users"], tables["items"])
-            balance = solve.balance(factors["users"], factors["items"], self._options.rank)
+            balance = self._balance(factors)
             omega, fit = self._align(balance, tables, earlier)
             transform = Transform.from_factors(
                 run_id=self._run_id,
@@ -811,12 +812,22 @@ class Job:
             share = 1.0
             gram = self._first_gram(checked, share, None)
             factor = solve.factor(gram.matrix, gram.rows)
-        while solve.wants_refinement(factor, self._options.refine):
+        self._grams[side] = gram
+        # The SQL solver takes Gram matrices, and refuses those that a second pass is for.
+        refine = "never" if self._solver else self._options.refine
+        while solve.wants_refinement(factor, refine):
             title = f"Summing {side} once more, to full accuracy"
             white = self._gram(checked, factor.whitener, title, share)
             factor = solve.refine(factor, white.matrix)
         summed = replace(checked, dimension=factor.triangle.shape[1], summed=gram.rows)
         return summed, factor
+
+    def _balance(self, factors: dict[Side, Factor]) -> Balance:
+        """Steps 2 and 3: one diagonal Gram matrix for both sides."""
+        if self._solver is None:
+            return solve.balance(factors["users"], factors["items"], self._options.rank)
+        with self._step("solve", "Solving in SQL"):
+            return self._solver.balance(self._grams, factors, self._options.rank)
 
     def _summed(
         self, checked: CheckedTable, share: float, kept_share: float | None
@@ -901,7 +912,7 @@ class Job:
             )
         # Neither the alignment nor its figures depend on a common factor; squares may overflow.
         total *= 1 / max(np.trace(total.run), np.trace(total.reference))
-        alignment = solve.align(total.cross)
+        alignment = (self._solver or solve).align(total.cross)
         for warning in quality.alignment_warnings(
             alignment,
             balance.rank,
@@ -1027,7 +1038,7 @@ class Job:
                 {side: tables[side].table for side in SIDES},
                 written,
                 (len(transform.items.balanced), transform.dimension),
-                _SCORE_ROWS,
+                quality.SCORE_ROWS,
                 step,
             )
         single = any(table.element == "float" for table in written.values())
@@ -1093,6 +1104,7 @@ class Job:
             "scores": {"identity_error": balance.identity_error, "max_relative_error": None},
             "engine": self._engine.dialect.name,
             "strategy": self._compute.name,
+            "solver": self._options.solver,
             "outputs": None,
         }
 

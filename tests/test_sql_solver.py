@@ -55,12 +55,19 @@ def fill(warehouse: Warehouse, name: str, rows: list[list[Any]]) -> str:
 class Solution:
     """What a solving statement gives: `maps`, `omega`, `singular_values`, `figures` by name."""
 
-    def __init__(self, warehouse: Warehouse, statement: str, size: int, width: int) -> None:
+    def __init__(self, warehouse: Warehouse, solution: sql.Solve, size: int, width: int) -> None:
         self.maps = {side: np.full((size, width), np.nan) for side in ("users", "items")}
         self.omega = np.full((size, width), np.nan)
         self.singular_values = np.full(size, np.nan)
         self.figures: dict[str, float] = {}
-        for row in warehouse.engine.query(statement):
+        for table, query in solution.tables.items():
+            warehouse.engine.execute(
+                [
+                    sql.drop_table(table, warehouse.dialect),
+                    sql.create_table(table, query, warehouse.dialect),
+                ]
+            )
+        for row in warehouse.engine.query(solution.query):
             name, i, j = row["name"], int(row["i"]) - 1, int(row["j"]) - 1
             if name in self.maps:
                 assert np.isnan(self.maps[name][i, j])
@@ -268,11 +275,11 @@ def test_too_few_shared_ids_are_refused(warehouse: Warehouse, rng: np.random.Gen
     problem = Problem(warehouse, rng.standard_normal((40, 4)), rng.standard_normal((30, 4)))
     references = {"items": rng.standard_normal((3, 4))}
     message = refusal(lambda: problem.aligned(references, {"items": 1.0}))
-    assert "The shared ids say nothing about 1 of 4 directions" in message
+    assert "the shared ids say nothing about 1 of 4 directions" in message
 
 
 def test_no_solver() -> None:
-    with pytest.raises(UsageError, match="no SQL solver for redshift; use sqlstab solve"):
+    with pytest.raises(UsageError, match="no SQL solver for redshift, only for duckdb, spark"):
         sql.solve(DIALECTS["redshift"], 4, "grams")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, STRATEGIES, Options
+from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, SOLVERS, STRATEGIES, Options
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
@@ -312,6 +312,14 @@ run_options = all_of(
         help="A second or third scan for full accuracy where vector columns are nearly dependent.",
     ),
     strategy,
+    click.option(
+        "--solver",
+        type=click.Choice(SOLVERS),
+        default="python",
+        show_default=True,
+        help="Where the small matrices are solved: here, or by SQL statements in the engine. The "
+        "results agree; sql refuses what a second scan would settle.",
+    ),
     on_invalid,
     sampling,
     output_layout,
@@ -385,7 +393,7 @@ config = all_of(
 def chosen_options(given: Mapping[str, Any]) -> Options:
     """The options of a run; those that a command has not keep their defaults."""
     names = (
-        "anchor cosine rank refine strategy on_invalid output_layout output_type sample "
+        "anchor cosine rank refine strategy solver on_invalid output_layout output_type sample "
         "partition_by partition_version grams min_shared_ids min_mean_cosine min_cka max_residual "
         "force keep_runs"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sqlstab import sql
 from sqlstab.cli import options
@@ -575,6 +576,8 @@ def script(**given: Any) -> None:
     folder = _script_folder(given, dialect_)
     weights = Options(anchor=given["anchor"]).anchor_weights
     reference = _script_reference(given, sources, folder is not None)
+    if reference is None:
+        _refuse_reference_options()
     dimension = sources["items"].dimension
     if sources["users"].dimension != dimension:
         raise UsageError(
@@ -603,6 +606,18 @@ def script(**given: Any) -> None:
         figures_share=given["figures_share"],
     ).render()
     click.echo(text)
+
+
+def _refuse_reference_options() -> None:
+    """Refuse options that say something about a reference, where there is none.
+
+    Raises:
+        UsageError: One of them was given.
+    """
+    context = click.get_current_context()
+    for name in ("anchor", "figures_share", "reference_dimension"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.replace('_', '-')} is of use with a reference only.")
 
 
 def _check_script_outputs(

@@ -11,7 +11,7 @@ WHERE name IN ('{{ names | join("', '") }}')
 UNION ALL
 SELECT
     'cosine_{{ drift.side }}_{{ drift.vectors }}_' || figure AS name,
-    CASE figure WHEN 'rows' THEN n_rows WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+    CASE figure WHEN 'rows' THEN {{ sqlstab.filled(dialect.as_double, ["n_rows"]) }} WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     {{ drift.statement | indent(4) }}
 ) AS drift
@@ -23,7 +23,7 @@ CROSS JOIN (
 UNION ALL
 SELECT
     'shared_{{ part.side }}' AS name,
-    shared AS value
+    {{ sqlstab.filled(dialect.as_double, ["shared"]) }} AS value
 FROM (
     {{ part.statement | indent(4) }}
 ) AS shared_ids

@@ -88,6 +88,7 @@ SELECT
     NULL AS gates,
     '{{ dialect }}' AS engine,
     'script' AS strategy,
+    'sql' AS solver,
     {
         'users': {{ sqlstab.part_run_file_described(outputs["users"]) }},
         'items': {{ sqlstab.part_run_file_described(outputs["items"]) }}

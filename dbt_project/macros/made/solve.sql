@@ -1,7 +1,7 @@
 {#- Made from sql/solve.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
 {%- macro part_solve_weight(anchors, side) -%}
-CASE {{ side }}{% for anchor in anchors %} WHEN '{{ anchor.side }}' THEN {{ anchor.weight }}{% endfor %} END
+CASE {{ side }}{% for anchor in anchors %} WHEN '{{ anchor.side }}' THEN {{ anchor.weight }}{% endfor %} ELSE 0 END
 {%- endmacro -%}
 
 {%- macro part_solve_whole(dialect, number) -%}
@@ -11,7 +11,6 @@ CASE {{ side }}{% for anchor in anchors %} WHEN '{{ anchor.side }}' THEN {{ anch
 {%- macro statement_solve(dialect, dimension, reference_dimension, crosses, grams, anchors, shared, figure_names) -%}
 {%- set e = dimension -%}
 {%- set d = reference_dimension or dimension -%}
-{#- What is below it, relative to the largest, may be rounding errors. -#}
 {%- set sides = ["users", "items"] -%}
 
 
@@ -31,8 +30,7 @@ norms AS MATERIALIZED (
     FROM {{ grams }} AS g
     WHERE i = j
 ),
--- 1. Cholesky with pivots: G = R'R. All columns of T and W are scaled to length one first. Row k holds column k of R
--- so far (r) and what is left of the diagonal (d); the largest of what is left is the next pivot.
+-- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
 unit_gram AS MATERIALIZED (
     SELECT
         g.side AS side,
@@ -47,100 +45,75 @@ unit_gram AS MATERIALIZED (
         g.side,
         g.i
 ),
--- Columns i of R.
+unit_factors AS MATERIALIZED (
+    {{ sqlstab.part_matrices_cholesky(dialect, "unit_gram", e, floor) | indent(4) }}
+),
+-- Columns i of R (x) and rows i of P (p).
 factors AS MATERIALIZED (
-    WITH RECURSIVE
-    steps{{ sqlstab.filled(dialect.recursion_key, ["side, k"]) }} AS (
-        SELECT
-            {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS n,
-            side,
-            i AS k,
-            x AS g,
-            {{ dialect.no_doubles }} AS r,
-            {{ sqlstab.filled(dialect.element, ["x", "i"]) }} AS d,
-            {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS rank,
-            {{ sqlstab.filled(dialect.as_double, ["1"]) }} AS smallest
-        FROM unit_gram
-        UNION ALL
-        SELECT
-            {{ sqlstab.filled(dialect.as_integer, ["n + 1"]) }} AS n,
-            side,
-            k,
-            g,
-            {{ sqlstab.filled(dialect.append, ["r", "v"]) }} AS r,
-            CASE WHEN k = p THEN 0 ELSE d - v * v END AS d,
-            {{ sqlstab.filled(dialect.as_integer, ["CASE WHEN p_d > " ~ floor ~ " THEN rank + 1 ELSE rank END"]) }} AS rank,
-            CASE WHEN p_d > {{ floor }} THEN p_d ELSE smallest END AS smallest
-        FROM (
-            SELECT
-                *,
-                CASE
-                    WHEN d > {{ floor }}
-                    THEN ({{ sqlstab.filled(dialect.element, ["g", "p"]) }} - coalesce({{ sqlstab.filled(dialect.dot, ["r", "p_r"]) }}, 0)) / sqrt(p_d)
-                    ELSE 0
-                END AS v
-            FROM (
-                SELECT
-                    *,
-                    first_value(k) OVER by_size AS p,
-                    first_value(d) OVER by_size AS p_d,
-                    first_value(r) OVER by_size AS p_r
-                FROM steps
-                WHERE n < {{ e }}
-                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, k)
-            ) AS with_pivots
-        ) AS steps
-    )
     SELECT
-        s.side AS side,
-        s.k AS i,
-        {{ sqlstab.filled(dialect.combined, ["s.r", "s.r", "m.norm", "0"]) }} AS x,
-        s.rank AS rank,
-        s.smallest AS smallest,
-        m.norm AS norm,
-        m.n_rows AS n_rows
-    FROM steps AS s
-    JOIN norms AS m ON m.side = s.side AND m.i = s.k
-    WHERE s.n = {{ e }}
+        f.side AS side,
+        f.i AS i,
+        {{ sqlstab.filled(dialect.scaled, ["f.r", "coalesce(1 / nullif(m.norm, 0), 1)"]) }} AS x,
+        {{ sqlstab.filled(dialect.scaled, ["f.p", "coalesce(nullif(m.norm, 0), 1)"]) }} AS p,
+        m.norm AS norm
+    FROM unit_factors AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
 ),
 -- Rows n of R.
 triangles AS MATERIALIZED (
     {{ sqlstab.part_matrices_transposed(dialect, "factors", ["side"], "i", "n", e) | indent(4) }}
 ),
--- 2. The singular value decomposition R_T R_W' = U S V'; S are the singular values of the scores T W'.
+-- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
+-- the scores T W'.
 scores AS MATERIALIZED (
     SELECT
         w.n AS k,
         {{ sqlstab.filled(dialect.collect, [sqlstab.filled(dialect.dot, ["t.x", "w.x"]), "t.n"]) }} AS x
-    FROM triangles AS w
-    JOIN triangles AS t ON t.side = 'items'
-    WHERE w.side = 'users'
+    FROM (SELECT n, x FROM triangles WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM triangles WHERE side = 'items') AS t
     GROUP BY w.n
 ),
-{{ sqlstab.part_matrices_svd(dialect, "scores_svd", "scores", e, e) }},
+orthogonal AS MATERIALIZED (
+    {{ sqlstab.part_matrices_jacobi(dialect, "scores", e) | indent(4) }}
+),
 singular AS MATERIALIZED (
     SELECT
-        k,
-        CASE WHEN s > {{ floor }} * max(s) OVER () THEN s ELSE 0 END AS s,
-        y,
-        v
-    FROM scores_svd
+        {{ sqlstab.filled(dialect.as_integer, ["row_number() OVER (ORDER BY length DESC, k)"]) }} AS k,
+        CASE WHEN length > {{ floor }} * max(length) OVER () THEN length ELSE 0 END AS s,
+        y
+    FROM (
+        SELECT
+            k,
+            y,
+            sqrt({{ sqlstab.filled(dialect.dot, ["y", "y"]) }}) AS length
+        FROM orthogonal
+    ) AS c
 ),
--- 3. The columns k of M_T = R_W' V S^(-1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+-- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
 balanced AS MATERIALIZED (
     SELECT
-        CASE f.side WHEN 'users' THEN 'items' ELSE 'users' END AS side,
+        o.side AS side,
         c.k AS k,
         c.s AS s,
         {{ sqlstab.filled(dialect.collect, [
-            "CASE WHEN c.s = 0 OR m.norm = 0 THEN 0 WHEN f.side = 'users' THEN "
-            ~ sqlstab.filled(dialect.dot, ["f.x", "c.v"]) ~ " / sqrt(c.s) ELSE "
+            "CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN "
+            ~ sqlstab.filled(dialect.dot, ["f.p", "c.y"]) ~ " / sqrt(c.s) ELSE "
             ~ sqlstab.filled(dialect.dot, ["f.x", "c.y"]) ~ " / (c.s * sqrt(c.s)) END", "f.i"]) }} AS x
     FROM singular AS c
-    CROSS JOIN factors AS f
-    JOIN norms AS m ON m.side <> f.side AND m.i = f.i
+    CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
+    JOIN (
+        SELECT
+            m.side AS side,
+            f.i AS i,
+            f.x AS x,
+            f.p AS p,
+            m.norm AS norm
+        FROM factors AS f
+        JOIN norms AS m ON m.i = f.i
+        WHERE f.side = 'items'
+    ) AS f ON f.side = o.side
     GROUP BY
-        f.side,
+        o.side,
         c.k,
         c.s
 ),
@@ -150,7 +123,7 @@ balanced_rows AS MATERIALIZED (
 {%- if crosses %}
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref)
 {%- if anchors | length == 2 %}, summed over both sides{% endif %}, has the singular value
--- decomposition C = A D B'. Omega = A B' is the orthogonal matrix that brings this run closest to the reference.
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
 references_y AS MATERIALIZED (
     SELECT
         side,
@@ -179,21 +152,12 @@ crossed AS MATERIALIZED (
     ) AS entries
     GROUP BY k
 ),
-{{ sqlstab.part_matrices_svd(dialect, "alignment", "crossed", d, e) }},
-alignment_left AS MATERIALIZED (
-    {{ sqlstab.part_matrices_transposed(dialect, "(SELECT k, v AS x FROM alignment)", [], "k", "i", e) | indent(4) }}
+-- Rows k of Omega.
+omega_rows AS MATERIALIZED (
+    {{ sqlstab.part_matrices_polar(dialect, "crossed", d) | indent(4) }}
 ),
-alignment_right AS MATERIALIZED (
-    {{ sqlstab.part_matrices_transposed(dialect, "(SELECT k, " ~ sqlstab.filled(dialect.combined, ["y", "y", "coalesce(1 / nullif(s, 0), 0)", "0"]) ~ " AS x FROM alignment)", [], "k", "j", d) | indent(4) }}
-),
--- Columns of Omega.
 omega AS MATERIALIZED (
-    SELECT
-        b.j AS j,
-        {{ sqlstab.filled(dialect.collect, [sqlstab.filled(dialect.dot, ["a.x", "b.x"]), "a.i"]) }} AS x
-    FROM alignment_left AS a
-    CROSS JOIN alignment_right AS b
-    GROUP BY b.j
+    {{ sqlstab.part_matrices_transposed(dialect, "omega_rows", [], "k", "j", d) | indent(4) }}
 ),
 {%- endif %}
 -- 5. The maps: M_T{{ " Omega" if crosses }} for the items, M_W{{ " Omega" if crosses }} for the users.
@@ -262,18 +226,26 @@ triangles_balanced AS MATERIALIZED (
         t.n
 ),
 score_error AS MATERIALIZED (
-    SELECT max(abs({{ sqlstab.filled(dialect.dot, ["a.x", "b.x"]) }} - {{ sqlstab.filled(dialect.dot, ["t.x", "w.x"]) }})) / (SELECT max(s) FROM singular) AS value
-    FROM triangles_balanced AS a
-    JOIN triangles AS t ON t.side = 'items' AND t.n = a.n
-    JOIN triangles_balanced AS b ON b.side = 'users'
-    JOIN triangles AS w ON w.side = 'users' AND w.n = b.n
-    WHERE a.side = 'items'
+    SELECT max(abs({{ sqlstab.filled(dialect.dot, ["t.b", "w.b"]) }} - {{ sqlstab.filled(dialect.dot, ["t.x", "w.x"]) }})) / (SELECT max(s) FROM singular) AS value
+    FROM (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'items'
+    ) AS t
+    CROSS JOIN (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'users'
+    ) AS w
 ),
 {%- if crosses %}
 -- Rows of Omega that are in use must be orthonormal.
-omega_rows AS MATERIALIZED (
-    {{ sqlstab.part_matrices_transposed(dialect, "omega", [], "j", "k", e) | indent(4) }}
-),
 omega_error AS MATERIALIZED (
     SELECT max(abs({{ sqlstab.filled(dialect.dot, ["a.x", "b.x"]) }} - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
     FROM omega_rows AS a
@@ -319,22 +291,43 @@ sizes AS MATERIALIZED (
         (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
         (SELECT sum(value * value) FROM run_gram) AS run_squares,
         (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
-        (SELECT sum(s) FROM alignment) AS cross_nuclear,
-        (SELECT sum(s * s) FROM alignment) AS cross_squares
+        (SELECT sum({{ sqlstab.filled(dialect.dot, ["o.x", "c.x"]) }}) FROM omega_rows AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
+        (SELECT sum({{ sqlstab.filled(dialect.dot, ["x", "x"]) }}) FROM crossed) AS cross_squares
 ),
 {%- endif %}
 {%- endif %}
-side_figures AS MATERIALIZED (
+-- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
+pivots AS MATERIALIZED (
     SELECT
         side,
-        max(n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(smallest)) AS condition
-    FROM factors
+        sum(CASE WHEN square > 0 THEN 1 ELSE 0 END) AS rank,
+        coalesce(min(nullif(square, 0)), 1) AS smallest
+    FROM (
+        SELECT
+            side,
+            n,
+            max(value * value) AS square
+        FROM (
+            {{ sqlstab.part_matrices_elements(dialect, "(SELECT side, i, r AS x FROM unit_factors)", ["side", "i"], "n", e) | indent(12) }}
+        ) AS e
+        GROUP BY
+            side,
+            n
+    ) AS p
     GROUP BY side
+),
+side_figures AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    GROUP BY m.side
 ),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
@@ -365,7 +358,7 @@ figures AS MATERIALIZED (
         {%- if crosses %},
         (SELECT sum(n_rows) FROM (SELECT side, max(n_rows) AS n_rows FROM {{ crosses }} AS c GROUP BY side) AS shared) AS anchors,
         -- Directions of this run that the shared ids say something about.
-        (SELECT count(*) FROM (SELECT s, max(s) OVER () AS largest FROM alignment) AS d WHERE s > 1.5E-8 * largest) AS aligned,
+        (SELECT floor(sum({{ sqlstab.filled(dialect.dot, ["x", "x"]) }}) + 1E-3) FROM omega_rows) AS aligned,
         (SELECT value FROM omega_error) AS omega_error
         {%- if shared %},
         (SELECT sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) FROM sizes) AS relative_residual,
@@ -386,28 +379,28 @@ checked AS MATERIALIZED (
         CASE
             {%- for side in sides %}
             WHEN {{ side }}_columns <> {{ e }}
-            THEN '{{ side }}: the sums are of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_columns") }} || ' components, not of {{ e }}.'
+            THEN 'The SQL solver refuses: {{ side }}: the sums are of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_columns") }} || ' components, not of {{ e }}; sqlstab run --solver python would, too.'
             WHEN {{ side }}_rank < {{ side }}_live
-            THEN '{{ side }}: of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_live") }} || ' columns that are not zero only ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_rank") }}
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            THEN 'The SQL solver refuses: {{ side }}: of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_live") }} || ' columns that are not zero only ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_rank") }}
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce({{ side }}_accuracy <= 1E-2, false)
-            THEN '{{ side }}: the columns are nearly dependent (condition at least ' || {{ sqlstab.filled(dialect.as_text, [side ~ "_condition"]) }}
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: {{ side }}: the columns are nearly dependent (condition at least ' || {{ sqlstab.filled(dialect.as_text, [side ~ "_condition"]) }}
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             {%- endfor %}
             WHEN rank = 0
-            THEN 'All scores are zero: users and items have no direction in common.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
             {%- if crosses %}
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The shared ids say nothing about ' || {{ sqlstab.part_solve_whole(dialect, "rank - aligned") }} || ' of ' || {{ sqlstab.part_solve_whole(dialect, "rank") }}
-                || ' directions. Use sqlstab run or sqlstab solve, which place them in what is left of the space.'
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || {{ sqlstab.part_solve_whole(dialect, "rank - aligned") }} || ' of ' || {{ sqlstab.part_solve_whole(dialect, "rank") }}
+                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
             {%- endif %}
             WHEN NOT coalesce(greatest(score_error, {{ "omega_error, " if crosses }}1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The result fails its own proof: scores change by ' || {{ sqlstab.filled(dialect.as_text, ["score_error"]) }}
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || {{ sqlstab.filled(dialect.as_text, ["score_error"]) }}
                 || ', the balanced Gram matrices are off by ' || {{ sqlstab.filled(dialect.as_text, ["greatest(users_gram_error, items_gram_error)"]) }}
                 {%- if crosses %}
                 || ', Omega is not orthogonal by ' || {{ sqlstab.filled(dialect.as_text, ["omega_error"]) }}
                 {%- endif %}
-                || '. Use sqlstab run or sqlstab solve.'
+                || '. Use sqlstab run --solver python.'
         END AS problem
     FROM figures AS f
 )
@@ -417,7 +410,7 @@ SELECT
     r.j AS j,
     CASE WHEN c.problem IS NULL THEN r.value ELSE {{ sqlstab.filled(dialect.refuse, ["c.problem"]) }} END AS value
 FROM checked AS c
-LEFT JOIN (
+CROSS JOIN (
     SELECT side AS name, i, j, value FROM maps
     UNION ALL
     {%- if crosses %}
@@ -433,5 +426,5 @@ LEFT JOIN (
     UNION ALL
     SELECT '{{ name }}', 1, 1, {{ sqlstab.filled(dialect.as_double, [name]) }} FROM figures
     {%- endfor %}
-) AS r ON 1 = 1
+) AS r
 {%- endmacro -%}

@@ -1,12 +1,13 @@
 {#- How the small mathematics is done: `sql`, `python` or `external`. -#}
 {%- macro solver() -%}
-{%- set solver = var("sqlstab_solver", "sql" if sqlstab.dialect().solver else "external") -%}
+{%- set in_one_statement = sqlstab.dialect().solver == "recursive" -%}
+{%- set solver = var("sqlstab_solver", "sql" if in_one_statement else "external") -%}
 {%- if solver not in ["sql", "python", "external"] -%}
 {{ sqlstab.refuse("the var sqlstab_solver is " ~ solver | tojson ~ "; it can be sql, python or external.") }}
 {%- endif -%}
-{%- if solver == "sql" and not sqlstab.dialect().solver -%}
+{%- if solver == "sql" and not in_one_statement -%}
 {{ sqlstab.refuse(
-    "there is no SQL solver for " ~ target.type ~ ": set the var sqlstab_solver to python, if the adapter has Python "
+    "there is no SQL solver of one statement for " ~ target.type ~ ": set the var sqlstab_solver to python, if the adapter has Python "
     ~ "models and sqlstab is installed there, or to external, and run `sqlstab dbt build`."
 ) }}
 {%- endif -%}

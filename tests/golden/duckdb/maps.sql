@@ -4,7 +4,8 @@ SELECT
     s.name AS side,
     s.i,
     s.j,
-    s.value
+    -- None is NULL, but figures in the same column may be, and some engines know columns by that.
+    coalesce(s.value, 0) AS value
 FROM "solution" AS s
 CROSS JOIN (SELECT strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ') AS run_id) AS r
 WHERE s.name IN ('users', 'items')

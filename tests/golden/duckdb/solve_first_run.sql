@@ -35,8 +35,7 @@ norms AS MATERIALIZED (
     FROM grams AS g
     WHERE i = j
 ),
--- 1. Cholesky with pivots: G = R'R. All columns of T and W are scaled to length one first. Row k holds column k of R
--- so far (r) and what is left of the diagonal (d); the largest of what is left is the next pivot.
+-- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
 unit_gram AS MATERIALIZED (
     SELECT
         g.side AS side,
@@ -64,61 +63,65 @@ unit_gram AS MATERIALIZED (
         g.side,
         g.i
 ),
--- Columns i of R.
-factors AS MATERIALIZED (
+unit_factors AS MATERIALIZED (
     WITH RECURSIVE
-    steps USING KEY (side, k) AS (
+    steps USING KEY (side, i) AS (
         SELECT
             CAST(0 AS INTEGER) AS n,
             side,
-            i AS k,
+            i,
             x AS g,
             CAST([] AS DOUBLE[]) AS r,
-            x[i] AS d,
-            CAST(0 AS INTEGER) AS rank,
-            CAST(1 AS DOUBLE) AS smallest
-        FROM unit_gram
+            CAST([] AS DOUBLE[]) AS p,
+            x[i] AS d
+        FROM unit_gram AS m
         UNION ALL
         SELECT
             CAST(n + 1 AS INTEGER) AS n,
             side,
-            k,
+            i,
             g,
-            list_append(r, v) AS r,
-            CASE WHEN k = p THEN 0 ELSE d - v * v END AS d,
-            CAST(CASE WHEN p_d > 2.6645352591003757e-15 THEN rank + 1 ELSE rank END AS INTEGER) AS rank,
-            CASE WHEN p_d > 2.6645352591003757e-15 THEN p_d ELSE smallest END AS smallest
+            list_append(r, entry) AS r,
+            list_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce(list_dot_product(p, pivot_r), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
+            CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
         FROM (
             SELECT
                 *,
                 CASE
                     WHEN d > 2.6645352591003757e-15
-                    THEN (g[p] - coalesce(list_dot_product(r, p_r), 0)) / sqrt(p_d)
+                    THEN (g[pivot_i] - coalesce(list_dot_product(r, pivot_r), 0)) / sqrt(pivot_d)
                     ELSE 0
-                END AS v
+                END AS entry
             FROM (
                 SELECT
                     *,
-                    first_value(k) OVER by_size AS p,
-                    first_value(d) OVER by_size AS p_d,
-                    first_value(r) OVER by_size AS p_r
+                    first_value(i) OVER by_size AS pivot_i,
+                    first_value(d) OVER by_size AS pivot_d,
+                    first_value(r) OVER by_size AS pivot_r
                 FROM steps
                 WHERE n < 3
-                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, k)
+                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, i)
             ) AS with_pivots
         ) AS steps
     )
     SELECT
-        s.side AS side,
-        s.k AS i,
-        list_transform(list_zip(s.r, s.r), lambda p: m.norm * p[1] + 0 * p[2]) AS x,
-        s.rank AS rank,
-        s.smallest AS smallest,
-        m.norm AS norm,
-        m.n_rows AS n_rows
-    FROM steps AS s
-    JOIN norms AS m ON m.side = s.side AND m.i = s.k
-    WHERE s.n = 3
+        side,
+        i,
+        r,
+        p
+    FROM steps
+    WHERE n = 3
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS MATERIALIZED (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        list_transform(f.r, lambda v: v / coalesce(1 / nullif(m.norm, 0), 1)) AS x,
+        list_transform(f.p, lambda v: v / coalesce(nullif(m.norm, 0), 1)) AS p,
+        m.norm AS norm
+    FROM unit_factors AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
 ),
 -- Rows n of R.
 triangles AS MATERIALIZED (
@@ -138,31 +141,18 @@ triangles AS MATERIALIZED (
         side,
         n
 ),
--- 2. The singular value decomposition R_T R_W' = U S V'; S are the singular values of the scores T W'.
+-- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
+-- the scores T W'.
 scores AS MATERIALIZED (
     SELECT
         w.n AS k,
         list(list_dot_product(t.x, w.x) ORDER BY t.n) AS x
-    FROM triangles AS w
-    JOIN triangles AS t ON t.side = 'items'
-    WHERE w.side = 'users'
+    FROM (SELECT n, x FROM triangles WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM triangles WHERE side = 'items') AS t
     GROUP BY w.n
 ),
--- One-sided Jacobi method: each column of A, with the same column of the identity below it, has a place, and turns
--- with the column at the opposite place until their parts of A are orthogonal. Then all move on by one
--- place, so that in 3 steps, a sweep, each has met each other.
-scores_svd AS MATERIALIZED (
+orthogonal AS MATERIALIZED (
     WITH RECURSIVE
-    start AS (
-        SELECT
-            a.k AS k,
-            list_concat(a.x, list(CASE WHEN b.k = a.k THEN CAST(1 AS DOUBLE) ELSE 0 END ORDER BY b.k)) AS x
-        FROM scores AS a
-        CROSS JOIN scores AS b
-        GROUP BY
-            a.k,
-            a.x
-    ),
     steps USING KEY (k) AS (
         SELECT
             CAST(0 AS INTEGER) AS n,
@@ -172,12 +162,12 @@ scores_svd AS MATERIALIZED (
             CAST(1 AS DOUBLE) AS found,
             CAST(1 AS DOUBLE) AS found_before,
             CAST(1 AS DOUBLE) AS heard
-        FROM start
+        FROM scores AS m
         UNION ALL (
             WITH standing AS (
                 SELECT
                     *,
-                    list_dot_product(x[1:3], x[1:3]) AS xx
+                    list_dot_product(x, x) AS xx
                 FROM steps
                 -- In a sweep each column finds cosines, and hears what all others found in the sweep before. If that
                 -- was 1E-4 at most, this sweep found 1E-8 and left 1E-16, since the method converges quadratically.
@@ -226,7 +216,7 @@ scores_svd AS MATERIALIZED (
                                     b.xx AS yy,
                                     b.found AS y_found,
                                     b.found_before AS y_found_before,
-                                    list_dot_product(a.x[1:3], b.x[1:3]) AS xy
+                                    list_dot_product(a.x, b.x) AS xy
                                 FROM standing AS a
                                 JOIN standing AS b ON b.place = 4 - a.place
                             ) AS pairs
@@ -237,40 +227,46 @@ scores_svd AS MATERIALIZED (
         )
     )
     SELECT
-        row_number() OVER (ORDER BY s DESC, k) AS k,
-        s,
-        y,
-        v
-    FROM (
-        SELECT
-            k,
-            sqrt(list_dot_product(x[1:3], x[1:3])) AS s,
-            x[1:3] AS y,
-            x[4:6] AS v
-        FROM steps
-        WHERE n = (SELECT max(n) FROM steps)
-    ) AS c
+        k,
+        x AS y
+    FROM steps
+    WHERE n = (SELECT max(n) FROM steps)
 ),
 singular AS MATERIALIZED (
     SELECT
-        k,
-        CASE WHEN s > 2.6645352591003757e-15 * max(s) OVER () THEN s ELSE 0 END AS s,
-        y,
-        v
-    FROM scores_svd
+        CAST(row_number() OVER (ORDER BY length DESC, k) AS INTEGER) AS k,
+        CASE WHEN length > 2.6645352591003757e-15 * max(length) OVER () THEN length ELSE 0 END AS s,
+        y
+    FROM (
+        SELECT
+            k,
+            y,
+            sqrt(list_dot_product(y, y)) AS length
+        FROM orthogonal
+    ) AS c
 ),
--- 3. The columns k of M_T = R_W' V S^(-1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+-- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
 balanced AS MATERIALIZED (
     SELECT
-        CASE f.side WHEN 'users' THEN 'items' ELSE 'users' END AS side,
+        o.side AS side,
         c.k AS k,
         c.s AS s,
-        list(CASE WHEN c.s = 0 OR m.norm = 0 THEN 0 WHEN f.side = 'users' THEN list_dot_product(f.x, c.v) / sqrt(c.s) ELSE list_dot_product(f.x, c.y) / (c.s * sqrt(c.s)) END ORDER BY f.i) AS x
+        list(CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN list_dot_product(f.p, c.y) / sqrt(c.s) ELSE list_dot_product(f.x, c.y) / (c.s * sqrt(c.s)) END ORDER BY f.i) AS x
     FROM singular AS c
-    CROSS JOIN factors AS f
-    JOIN norms AS m ON m.side <> f.side AND m.i = f.i
+    CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
+    JOIN (
+        SELECT
+            m.side AS side,
+            f.i AS i,
+            f.x AS x,
+            f.p AS p,
+            m.norm AS norm
+        FROM factors AS f
+        JOIN norms AS m ON m.i = f.i
+        WHERE f.side = 'items'
+    ) AS f ON f.side = o.side
     GROUP BY
-        f.side,
+        o.side,
         c.k,
         c.s
 ),
@@ -362,24 +358,61 @@ triangles_balanced AS MATERIALIZED (
         t.n
 ),
 score_error AS MATERIALIZED (
-    SELECT max(abs(list_dot_product(a.x, b.x) - list_dot_product(t.x, w.x))) / (SELECT max(s) FROM singular) AS value
-    FROM triangles_balanced AS a
-    JOIN triangles AS t ON t.side = 'items' AND t.n = a.n
-    JOIN triangles_balanced AS b ON b.side = 'users'
-    JOIN triangles AS w ON w.side = 'users' AND w.n = b.n
-    WHERE a.side = 'items'
+    SELECT max(abs(list_dot_product(t.b, w.b) - list_dot_product(t.x, w.x))) / (SELECT max(s) FROM singular) AS value
+    FROM (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'items'
+    ) AS t
+    CROSS JOIN (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'users'
+    ) AS w
+),
+-- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
+pivots AS MATERIALIZED (
+    SELECT
+        side,
+        sum(CASE WHEN square > 0 THEN 1 ELSE 0 END) AS rank,
+        coalesce(min(nullif(square, 0)), 1) AS smallest
+    FROM (
+        SELECT
+            side,
+            n,
+            max(value * value) AS square
+        FROM (
+            SELECT
+                m.side AS side,
+                m.i AS i,
+                unnest(range(3)) + 1 AS n,
+                unnest(m.x) AS value
+            FROM (SELECT side, i, r AS x FROM unit_factors) AS m
+        ) AS e
+        GROUP BY
+            side,
+            n
+    ) AS p
+    GROUP BY side
 ),
 side_figures AS MATERIALIZED (
     SELECT
-        side,
-        max(n_rows) AS n_rows,
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
         count(*) AS columns,
-        sum(CASE WHEN norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(rank) AS rank,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(smallest)) AS condition
-    FROM factors
-    GROUP BY side
+        1 / sqrt(max(p.smallest)) AS condition
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    GROUP BY m.side
 ),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
@@ -427,27 +460,27 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN users_rank < users_live
-            THEN 'users: of ' || CAST(CAST(users_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(users_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(users_rank AS BIGINT) AS VARCHAR)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS VARCHAR)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN items_rank < items_live
-            THEN 'items: of ' || CAST(CAST(items_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(items_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(items_rank AS BIGINT) AS VARCHAR)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS VARCHAR)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN rank = 0
-            THEN 'All scores are zero: users and items have no direction in common.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
             WHEN NOT coalesce(greatest(score_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The result fails its own proof: scores change by ' || CAST(score_error AS VARCHAR)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS VARCHAR)
                 || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS VARCHAR)
-                || '. Use sqlstab run or sqlstab solve.'
+                || '. Use sqlstab run --solver python.'
         END AS problem
     FROM figures AS f
 )
@@ -457,7 +490,7 @@ SELECT
     r.j AS j,
     CASE WHEN c.problem IS NULL THEN r.value ELSE error(c.problem) END AS value
 FROM checked AS c
-LEFT JOIN (
+CROSS JOIN (
     SELECT side AS name, i, j, value FROM maps
     UNION ALL
     SELECT 'singular_values', k, 1, s FROM singular
@@ -493,4 +526,4 @@ LEFT JOIN (
     SELECT 'rank', 1, 1, CAST(rank AS DOUBLE) FROM figures
     UNION ALL
     SELECT 'score_error', 1, 1, CAST(score_error AS DOUBLE) FROM figures
-) AS r ON 1 = 1
+) AS r

@@ -7,7 +7,7 @@ WHERE name IN ('rank')
 UNION ALL
 SELECT
     'cosine_items_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN n_rows WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
     SELECT
@@ -89,7 +89,7 @@ CROSS JOIN (
 UNION ALL
 SELECT
     'shared_items' AS name,
-    shared AS value
+    CAST(shared AS double precision) AS value
 FROM (
     -- How many items this run and the reference share.
     SELECT count(*) AS shared

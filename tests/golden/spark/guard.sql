@@ -1,0 +1,69 @@
+-- Fails where something is wrong with the items: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + bad_weights + wrong_length + null_components + non_finite > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS items
+FROM (
+    SELECT
+        *,
+        'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+        || ', weights that are NULL, negative or not finite: ' || CAST(bad_weights AS string)
+        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+        || ', vectors with NULL components: ' || CAST(null_components AS string)
+        || ', with components that are not finite: ' || CAST(non_finite AS string)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items and with their weights.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids,
+            count(CASE WHEN w IS NULL OR w < 0 OR w - w <> 0 THEN 1 END) AS bad_weights
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`n_ratings` AS double) AS w
+            FROM `items` AS t
+            WHERE
+                (t.year > 1990)
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the items have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    array_size(t.`embedding`) AS n
+                FROM `items` AS t
+                WHERE
+                    (t.year > 1990)
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the items that have 3 components.
+        SELECT
+            count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
+            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                t.`id` AS id,
+                t.`embedding` AS x
+            FROM `items` AS t
+            WHERE
+                (t.year > 1990)
+        ) AS r
+        WHERE array_size(x) = 3
+    ) AS vectors
+) AS counts
