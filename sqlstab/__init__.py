@@ -14,7 +14,7 @@ from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, Usag
 from sqlstab.report import Report, report
 from sqlstab.runs import Run
 from sqlstab.stabilize import stabilize
-from sqlstab.tables import EmbeddingTable
+from sqlstab.tables import EmbeddingTable, Rider
 from sqlstab.transform import Transform
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "GateError",
     "Options",
     "Report",
+    "Rider",
     "Run",
     "SqlstabError",
     "Transform",

@@ -174,7 +174,7 @@ def overflow_error(table: VectorTable) -> DataError:
     """All components are finite, but their squares are not."""
     return DataError(
         f"{_about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
-        "every component is finite; divide the vectors of both sides by a constant."
+        "every component is finite; divide the vectors of all tables by a constant."
     )
 
 
@@ -190,6 +190,20 @@ def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:
             f"({users.table.vector_names()}), but {_about(items.table)} has "
             f"{items.dimension} ({items.table.vector_names()}): scores are dot products, so "
             "both need the same number."
+        )
+
+
+def check_alike(rider: CheckedTable, side: CheckedTable) -> None:
+    """A table must have vectors of the dimension of the side whose space it shares.
+
+    Raises:
+        DataError: It does not.
+    """
+    if rider.dimension != side.dimension:
+        raise DataError(
+            f"{_about(rider.table)} has vectors of {rider.dimension} components "
+            f"({rider.table.vector_names()}), but {_about(side.table)}, whose space it is to "
+            f"share, has {side.dimension} ({side.table.vector_names()})."
         )
 
 

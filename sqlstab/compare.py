@@ -1,8 +1,10 @@
 """Can the vectors of two models be aligned at all? An answer from e x e matrices, nothing written.
 
-Both models are balanced first, so that what is compared is free of the basis that each has. Then
-one is turned to the other: on the shared ids of each side, and, for an honest score, on half of
-them while the other half is looked at. Beside each figure stands what shuffled ids would show.
+Both models are balanced first, so that what is compared is free of the basis that each has. Vectors
+without a second side need no balance: their dot products leave them no other bases than turned
+ones. Then one is turned to the other: on the shared ids of each side, and, for an honest score, on
+half of them while the other half is looked at. Beside each figure stands what shuffled ids would
+show.
 """
 
 from __future__ import annotations
@@ -16,26 +18,30 @@ import numpy as np
 from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
 from sqlstab.engines import connect
-from sqlstab.errors import UsageError
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.progress import Silent
 from sqlstab.runs import FIGURES_FILE, Run, file_name
+from sqlstab.sql import file_reader
 from sqlstab.stabilize import Job, checked_options, embedding_table
-from sqlstab.tables import SIDES, EmbeddingTable, Side
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 
 if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Options
-    from sqlstab.engines import AnyEngine
+    from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Progress
     from sqlstab.quality import SharedSums
-    from sqlstab.solve import Balance, Matrix
+    from sqlstab.solve import Matrix
     from sqlstab.tables import VectorTable
 
 Verdict = Literal["alignable", "doubtful", "unrelated"]
 _VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-# A run, its directory, a directory with users.parquet and items.parquet, or two tables.
-AnyModel: TypeAlias = "Run | str | Path | tuple[str | EmbeddingTable, str | EmbeddingTable]"
+# A run, its directory, a directory with users.parquet and items.parquet, or two tables; or a table
+# of vectors without a second side.
+AnyModel: TypeAlias = (
+    "Run | str | Path | EmbeddingTable | tuple[str | EmbeddingTable, str | EmbeddingTable]"
+)
 
 FORMAT = 1
 # Half of the shared ids, chosen by a hash of the id, fit the alignment; it is scored on the others.
@@ -80,8 +86,9 @@ def compare(
 
     Args:
         first: The model to align: a run or its directory, any directory with `users.parquet` and
-            `items.parquet`, or a pair (users, items) of tables, as for `stabilize`. Raw vectors and
-            stable ones give the same figures.
+            `items.parquet` or with `vectors.parquet`, or a pair (users, items) of tables, as for
+            `stabilize`; or a table of vectors without a second side: a file, a table's name or an
+            `EmbeddingTable`. Raw vectors and stable ones give the same figures.
         second: The model to align with, likewise.
         engine: Where the vectors are, as for `stabilize`.
         options: Of these `anchor`, `strategy`, `on_invalid` and `refine` count; the verdict is
@@ -99,39 +106,60 @@ def compare(
     """
     with connect(engine, writes_tables=False) as session:
         job = _Comparing(session, checked_options(options), progress or Silent(), {}, None, None)
-        return job.compare(_opened(first), _opened(second))
+        return job.compare(_opened(first, session), _opened(second, session))
 
 
-def _opened(model: AnyModel) -> Run | dict[Side, EmbeddingTable]:
+def _opened(model: AnyModel, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
     """A run, or the tables of a model that is none."""
     if isinstance(model, tuple):
         return {side: embedding_table(table) for side, table in zip(SIDES, model, strict=True)}
+    if isinstance(model, EmbeddingTable):
+        return {VECTORS: model}
     if isinstance(model, Run):
         return model
     folder = Path(model)
     if (folder / FIGURES_FILE).is_file():
         return Run.load(folder)
-    files = {side: folder / file_name(side) for side in SIDES}
-    missing = [path.name for path in files.values() if not path.is_file()]
-    if missing:
-        raise UsageError(
-            f"{model} is no model to compare: it is no directory with "
-            f"{' and '.join(file_name(side) for side in SIDES)}. Name such a directory, a run "
-            "directory, or two tables as USERS,ITEMS."
-        )
-    return {side: EmbeddingTable(str(path)) for side, path in files.items()}
+    for sides in (SIDES, (VECTORS,)):
+        files = {side: folder / file_name(side) for side in sides}
+        if all(path.is_file() for path in files.values()):
+            return {side: EmbeddingTable(str(path)) for side, path in files.items()}
+    if not folder.is_dir() and _is_table(str(model), engine):
+        return {VECTORS: embedding_table(model)}
+    raise UsageError(
+        f"{model} is no model to compare: it is no directory with "
+        f"{' and '.join(file_name(side) for side in SIDES)} or with {file_name(VECTORS)}, and no "
+        "table. Name such a directory, a run directory, two tables as USERS,ITEMS, or a table of "
+        "vectors that have no second side."
+    )
+
+
+def _is_table(name: str, engine: Engine) -> bool:
+    """Whether a table of vectors has this name, or a file that the engine reads as one."""
+    if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
+        return bool(file_reader(name))
+    try:
+        return engine.kind(name) is not None
+    except (EngineError, UsageError):  # a path is no name of a table
+        return False
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A model whose Gram matrices are known."""
+    """A model, and the axes that it is compared in.
+
+    Attributes:
+        tables: Its tables.
+        matrices: From the raw vectors of each to these axes, (e, r).
+    """
 
     tables: dict[Side, CheckedTable]
-    balance: Balance
+    matrices: dict[Side, Matrix]
 
-    def matrix(self, side: Side) -> Matrix:
-        """From raw to balanced vectors, (e, r)."""
-        return self.balance.users if side == "users" else self.balance.items
+    @property
+    def rank(self) -> int:
+        """R."""
+        return int(next(iter(self.matrices.values())).shape[1])
 
 
 @dataclass(frozen=True)
@@ -157,10 +185,17 @@ class _Comparing(Job):
     ) -> Comparison:
         """See `compare`."""
         models = self._model(first), self._model(second)
-        shared = {side: self._shared(*models, side) for side in SIDES}
-        rank = models[0].balance.rank
+        names = list(models[0].tables)
+        if names != list(models[1].tables):
+            raise UsageError(
+                f"The first model has {' and '.join(names)}, the second one "
+                f"{' and '.join(models[1].tables)}: they cannot be compared."
+            )
+        anchors = self._options.anchors_of(names)
+        shared = {side: self._shared(*models, side) for side in names}
+        rank = models[0].rank
         sides: dict[str, Any] = {}
-        for side in SIDES:
+        for side in names:
             rows = [model.tables[side].rows for model in models]
             common, found = shared[side]
             figures = _figures(found, common, rank) if found else {}
@@ -174,9 +209,7 @@ class _Comparing(Job):
                 **figures,
             }
         # Whichever anchor holds, the alignment rests on it.
-        anchor = min(
-            self._options.anchor_weights, key=lambda side: _VERDICTS.index(sides[side]["verdict"])
-        )
+        anchor = min(anchors, key=lambda side: _VERDICTS.index(sides[side]["verdict"]))
         return Comparison(
             {
                 "format": FORMAT,
@@ -185,8 +218,8 @@ class _Comparing(Job):
                 "reason": sides[anchor]["reason"],
                 "models": {
                     name: {
-                        "rank": model.balance.rank,
-                        **{side: model.tables[side].table.relation for side in SIDES},
+                        "rank": model.rank,
+                        **{side: checked.table.relation for side, checked in model.tables.items()},
                     }
                     for name, model in zip(("first", "second"), models, strict=True)
                 },
@@ -200,23 +233,33 @@ class _Comparing(Job):
     def _model(self, opened: Run | dict[Side, EmbeddingTable]) -> _Model:
         if isinstance(opened, Run):
             self._check_reachable(opened)
-            named = {side: opened.table(side) for side in SIDES}
+            named = {side: opened.table(side) for side in opened.sides}
         else:
             named = opened
-        tables = {side: self._check(self._resolve(named[side], side)) for side in SIDES}
+        tables = {
+            side: self._check(self._resolve(table, side), values=side == VECTORS)
+            for side, table in named.items()
+        }
         if isinstance(opened, Run):
-            for side in SIDES:
-                self._check_unchanged(opened, tables[side].table, tables[side].rows)
+            for checked in tables.values():
+                self._check_unchanged(opened, checked.table, checked.rows)
+        if VECTORS in tables:
+            own: Matrix = np.eye(tables[VECTORS].dimension or 0)
+            if isinstance(opened, Run):
+                # Back from a space that may have more dimensions than the model.
+                own = opened.transform.vectors.omega.T
+            return _Model(tables, {VECTORS: own})
         factors: dict[Side, solve.Factor] = {}
         for side in SIDES:
             tables[side], factors[side] = self._factor(tables[side], None)
         checks.check_dimensions(tables["users"], tables["items"])
-        return _Model(tables, solve.balance(factors["users"], factors["items"]))
+        balance = solve.balance(factors["users"], factors["items"])
+        return _Model(tables, {"users": balance.users, "items": balance.items})
 
     def _shared(self, first: _Model, second: _Model, side: Side) -> tuple[int, _Shared | None]:
         """How many ids both models have, and the sums over them if there is any but zero."""
         table, other = first.tables[side].table, second.tables[side].table
-        matrix, other_matrix = first.matrix(side), second.matrix(side)
+        matrix, other_matrix = first.matrices[side], second.matrices[side]
         with self._step("check", "Counting shared ids"):
             checks.check_joinable(self._engine, table, other)
             rows = checks.count_shared(self._engine, table, other)
@@ -302,7 +345,7 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
 
 def _score_drift(shared: dict[Side, _Shared | None]) -> float | None:
     """|S - S*| / |S*| of the scores of shared users with shared items (Frobenius)."""
-    users, items = shared["users"], shared["items"]
+    users, items = shared.get("users"), shared.get("items")
     if users is None or items is None:
         return None
     first = np.sum(users.sums.run * items.sums.run)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from sqlstab.errors import UsageError
-from sqlstab.tables import LAYOUTS, SIDES, Layout, Side
+from sqlstab.tables import LAYOUTS, SIDES, VECTORS, Layout, Side
 
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]
@@ -37,7 +37,8 @@ class Options:
 
     Attributes:
         anchor: What is aligned with the reference: `items`, `users`, `both`, or a weight for each
-            side, as in `{"items": 1.0, "users": 0.1}`.
+            side, as in `{"items": 1.0, "users": 0.1}`. Vectors without a second side have no
+            choice.
         cosine: Give the anchors' rows length one before aligning, so that the direction of a vector
             counts and its length does not.
         rank: Keep at most so many dimensions; scores are then approximate. None keeps all.
@@ -137,6 +138,36 @@ class Options:
             for name, value in values.items()
         }
 
+    def anchors_of(self, sides: Collection[Side]) -> dict[Side, float]:
+        """The tables of a run that hold the space in place, and how much each counts.
+
+        Args:
+            sides: `users` and `items`, or `vectors`.
+
+        Raises:
+            UsageError: An option is of no use for these.
+        """
+        if VECTORS not in sides:
+            if VECTORS in self.anchor_weights:
+                raise UsageError("--anchor is vectors, but this run has users and items.")
+            return self.anchor_weights
+        if self.anchor != "items" and VECTORS not in self.anchor_weights:
+            raise UsageError(
+                "--anchor chooses between users and items; vectors without a second side are "
+                "aligned with themselves."
+            )
+        if self.partition_by:
+            raise UsageError(
+                "--partition-by keeps Gram matrices, which vectors without a second side do not "
+                "need; leave it out."
+            )
+        if self.refine == "always":
+            raise UsageError(
+                "--refine is about the accuracy of a Gram matrix, which vectors without a second "
+                "side do not need; leave it out."
+            )
+        return {VECTORS: 1.0}
+
 
 def _number(value: object) -> float:
     """A number as it is; NaN for anything else."""
@@ -164,6 +195,7 @@ def _share(sample: str | float | None) -> float:
 def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
     if isinstance(anchor, str):
         named = [side for side in SIDES if anchor in (side, "both")]
+        named += [VECTORS] if anchor == VECTORS else []
         if named:
             return dict.fromkeys(named, 1.0)
         try:
@@ -172,10 +204,11 @@ def _anchor_weights(anchor: str | Mapping[str, float]) -> dict[Side, float]:
             anchor = {}
     if not isinstance(anchor, Mapping):
         anchor = {}
-    weights: dict[Side, float] = {side: float(anchor[side]) for side in SIDES if side in anchor}
+    known = (VECTORS,) if VECTORS in anchor else SIDES
+    weights: dict[Side, float] = {side: float(anchor[side]) for side in known if side in anchor}
     weights = {side: weight for side, weight in weights.items() if weight != 0}
     usable = all(0 < weight < float("inf") for weight in weights.values())
-    if not weights or not usable or not set(anchor) <= set(SIDES):
+    if not weights or not usable or not set(anchor) <= set(known):
         raise UsageError(
             "--anchor must be items, users, both, or a weight for each side as in "
             "items=1,users=0.1, with no negative weight and one above zero."

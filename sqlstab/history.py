@@ -10,10 +10,13 @@ import numpy as np
 
 from sqlstab import checks, sql
 from sqlstab.quality import SAMPLED_ROWS
+from sqlstab.runs import figures_of
 from sqlstab.sql import Vectors
-from sqlstab.tables import SIDES, Side, VectorTable, resolve
+from sqlstab.tables import Side, VectorTable, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlstab.engines import Engine
     from sqlstab.registry import Entry, Log, Registry
     from sqlstab.transform import Transform
@@ -31,7 +34,8 @@ def diff(registry: Registry, first: Entry, second: Entry) -> dict[str, Any]:
         `changed`, inputs, options, versions, counts and figures by their names, as pairs where they
         differ; `singular_values`, the relative change of each; `space`, the run that began each
         run's space, and, where that is the same, the cosine between the Gram matrices of their
-        stable vectors (1: the vectors spread alike over the space, whatever their ids).
+        stable vectors (1: the vectors spread alike over the space, whatever their ids). Of vectors
+        without a second side no Gram matrix is known.
 
     Raises:
         DataError: A transform is damaged.
@@ -62,7 +66,8 @@ def diff(registry: Registry, first: Entry, second: Entry) -> dict[str, Any]:
 def _summary(entry: Entry) -> dict[str, Any]:
     figures = entry.figures
     alignment, cosine = figures["alignment"] or {}, figures["cosine"] or {}
-    means = {side: (cosine.get(side) or {}).get("after") for side in SIDES}
+    sides = list(figures["inputs"])
+    means = {side: (cosine.get(side) or {}).get("after") for side in sides}
     return {
         "inputs": figures["inputs"],
         "options": entry.options,
@@ -71,12 +76,12 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "strategy": figures["strategy"],
         "who": entry.who,
         "reference": entry.reference,
-        "rows": {side: figures[side]["rows"] for side in SIDES},
-        "left_out": {side: figures[side]["left_out"] for side in SIDES},
-        "raw_dimension": figures["items"]["dimension"],
+        "rows": {side: figures_of(figures, side)["rows"] for side in sides},
+        "left_out": {side: figures_of(figures, side)["left_out"] for side in sides},
+        "raw_dimension": figures[sides[0]]["dimension"],
         "dimension": figures["dimension"],
         "rank": figures["rank"],
-        "shared": {side: alignment.get(f"shared_{side}") for side in SIDES},
+        "shared": {side: alignment.get(f"shared_{side}") for side in sides},
         "mean_cosine": {side: mean["mean"] if mean else None for side, mean in means.items()},
         "relative_residual": alignment.get("relative_residual"),
         "cka": alignment.get("cka"),
@@ -94,13 +99,15 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _relative_change(first: Transform, second: Transform) -> list[float]:
+    before, after = first.singular_values, second.singular_values
+    if before is None or after is None:
+        return []
     common = min(first.rank, second.rank)
-    values = first.singular_values[:common]
-    changes: list[float] = (second.singular_values[:common] / values - 1).tolist()
+    changes: list[float] = (after[:common] / before[:common] - 1).tolist()
     return changes
 
 
-def _gram_cosine(first: Transform, second: Transform) -> float:
+def _gram_cosine(first: Transform, second: Transform) -> float | None:
     """tr(G H) / (|G| |H|) of the stable vectors' Gram matrices, G = Omega' S Omega.
 
     Those of users and of items are the same. One space may have grown: what a run lacks is zero.
@@ -108,6 +115,8 @@ def _gram_cosine(first: Transform, second: Transform) -> float:
     size = max(first.dimension, second.dimension)
     grams = []
     for transform in (first, second):
+        if transform.singular_values is None:
+            return None
         omega = transform.items.omega
         gram = np.zeros((size, size))
         gram[: transform.dimension, : transform.dimension] = (
@@ -127,8 +136,8 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
         last: Of the newest runs only, so many.
 
     Returns:
-        `runs`; `spaces`, the run that began the space of each; for each side a matrix, in the order
-        of `runs`, with None where two runs share no id.
+        `runs`; `spaces`, the run that began the space of each; `sides`, for each table a matrix, in
+        the order of `runs`, with None where two runs share no id or one has no such table.
 
     Raises:
         DataError: A table is not what a run wrote.
@@ -139,16 +148,22 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
     found: dict[str, Any] = {
         "runs": [entry.run_id for entry in entries],
         "spaces": [entry.space for entry in entries],
+        "sides": {},
     }
     for entry in entries:
         registry.check_there(entry)
-    for side in SIDES:
-        tables = [_stable_table(registry, engine, entry, side) for entry in entries]
+    for side in sides_of(entries):
+        tables = {
+            k: _stable_table(registry, engine, entry, side)
+            for k, entry in enumerate(entries)
+            if side in entry.targets
+        }
         matrix: list[list[float | None]] = [
-            [1.0 if i == j else None for j in range(len(entries))] for i in range(len(entries))
+            [1.0 if i == j and i in tables else None for j in range(len(entries))]
+            for i in range(len(entries))
         ]
-        for i, j in combinations(range(len(entries)), 2):
-            rows = min(entries[k].figures[side]["rows"] for k in (i, j))
+        for i, j in combinations(tables, 2):
+            rows = min(figures_of(entries[k].figures, side)["rows"] for k in (i, j))
             share = min(1.0, SAMPLED_ROWS / rows)
             one, other = (
                 Vectors(replace(tables[k], share=share), int(entries[k].figures["dimension"]))
@@ -159,8 +174,13 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
             # The mean of no rows is NULL, or NaN.
             if mean is not None and np.isfinite(mean):
                 matrix[i][j] = matrix[j][i] = float(mean)
-        found[side] = matrix
+        found["sides"][side] = matrix
     return found
+
+
+def sides_of(entries: Iterable[Entry]) -> list[Side]:
+    """The tables that any of some runs has, each once."""
+    return list(dict.fromkeys(side for entry in entries for side in entry.targets))
 
 
 def _stable_table(registry: Registry, engine: Engine, entry: Entry, side: Side) -> VectorTable:

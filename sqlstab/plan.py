@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from sqlstab.fingerprint import fingerprint
 from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.stabilize import Job, loaded_runs
 from sqlstab.staged import TRIAL, StagedTables
-from sqlstab.tables import SIDES, Column, VectorTable
+from sqlstab.tables import VECTORS, Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -178,6 +179,7 @@ def plan(
     registry: str | None = None,
     dimension: int | None = None,
     known: Mapping[Side, VectorTable] | None = None,
+    like: Mapping[Side, Side] = MappingProxyType({}),
 ) -> Plan:
     """Plan a run.
 
@@ -189,11 +191,12 @@ def plan(
         engine: Describes the tables; None connects to nothing.
         out: The run directory; it is not touched.
         targets: The tables to write.
-        transform_table: The table to add the two maps to.
+        transform_table: The table to add the maps to.
         registry: The table or file to record the run in.
         dimension: Components of a raw vector, where no columns tell. Default: those of the
             reference.
         known: The raw tables with all their columns; needed without an engine.
+        like: The side whose space each further table shares.
 
     Raises:
         UsageError: The run cannot be meant, or the dimension is not known.
@@ -207,13 +210,14 @@ def plan(
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
     whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
-    job = _PlannedJob(recorder, whole, targets, transform_table, out)
+    job = _PlannedJob(recorder, whole, targets, transform_table, out, like)
     if engine is None:
         job.known = _known(known or {}, runs)
-    inputs = {f"{side}": [recorder.relation(tables[side].relation)] for side in SIDES}
+    inputs = {side: [recorder.relation(table.relation)] for side, table in tables.items()}
+    anchors = options.anchors_of(tables)
     for run in reversed(runs):
         is_newest = run is runs[-1]
-        for side in SIDES if is_newest else options.anchor_weights:
+        for side in (side for side in run.tables if side in (tables if is_newest else anchors)):
             stable = recorder.relation(run.table(side).relation)
             name = f"reference {side}" if is_newest else f"earlier {side}"
             inputs.setdefault(name, []).append(stable)
@@ -234,7 +238,9 @@ def _known(
 ) -> dict[tuple[Side, str], VectorTable]:
     """The tables that need not be looked at, by side and name."""
     found = {(side, table.relation): table for side, table in raw.items()}
-    for run, side in itertools.product(runs, SIDES):
+    for run, side in itertools.product(runs, raw):
+        if side not in run.tables:
+            continue
         stable = run.table(side)
         found[side, stable.relation] = VectorTable(
             side,
@@ -276,6 +282,7 @@ def _tables_made(
         and TRIAL not in match[1]
     ]
     made = []
+    maps = "the map" if VECTORS in targets else "the two maps"
     for side, target in targets.items():
         if recorder.relation(job.staged_name(side)) in created:
             created.remove(recorder.relation(job.staged_name(side)))
@@ -285,9 +292,7 @@ def _tables_made(
         is_new = made_now in created
         if is_new:
             created.remove(made_now)
-        made.append(
-            PlannedTable(transform_table, f"the two maps{'' if is_new else ', added'}", False)
-        )
+        made.append(PlannedTable(transform_table, f"{maps}{'' if is_new else ', added'}", False))
     if created:
         made.append(
             PlannedTable(
@@ -515,6 +520,7 @@ class _PlannedJob(Job):
         targets: As in `Job`.
         transform_table: As in `Job`.
         out: As in `Job`.
+        like: As in `Job`.
 
     Attributes:
         known: Tables that need not be looked at, by side and name.
@@ -527,6 +533,7 @@ class _PlannedJob(Job):
         targets: Mapping[Side, str],
         transform_table: str | None,
         out: Path | None,
+        like: Mapping[Side, Side],
     ) -> None:
         compute: Compute = SqlCompute(recorder, next(iter(targets.values()), ""))
         if options.strategy != "sql" and recorder.dialect in (DUCKDB, SPARK):
@@ -539,7 +546,14 @@ class _PlannedJob(Job):
         self.known: dict[tuple[Side, str], VectorTable] | None = None
         self._recorder = recorder
         super().__init__(
-            recorder, options, recorder, targets, transform_table, out, _StandIn(compute)
+            recorder,
+            options,
+            recorder,
+            targets,
+            transform_table,
+            out,
+            _StandIn(compute),
+            like=like,
         )
         self._staged = _PlannedTables(recorder, targets, transform_table, self._run_id)
 
@@ -549,7 +563,7 @@ class _PlannedJob(Job):
 
     @property
     def transform_table(self) -> str:
-        """The table to add the two maps to, with its schema."""
+        """The table to add the maps to, with its schema."""
         return self._staged.transform_table or ""
 
     @contextmanager

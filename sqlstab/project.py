@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections.abc
 import datetime as dt
 import difflib
+import itertools
 import json
 import os
 import re
@@ -31,7 +32,7 @@ from sqlstab.places import writes_tables
 from sqlstab.registry import is_file, is_looked_up
 from sqlstab.spelling import spelled
 from sqlstab.sql import file_reader
-from sqlstab.tables import SIDES, EmbeddingTable, Side
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Rider, Side, check_riders
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,23 +108,22 @@ class Project:
 
     Attributes:
         engine: What runs the statements.
-        users: The user vectors.
-        items: The item vectors.
-        users_out: The table to write the users' stable vectors to; None writes a file to `out`.
-        items_out: The same for the items; None exactly if `users_out` is.
+        tables: The raw vectors: of `users` and `items`, or `vectors` without a second side.
+        targets: The table to write the stable vectors of each to; empty where files are written to
+            `out`.
+        also: Further tables, by name.
         references: The directory of the run whose space to stay in, or as text what is looked up in
             the registry; several are a consensus, none defines a new space.
         out: The directory to write to; None where tables are written and a registry is kept.
-        transform_table: The table to write the two maps to.
+        transform_table: The table to write the maps to.
         registry: Where runs are recorded: a table, or a file that ends in `.jsonl`.
         options: How the run is done.
     """
 
     engine: EngineSettings
-    users: EmbeddingTable
-    items: EmbeddingTable
-    users_out: str | None
-    items_out: str | None
+    tables: Mapping[Side, EmbeddingTable]
+    targets: Mapping[Side, str]
+    also: Mapping[Side, Rider]
     references: tuple[Path | str, ...]
     out: Path | None
     transform_table: str | None
@@ -133,7 +133,7 @@ class Project:
     @property
     def writes_tables(self) -> bool:
         """Whether a run writes tables, beside the files of its directory."""
-        targets = self.users_out, self.items_out, self.transform_table
+        targets = *self.targets.values(), self.transform_table
         return writes_tables(targets, self.registry, self.options)
 
     @property
@@ -198,10 +198,18 @@ def _table_keys() -> dict[str, Any]:
     return {"table": keys.pop("relation"), **keys, "out": str}
 
 
+def _rider_keys() -> dict[str, Any]:
+    """Those of a table but what is about an alignment, in which a further table has no part."""
+    return {key: t for key, t in _table_keys().items() if key not in ("weight", "anchor_filter")}
+
+
+ALSO = "also"
 KEYS: dict[str, dict[str, Any]] = {
     "engine": {**_types(EngineSettings), "url": str},
     "users": _table_keys(),
     "items": _table_keys(),
+    VECTORS: _table_keys(),
+    ALSO: {**_rider_keys(), "like": str},
     "run": {
         "reference": str | collections.abc.Sequence[str],
         "out": str,
@@ -210,9 +218,7 @@ KEYS: dict[str, dict[str, Any]] = {
         **_types(Options),
     },
 }
-"""The sections of a project file, their keys, and the types of these."""
-
-_REQUIRED = {"users": "table", "items": "table", "run": "out"}
+"""The sections of a project file, their keys, and the types of these; of `[also.NAME]` too."""
 
 # `user:password@` in front of a host, but no port.
 _HAS_PASSWORD = re.compile(r"[\w+]+://[^/:@]*:(?!\d+/).*@")
@@ -325,6 +331,8 @@ def _shown(place: _Place) -> str:
     bare = [key if re.fullmatch(r"[\w-]+", key) else json.dumps(key) for key in place]
     if place[0] not in KEYS:
         return ".".join(bare)
+    if place[0] == ALSO and len(bare) > 1:
+        bare = [".".join(bare[:2]), *bare[2:]]
     return " ".join([f"[{bare[0]}]", ".".join(bare[1:])]).rstrip()
 
 
@@ -342,15 +350,31 @@ class _Reader:
 
     def project(self) -> Project:
         self._check_keys()
-        values = {section: self._values(section) for section in KEYS}
-        tables = all("out" in values[side] for side in SIDES)
-        for section, key in _REQUIRED.items():
-            if section == "run" and tables and "registry" in values["run"]:
-                continue
+        values = {section: self._values((section,)) for section in KEYS if section != ALSO}
+        further = {name: self._values((ALSO, name)) for name in self._file.content.get(ALSO, {})}
+        sides = self._sides()
+        required = [(side, "table") for side in sides]
+        if not (all("out" in values[side] for side in sides) and "registry" in values["run"]):
+            required.append(("run", "out"))
+        for section, key in required:
             if key not in values[section]:
                 raise self._file.error((section, key), "this key is required.")
+        for name, of_rider in further.items():
+            for key in ("table", "like"):
+                if key not in of_rider:
+                    raise self._file.error((ALSO, name, key), "this key is required.")
+            try:
+                check_riders({name: of_rider["like"]}, sides)
+            except UsageError as error:
+                raise self._file.error((ALSO, name), str(error)) from None
         self._check_engine(values["engine"])
-        self._check_outputs(values)
+        self._check_outputs(
+            {
+                **{(section,): part for section, part in values.items()},
+                **{(ALSO, name): part for name, part in further.items()},
+            },
+            [*((side,) for side in sides), *((ALSO, name) for name in further)],
+        )
         self._check_used()
         run = values["run"]
         written = run.pop("reference", None)
@@ -364,29 +388,46 @@ class _Reader:
             for name in ((written,) if isinstance(written, str) else written or ())
         )
         return Project(
-            users_out=values["users"].pop("out", None),
-            items_out=values["items"].pop("out", None),
+            targets={side: values[side].pop("out") for side in sides if "out" in values[side]},
             references=references,
             out=None if out is None else Path(self._path(out)),
             transform_table=run.pop("transform_table", None),
             registry=registry and self._registry(registry),
-            options=self._build(Options, "run", run),
-            users=self._table("users", values),
-            items=self._table("items", values),
+            options=self._build(Options, ("run",), run),
+            tables={side: self._table((side,), values[side], values["engine"]) for side in sides},
+            also={
+                name: Rider(
+                    like=of_rider.pop("like"),
+                    out=of_rider.pop("out", None),
+                    table=self._table((ALSO, name), of_rider, values["engine"]),
+                )
+                for name, of_rider in further.items()
+            },
             engine=self._engine(values["engine"]),
         )
 
     def registry(self) -> tuple[EngineSettings, str]:
         self._check_keys()
-        engine = self._values("engine")
+        engine = self._values(("engine",))
         self._check_engine(engine)
-        registry = self._values("run", "registry").get("registry")
+        registry = self._values(("run",), "registry").get("registry")
         if registry is None:
             raise self._file.error(("run", "registry"), "this key is required for this command.")
         return self._engine(engine), self._registry(registry)
 
     def _registry(self, written: str) -> str:
         return self._path(written) if is_file(written) else written
+
+    def _sides(self) -> tuple[Side, ...]:
+        """The tables that the file is about."""
+        there = self._file.content
+        if VECTORS not in there:
+            return SIDES
+        for side in SIDES:
+            if side in there:
+                problem = "vectors without a second side stand alone."
+                raise self._contradiction((side,), (VECTORS,), problem)
+        return (VECTORS,)
 
     def _check_keys(self) -> None:
         for section, content in self._file.content.items():
@@ -395,11 +436,18 @@ class _Reader:
             if not isinstance(content, dict):
                 problem = f"this must be a table, not {_kind(content)}; write [{section}] once."
                 raise self._file.error((section,), problem)
-            for key in content:
-                if key not in KEYS[section]:
-                    raise self._file.error((section, key), _no_such_key(section, key))
+            places: dict[_Place, Any] = {(section,): content}
+            if section == ALSO:
+                places = {(section, name): of_rider for name, of_rider in content.items()}
+            for place, part in places.items():
+                if not isinstance(part, dict):
+                    problem = "a further table has a section of its own, as in [also.queries]."
+                    raise self._file.error(place, problem)
+                for key in part:
+                    if key not in KEYS[section]:
+                        raise self._file.error((*place, key), _no_such_key(section, key))
 
-    def _values(self, section: str, *keys: str) -> dict[str, Any]:
+    def _values(self, section: _Place, *keys: str) -> dict[str, Any]:
         """The values of a section, of the right types and with their variables put in.
 
         Args:
@@ -407,13 +455,17 @@ class _Reader:
             keys: Of these keys alone.
         """
         values = {}
-        for key, written in self._file.content.get(section, {}).items():
+        types = KEYS[section[0]]
+        content = self._file.content.get(section[0], {})
+        for part in section[1:]:
+            content = content[part]
+        for key, written in content.items():
             if keys and key not in keys:
                 continue
-            place = section, key
+            place = *section, key
             value = self._expanded(written, place)
-            if not _fits(value, KEYS[section][key]):
-                raise self._wrong_type(value, KEYS[section][key], place)
+            if not _fits(value, types[key]):
+                raise self._wrong_type(value, types[key], place)
             values[key] = tuple(value) if isinstance(value, list) else value
         return values
 
@@ -521,32 +573,35 @@ class _Reader:
                         ("engine", way), ("engine", key), f"{key} is for DuckDB only."
                     )
 
-    def _check_outputs(self, values: dict[str, dict[str, Any]]) -> None:
-        for side, other in (SIDES, SIDES[::-1]):
+    def _check_outputs(
+        self, values: Mapping[_Place, dict[str, Any]], tables: Sequence[_Place]
+    ) -> None:
+        for side, other in itertools.permutations(tables, 2):
             if "out" in values[side] and "out" not in values[other]:
-                problem = f"[{side}] out is a table, so this key is required."
-                raise self._file.error((other, "out"), problem)
+                problem = f"{_shown(side)} out is a table, so this key is required."
+                raise self._file.error((*other, "out"), problem)
         taken: dict[str, _Place] = {
-            values[side]["table"].casefold(): (side, "table") for side in SIDES
+            values[side]["table"].casefold(): (*side, "table") for side in tables
         }
-        for section, key in (
-            *((side, "out") for side in SIDES),
-            ("run", "transform_table"),
-            ("run", "registry"),
-        ):
+        outputs: list[tuple[_Place, str]] = [
+            *((side, "out") for side in tables),
+            (("run",), "transform_table"),
+            (("run",), "registry"),
+        ]
+        for section, key in outputs:
             table = values[section].get(key)
             if table is None or (key == "registry" and is_file(table)):
                 continue
             if file_reader(table):
                 problem = "this is a file, not the name of a table; files go to [run] out."
-                raise self._file.error((section, key), problem)
-            if not values["engine"].keys() & {"url", "database", "kind"}:
+                raise self._file.error((*section, key), problem)
+            if not values["engine",].keys() & {"url", "database", "kind"}:
                 problem = "[engine] names no database to write a table to."
-                raise self._file.error((section, key), problem)
+                raise self._file.error((*section, key), problem)
             if table.casefold() in taken:
                 problem = "this table would be overwritten; name another one."
-                raise self._contradiction(taken[table.casefold()], (section, key), problem)
-            taken[table.casefold()] = section, key
+                raise self._contradiction(taken[table.casefold()], (*section, key), problem)
+            taken[table.casefold()] = (*section, key)
 
     def _contradiction(self, first: _Place, second: _Place, problem: str) -> UsageError:
         """Two keys that cannot both be meant: an error at the one that comes later."""
@@ -558,24 +613,26 @@ class _Reader:
         if database and "://" not in database and not database.startswith((":", "md:")):
             # Neither a database in memory nor one of MotherDuck.
             values["database"] = self._path(database)
-        return self._build(EngineSettings, "engine", values)
+        return self._build(EngineSettings, ("engine",), values)
 
-    def _table(self, side: Side, values: dict[str, dict[str, Any]]) -> EmbeddingTable:
-        relation = values[side].pop("table")
+    def _table(
+        self, section: _Place, values: dict[str, Any], engine: dict[str, Any]
+    ) -> EmbeddingTable:
+        relation = values.pop("table")
         # Of the engines only DuckDB reads files.
-        is_duckdb = not values["engine"].keys() & {"url", "kind"}
+        is_duckdb = not engine.keys() & {"url", "kind"}
         if is_duckdb and "://" not in relation and not relation.startswith('"'):
             path = self._path(relation)
             # As in `sql.relation`: a directory stands for the Parquet files in it.
             if file_reader(relation) or os.path.isdir(path):  # noqa: PTH112 - it never raises
                 relation = path
-        return self._build(partial(EmbeddingTable, relation), side, values[side])
+        return self._build(partial(EmbeddingTable, relation), section, values)
 
     def _path(self, written: str) -> str:
         # pathlib would make `./vectors`, a file or a directory, the table `vectors`.
         return os.path.join(self._directory, os.path.expanduser(written))  # noqa: PTH111, PTH118
 
-    def _build(self, settings: Callable[..., T], section: str, values: dict[str, Any]) -> T:
+    def _build(self, settings: Callable[..., T], section: _Place, values: dict[str, Any]) -> T:
         """Make a dataclass; what it refuses is an error at the key that it refuses alone."""
         try:
             return settings(**values)
@@ -586,8 +643,8 @@ class _Reader:
                 except UsageError as error:
                     option = spelled(f"--{key.replace('_', '-')}")
                     problem = re.sub(rf"^{re.escape(option)} (?=is |must )", "this ", str(error))
-                    raise self._file.error((section, key), problem) from None
-            raise self._file.error((section,), str(whole)) from None
+                    raise self._file.error((*section, key), problem) from None
+            raise self._file.error(section, str(whole)) from None
 
 
 def redacted(url: str) -> str:
@@ -612,9 +669,13 @@ def redacted(url: str) -> str:
     return f"{scheme}://{'***@' if at else ''}{place}{'?***' if question else ''}"
 
 
+def _home(section: str) -> str:
+    return "[also.NAME]" if section == ALSO else f"[{section}]"
+
+
 def _no_such_section(name: str, content: Any) -> str:
     if not isinstance(content, dict):
-        homes = [f"[{section}]" for section, keys in KEYS.items() if name in keys]
+        homes = [_home(section) for section, keys in KEYS.items() if name in keys]
         if homes:
             return f"this key belongs below {' or '.join(homes)}."
     close = _close(name, KEYS)
@@ -624,7 +685,7 @@ def _no_such_section(name: str, content: Any) -> str:
 
 def _no_such_key(section: str, name: str) -> str:
     close = _close(name, KEYS[section])
-    homes = [f"[{other}]" for other, keys in KEYS.items() if name in keys]
+    homes = [_home(other) for other, keys in KEYS.items() if name in keys]
     if homes:
         return f"there is no such key here; it belongs below {' or '.join(homes)}."
     hint = f"did you mean {close}?" if close else f"there are {_listed(KEYS[section])}."

@@ -15,6 +15,8 @@ import numpy as np
 from sqlstab import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlstab.engines import Engine
     from sqlstab.progress import Step
     from sqlstab.solve import Alignment, Matrix
@@ -295,13 +297,15 @@ def row_cosines(x: Matrix, y: Matrix) -> Matrix:
 
 def score_error(
     engine: Engine,
-    raw: dict[Side, VectorTable],
-    stable: dict[Side, VectorTable],
+    raw: Mapping[Side, VectorTable],
+    stable: Mapping[Side, VectorTable],
     dimensions: tuple[int, int],
     rows: int,
     step: Step,
 ) -> float | None:
     """Largest difference between raw and written scores of a sample, relative to the largest score.
+
+    Of a table alone, between dot products of its vectors with each other.
 
     None if the sample has no pair, or no score but zero.
     """

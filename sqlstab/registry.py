@@ -22,7 +22,7 @@ from sqlstab.errors import DataError, UsageError
 from sqlstab.folders import locked
 from sqlstab.runs import Run, file_name, is_run_id, new_run_id, replaced_files
 from sqlstab.staged import KEPT, check_creatable, scratch_name
-from sqlstab.tables import SIDES, Side, resolve
+from sqlstab.tables import Side, resolve
 from sqlstab.transform import Transform
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Log:
                 body["who"],
                 body["figures"],
                 body["places"],
-                all(outputs[side]["relation"] == file_name(side) for side in SIDES),
+                all(output["relation"] == file_name(side) for side, output in outputs.items()),
                 self.entries[began].space if began in self.entries else began,
             )
             return
@@ -338,7 +338,7 @@ class Registry:
                 "keeps the tables of so many runs, and a directory of its own a run on files."
             )
         if entry.in_files:
-            directory = Path(entry.places["items"]).parent
+            directory = Path(next(iter(entry.places.values()))).parent
             run = Run.load(directory)
             if run.run_id != entry.run_id:
                 raise DataError(
@@ -348,8 +348,7 @@ class Registry:
             return run
         outputs = entry.figures["outputs"]
         placed = {
-            **outputs,
-            **{side: {**outputs[side], "relation": entry.places[side]} for side in SIDES},
+            side: {**output, "relation": entry.places[side]} for side, output in outputs.items()
         }
         return Run({**entry.figures, "outputs": placed}, self.transform(entry.run_id), None)
 
@@ -406,7 +405,7 @@ class Registry:
                 break
             missing = self._missing(entry) if runs else []
             # Directories, and tables with names that a user gave, are the user's to remove.
-            removed = len(missing) == len(SIDES) and not entry.is_aside
+            removed = len(missing) == len(entry.targets) and not entry.is_aside
             if runs and (entry.places is None or removed):
                 gone += 1
             elif missing:
@@ -567,8 +566,8 @@ class Registry:
             self.check_there(holder)
             there |= {
                 side: holder
-                for side in SIDES
-                if entry.normal(entry.targets[side]) in holder.occupied
+                for side, target in entry.targets.items()
+                if entry.normal(target) in holder.occupied
             }
         statements: list[str] = []
         kept: dict[str, Places] = {}
@@ -628,12 +627,13 @@ class Registry:
                 f"The stable vectors of run {entry.run_id} are tables of {there}, but this is "
                 f"{here.name}: name the engine with --engine or --database."
             )
+        places = entry.places or {}
         if entry.in_files:
-            for side in SIDES:
+            for side in places:
                 run.table(side)
             return
-        for side in SIDES:
-            columns = self._engine.describe((entry.places or {})[side])
+        for side, place in places.items():
+            columns = self._engine.describe(place)
             resolved = resolve(run.table(side), side, columns, self._engine.dialect)
             table = checks.numbered(self._engine, resolved)
             checked = checks.check_table(self._engine, table, values=False, drop=None)

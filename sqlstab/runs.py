@@ -20,7 +20,7 @@ from sqlstab import folders
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import Fingerprint
 from sqlstab.folders import LockedFolder, locked
-from sqlstab.tables import EmbeddingTable
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
 
@@ -34,7 +34,21 @@ FIGURES_FILE = "run.json"
 REPORT_FILE = "report.html"
 # Stands in the name of a directory that is to be a run's.
 _MARK = ".sqlstab-"
-OWN_FILES = {"users.parquet", "items.parquet", TRANSFORM_FILE, FIGURES_FILE, REPORT_FILE}
+OWN_FILES = {
+    *(f"{side}.parquet" for side in (*SIDES, VECTORS)),
+    *(TRANSFORM_FILE, FIGURES_FILE, REPORT_FILE),
+}
+
+
+def figures_of(figures: dict[str, Any], side: Side) -> dict[str, Any]:
+    """What the figures of a run say of one of its tables.
+
+    Args:
+        figures: What `run.json` holds.
+        side: A side, or a further table.
+    """
+    found: dict[str, Any] = figures.get("also", {}).get(side) or figures[side]
+    return found
 
 
 def new_run_id() -> str:
@@ -59,7 +73,7 @@ class Run:
 
     Attributes:
         figures: What `run.json` holds.
-        transform: The two maps.
+        transform: The maps of its tables.
         directory: Where it was written; None where nothing was.
     """
 
@@ -71,6 +85,16 @@ class Run:
     def run_id(self) -> str:
         """The name of this run, unique."""
         return self.transform.run_id
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The tables that define its space: `users` and `items`, or `vectors`."""
+        return tuple(self.transform.maps)
+
+    @property
+    def tables(self) -> tuple[Side, ...]:
+        """All of its tables: the sides, and those that ride along."""
+        return (*self.transform.maps, *self.transform.also)
 
     @classmethod
     def load(cls, directory: str | Path) -> Run:
@@ -111,7 +135,7 @@ class Run:
         return run
 
     def table(self, side: Side) -> EmbeddingTable:
-        """The stable table of one side.
+        """One of its stable tables, by name.
 
         Raises:
             DataError: It is missing.
@@ -259,13 +283,22 @@ def _check_replaceable(out: Path) -> None:
         return
     names = {entry.name for entry in out.iterdir()}
     # Tables alone are no run: they may be somebody's raw vectors.
-    strange = sorted(names - OWN_FILES if FIGURES_FILE in names else names)
+    strange = sorted(names - _own_files(out) if FIGURES_FILE in names else names)
     if strange:
         raise UsageError(
             f"{out} holds files that are not a run's ({', '.join(strange[:3])}"
             f"{', ...' if len(strange) > 3 else ''}) and would be lost; name a directory of its "
             "own for --out."
         )
+
+
+def _own_files(out: Path) -> set[str]:
+    """The files that the run in a directory has written; those of any run, if it is damaged."""
+    try:
+        figures = json.loads((out / FIGURES_FILE).read_text(encoding="utf-8"))
+        return OWN_FILES | {file_name(side) for side in figures.get("also", {})}
+    except (AttributeError, OSError, TypeError, ValueError):
+        return OWN_FILES
 
 
 def _replace(out: Path, directory: Path) -> None:

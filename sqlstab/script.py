@@ -12,7 +12,7 @@ from sqlstab.quality import SCORE_ROWS
 from sqlstab.runs import FIGURES_FILE, file_name
 from sqlstab.sql import MatrixTable
 from sqlstab.staged import scratch_name
-from sqlstab.tables import SIDES, Column, VectorTable
+from sqlstab.tables import OTHER, SIDES, Column, VectorTable
 from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from sqlstab.dialects import Dialect
     from sqlstab.tables import Side, StableTable
-
-_OTHER: dict[Side, Side] = {"users": "items", "items": "users"}
 
 
 @dataclass(frozen=True)
@@ -273,7 +271,7 @@ class Script:
                 # T M_T Omega (M_W Omega)' = T: back by the transpose of the other side's map.
                 back = MatrixTable(
                     self._reference_table(self.reference),
-                    _OTHER[side],
+                    OTHER[side],
                     width,
                     self.dimension,
                     transposed=True,

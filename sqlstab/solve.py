@@ -9,6 +9,10 @@ items T (n x e), users W (m x e), scores S = T W'. Rows are vectors and matrices
 3. `align`: the orthogonal Omega that brings `T M_T` closest to the reference's stable vectors.
 
 The stable vectors are `T M_T Omega` and `W M_W Omega`.
+
+Vectors X without a second side need no balance: any orthogonal map keeps their dot products. Of
+these three steps there is `align` alone, and in the place of M_T the identity, or the principal
+axes if a rank is requested (`principal_axes`).
 """
 
 from __future__ import annotations
@@ -310,6 +314,40 @@ def _accuracy(side: Factor, matrix: Matrix, root: Matrix) -> float:
 
 
 @dataclass(frozen=True)
+class PrincipalAxes:
+    """The axes along which vectors without a second side are longest.
+
+    Attributes:
+        matrix: (e, r) with orthonormal columns; vectors times this are in these axes.
+        singular_values: Of the matrix of all dot products X X', the r largest, descending.
+    """
+
+    matrix: Matrix
+    singular_values: Matrix
+
+
+def principal_axes(gram: Matrix, rank: int) -> PrincipalAxes:
+    """The best r axes: no others change the dot products less (Eckart & Young 1936).
+
+    Signs are fixed by the largest component of each column, which is made positive.
+
+    Args:
+        gram: X'X, (e, e), symmetric, finite.
+        rank: r, at most so many.
+
+    Raises:
+        DataError: Every vector is zero.
+    """
+    if not np.trace(gram) > 0:
+        raise DataError("All vectors are zero: they have no axes.")
+    values, vectors = np.linalg.eigh(gram)
+    values, vectors = values[::-1][:rank], vectors[:, ::-1][:, :rank]
+    largest = np.argmax(np.abs(vectors), axis=0)
+    signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
+    return PrincipalAxes(vectors * signs, np.maximum(values, 0.0))
+
+
+@dataclass(frozen=True)
 class Alignment:
     """The orthogonal Procrustes solution.
 
@@ -336,7 +374,8 @@ def align(cross: Matrix) -> Alignment:
     of C. So the answer does not depend on the basis that an SVD happens to return.
 
     Args:
-        cross: C = (T M_T)' T_ref over the shared ids, (r, d_ref).
+        cross: C = (T M_T)' T_ref over the shared ids, (r, d_ref); X' X_ref of vectors without a
+            second side.
     """
     rank, reference_dimension = cross.shape
     dimension = max(rank, reference_dimension)

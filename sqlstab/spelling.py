@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Face = Literal["python", "command line", "project file"]
 
+_SIDES = ("users", "items", "vectors")
 # Names without a side. The keys of a project file are the same, but for those of [engine].
 _TABLE = ("id", "vector", "layout", "filter", "weight", "anchor-filter", "keep")
 _RUN = (
@@ -48,23 +49,31 @@ def typed_in(face: Face) -> Iterator[None]:
 
 def spelled(message: str) -> str:
     """A message with the names of options as its reader knows them."""
-    if _face.get() == "command line":
-        return message
-    rewrite = _in_python if _face.get() == "python" else _in_a_file
-    return re.sub(r"(?<!\S)--(?:(users|items)-)?([a-z]+(?:-[a-z]+)*)", rewrite, message)
+    rewrite = {"python": _in_python, "project file": _in_a_file}.get(_face.get(), _on_a_line)
+    option = r"(?<!\S)--(?:(users|items|vectors|also\.\w+)-)?([a-z]+(?:-[a-z]+)*)"
+    return re.sub(option, rewrite, message)
+
+
+def _on_a_line(match: re.Match[str]) -> str:
+    # A table alone is the only one that an option can be about; further tables have none.
+    plain = match[1] and match[1] not in ("users", "items") and match[2] in _TABLE
+    return f"--{match[2]}" if plain else match[0]
 
 
 def _in_python(match: re.Match[str]) -> str:
     side, name = match[1], match[2]
     if side:
-        return f"{side}_out" if name == "out" else f"{_key(name)} of the {side}' EmbeddingTable"
-    return _key(name) if name in (*_TABLE, *_RUN, *_ENGINE) else match[0]
+        word = side.removeprefix("also.")
+        return f"{side}_out" if name == "out" else f"{_key(name)} of the {word}' EmbeddingTable"
+    return _key(name) if name in (*_TABLE, *_RUN, *_ENGINE, *_SIDES, "also") else match[0]
 
 
 def _in_a_file(match: re.Match[str]) -> str:
     side, name = match[1], match[2]
     if side and name in (*_TABLE, "out"):
         return f"[{side}] {_key(name)}"
+    if name in (*_SIDES, "also"):
+        return f"[{name}]"
     if name in _ENGINE:
         return f"[engine] {_ENGINE[name]}"
     return f"[run] {_key(name)}" if name in _RUN else match[0]

@@ -25,6 +25,7 @@ from sqlglot import exp
 from sqlstab.column_types import is_enum
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
+from sqlstab.tables import SIDES, VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -1267,8 +1268,8 @@ def drift(
 
 
 def scores(
-    raw: dict[Side, VectorTable],
-    stable: dict[Side, VectorTable],
+    raw: Mapping[Side, VectorTable],
+    stable: Mapping[Side, VectorTable],
     dimensions: tuple[int, int],
     rows: int,
     dialect: Dialect,
@@ -1276,19 +1277,21 @@ def scores(
     """One row (n_pairs, largest, largest_error): scores of so many users with so many items.
 
     Args:
-        raw: The raw tables.
+        raw: The raw tables, `users` and `items`; or `vectors`, whose dot products with each other
+            are taken.
         stable: The stable tables.
         dimensions: Components of a raw and of a stable vector.
         rows: Users, and items, to take.
         dialect: The dialect to write.
     """
+    users, items = (VECTORS, VECTORS) if VECTORS in raw else SIDES
     return _render(
         "scores",
         dialect,
-        users=_source(raw["users"], dialect),
-        stable_users=_source(stable["users"], dialect),
-        items=_source(raw["items"], dialect),
-        stable_items=_source(stable["items"], dialect),
+        users=_source(raw[users], dialect),
+        stable_users=_source(stable[users], dialect),
+        items=_source(raw[items], dialect),
+        stable_items=_source(stable[items], dialect),
         dimension=dimensions[0],
         stable_dimension=dimensions[1],
         rows=rows,

@@ -1,4 +1,14 @@
-"""The flow of a run: sums where the data is, the small mathematics here, the transform there."""
+"""The flow of a run: sums where the data is, the small mathematics here, the transform there.
+
+A run has named tables. `users` and `items` define scores, which the two maps keep together; or
+`vectors` stand alone, and any orthogonal map keeps their dot products with each other. What the two
+kinds do differently is how a run comes to axes of its own (`_Axes`): by the Gram matrices of both
+sides, or by leaving the vectors as they are.
+
+All else is a loop over the tables that the run has: they are checked, compared with the reference,
+written and put in place by their names. So further tables can ride along, each with the map of the
+side whose space it shares.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +18,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -32,11 +43,21 @@ from sqlstab.sql import file_reader
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables
 from sqlstab.sums import Sums
-from sqlstab.tables import SIDES, EmbeddingTable, Side, VectorTable, resolve, stable_table
+from sqlstab.tables import (
+    SIDES,
+    VECTORS,
+    EmbeddingTable,
+    Rider,
+    Side,
+    VectorTable,
+    check_riders,
+    resolve,
+    stable_table,
+)
 from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Strategy
@@ -54,14 +75,17 @@ AnyRun: TypeAlias = str | Path | Run
 
 
 def stabilize(
-    users: str | Path | EmbeddingTable,
-    items: str | Path | EmbeddingTable,
+    users: str | Path | EmbeddingTable | None = None,
+    items: str | Path | EmbeddingTable | None = None,
     reference: AnyRun | Sequence[AnyRun] | None = None,
     out: str | Path | None = None,
     engine: AnyEngine = None,
     *,
+    vectors: str | Path | EmbeddingTable | None = None,
+    also: Mapping[str, Rider] = MappingProxyType({}),
     users_out: str | None = None,
     items_out: str | None = None,
+    vectors_out: str | None = None,
     transform_table: str | None = None,
     registry: str | Path | None = None,
     options: Options | None = None,
@@ -73,22 +97,26 @@ def stabilize(
         users: The user vectors: the name of a table, on DuckDB also a Parquet or CSV file, a glob
             or a URL; or an `EmbeddingTable` that says more.
         items: The item vectors.
+        vectors: Vectors that have no second side, such as those of texts, instead of users and
+            items: their dot products with each other do not change.
+        also: Further tables by name, such as `queries`, each in the space of one of the sides.
         reference: An earlier run, or its directory; with a `registry` also the id of a run or a
             policy: `previous`, the run in place, `first`, the one that began its space, or
             `consensus`, that and all runs of the space before it whose stable tables are still
             there (`consensus:7` the newest seven of them). Several runs of one space are a
             consensus too: the run is aligned with the sum of their vectors, and figures compare
             it with the newest. None starts a new space, the principal axes of this run's scores,
-            and so does a policy in an empty registry.
+            or the vectors' own, and so does a policy in an empty registry.
         out: Directory for the transform and the figures, and for the stable tables unless
-            `users_out` and `items_out` are given. It is replaced as a whole at the end, or not at
-            all. None writes no directory.
+            tables are named for them. It is replaced as a whole at the end, or not at all. None
+            writes no directory.
         engine: Where the vectors are: a DuckDB connection or the path of a database file, a
             SparkSession, or a SQLAlchemy engine or URL. None is DuckDB on files.
         users_out: A table to write the users' stable vectors to; an existing one is replaced at
             the end.
         items_out: The same for the items.
-        transform_table: A table (run_id, side, i, j, value) to add the two matrices to.
+        vectors_out: The same for vectors without a second side.
+        transform_table: A table (run_id, side, i, j, value) to add the matrices to.
         registry: Where the run is recorded: a table, or a file that ends in `.jsonl`.
         options: How to align, what to keep, how to write.
         progress: Is told what is going on.
@@ -107,11 +135,12 @@ def stabilize(
         >>> run.figures["cosine"]["items"]["after"]["mean"]  # doctest: +SKIP
         0.904
     """
-    tables: dict[Side, EmbeddingTable] = {
-        "users": embedding_table(users),
-        "items": embedding_table(items),
-    }
-    given: dict[Side, str | None] = {"users": users_out, "items": items_out}
+    tables = named_tables(users, items, vectors)
+    like = {name: rider.like for name, rider in also.items()}
+    check_riders(like, tables)
+    tables |= {name: embedding_table(rider.table) for name, rider in also.items()}
+    given = {"users": users_out, "items": items_out, VECTORS: vectors_out}
+    given |= {name: rider.out for name, rider in also.items()}
     targets = {side: name for side, name in given.items() if name is not None}
     options = checked_options(options)
     written = writes_tables([*targets.values(), transform_table], registry, options)
@@ -124,6 +153,7 @@ def stabilize(
             transform_table,
             Path(out) if out is not None else None,
             registry=Registry(registry, session) if registry else None,
+            like=like,
         )
         return job.run(tables, reference)
 
@@ -207,6 +237,25 @@ def apply_transform(
         job.apply(named, transform, files)
 
 
+def named_tables(
+    users: str | Path | EmbeddingTable | None,
+    items: str | Path | EmbeddingTable | None,
+    vectors: str | Path | EmbeddingTable | None,
+) -> dict[Side, EmbeddingTable]:
+    """The tables of a run, by name.
+
+    Raises:
+        UsageError: They are neither users and items nor vectors alone.
+    """
+    if vectors is not None and users is None and items is None:
+        return {VECTORS: embedding_table(vectors)}
+    if vectors is not None or users is None or items is None:
+        raise UsageError(
+            "Name two tables, --users and --items, or one without a second side, --vectors."
+        )
+    return {"users": embedding_table(users), "items": embedding_table(items)}
+
+
 def _inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
     return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
@@ -277,7 +326,7 @@ class _Earlier:
     Attributes:
         run: The run.
         tables: Its stable tables.
-        shared: How many ids each side shares with it.
+        shared: How many ids each table shares with it.
     """
 
     run: Run
@@ -316,6 +365,37 @@ class _Reference(_Earlier):
         return max(each.run.transform.dimension for each in (self, *self.others))
 
 
+@dataclass(frozen=True)
+class _Axes:
+    """A run's own axes, before they are turned to the reference's.
+
+    Attributes:
+        matrices: From the raw vectors of each side to these axes, (e, r).
+        invertible: Whether there is a way back, by side.
+        singular_values: Of the scores, (r,), or of the dot products of a table alone; None where
+            nobody needed them.
+        identity_error: What these matrices alone do to scores or dot products, relative to the
+            largest.
+        figures: What is known of the way there, by side.
+    """
+
+    matrices: dict[Side, Matrix]
+    invertible: dict[Side, bool]
+    singular_values: Matrix | None
+    identity_error: float
+    figures: dict[Side, dict[str, Any]]
+
+    @property
+    def raw_dimension(self) -> int:
+        """e, the components of a raw vector."""
+        return int(next(iter(self.matrices.values())).shape[0])
+
+    @property
+    def rank(self) -> int:
+        """r, the number of these axes."""
+        return int(next(iter(self.matrices.values())).shape[1])
+
+
 class Job:
     """One run; its methods are the steps, in the order of `run`.
 
@@ -323,11 +403,12 @@ class Job:
         engine: Runs the statements.
         options: How the run is done.
         progress: Is told what is going on.
-        targets: The tables to write, for both sides or for none.
-        transform_table: The table to add the two maps to.
+        targets: The tables to write, for all of the run's tables or for none.
+        transform_table: The table to add the maps to.
         out: The run directory.
         compute: The way to compute, if it is not to be chosen by the engine and the options.
         registry: Where the run is recorded.
+        like: The side whose space each further table shares.
     """
 
     def __init__(
@@ -340,13 +421,16 @@ class Job:
         out: Path | None,
         compute: Compute | None = None,
         registry: Registry | None = None,
+        like: Mapping[Side, Side] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
+        self._like = like
         self._registry = registry
         self._options = options
         self._progress = progress
         self._out = out
         self._run_id = new_run_id()
+        self._anchors: dict[Side, float] = {}
         self._staged = StagedTables(engine, targets, transform_table, self._run_id)
         beside = next(iter(targets.values()), "")
         self._compute = compute or _compute(engine, options.strategy, beside)
@@ -362,29 +446,37 @@ class Job:
     ) -> Run:
         """The whole run; see `stabilize`."""
         started = time.perf_counter()
+        self._anchors = self._options.anchors_of(named)
+        for rider in self._like:
+            if named[rider].weight or named[rider].anchor_filter:
+                raise UsageError(
+                    f"--also {rider}: nothing is aligned on it, so it takes no weight and no "
+                    "anchor filter."
+                )
         self._check_outputs(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
         with self._staged.dropped_afterwards(), self._staging() as directory:
             tables, earlier = self._checked(named, reference)
 
-            factors: dict[Side, Factor] = {}
-            for side in SIDES:
-                tables[side], factors[side] = self._factor(tables[side], earlier)
+            tables, axes = (
+                self._unbalanced(tables) if VECTORS in tables else self._balanced(tables, earlier)
+            )
             if earlier and any(table.left_out for table in tables.values()):
                 earlier = self._counted(earlier, tables)
-            checks.check_dimensions(tables["users"], tables["items"])
-            balance = self._balance(factors)
-            omega, fit = self._align(balance, tables, earlier)
+            for rider, side in self._like.items():
+                checks.check_alike(tables[rider], tables[side])
+            omega, fit = self._align(axes, tables, earlier)
             transform = Transform.from_factors(
                 run_id=self._run_id,
                 reference=earlier.run.run_id if earlier else None,
-                singular_values=balance.singular_values,
-                balanced={"users": balance.users, "items": balance.items},
+                singular_values=None if VECTORS in tables else axes.singular_values,
+                balanced=axes.matrices,
                 omega=omega,
-                invertible={"users": balance.users_restored, "items": balance.items_restored},
+                invertible=axes.invertible,
+                also=self._like,
             )
 
-            figures = self._figures(tables, factors, balance, transform)
+            figures = self._figures(tables, axes, transform)
             if earlier:
                 figures["reference"] = {
                     "run_id": earlier.run.run_id,
@@ -399,16 +491,15 @@ class Job:
                 self._warn("Written by force although a gate has failed; see gates in run.json.")
             if directory is not None or self._staged.targets:
                 written = self._write(directory, tables, transform)
-                figures["scores"]["max_relative_error"] = self._score_error(
-                    tables, written, transform
-                )
+                kept = figures["dot_products" if VECTORS in tables else "scores"]
+                kept["max_relative_error"] = self._score_error(tables, written, transform)
                 figures["outputs"] = {
                     side: {
                         **_described(written[side]),
                         "relation": self._place(side),
                         "fingerprint": self._new_fingerprint(written[side], tables[side].rows),
                     }
-                    for side in SIDES
+                    for side in tables
                 }
             self._finish(figures, started)
             # What can fail of the directory fails before tables are replaced.
@@ -420,7 +511,7 @@ class Job:
                 # If the rest fails, it is known whose outputs are in place.
                 self._registry.append(placement.before)
             if self._staged.wanted:
-                matrices = {side: getattr(transform, side).matrix for side in SIDES}
+                matrices = {side: known.matrix for side, known in transform.maps.items()}
                 self._put_in_place(matrices, placement)
                 self._finish(figures, started)
                 if directory is not None:
@@ -442,7 +533,7 @@ class Job:
             places = dict(self._staged.targets)
         else:
             directory = Path(self._out or "").absolute()
-            places = {side: str(directory / file_name(side)) for side in SIDES}
+            places = {side: str(directory / file_name(side)) for side in run.figures["inputs"]}
         return self._registry.placement(
             run, self._options, places, refers_to_first=reference == "first"
         )
@@ -471,6 +562,7 @@ class Job:
         reference: AnyRun | Sequence[AnyRun] | None,
     ) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
+        self._anchors = self._options.anchors_of(named)
         self._check_overwritten(named)
         tables, earlier = self._checked(named, reference)
         grams: dict[Side, Gram] = {}
@@ -568,19 +660,21 @@ class Job:
 
     def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
         targets, dialect = self._staged.targets, self._engine.dialect
-        if targets and set(targets) != set(SIDES):
-            raise UsageError(
-                "Name the tables to write for both sides: --users-out and --items-out."
-            )
+        names = " and ".join(
+            f"the out of --also {side}" if side in self._like else f"--{side}-out" for side in named
+        )
+        if targets and set(targets) != set(named):
+            raise UsageError(f"Name the tables to write for all that are read: {names}.")
         if dialect.reads_files and any(map(file_reader, targets.values())):
-            raise UsageError("--users-out and --items-out name tables; for files there is --out.")
+            raise UsageError(
+                f"{names} name{'s' * (len(named) == 1)} tables; for files there is --out."
+            )
         self._check_overwritten(named)
         self._staged.prepare()
         if self._registry:
             if self._out is None and not targets:
                 raise UsageError(
-                    "--registry records where a run's outputs are: name --out, or --users-out and "
-                    "--items-out."
+                    f"--registry records where a run's outputs are: name --out, or {names}."
                 )
             if self._options.keep_runs and not targets:
                 raise UsageError(
@@ -591,10 +685,7 @@ class Job:
         elif self._options.keep_runs:
             raise UsageError("--keep-runs is of use with --registry only.")
         if self._out is not None and not self._staged.targets and not dialect.reads_files:
-            raise UsageError(
-                f"{dialect.name} writes tables, not files: name them with --users-out and "
-                "--items-out."
-            )
+            raise UsageError(f"{dialect.name} writes tables, not files: name them with {names}.")
 
     @contextmanager
     def _staging(self) -> Iterator[Path | None]:
@@ -628,10 +719,12 @@ class Job:
         reference: AnyRun | Sequence[AnyRun] | None,
     ) -> tuple[dict[Side, CheckedTable], _Reference | None]:
         """The tables and the reference; what their columns tell comes before any scan."""
-        resolved = {side: self._resolve(named[side], side) for side in SIDES}
+        resolved = {side: self._resolve(table, side) for side, table in named.items()}
         runs = self._runs(reference)
+        for run in runs:
+            check_kinds(run, [side for side in named if side not in self._like])
         stable = [
-            self._resolved_reference(run, SIDES if run is runs[-1] else self._anchor_sides)
+            self._resolved_reference(run, named if run is runs[-1] else self._anchors)
             for run in runs
         ]
         for each in stable:
@@ -639,12 +732,12 @@ class Job:
                 checks.check_joinable(self._engine, resolved[side], table)
         if self._options.partition_by:
             self._partition_grams().prepare(resolved.values())
-        tables = {side: self._check(table) for side, table in resolved.items()}
+        # What is not summed is looked at by nobody else.
+        tables = {
+            side: self._check(table, values=side == VECTORS or side in self._like)
+            for side, table in resolved.items()
+        }
         return tables, self._open(runs, stable, tables) if runs else None
-
-    @property
-    def _anchor_sides(self) -> list[Side]:
-        return list(self._options.anchor_weights)
 
     def _runs(self, reference: AnyRun | Sequence[AnyRun] | None) -> list[Run]:
         """The runs to align with, read from directories or a registry; none for a new space."""
@@ -708,9 +801,10 @@ class Job:
         # A sample passes over bad vectors; SQL sums them without a word.
         return self._options.share < 1 or not self._compute.notices_bad_vectors
 
-    def _resolved_reference(self, run: Run, sides: Sequence[Side]) -> dict[Side, VectorTable]:
+    def _resolved_reference(self, run: Run, wanted: Collection[Side]) -> dict[Side, VectorTable]:
         self._check_reachable(run)
-        return {side: self._resolve(run.table(side), side) for side in sides}
+        there = (side for side in run.tables if side in wanted)
+        return {side: self._resolve(run.table(side), side) for side in there}
 
     def _open(
         self,
@@ -733,7 +827,7 @@ class Job:
         for side, resolved in stable.items():
             table = found[side] = self._numbered(resolved)
             # Sums must not go wrong without a word; figures may fail with one.
-            is_anchor = side in self._options.anchor_weights
+            is_anchor = side in self._anchors
             values = is_anchor and not self._compute.notices_bad_vectors
             checked = checks.check_table(self._engine, table, values=values, drop=None)
             if checked.dimension not in (None, run.transform.dimension):
@@ -762,7 +856,7 @@ class Job:
         anchors: dict[Side, int] = {}
         with self._step("check", "Counting shared ids"):
             shared = self._count_shared(earlier, tables)
-            for side in self._anchor_sides:
+            for side in self._anchors:
                 sample = replace(tables[side].table, share=self._options.share)
                 anchors[side] = checks.count_anchors(
                     self._engine, sample, earlier.tables[side], shared[side]
@@ -782,7 +876,7 @@ class Job:
         """The reference's stable tables must be where this run's are."""
         here = self._engine.dialect.name
         there = run.figures.get("engine")
-        files = all(run.table(side).relation.endswith(file_name(side)) for side in SIDES)
+        files = all(run.table(side).relation.endswith(file_name(side)) for side in run.sides)
         if files and not self._engine.dialect.reads_files:
             raise UsageError(
                 f"The stable vectors of run {run.run_id} are Parquet files, which {here} does not "
@@ -793,6 +887,72 @@ class Job:
                 f"The stable vectors of run {run.run_id} are tables of {there}, but this run is "
                 f"on {here}."
             )
+
+    def _balanced(
+        self, tables: dict[Side, CheckedTable], earlier: _Reference | None
+    ) -> tuple[dict[Side, CheckedTable], _Axes]:
+        """Steps 1 to 3: the principal axes of the scores, from the Gram matrices of both sides."""
+        tables = dict(tables)
+        factors: dict[Side, Factor] = {}
+        for side in SIDES:
+            tables[side], factors[side] = self._factor(tables[side], earlier)
+        checks.check_dimensions(tables["users"], tables["items"])
+        balance = self._balance(factors)
+        accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
+        for side in SIDES:
+            if accuracy[side] > solve.GOOD_ACCURACY:
+                self._warn(
+                    f"{side}: columns are nearly dependent (condition "
+                    f"{factors[side].condition:.1e}), so the axes are accurate to "
+                    f"{accuracy[side]:.0e} only; scores are exact all the same."
+                    + (" Use --refine auto." if self._options.refine == "never" else "")
+                )
+        if balance.dropped and not self._options.rank:
+            self._warn(
+                f"The scores have rank {balance.rank}; {balance.dropped} of "
+                f"{balance.items.shape[0]} dimensions carry none."
+            )
+        return tables, _Axes(
+            {"users": balance.users, "items": balance.items},
+            {"users": balance.users_restored, "items": balance.items_restored},
+            balance.singular_values,
+            balance.identity_error,
+            {
+                side: {
+                    "rank": factors[side].rank,
+                    "condition": factors[side].condition,
+                    "accuracy": accuracy[side],
+                    "passes": factors[side].passes,
+                }
+                for side in SIDES
+            },
+        )
+
+    def _unbalanced(
+        self, tables: dict[Side, CheckedTable]
+    ) -> tuple[dict[Side, CheckedTable], _Axes]:
+        """Instead of steps 1 to 3, for a table alone: its vectors as they are.
+
+        No balance is to be found, so no Gram matrix is needed; and axes of its own, the principal
+        ones, would be a turn for nothing: the first run's vectors, and whatever knows them already,
+        stay as they are. Where a rank is requested, principal axes are the ones to keep.
+        """
+        checked = tables[VECTORS]
+        dimension, rank = checked.dimension or 0, self._options.rank
+        matrix: Matrix = np.eye(dimension)
+        values, passes = None, 0
+        if rank is not None and rank < dimension:
+            checked, gram = self._summed(checked, self._options.share, None)
+            checked = replace(checked, summed=gram.rows)
+            axes = solve.principal_axes(gram.matrix, rank)
+            matrix, values, passes = axes.matrix, axes.singular_values, 1
+        return {**tables, VECTORS: checked}, _Axes(
+            {VECTORS: matrix},
+            {VECTORS: len(matrix) == matrix.shape[1]},
+            values,
+            float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max(initial=0.0)),
+            {VECTORS: {"passes": passes}},
+        )
 
     def _factor(
         self, checked: CheckedTable, earlier: _Reference | None
@@ -883,23 +1043,19 @@ class Job:
         return _scaled(gram, checked, share)
 
     def _align(
-        self, balance: Balance, tables: dict[Side, CheckedTable], earlier: _Reference | None
+        self, axes: _Axes, tables: dict[Side, CheckedTable], earlier: _Reference | None
     ) -> tuple[Matrix, dict[str, Any] | None]:
         """Step 4: Omega, and what is known of the fit."""
         if earlier is None:
             # A requested rank is a requested number of columns; a rank that fell short is not.
-            raw_dimension = balance.items.shape[0]
-            dimension = min(self._options.rank or raw_dimension, raw_dimension)
-            return solve.first_alignment(balance.rank, dimension), None
+            dimension = min(self._options.rank or axes.raw_dimension, axes.raw_dimension)
+            return solve.first_alignment(axes.rank, dimension), None
         sums = [
             self._shared_sums(
-                balance.users if side == "users" else balance.items,
-                tables[side],
-                earlier,
-                normalize=self._options.cosine,
+                axes.matrices[side], tables[side], earlier, normalize=self._options.cosine
             )
             * weight
-            for side, weight in self._options.anchor_weights.items()
+            for side, weight in self._anchors.items()
         ]
         total = sums[0] if len(sums) == 1 else sums[0] + sums[1]
         if not all(np.isfinite(part).all() for part in (total.cross, total.run, total.reference)):
@@ -915,20 +1071,19 @@ class Job:
         alignment = (self._solver or solve).align(total.cross)
         for warning in quality.alignment_warnings(
             alignment,
-            balance.rank,
+            axes.rank,
             sum(earlier.anchors.values()),
             earlier.dimension,
             share=self._options.share,
         ):
             self._warn(warning)
-        sides = list(self._options.anchor_weights)
+        sides = list(self._anchors)
         return alignment.omega, {
             "side": sides[0] if len(sides) == 1 else "both",
-            "weights": self._options.anchor_weights,
+            "weights": self._anchors,
             "cosine": self._options.cosine,
             "anchors": sum(earlier.anchors.values()),
-            "shared_items": earlier.shared["items"],
-            "shared_users": earlier.shared["users"],
+            **{f"shared_{side}": shared for side, shared in earlier.shared.items()},
             "relative_residual": quality.relative_residual(total),
             "cka": quality.linear_cka(total),
             "bound": quality.residual_bound(total),
@@ -964,14 +1119,14 @@ class Job:
         self, tables: dict[Side, CheckedTable], transform: Transform, earlier: _Reference
     ) -> dict[str, Any]:
         figures: dict[str, Any] = {}
-        for side in SIDES:
-            before = getattr(earlier.run.transform, side)
+        for side in earlier.tables:
+            before = earlier.run.transform[side]
             # The reference's raw vectors are its stable ones, back through its own transform.
             known = before.invertible and before.balanced.shape[0] == tables[side].dimension
             with self._step("cosine", f"Measuring {side}") as step:
                 found = self._compute.cosines(
                     earlier.pair(tables[side].table),
-                    getattr(transform, side).matrix,
+                    transform[side].matrix,
                     before.inverse_matrix if known else None,
                     earlier.share(side),
                     step,
@@ -997,7 +1152,7 @@ class Job:
                 if directory is None or self._staged.targets
                 else directory / file_name(side),
             )
-            for side in SIDES
+            for side in tables
         }
 
     def _write_side(
@@ -1032,12 +1187,13 @@ class Job:
         written: dict[Side, VectorTable],
         transform: Transform,
     ) -> float | None:
-        with self._step("scores", "Comparing scores") as step:
+        compared = "dot products" if VECTORS in tables else "scores"
+        with self._step("scores", f"Comparing {compared}") as step:
             error = quality.score_error(
                 self._engine,
-                {side: tables[side].table for side in SIDES},
+                {side: checked.table for side, checked in tables.items()},
                 written,
-                (len(transform.items.balanced), transform.dimension),
+                (transform.raw_dimension, transform.dimension),
                 quality.SCORE_ROWS,
                 step,
             )
@@ -1045,63 +1201,60 @@ class Job:
         promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
         if error is not None and error > promise and not self._options.rank:
             self._warn(
-                f"Scores of the written vectors differ by up to {error:.0e} of the largest; "
-                f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as "
-                "FLOAT: multiply them by a constant, or write --output-type double."
+                f"{compared.capitalize()} of the written vectors differ by up to {error:.0e} of "
+                f"the largest; {promise:.0e} was to be expected. Vectors far smaller than 1 lose "
+                "digits as FLOAT: multiply them by a constant, or write --output-type double."
             )
         return error
 
     def _figures(
         self,
         tables: dict[Side, CheckedTable],
-        factors: dict[Side, Factor],
-        balance: Balance,
+        axes: _Axes,
         transform: Transform,
     ) -> dict[str, Any]:
-        accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
-        for side in SIDES:
-            if accuracy[side] > solve.GOOD_ACCURACY:
-                self._warn(
-                    f"{side}: columns are nearly dependent (condition "
-                    f"{factors[side].condition:.1e}), so the axes are accurate to "
-                    f"{accuracy[side]:.0e} only; scores are exact all the same."
-                    + (" Use --refine auto." if self._options.refine == "never" else "")
-                )
-        if balance.dropped and not self._options.rank:
-            self._warn(
-                f"The scores have rank {balance.rank}; {balance.dropped} of "
-                f"{transform.items.balanced.shape[0]} dimensions carry none."
-            )
         sides: dict[str, Any] = {
             side: {
                 "rows": tables[side].rows,
                 "dimension": tables[side].dimension,
-                "rank": factors[side].rank,
-                "condition": factors[side].condition,
-                "accuracy": accuracy[side],
-                "passes": factors[side].passes,
+                **known,
                 "summed": tables[side].summed,
                 "left_out": tables[side].left_out,
                 "problems": tables[side].problems,
             }
-            for side in SIDES
+            for side, known in axes.figures.items()
         }
+        if self._like:
+            sides["also"] = {
+                rider: {
+                    "like": side,
+                    "rows": tables[rider].rows,
+                    "dimension": tables[rider].dimension,
+                    "left_out": tables[rider].left_out,
+                    "problems": tables[rider].problems,
+                }
+                for rider, side in self._like.items()
+            }
+        values = axes.singular_values
         return {
             "format": FORMAT,
             "sqlstab": __version__,
             "run_id": transform.run_id,
             "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
-            "inputs": {side: _described(tables[side].table) for side in SIDES},
+            "inputs": {side: _described(checked.table) for side, checked in tables.items()},
             "options": self._options.to_dict(),
             **sides,
             "dimension": transform.dimension,
-            "rank": balance.rank,
-            "singular_values": balance.singular_values.tolist(),
+            "rank": transform.rank,
+            "singular_values": None if values is None else values.tolist(),
             "reference": None,
             "alignment": None,
             "cosine": None,
             "gates": None,
-            "scores": {"identity_error": balance.identity_error, "max_relative_error": None},
+            "dot_products" if VECTORS in tables else "scores": {
+                "identity_error": axes.identity_error,
+                "max_relative_error": None,
+            },
             "engine": self._engine.dialect.name,
             "strategy": self._compute.name,
             "solver": self._options.solver,
@@ -1136,6 +1289,19 @@ def _compute(engine: Engine, strategy: Strategy, beside: str) -> Compute:
                 f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
             )
     return SqlCompute(engine, beside)
+
+
+def check_kinds(run: Run, sides: Collection[Side]) -> None:
+    """A run is aligned with one of the same kind: of users and items, or of vectors alone.
+
+    Raises:
+        UsageError: The reference is of the other kind.
+    """
+    if (VECTORS in sides) != (VECTORS in run.sides):
+        raise UsageError(
+            f"Run {run.run_id} has {' and '.join(run.sides)}, this one {' and '.join(sides)}: "
+            "give a --reference of the same kind."
+        )
 
 
 def _scaled(gram: Gram, checked: CheckedTable, share: float) -> Gram:

@@ -531,7 +531,7 @@ def matrix_rows(result: Transform) -> pa.Table:
     """The two maps as rows (run_id, side, i, j, value), 1-based."""
     parts = []
     for side in SIDES:
-        matrix = getattr(result, side).matrix
+        matrix = result[side].matrix
         i, j = np.indices(matrix.shape).reshape(2, -1) + 1
         count = matrix.size
         parts.append(

@@ -23,15 +23,22 @@ from sqlstab.column_types import (
 from sqlstab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from sqlstab.dialects import Dialect
 
-Side = Literal["users", "items"]
+# The name of a table in a run.
+Side = str
 Layout = Literal["wide", "array", "long"]
 Element = Literal["float", "double"]
 
+# The two tables whose dot products are the scores.
 SIDES: tuple[Side, Side] = ("users", "items")
+# The table of a run that has no second side.
+VECTORS: Side = "vectors"
+# What a vector is multiplied with. Vectors without a second side are compared with each other.
+OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
 LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
 
 # Column pairs that announce one row per (id, dimension, value).
@@ -53,8 +60,8 @@ class EmbeddingTable:
     Attributes:
         relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
             CSV files.
-        id: The id column. Default: `id`, `user_id` or `item_id`, or the only column that ends in
-            `_id` or `_key`.
+        id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
+            second side), or the only column that ends in `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
             prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
             value column. Default: found from the types.
@@ -83,11 +90,58 @@ class EmbeddingTable:
 
 
 @dataclass(frozen=True)
+class Rider:
+    """A further table of a run, in the space of one of its sides; it takes the map of that side.
+
+    Attributes:
+        table: The table, as for a side: its name or file, or an `EmbeddingTable`.
+        like: The side whose space it shares: `users`, `items` or `vectors`.
+        out: The table to write its stable vectors to, where the sides have one.
+    """
+
+    table: str | Path | EmbeddingTable
+    like: Side
+    out: str | None = None
+
+
+def check_riders(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
+    """Riders must have names of their own, and each a side to be like.
+
+    Args:
+        like: The side that each rider is like, by its name.
+        sides: The sides of the run.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for name, side in like.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OTHER:
+            raise UsageError(
+                f"--also {name}: name a further table by a word of its own, of a-z, 0-9 and _, as "
+                "in queries."
+            )
+        if side not in sides:
+            raise UsageError(
+                f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
+            )
+
+
+def option(side: Side, name: str) -> str:
+    """The option about a table, as `spelling.spelled` takes it."""
+    return f"--{side if side in OTHER else f'also.{side}'}-{name}"
+
+
+def singular(side: Side) -> str:
+    """One of what a table has: `item` of `items`, `query` of `queries`."""
+    return f"{side[:-3]}y" if side.endswith("ies") else side.removesuffix("s")
+
+
+@dataclass(frozen=True)
 class VectorTable:
     """A table of vectors whose every column is known.
 
     Attributes:
-        side: `users` or `items`.
+        side: `users`, `items` or `vectors`: what the table is called in its run.
         relation: As in `EmbeddingTable`.
         id: The id column and its type.
         layout: How the vectors stand in the table.
@@ -156,7 +210,7 @@ def resolve(
 
     Args:
         table: What the user said.
-        side: Whether these are the users or the items.
+        side: What the table is called in its run.
         columns: The relation's columns, in order.
         dialect: Names the numeric types.
 
@@ -170,7 +224,7 @@ def resolve(
         raise DataError(
             f"{known.where}: the id column {id_column.name} has type {id_column.type}, which "
             "cannot serve as an id; cast it to an integer of at most 64 bits or to a string in a "
-            f"view, or name another column with --{side}-id."
+            f"view, or name another column with {option(side, 'id')}."
         )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
     lossy = [f"{c.name} {c.type}" for c in keep if is_big_integer(c.type, dialect)]
@@ -218,10 +272,9 @@ def resolve(
 
 
 def _find_id(table: EmbeddingTable, side: Side, known: _Columns) -> Column:
-    option = f"--{side}-id"
     if table.id is not None:
         return known.get(table.id, "id")
-    preferred = ("id", f"{side[:-1]}_id", side[:-1])
+    preferred = ("id", f"{singular(side)}_id", singular(side))
     for name in preferred:
         for column in known.columns:
             if column.name.lower() == name:
@@ -232,7 +285,7 @@ def _find_id(table: EmbeddingTable, side: Side, known: _Columns) -> Column:
     names = [column.name for column in known.columns]
     raise UsageError(
         f"{known.where}: which column is the id? None is called {' or '.join(preferred[:2])}; "
-        f"name one of {_listed(names)} with {option}."
+        f"name one of {_listed(names)} with {option(side, 'id')}."
     )
 
 
@@ -244,19 +297,19 @@ def _find_vector(
     found = [c for c in _candidates(free, dialect) if table.layout in (None, c[0])]
     if len(found) == 1:
         return found[0]
-    option = f"--{side}-vector"
+    vector_option = option(side, "vector")
     if not found:
         wanted = f"in the {table.layout} layout " if table.layout else ""
         columns = [f"{column.name} {column.type}" for column in known.columns]
         raise DataError(
             f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
             f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
-            f"a dimension and a value column. Name it with {option}."
+            f"a dimension and a value column. Name it with {vector_option}."
         )
     readings = "; ".join(f"{_names(vector)} ({layout})" for layout, vector in found)
     raise UsageError(
         f"{known.where}: more than one column could be the vector: {readings}. "
-        f"Choose with {option}."
+        f"Choose with {vector_option}."
     )
 
 

@@ -1,18 +1,31 @@
-"""The result of a run: two matrices, and where they came from."""
+"""The result of a run: a map for each of its tables, and where they came from.
+
+A run has the tables that its transform has maps for, by name: `users` and `items`, or `vectors`
+alone. Further tables ride along (`also`): each lives in the space of one of these sides and takes
+its map. Code that is about a run asks for these names, and not for a constant.
+
+A table alone keeps its dot products under any orthogonal map. So its `balanced` has orthonormal
+columns (the identity, unless a rank was requested), and it is its own other side: everything that
+holds of a pair, such as `inverse_matrix`, holds of it as it stands.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.solve import EPS
+from sqlstab.tables import OTHER, SIDES, VECTORS, check_riders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
     from sqlstab.solve import Matrix
@@ -31,7 +44,7 @@ _ORTHONORMAL = 1e-6
 
 @dataclass(frozen=True)
 class SideTransform:
-    """The linear map of one side, for numpy arrays; no database is opened.
+    """The linear map of one table, for numpy arrays; no database is opened.
 
     It is kept as two factors. Their product, a single matrix, loses digits where some directions
     carry much smaller scores than others: its entries are as large as the large factor demands, and
@@ -40,7 +53,7 @@ class SideTransform:
     Attributes:
         balanced: (e, r) float64; raw vectors times this are in the run's own principal axes.
         omega: (r, d) float64 with orthonormal rows; from there to the stable axes.
-        other: (e, r) float64, `balanced` of the other side.
+        other: (e, r) float64, `balanced` of the other side; of a table alone, its own.
         invertible: Whether `inverse` restores raw vectors exactly, up to rounding. It does not
             where a rank was requested, or where the other side gives no score to some direction.
     """
@@ -101,38 +114,77 @@ class Transform:
     Attributes:
         run_id: The run that it belongs to.
         reference: The run whose space this is, None for a first run.
-        rank: r, the number of directions that carry scores.
-        singular_values: Of the score matrix, (r,), descending.
-        users, items: The two maps.
+        rank: r, the number of directions that carry scores, or that are kept.
+        singular_values: Of the score matrix, (r,), descending; None for a table alone, for which
+            nobody needs them.
+        maps: The map of each table, by its name: `users` and `items`, or `vectors`.
+        also: Further tables, and the side whose space each shares: it takes the map of that side.
     """
 
     run_id: str
     reference: str | None
     rank: int
-    singular_values: Matrix
-    users: SideTransform
-    items: SideTransform
+    singular_values: Matrix | None
+    maps: Mapping[Side, SideTransform]
+    also: Mapping[Side, Side] = field(default_factory=dict)
 
     @classmethod
     def from_factors(
         cls,
         run_id: str,
         reference: str | None,
-        singular_values: Matrix,
-        balanced: dict[Side, Matrix],
+        singular_values: Matrix | None,
+        balanced: Mapping[Side, Matrix],
         omega: Matrix,
-        invertible: dict[Side, bool],
+        invertible: Mapping[Side, bool],
+        also: Mapping[Side, Side] = MappingProxyType({}),
     ) -> Transform:
         """Build it from M_W and M_T, (e, r) each, and Omega, (r, d)."""
-        users, items = balanced["users"], balanced["items"]
         return cls(
             run_id=run_id,
             reference=reference,
-            rank=int(singular_values.size),
+            rank=len(omega),
             singular_values=singular_values,
-            users=SideTransform(users, omega, items, invertible["users"]),
-            items=SideTransform(items, omega, users, invertible["items"]),
+            maps={
+                side: SideTransform(matrix, omega, balanced[OTHER[side]], invertible[side])
+                for side, matrix in balanced.items()
+            },
+            also=also,
         )
+
+    def __getitem__(self, side: Side) -> SideTransform:
+        """The map of a table: of a side, or of a further table of the run.
+
+        Raises:
+            DataError: The run has no such table.
+        """
+        side = self.also.get(side, side)
+        if side not in self.maps:
+            raise DataError(
+                f"The transform of run {self.run_id} has no map for {side}; it has one for "
+                f"{' and '.join(self.maps)}."
+            )
+        return self.maps[side]
+
+    @property
+    def users(self) -> SideTransform:
+        """The map of the users."""
+        return self["users"]
+
+    @property
+    def items(self) -> SideTransform:
+        """The map of the items."""
+        return self["items"]
+
+    @property
+    def vectors(self) -> SideTransform:
+        """The map of vectors that have no second side."""
+        return self[VECTORS]
+
+    @property
+    def _any(self) -> SideTransform:
+        """One of the maps: Omega and all sizes are the same in each."""
+        return next(iter(self.maps.values()))
 
     def steps(self, side: Side, tolerance: float) -> list[Matrix]:
         """The matrices to multiply a side's raw vectors by: one, where that keeps the scores.
@@ -141,15 +193,16 @@ class Transform:
             side: The side.
             tolerance: Largest error of a score, relative to the largest score.
         """
-        factors: SideTransform = getattr(self, side)
-        spread = np.sqrt(self.singular_values[0] / self.singular_values[-1])
+        factors = self[side]
+        values = self.singular_values
+        spread = 1.0 if values is None else np.sqrt(values[0] / values[-1])
         if 16 * EPS * spread < tolerance:
             return [factors.matrix]
         return [factors.balanced, factors.omega]
 
     def inverse_steps(self, side: Side, tolerance: float) -> list[Matrix]:
         """The same for the way back, from a side's stable vectors to its raw ones."""
-        factors: SideTransform = getattr(self, side)
+        factors = self[side]
         if len(self.steps(side, tolerance)) == 1:
             return [factors.inverse_matrix]
         return [factors.omega.T, factors.other.T]
@@ -170,9 +223,12 @@ class Transform:
             DataError: The two are not of the same raw vectors, or a rank was requested.
         """
         turn: Matrix = np.zeros((0, 0))
-        if self.items.invertible and self.raw_dimension == other.raw_dimension:
-            turn = self.items.inverse_matrix @ other.items.matrix
-        if not turn.size or not _keeps_lengths(self.items.omega @ turn):
+        # Users may have directions that get no score, and are lost: the items come last.
+        side, known = list(self.maps.items())[-1]
+        fits = side in other.maps and self.raw_dimension == other.raw_dimension
+        if fits and known.invertible:
+            turn = known.inverse_matrix @ other[side].matrix
+        if not turn.size or not _keeps_lengths(known.omega @ turn):
             raise DataError(
                 f"The transforms of runs {self.run_id} and {other.run_id} are not of the same raw "
                 "vectors, all of whose dimensions are kept."
@@ -194,7 +250,7 @@ class Transform:
                 vectors, as where they have directions that it knows nothing about.
         """
         fits = turn.ndim == 2 and len(turn) == self.dimension
-        omega = self.items.omega @ turn if fits else np.zeros((0, 0))
+        omega = self._any.omega @ turn if fits else np.zeros((0, 0))
         if not fits or not _keeps_lengths(omega):
             raise DataError(
                 f"A turn of shape {turn.shape} does not keep the scores of run {self.run_id}, "
@@ -203,22 +259,22 @@ class Transform:
         return replace(
             self,
             reference=reference,
-            users=replace(self.users, omega=omega),
-            items=replace(self.items, omega=omega),
+            maps={side: replace(known, omega=omega) for side, known in self.maps.items()},
         )
 
     @property
     def dimension(self) -> int:
         """d, the number of components of a stable vector."""
-        return int(self.items.omega.shape[1])
+        return int(self._any.omega.shape[1])
 
     @property
     def raw_dimension(self) -> int:
         """e, the number of components of a raw vector."""
-        return int(self.items.balanced.shape[0])
+        return int(self._any.balanced.shape[0])
 
     def to_json(self) -> str:
         """The text of a transform file."""
+        values = self.singular_values
         document = {
             "format": FORMAT,
             "run_id": self.run_id,
@@ -226,10 +282,10 @@ class Transform:
             "raw_dimension": self.raw_dimension,
             "stable_dimension": self.dimension,
             "rank": self.rank,
-            "singular_values": self.singular_values.tolist(),
-            "omega": self.items.omega.tolist(),
-            "users": _side_document(self.users),
-            "items": _side_document(self.items),
+            "singular_values": None if values is None else values.tolist(),
+            "omega": self._any.omega.tolist(),
+            **{side: _side_document(known) for side, known in self.maps.items()},
+            **({"also": dict(self.also)} if self.also else {}),
         }
         return json.dumps(document) + "\n"
 
@@ -276,21 +332,24 @@ class Transform:
                     f"format {FORMAT}."
                 )
             raw, stable = int(document["raw_dimension"]), int(document["stable_dimension"])
-            values = np.array(document["singular_values"], dtype=np.float64)
-            sides: tuple[Side, Side] = ("users", "items")
+            sides = (VECTORS,) if VECTORS in document else SIDES
+            values, rank = None, int(document["rank"])
+            if sides == SIDES:
+                values = np.array(document["singular_values"], dtype=np.float64)
+                rank = values.size
             transform = cls.from_factors(
                 run_id=str(document["run_id"]),
                 reference=document["reference"],
                 singular_values=values,
-                balanced={
-                    side: _matrix(document[side]["balanced"], raw, values.size) for side in sides
-                },
-                omega=_matrix(document["omega"], values.size, stable),
+                balanced={side: _matrix(document[side]["balanced"], raw, rank) for side in sides},
+                omega=_matrix(document["omega"], rank, stable),
                 invertible={side: bool(document[side]["invertible"]) for side in sides},
+                also={str(name): str(side) for name, side in document.get("also", {}).items()},
             )
-        except (KeyError, TypeError, ValueError) as error:
+            check_riders(transform.also, transform.maps)
+        except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
             raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
-        parts = (transform.users.balanced, transform.items.balanced, transform.items.omega)
+        parts = (part for m in transform.maps.values() for part in (m.balanced, m.omega))
         if not all(np.isfinite(part).all() for part in parts):
             raise DataError(f"{source} is damaged: a matrix has a component that is not finite.")
         return transform

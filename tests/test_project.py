@@ -53,19 +53,21 @@ def test_the_example() -> None:
     project = load(example_blocks()[0], run_date="2026-11-24", previous="2026-11-23")
     assert project == Project(
         engine=EngineSettings(url=SecretUrl(ENVIRONMENT["DATABASE_URL"], "")),
-        users=EmbeddingTable(
-            "ml.user_embeddings",
-            id="user_id",
-            vector="embedding",
-            layout="array",
-            filter="trained_on = '2026-11-24'",
-            weight="confidence",
-            anchor_filter="n_sessions > 20",
-            keep=("country",),
-        ),
-        items=EmbeddingTable("ml.item_embeddings", filter="trained_on = '2026-11-24'"),
-        users_out="ml.user_stable",
-        items_out="ml.item_stable",
+        tables={
+            "users": EmbeddingTable(
+                "ml.user_embeddings",
+                id="user_id",
+                vector="embedding",
+                layout="array",
+                filter="trained_on = '2026-11-24'",
+                weight="confidence",
+                anchor_filter="n_sessions > 20",
+                keep=("country",),
+            ),
+            "items": EmbeddingTable("ml.item_embeddings", filter="trained_on = '2026-11-24'"),
+        },
+        targets={"users": "ml.user_stable", "items": "ml.item_stable"},
+        also={},
         references=(Path("runs/2026-11-23"),),
         out=Path("runs/2026-11-24"),
         transform_table="ml.sqlstab_transform",
@@ -79,10 +81,9 @@ def test_the_smallest_file() -> None:
     project = load(document())
     assert project == Project(
         engine=EngineSettings(),
-        users=EmbeddingTable("u.parquet"),
-        items=EmbeddingTable("i.parquet"),
-        users_out=None,
-        items_out=None,
+        tables={"users": EmbeddingTable("u.parquet"), "items": EmbeddingTable("i.parquet")},
+        targets={},
+        also={},
         references=(),
         out=Path("out"),
         transform_table=None,
@@ -103,8 +104,10 @@ def test_every_key_is_taken() -> None:
     engine = "database = 'w.duckdb'\nthreads = 2\nmemory_limit = '1GB'"
     project = load(document(engine, table, table, run))
     assert project.engine == EngineSettings(database="w.duckdb", threads=2, memory_limit="1GB")
-    assert project.users == dataclasses.replace(project.items, relation="u.parquet")
-    assert project.items == EmbeddingTable(
+    assert project.tables["users"] == dataclasses.replace(
+        project.tables["items"], relation="u.parquet"
+    )
+    assert project.tables["items"] == EmbeddingTable(
         "i.parquet",
         id="a",
         vector=("x", "y"),
@@ -156,11 +159,17 @@ WRONG: list[tuple[str, str]] = [
         document(run="url = 'x://y' # here"),
         "[run] url: there is no such key here; it belongs below",
     ),
-    (document(run="id = 'x' # here"), "it belongs below [users] or [items]."),
+    (
+        document(run="id = 'x' # here"),
+        "it belongs below [users] or [items] or [vectors] or [also.NAME].",
+    ),
     (document(users="'a b' = 1 # here"), '[users] "a b": there is no such key; there are table, '),
     (document(users="'a\\b' = 1 # here"), '[users] "a\\\\b": there is no such key'),
     (document(run="x.y.z = 1 # here"), "[run] x: there is no such key"),
-    ("out = 'x' # here\n" + document(), "out: this key belongs below [users] or [items] or [run]."),
+    (
+        "out = 'x' # here\n" + document(),
+        "out: this key belongs below [users] or [items] or [vectors] or [also.NAME] or [run].",
+    ),
     ("typo = 'x' # here\n" + document(), "typo: there is no such key; there are [engine], [users]"),
     (
         document() + "[usres] # here\nid = 'x'",
@@ -377,7 +386,8 @@ def test_enough_wrong_inputs_name_a_line() -> None:
 
 @pytest.mark.parametrize(("section", "key"), [(s, k) for s, keys in KEYS.items() for k in keys])
 def test_every_key_has_a_type(section: str, key: str) -> None:
-    message = rf"{NAME}, line 1: \[{section}\] {key}: this must be .*, not a date\."
+    section = "also.queries" if section == "also" else section
+    message = rf"{NAME}, line 1: \[{re.escape(section)}\] {key}: this must be .*, not a date\."
     with pytest.raises(UsageError, match=message):
         load(f"{section}.{key} = 1979-05-27")
 
@@ -445,7 +455,7 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         path = Path("jobs") / NAME
         path.write_text(text.replace("u.parquet", written, 1))
         project = Project.load(path, {})
-        assert project.users.relation == meant
+        assert project.tables["users"].relation == meant
     assert project.engine.database == "jobs/w.duckdb"
     assert (project.reference, project.out) == (Path("jobs/../r"), Path("jobs/out"))
 
@@ -457,7 +467,10 @@ def test_other_engines_read_no_files(engine: str, tmp_path: Path) -> None:
         document(engine).replace("u.parquet", "users").replace("i.parquet", "ml.csv")
     )
     project = Project.load(tmp_path / "jobs" / NAME, {})
-    assert (project.users.relation, project.items.relation) == ("users", "ml.csv")
+    assert (project.tables["users"].relation, project.tables["items"].relation) == (
+        "users",
+        "ml.csv",
+    )
 
 
 @pytest.mark.parametrize("database", [":memory:", "md:warehouse", "s3://bucket/w.duckdb"])
@@ -471,7 +484,7 @@ def test_databases_that_are_no_path(database: str, tmp_path: Path) -> None:
 
 def test_braces() -> None:
     project = load(document(users="filter = '{{{a}}} = {{a}} = {b}{a} $ ${{a}}'"), a="x", b="{a}")
-    assert project.users.filter == "{x} = {a} = {a}x $ ${a}"
+    assert project.tables["users"].filter == "{x} = {a} = {a}x $ ${a}"
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
@@ -483,7 +496,9 @@ def test_a_value_is_a_value(value: str) -> None:
     if not value.strip() or ":" in value:
         value = f"x{value}".replace(":", "")
     project = load(written, a=value)
-    assert project.users == EmbeddingTable("u.parquet", filter=f"'{value}'", keep=("x", value))
+    assert project.tables["users"] == EmbeddingTable(
+        "u.parquet", filter=f"'{value}'", keep=("x", value)
+    )
     assert project.options == Options(anchor="users")
 
 
@@ -747,6 +762,7 @@ SECTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "engine": {"url": GOOD, "database": GOOD, "threads": st.integers(), "kind": st.just("spark")},
     "users": {"keep": st.lists(GOOD, max_size=2), "out": GOOD, "layout": st.just("wide")},
     "items": {"vector": GOOD, "out": GOOD, "filter": GOOD, "id": GOOD},
+    "also": {"out": GOOD, "layout": st.just("wide"), "keep": st.lists(GOOD, max_size=2)},
     "run": {"anchor": GOOD | st.dictionaries(NAMES, st.floats()), "rank": st.integers()},
 }
 
@@ -768,7 +784,14 @@ PROJECTS = st.fixed_dictionaries(
         "items": likely("items", table=GOOD),
         "run": likely("run", out=GOOD),
     },
-    optional={"engine": likely("engine")},
+    optional={
+        "engine": likely("engine"),
+        "also": st.dictionaries(
+            NAMES | st.just("queries"),
+            likely("also", table=GOOD, like=st.sampled_from(["users", "items", "x"])) | VALUES,
+            max_size=2,
+        ),
+    },
 )
 
 
@@ -809,4 +832,5 @@ def test_the_page_names_what_is_required() -> None:
     required = {
         (s, k) for s, rows in documented().items() for k, v in rows.items() if "required" in v
     }
-    assert required == {("users", "table"), ("items", "table"), ("run", "out")}
+    tables = {(side, "table") for side in ("users", "items", "vectors", "also")}
+    assert required == {*tables, ("also", "like"), ("run", "out")}

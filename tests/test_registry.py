@@ -434,7 +434,7 @@ def test_what_the_commands_print(tmp_path: Path, daily: Any) -> None:
         np.testing.assert_array_equal(a, b)
         cosines = np.sum(x * y, axis=1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
         wanted = [[1, cosines.mean()], [cosines.mean(), 1]]
-        np.testing.assert_allclose(matrix[side], wanted, atol=1e-6)
+        np.testing.assert_allclose(matrix["sides"][side], wanted, atol=1e-6)
 
     where = ["--registry", tmp_path / "runs.jsonl"]
     for words, arguments in (

@@ -12,13 +12,14 @@ from sqlstab.cli.render import read_transform
 from sqlstab.errors import UsageError
 from sqlstab.sql import file_reader
 from sqlstab.stabilize import apply_transform
+from sqlstab.tables import SIDES, VECTORS
 
 if TYPE_CHECKING:
     from sqlstab.tables import Side
 
 
 @click.command(short_help="Write the stable vectors with a saved transform.")
-@options.tables()
+@options.tables(alone=True)
 @click.option(
     "--transform",
     required=True,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     "elsewhere a table. What is there is replaced at the end, as a whole.",
 )
 @click.option("--items-out", metavar="TABLE", help="The same for the items.")
+@click.option("--vectors-out", metavar="TABLE", help="The same for vectors without a second side.")
 @options.engine
 @options.for_tables(options.FOUND_KEEP)
 @options.strategy
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def apply(context: click.Context, /, **given: Any) -> None:
     """Write the stable vectors of the users, of the items, or of both, with a saved transform.
+
+    Or, with the transform of a run of --vectors, those of vectors that have no second side.
 
     Tables are written under names of their own and put in place together at the end; where the
     engine can do that, in one transaction.
@@ -57,7 +61,7 @@ def apply(context: click.Context, /, **given: Any) -> None:
         if not given[f"{side}_out"]:
             raise UsageError(f"Name the place for the stable {side} with --{side}-out.")
         outputs[side] = given[f"{side}_out"]
-    for side in ("users", "items"):
+    for side in (*SIDES, VECTORS):
         if given[f"{side}_out"] and side not in sides:
             raise UsageError(f"--{side}-out is of use with --{side} only.")
     settings = options.engine_settings(context, given)

@@ -136,7 +136,7 @@ def _places(
     options.alone(context, "config", "variables", "older_than", "yes", *shown)
     context.with_resource(typed_in("project file"))
     project = Project.load(given["config"], options.variables(given["variables"]))
-    written = [project.users_out, project.items_out, project.transform_table]
+    written = [*project.targets.values(), project.transform_table]
     if project.options.grams and not file_reader(project.options.grams):
         written.append(project.options.grams)
     if project.registry and not is_registry_file(project.registry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.compare import compare as compare_models
 from sqlstab.errors import UsageError
-from sqlstab.tables import SIDES
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable
 
 if TYPE_CHECKING:
     from sqlstab.compare import AnyModel, Comparison
@@ -47,12 +48,14 @@ def compare(context: click.Context, /, **given: Any) -> None:
     """Find out how well the vectors of FIRST can be aligned with those of SECOND.
 
     Each is a run directory, a directory with users.parquet and items.parquet, or two tables as
-    USERS,ITEMS. Raw vectors and stable ones give the same figures. The verdict is alignable,
-    doubtful or unrelated. It rests on ids that took no part in the fit, beside what shuffled ids
-    would show: an alignment of many dimensions on few ids always looks good on those.
+    USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones give
+    the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that took no
+    part in the fit, beside what shuffled ids would show: an alignment of many dimensions on few ids
+    always looks good on those.
 
     \b
       sqlstab compare monday/ retrained/
+      sqlstab compare monday.parquet tuesday.parquet
       sqlstab compare --engine URL ml.users_1,ml.items_1 ml.users_2,ml.items_2 --json
     """  # noqa: D301 - click reads the backspace
     console = new_console(stderr=True)
@@ -80,7 +83,7 @@ def _model(given: dict[str, Any], name: str) -> AnyModel:
     text: str = given[name]
     names = [part.strip() for part in text.split(",")]
     if len(names) == 1:
-        return text
+        return text if Path(text).is_dir() else _alone(given, text)
     if len(names) != len(SIDES) or not all(names):
         raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
     sides: dict[str, Any] = dict(zip(SIDES, names, strict=True))
@@ -88,12 +91,19 @@ def _model(given: dict[str, Any], name: str) -> AnyModel:
     return users, items
 
 
+def _alone(given: dict[str, Any], text: str) -> AnyModel:
+    """A table of vectors without a second side, as far as the options say more of it."""
+    table = options.embedding_table({**given, VECTORS: text}, VECTORS)
+    return text if table == EmbeddingTable(text) else table
+
+
 def _table(found: Comparison) -> Table:
     figures = found.figures
+    sides = [side for side in (*SIDES, VECTORS) if side in figures]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("", *SIDES, ""):
+    for title in ("", *sides, ""):
         table.add_column(title, justify="right" if title else "left", header_style="bold")
-    of = [figures[side] for side in SIDES]
+    of = [figures[side] for side in sides]
     table.add_row("verdict", *(f"[{_COLORS[f['verdict']]}]{f['verdict']}[/]" for f in of), "")
     for name, meaning in (
         ("shared", "ids that both have"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +16,7 @@ from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import EngineSettings, SecretUrl, redacted
 from sqlstab.sql import file_reader
-from sqlstab.tables import LAYOUTS, SIDES, EmbeddingTable
+from sqlstab.tables import LAYOUTS, SIDES, VECTORS, EmbeddingTable, Rider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +35,13 @@ TABLES: dict[str, dict[str, Any]] = {
         "or a URL.",
     },
     "items": {"metavar": "TABLE", "help": "The item vectors, likewise."},
+}
+ALONE: dict[str, dict[str, Any]] = {
+    VECTORS: {
+        "metavar": "TABLE",
+        "help": "Instead of both: vectors that have no second side, such as those of texts. "
+        "Options about columns are then those without a side, as in --id.",
+    },
 }
 
 _SQL_CONDITION: dict[str, dict[str, Any]] = {
@@ -179,15 +187,33 @@ def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def tables(*, required: bool = False) -> Callable[[Command], Command]:
-    """--users and --items."""
+def tables(*, required: bool = False, alone: bool = False) -> Callable[[Command], Command]:
+    """--users and --items; and --vectors, where a table may stand alone."""
     return all_of(
         *(
             click.option(f"--{name}", required=required, **settings)
-            for name, settings in TABLES.items()
+            for name, settings in {**TABLES, **(ALONE if alone else {})}.items()
         )
     )
 
+
+also = all_of(
+    click.option(
+        "--also",
+        multiple=True,
+        metavar="NAME=TABLE:SIDE",
+        help="A further table in the space of a side, whose map it takes, as in "
+        "queries=queries.parquet:users; may be given again for more. Options about columns are "
+        "those without a side, as in --id.",
+    ),
+    click.option(
+        "--also-out",
+        multiple=True,
+        metavar="NAME=TABLE",
+        help="The table to write its stable vectors to, where --users-out and --items-out are "
+        "given.",
+    ),
+)
 
 engine = all_of(
     click.option(
@@ -357,9 +383,12 @@ outputs = all_of(
     ),
     click.option("--items-out", metavar="TABLE", help="The same for the items."),
     click.option(
+        "--vectors-out", metavar="TABLE", help="The same for vectors without a second side."
+    ),
+    click.option(
         "--transform-table",
         metavar="TABLE",
-        help="A table (run_id, side, i, j, value) to add the two maps to; made if there is none.",
+        help="A table (run_id, side, i, j, value) to add the maps to; made if there is none.",
     ),
     click.option("--registry", metavar="TABLE", help=REGISTRY),
     click.option(
@@ -426,12 +455,54 @@ def given_sides(given: Mapping[str, Any]) -> list[Side]:
     """The sides that a table is named for.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or vectors without a second side have one.
     """
-    sides = [side for side in SIDES if given[side]]
+    sides = [side for side in (*SIDES, VECTORS) if given.get(side)]
     if not sides:
-        raise UsageError("Name a table with --users or --items, or both.")
+        alone = "; or --vectors" if VECTORS in given else ""
+        raise UsageError(f"Name a table with --users or --items, or both{alone}.")
+    if VECTORS in sides:
+        others = [name for name in given if given[name] and name.startswith(("users", "items"))]
+        if others:
+            raise UsageError(
+                f"--{others[0].replace('_', '-')} cannot be given with --vectors, which have no "
+                "second side; options about columns are those without a side, as in --id."
+            )
     return sides
+
+
+def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
+    """The further tables of a run, by name.
+
+    Raises:
+        UsageError: One is not written as it should be.
+    """
+    outputs = _named(given["also_out"], "--also-out", "NAME=TABLE, as in queries=ml.stable_queries")
+    found = {}
+    wanted = "NAME=TABLE:SIDE, as in queries=queries.parquet:users"
+    for name, text in _named(given["also"], "--also", wanted).items():
+        table, colon, side = text.rpartition(":")
+        if not colon or not table or not side:
+            raise UsageError(f"--also {name}={text}: write {wanted}.")
+        relation = embedding_table({**given, name: table}, name)
+        # These are for tables that are aligned on.
+        relation = replace(relation, weight=None, anchor_filter=None)
+        found[name] = Rider(relation, side, outputs.pop(name, None))
+    if outputs:
+        raise UsageError(f"--also-out {next(iter(outputs))}: no --also has this name.")
+    return found
+
+
+def _named(given: tuple[str, ...], option: str, wanted: str) -> dict[str, str]:
+    """What stands behind the names of NAME=TEXT."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not value or name in found:
+            twice = " one of this name is there already;" if name in found else ""
+            raise UsageError(f"{option} {text}:{twice} write {wanted}.")
+        found[name] = value
+    return found
 
 
 def required(context: click.Context, given: Mapping[str, Any], *names: str) -> None:
@@ -527,7 +598,7 @@ def _named_as_cause() -> Iterator[None]:
     """
     context = click.get_current_context()
     note = _chosen_by_variable(context)
-    files = any(file_reader(context.params.get(side) or "") for side in SIDES)
+    files = any(file_reader(context.params.get(side) or "") for side in (*SIDES, VECTORS))
     try:
         yield
     except (UsageError, EngineError) as error:

@@ -19,7 +19,7 @@ from sqlstab.declared import declared
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
 from sqlstab.registry import Registry
-from sqlstab.stabilize import loaded_runs
+from sqlstab.stabilize import embedding_table, loaded_runs
 from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show the statements and scans of a run, without running it.")
 @options.config
-@options.tables()
+@options.tables(alone=True)
+@options.also
 @click.option(
     "--reference",
     multiple=True,
@@ -101,13 +102,13 @@ def _unseen() -> list[str]:
 
 
 def _plan(project: Project, given: dict[str, Any]) -> Plan:
-    tables: dict[Side, EmbeddingTable] = {"users": project.users, "items": project.items}
-    outputs: dict[Side, str | None] = {"users": project.users_out, "items": project.items_out}
+    riders = {name: embedding_table(rider.table) for name, rider in project.also.items()}
+    tables = {**project.tables, **riders}
     with ExitStack() as stack:
         engine, known = None, None
         if given["dialect_name"]:
             speaks = dialect(given["dialect_name"])
-            known = {side: _known(given, project, side) for side in SIDES}
+            known = {side: _known(given, table, side) for side, table in tables.items()}
         else:
             if project.writes_tables:
                 options.check_home(project.engine)
@@ -131,17 +132,21 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             speaks,
             engine,
             out=project.out,
-            targets={side: name for side, name in outputs.items() if name is not None},
+            targets={
+                **project.targets,
+                **{name: rider.out for name, rider in project.also.items() if rider.out},
+            },
             transform_table=project.transform_table,
             registry=project.registry,
             dimension=given["dimension"],
             known=known,
+            like={name: rider.like for name, rider in project.also.items()},
         )
 
 
-def _known(given: dict[str, Any], project: Project, side: Side) -> VectorTable:
+def _known(given: dict[str, Any], table: EmbeddingTable, side: Side) -> VectorTable:
     return declared(
-        getattr(project, side),
+        table,
         side,
         given["dimension"],
         dialect(given["dialect_name"]),

@@ -20,7 +20,7 @@ from sqlstab.places import Place, check_outputs
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.script import Reference, Script
 from sqlstab.staged import scratch_name
-from sqlstab.tables import SIDES, EmbeddingTable, stable_table
+from sqlstab.tables import OTHER, SIDES, EmbeddingTable, stable_table
 from sqlstab.transform import SCORE_ERROR, Transform
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from sqlstab.dialects import Dialect
     from sqlstab.tables import Side, StableTable, VectorTable
-
-_OTHER: dict[Side, Side] = {"users": "items", "items": "users"}
 
 
 @click.group(short_help="Print the SQL of a step; connects to nothing.")
@@ -357,7 +355,7 @@ class _Maps:
         """Stable vectors to raw ones."""
         side = source.table.side
         if self.transform:
-            if not getattr(self.transform, side).invertible:
+            if not self.transform[side].invertible:
                 click.echo(
                     f"Warning: {side}: this transform gives raw vectors back approximately only: "
                     "some directions get no score from the other side, or a rank was requested.",
@@ -368,7 +366,7 @@ class _Maps:
         # T M_T Omega (M_W Omega)' = T: the inverse is the transpose of the other side's map.
         held = sql.MatrixTable(
             self.table or "",
-            _OTHER[side],
+            OTHER[side],
             self.stable_dimension,
             self.raw_dimension,
             self.run_id,

@@ -11,13 +11,14 @@ from rich.table import Table
 
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
+from sqlstab.errors import UsageError
 from sqlstab.project import Project
 from sqlstab.quality import SCORES_KEPT
 from sqlstab.registry import is_looked_up
-from sqlstab.runs import file_name
+from sqlstab.runs import figures_of, file_name
 from sqlstab.spelling import typed_in
 from sqlstab.stabilize import stabilize
-from sqlstab.tables import SIDES
+from sqlstab.tables import SIDES, VECTORS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Put a run's vectors into the space of an earlier run.")
 @options.config
-@options.tables()
+@options.tables(alone=True)
+@options.also
 @click.option(
     "--reference",
     multiple=True,
@@ -59,13 +61,16 @@ def run(context: click.Context, /, **given: Any) -> None:
     Writes DIR/users.parquet and DIR/items.parquet with the stable vectors (or the tables
     --users-out and --items-out), DIR/transform.json with the two maps (to turn fresh vectors at
     serving time), and DIR/run.json with figures. DIR is what the next run takes as its --reference.
-    Rows come in no particular order.
+    Rows come in no particular order. Vectors without a second side, --vectors, keep their dot
+    products with each other. A table --also rides along with the side whose space it shares.
 
     \b
     The first time:
       sqlstab run --users u.parquet --items i.parquet --out monday/
     From then on:
       sqlstab run --users u.parquet --items i.parquet --reference monday/ --out tuesday/
+    Texts, which have no second side:
+      sqlstab run --vectors docs.parquet --reference monday/ --out tuesday/
     In a warehouse:
       sqlstab run -c sqlstab.toml --var day=2026-11-24
     """  # noqa: D301 - click reads the backspace
@@ -91,8 +96,12 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
         return Project.load(given["config"], options.variables(given["variables"]))
     if given["variables"]:
         raise click.UsageError("--var is of use with --config only.", context)
-    needs_out = not (given["registry"] and given["users_out"] and given["items_out"])
-    options.required(context, given, "users", "items", *(["out"] if needs_out else []))
+    sides = options.given_sides(given) if given[VECTORS] else list(SIDES)
+    writes = all(given[f"{side}_out"] for side in sides)
+    needs_out = [] if given["registry"] and writes else ["out"]
+    options.required(context, given, *sides, *needs_out)
+    if given["vectors_out"] and not given[VECTORS]:
+        raise UsageError("--vectors-out is of use with --vectors only.")
     references = tuple(
         name
         if is_looked_up(name) and (given["registry"] or not Path(name).exists())
@@ -101,10 +110,9 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
     )
     return Project(
         engine=options.engine_settings(context, given),
-        users=options.embedding_table(given, "users"),
-        items=options.embedding_table(given, "items"),
-        users_out=given["users_out"],
-        items_out=given["items_out"],
+        tables={side: options.embedding_table(given, side) for side in sides},
+        targets={side: given[f"{side}_out"] for side in sides if given[f"{side}_out"]},
+        also=options.riders(given),
         references=references,
         out=Path(given["out"]) if given["out"] else None,
         transform_table=given["transform_table"],
@@ -115,15 +123,19 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
 
 def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run:
     project = project_of(context, given, "as_json", "quiet", "verbose", "show_sql")
+    tables, targets = project.tables, project.targets
     with options.opened(project.engine, writes_tables=project.writes_tables) as engine:
         return stabilize(
-            project.users,
-            project.items,
+            tables.get("users"),
+            tables.get("items"),
             project.reference,
             project.out,
             engine,
-            users_out=project.users_out,
-            items_out=project.items_out,
+            vectors=tables.get(VECTORS),
+            also=project.also,
+            users_out=targets.get("users"),
+            items_out=targets.get("items"),
+            vectors_out=targets.get(VECTORS),
             transform_table=project.transform_table,
             registry=project.registry,
             options=project.options,
@@ -164,15 +176,18 @@ def summary(figures: dict[str, Any], where: str) -> Table:
         figures: What `run.json` holds.
         where: What has been written.
     """
-    alignment, cosine, scores = figures["alignment"], figures["cosine"], figures["scores"]
+    alignment, cosine = figures["alignment"], figures["cosine"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for side in ("users", "items"):
-        text = f"{figures[side]['rows']:,} x {figures[side]['dimension']}"
-        if alignment:
+    sides = list(figures["inputs"])
+    for side in sides:
+        known = figures_of(figures, side)
+        text = f"{known['rows']:,} x {known['dimension']}"
+        if f"shared_{side}" in (alignment or {}):
             text += f", {alignment[f'shared_{side}']:,} shared with the reference"
         table.add_row(side, text)
     if not alignment:
-        table.add_row("space", f"new, {figures['rank']} principal axes; later runs can stay in it")
+        own = "axes of the vectors" if VECTORS in sides else "principal axes"
+        table.add_row("space", f"new, {figures['rank']} {own}; later runs can stay in it")
     else:
         anchors = " and ".join(alignment["weights"])
         reference = figures["reference"]
@@ -180,14 +195,16 @@ def summary(figures: dict[str, Any], where: str) -> Table:
         with_others = f" and {others} before it" if others else ""
         table.add_row("space", f"run {reference['run_id']}{with_others}, aligned on {anchors}")
         table.add_row("cosine", "of the same id in both runs, mean")
-        for side in ("items", "users"):
-            table.add_row(f"  {side}", _cosine_text(cosine[side]))
-    error = scores["max_relative_error"]
+        for side in reversed(sides):
+            if side in cosine:
+                table.add_row(f"  {side}", _cosine_text(cosine[side]))
+    promised = "dot_products" if VECTORS in sides else "scores"
+    error = figures[promised]["max_relative_error"]
     if error is not None:
         kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
-        table.add_row("scores", f"{kept}, to {error:.0e} of the largest")
-    relations = [figures["outputs"][side]["relation"] for side in SIDES]
-    if relations != [file_name(side) for side in SIDES]:
+        table.add_row(promised.replace("_", " "), f"{kept}, to {error:.0e} of the largest")
+    relations = [output["relation"] for output in figures["outputs"].values()]
+    if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))
     table.add_row("written", f"{where} in {figures['timings']['total']:.1f} s")
     return table

@@ -18,8 +18,8 @@ from sqlstab.errors import DataError, UsageError
 from sqlstab.project import load_registry
 from sqlstab.registry import Registry
 from sqlstab.registry import is_file as is_registry_file
+from sqlstab.runs import figures_of
 from sqlstab.spelling import typed_in
-from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,16 +78,17 @@ def list_runs(context: click.Context, /, **given: Any) -> None:
             _print([_described(log, entry) for entry in entries])
             return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("run", "created", "reference", "users", "items", "cosine", "status"):
-        table.add_column(title, justify="right" if title in (*SIDES, "cosine") else "left")
+    sides = history.sides_of(entries)
+    for title in ("run", "created", "reference", *sides, "cosine", "status"):
+        table.add_column(title, justify="right" if title in (*sides, "cosine") else "left")
     for entry in entries:
         status = log.status(entry)
-        cosine = _cosine(entry)
+        cosine, rows = _cosine(entry), _rows(entry)
         table.add_row(
             entry.run_id,
             entry.created,
             entry.reference or "",
-            *(f"{entry.figures[side]['rows']:,}" for side in SIDES),
+            *(f"{rows[side]:,}" if side in rows else "" for side in sides),
             "" if cosine is None else f"{cosine:.3f}",
             Text(status, style=_STYLES.get(status, "")),
         )
@@ -146,10 +147,11 @@ def diff(context: click.Context, /, **given: Any) -> None:
         )
     space = found["space"]
     if space["same"]:
-        output.print(
-            f"both are in the space of run {space['first']}; the cosine of their Gram matrices "
-            f"there is {space['gram_cosine']:.4f}"
-        )
+        cosine = space["gram_cosine"]
+        agrees = ""
+        if cosine is not None:
+            agrees = f"; the cosine of their Gram matrices there is {cosine:.4f}"
+        output.print(f"both are in the space of run {space['first']}{agrees}")
     else:
         output.print(
             f"they are in two spaces, of run {space['first']} and of run {space['second']}: their "
@@ -217,7 +219,10 @@ def prune(context: click.Context, /, **given: Any) -> None:
 @_as_json
 @click.pass_context
 def current(context: click.Context, /, **given: Any) -> None:
-    """Print the id of the run in place, and where its users and its items are, on three lines."""
+    """Print the id of the run in place, and where its tables are, each on a line of its own.
+
+    The users come before the items.
+    """
     with _opened(context, given) as (registry, log, _):
         entry = _named(registry, log, None)
     if given["as_json"]:
@@ -247,12 +252,12 @@ def skew(context: click.Context, /, **given: Any) -> None:
         _print(found)
         return
     output = new_console()
-    for side in SIDES:
+    for side, matrix in found["sides"].items():
         table = Table(box=None, padding=(0, 2, 0, 0), title=side, title_justify="left")
         table.add_column("run")
         for number, _ in enumerate(found["runs"], start=1):
             table.add_column(str(number), justify="right")
-        for number, (run_id, row) in enumerate(zip(found["runs"], found[side], strict=True), 1):
+        for number, (run_id, row) in enumerate(zip(found["runs"], matrix, strict=True), 1):
             cells = ("-" if value is None else f"{value:.3f}" for value in row)
             table.add_row(f"{number} {run_id}", *cells)
         output.print(table)
@@ -322,6 +327,11 @@ def _cosine(entry: Entry) -> float | None:
     return None if None in found else min(float(after["mean"]) for after in found)
 
 
+def _rows(entry: Entry) -> dict[str, int]:
+    """How many rows each table of a run has."""
+    return {side: figures_of(entry.figures, side)["rows"] for side in entry.targets}
+
+
 def _described(log: Log, entry: Entry) -> dict[str, Any]:
     return {
         "run_id": entry.run_id,
@@ -329,7 +339,7 @@ def _described(log: Log, entry: Entry) -> dict[str, Any]:
         "who": entry.who,
         "reference": entry.reference,
         "status": log.status(entry),
-        "rows": {side: entry.figures[side]["rows"] for side in SIDES},
+        "rows": _rows(entry),
         "mean_cosine": _cosine(entry),
         "places": entry.places,
     }

@@ -229,7 +229,7 @@ def _check_format(given: dict[str, Any], form: str | None) -> None:
 
 
 def _inserts(transform: Transform, given: dict[str, Any]) -> str:
-    matrices = {side: getattr(transform, side).matrix for side in SIDES}
+    matrices = {side: transform[side].matrix for side in SIDES}
     make = sql.matrix_table if given["create"] else sql.insert_matrices
     statements = make(
         given["transform_table"], transform.run_id, matrices, dialect(given["dialect_name"])

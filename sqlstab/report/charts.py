@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import UsageError
-from sqlstab.tables import SIDES
+from sqlstab.tables import singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,16 +61,18 @@ def charts(figures: dict[str, Any]) -> list[Chart]:
         UsageError: Altair or vl-convert is not installed.
     """
     found: list[Chart] = []
-    sides: tuple[Side, ...] = SIDES[::-1]
-    for side in sides:
-        if figures["sides"] and figures["sides"][side]["after"]:
-            found.append(_histogram(figures["sides"][side], side))
-    if figures["sides"] and figures["sides"]["items"]["drawn"]:
-        found += _planes(figures["sides"]["items"]["drawn"], "items")
-    found.append(_spectrum(figures))
+    compared = figures["sides"] or {}
+    for side in reversed(compared):
+        if compared[side]["after"]:
+            found.append(_histogram(compared[side], side))
+    for side in compared:
+        if compared[side]["drawn"]:
+            found += _planes(compared[side]["drawn"], side)
+    if figures["run"]["singular_values"]:
+        found.append(_spectrum(figures))
     if figures["cosines"]:
         names = [run["name"] for run in figures["runs"]]
-        for side in sides:
+        for side in reversed(figures["cosines"]):
             found += _between(figures["cosines"][side], names, side)
     return found
 
@@ -145,7 +147,7 @@ def _histogram(figures: dict[str, Any], side: Side) -> Chart:
             .encode(
                 x=alt.X(
                     "start:Q",
-                    title=f"cosine of the same {side[:-1]} in both runs",
+                    title=f"cosine of the same {singular(side)} in both runs",
                     scale=alt.Scale(domain=[-1, 1]),
                     axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1], grid=False),
                 ),
@@ -167,7 +169,7 @@ def _histogram(figures: dict[str, Any], side: Side) -> Chart:
     names = {"before": "raw", "after": "stable"}
     return Chart(
         "cosines",
-        f"Cosine of the same {side[:-1]}",
+        f"Cosine of the same {singular(side)}",
         f"Histogram of the cosines of {figures['after']['cosines']:,} shared {side}. {words}",
         tuple((names[kind], f"{names[kind]} vectors") for kind, _ in kinds),
         _svg(alt.layer(*layers)),
@@ -221,7 +223,7 @@ def _plane(ids: list[str], points: dict[str, Any], side: Side, kind: str) -> Cha
         f"{sum(moved) / len(moved) / width:.0%} of the picture's width on average.",
         (("stable", "reference"), ("run", "this run")),
         _svg(alt.layer(lines, *dots), _WIDTH),
-        (side[:-1], "reference", "this run"),
+        (singular(side), "reference", "this run"),
         [
             (name, *(f"{p[0]:.3g}, {p[1]:.3g}" for p in pair))
             for name, pair in zip(ids, pairs, strict=True)
@@ -230,10 +232,11 @@ def _plane(ids: list[str], points: dict[str, Any], side: Side, kind: str) -> Cha
 
 
 def _spectrum(figures: dict[str, Any]) -> Chart:
-    """The singular values of the score matrix."""
+    """The singular values of the score matrix, or of the dot products of a table alone."""
     alt = _altair()
+    of = "dot products" if "dot_products" in figures["run"] else "scores"
     lines = [("this run", _RUN, figures["run"]["singular_values"])]
-    if figures["reference"]:
+    if figures["reference"] and figures["reference"]["singular_values"]:
         lines.insert(0, ("reference", _REFERENCE, figures["reference"]["singular_values"]))
     everything = [value for _, _, values in lines for value in values]
     layers = [
@@ -243,7 +246,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
             x=alt.X("n:Q", title="axis", axis=alt.Axis(grid=False, tickMinStep=1)),
             y=alt.Y(
                 "value:Q",
-                title="singular value of the scores",
+                title=f"singular value of the {of}",
                 scale=alt.Scale(type="log", domain=[0.8 * min(everything), 1.25 * max(everything)]),
                 axis=alt.Axis(tickCount=4, format="~g", domain=False, ticks=False, grid=False),
             ),
@@ -255,7 +258,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
     return Chart(
         "spectrum",
         "Spectrum",
-        f"Singular values of the scores, on a logarithmic axis: {len(own)}, from {own[0]:.3g} "
+        f"Singular values of the {of}, on a logarithmic axis: {len(own)}, from {own[0]:.3g} "
         f"down to {own[-1]:.3g}.",
         tuple(("run" if name == "this run" else "stable", name) for name, _, _ in lines),
         _svg(alt.layer(*layers)),
@@ -327,7 +330,7 @@ def _drift(
             ),
             y=alt.Y(
                 "cosine:Q",
-                title=f"mean cosine of the same {side[:-1]}",
+                title=f"mean cosine of the same {singular(side)}",
                 scale=alt.Scale(domain=[least, 1]),
                 axis=alt.Axis(tickCount=5, domain=False, ticks=False),
             ),
@@ -338,7 +341,8 @@ def _drift(
     return Chart(
         "runs",
         f"Drift of the {side}",
-        f"Mean cosine of the same {side[:-1]} over {len(names)} runs. Of the last run: {last}.",
+        f"Mean cosine of the same {singular(side)} over {len(names)} runs. "
+        f"Of the last run: {last}.",
         tuple((css, title) for _, title, css, _ in lines),
         _svg(alt.layer(*layers)),
         ("run", *series),
@@ -382,8 +386,8 @@ def _skew(
     return Chart(
         "runs",
         f"{side.capitalize()}, any two runs, {kind} vectors",
-        f"Mean cosine of the same {side[:-1]} in any two of {len(names)} runs, {kind} vectors: "
-        f"from {min(others):.2f} to {max(others):.2f}.",
+        f"Mean cosine of the same {singular(side)} in any two of {len(names)} runs, {kind} "
+        f"vectors: from {min(others):.2f} to {max(others):.2f}.",
         (),
         _svg(alt.layer(*layers), 232),
         ("run", *names),

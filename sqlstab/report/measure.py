@@ -16,11 +16,11 @@ from sqlstab.compare import compare
 from sqlstab.config import Options
 from sqlstab.quality import SAMPLED_ROWS
 from sqlstab.sql import Vectors
-from sqlstab.stabilize import Job
-from sqlstab.tables import SIDES
+from sqlstab.stabilize import Job, check_kinds
+from sqlstab.tables import VECTORS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from sqlstab.runs import Run
@@ -56,6 +56,8 @@ class Measuring(Job):
         chosen = [*others, *([reference] if reference else []), run]
         # A run's name sorts by time.
         runs = sorted({each.run_id: each for each in chosen}.values(), key=lambda r: r.run_id)
+        for each in runs:
+            check_kinds(each, run.sides)
         for each in runs if len(chosen) > 1 else []:
             self._look_at(each)
         compared: dict[str, Any] = {"comparison": None, "sides": None, "neighbours": None}
@@ -82,7 +84,7 @@ class Measuring(Job):
         """Find a run's stable tables, and count their rows."""
         self._check_reachable(run)
         with self._step("check", f"Checking run {run.run_id}"):
-            for side in SIDES:
+            for side in run.sides:
                 table = self._numbered(self._resolve(run.table(side), side))
                 checked = checks.check_table(self._engine, table, values=False, drop=None)
                 self._check_unchanged(run, table, checked.rows)
@@ -90,15 +92,16 @@ class Measuring(Job):
 
     def _beside(self, run: Run, reference: Run) -> dict[str, Any]:
         alignment = run.figures["alignment"] or {}
+        main = main_side(run.sides)
         comparison = compare(
             run,
             reference,
             self._engine,
-            options=Options(anchor=alignment.get("weights") or "items"),
+            options=Options(anchor=alignment.get("weights") or main),
             progress=self._progress,
         )
         sides = {}
-        for side in SIDES:
+        for side in run.sides:
             shared = comparison.figures[side]["shared"]
             counts = [self._tables[each.run_id, side][1] for each in (run, reference)]
             sides[side] = {
@@ -109,8 +112,8 @@ class Measuring(Job):
                 "gone": counts[1] - shared,
                 **(self._rows(run, reference, side, shared) if shared else _NOTHING),
             }
-        shared = comparison.figures["items"]["shared"]
-        neighbours = self._neighbours(run, reference, shared) if shared > 1 else None
+        shared = comparison.figures[main]["shared"]
+        neighbours = self._neighbours(run, reference, main, shared) if shared > 1 else None
         return {"comparison": comparison.figures, "sides": sides, "neighbours": neighbours}
 
     def _rows(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
@@ -124,8 +127,8 @@ class Measuring(Job):
             moved = sql.moved_most(stable, raw, _MOVED, self._engine.dialect)
             rows = self._query(f"The {side} that moved most", moved)
             drawn = (
-                self._drawn(run, reference, stable, with_raw=raw is not None)
-                if side == "items"
+                self._drawn(run, reference, side, stable, with_raw=raw is not None)
+                if side == main_side(run.sides)
                 else None
             )
         return {**found, "moved": [_plain(row) for row in rows], "drawn": drawn}
@@ -144,7 +147,7 @@ class Measuring(Job):
 
     def _raw(self, run: Run, reference: Run, stable: _Pair, side: Side) -> _Pair | None:
         """The same rows on the way back to raw vectors, where there is one for both runs."""
-        maps = [getattr(each.transform, side) for each in (run, reference)]
+        maps = [each.transform[side] for each in (run, reference)]
         if not all(each.invertible for each in maps) or len({len(m.balanced) for m in maps}) > 1:
             return None
         first, second = (
@@ -185,13 +188,15 @@ class Measuring(Job):
             "histogram": counts,
         }
 
-    def _drawn(self, run: Run, reference: Run, stable: _Pair, *, with_raw: bool) -> dict[str, Any]:
-        """The reference's longest items and the same of the run, in a plane."""
+    def _drawn(
+        self, run: Run, reference: Run, side: Side, stable: _Pair, *, with_raw: bool
+    ) -> dict[str, Any]:
+        """The reference's longest vectors and the same of the run, in a plane."""
         vectors: list[Matrix] = []
         ids: list[str] = []
         for name, wanted in zip(("run", "reference"), stable, strict=True):
             found = self._query(
-                f"Some items of the {name}",
+                f"Some {side} of the {name}",
                 sql.longest(stable[0], stable[1], wanted, _DRAWN, self._engine.dialect),
             )
             ids = [str(row["vector_id"]) for row in found]
@@ -201,18 +206,18 @@ class Measuring(Job):
         drawn: dict[str, Any] = {"ids": ids, "stable": _in_a_plane(*vectors), "raw": None}
         if with_raw:
             back = [
-                rows @ each.transform.items.inverse_matrix
+                rows @ each.transform[side].inverse_matrix
                 for rows, each in zip(vectors, (run, reference), strict=True)
             ]
             drawn["raw"] = _in_a_plane(*back)
         return drawn
 
-    def _neighbours(self, run: Run, reference: Run, shared: int) -> dict[str, Any]:
-        """Whether an item's neighbours are the same, and are found among yesterday's vectors."""
+    def _neighbours(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
+        """Whether an id's neighbours are the same, and are found among yesterday's vectors."""
         share = min(1.0, _CANDIDATES / shared)
         asked = min(1.0, _QUERIES / shared)
-        stable = self._stable(run, reference, "items", share)
-        raw = self._raw(run, reference, stable, "items")
+        stable = self._stable(run, reference, side, share)
+        raw = self._raw(run, reference, stable, side)
         among = round(shared * share)
         found: dict[str, Any] = {"nearest": min(NEAREST, among - 1), "among": among, "raw": None}
         for name, pair in (("stable", stable), ("raw", raw)):
@@ -229,7 +234,7 @@ class Measuring(Job):
                         self._engine.dialect,
                         normalize=measure == "cosine",
                     )
-                    (row,) = self._query(f"Neighbours of {name} items, {measure}", statement)
+                    (row,) = self._query(f"Neighbours of {name} {side}, {measure}", statement)
                 listed = int(row["n_neighbours"] or 0)
                 found[name][measure] = {
                     "listed": listed,
@@ -241,7 +246,7 @@ class Measuring(Job):
     def _between(self, runs: Sequence[Run]) -> dict[str, Any]:
         """Mean cosines of the same id in any two runs, as matrices; None where there is none."""
         found: dict[str, Any] = {}
-        for side in SIDES:
+        for side in runs[-1].sides:
             stable, raw = (
                 [[1.0 if i == j else None for j in range(len(runs))] for i in range(len(runs))]
                 for _ in range(2)
@@ -308,14 +313,26 @@ def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:
     }
 
 
+def tables_of(figures: dict[str, Any]) -> list[Side]:
+    """The tables of a run as a report shows them: items before users, and last what rides along."""
+    further = figures.get("also", {})
+    return [*(side for side in reversed(figures["inputs"]) if side not in further), *further]
+
+
+def main_side(sides: Collection[Side]) -> Side:
+    """The table whose neighbours are looked for: items are, among others of their kind."""
+    return "items" if "items" in sides else VECTORS
+
+
 def _short(run: Run) -> dict[str, Any]:
     """What a report says of a run beside the one that it is about."""
+    values = run.transform.singular_values
     return {
         "run_id": run.run_id,
         "created": run.figures["created"],
         "dimension": run.transform.dimension,
         "rank": run.transform.rank,
-        "singular_values": run.transform.singular_values.tolist(),
+        "singular_values": None if values is None else values.tolist(),
     }
 
 

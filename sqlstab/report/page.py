@@ -11,7 +11,9 @@ from typing import Any
 import jinja2
 
 from sqlstab.report.charts import charts
-from sqlstab.tables import SIDES
+from sqlstab.report.measure import main_side, tables_of
+from sqlstab.runs import figures_of
+from sqlstab.tables import singular
 
 _MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}
 _EMOJI = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
@@ -42,6 +44,7 @@ def _environment() -> jinja2.Environment:
         "moment": lambda value: value[:16].replace("T", " ") + " UTC",
         "shortened": shortened,
         "listed": listed,
+        "singular": singular,
     }
     return environment
 
@@ -56,7 +59,10 @@ def html(figures: dict[str, Any]) -> str:
     for chart in charts(figures):
         sections.setdefault(chart.section, []).append(chart)
     template = _environment().get_template("page.html.jinja")
-    return template.render(f=figures, charts=sections, marks=_MARKS, sides=SIDES[::-1])
+    run = figures["run"]
+    tables = {side: figures_of(run, side) for side in tables_of(run)}
+    sides = [side for side in tables if side not in run.get("also", {})]
+    return template.render(f=figures, charts=sections, marks=_MARKS, sides=sides, tables=tables)
 
 
 def figure(value: float | None, digits: int = 2) -> str:
@@ -109,19 +115,21 @@ def markdown(figures: dict[str, Any]) -> str:
                     _p10(found["after"]),
                     *(f"{found[name]:,}" for name in ("shared", "new", "gone")),
                 )
-                for side, found in ((side, figures["sides"][side]) for side in SIDES[::-1])
+                for side, found in reversed(figures["sides"].items())
             ],
         )
-        moved = figures["sides"]["items"]["moved"][:_MOVED_IN_MARKDOWN]
+        main = main_side(figures["sides"])
+        moved = figures["sides"][main]["moved"][:_MOVED_IN_MARKDOWN]
         lines += _table(
-            ("items that moved most", "cosine, raw", "cosine, stable"),
+            (f"{main} that moved most", "cosine, raw", "cosine, stable"),
             [(row["moved_id"], figure(row.get("before")), figure(row["after"])) for row in moved],
         )
     if figures["cosines"]:
-        matrix = figures["cosines"]["items"]["stable"]
+        main = main_side(figures["cosines"])
+        matrix = figures["cosines"][main]["stable"]
         names = [each["name"] for each in figures["runs"]]
         lines += _table(
-            ("mean cosine, items", *names),
+            (f"mean cosine, {main}", *names),
             [(name, *map(figure, row)) for name, row in zip(names, matrix, strict=True)],
         )
     if run.get("gates"):

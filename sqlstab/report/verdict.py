@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
-from sqlstab.tables import SIDES
+from sqlstab.report.measure import main_side, tables_of
+from sqlstab.tables import singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,12 +72,12 @@ def _is_aligned(figures: dict[str, Any]) -> bool:
 def _anchors(figures: dict[str, Any]) -> list[str]:
     """The sides that hold the space in place."""
     alignment = figures["run"]["alignment"]
-    return sorted(alignment["weights"]) if alignment else ["items"]
+    return sorted(alignment["weights"]) if alignment else [main_side(figures["run"]["inputs"])]
 
 
 def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     run = figures["run"]
-    for side in SIDES[::-1]:
+    for side in tables_of(run):
         if _is_aligned(figures):
             yield _same_place(figures, side)
     if figures["comparison"]:
@@ -84,16 +85,17 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         level: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
         yield Finding(level[comparison["verdict"]], "Held-out ids", comparison["reason"])
     if figures["neighbours"]:
-        yield from _looked_up(figures["neighbours"])
-    error = run["scores"]["max_relative_error"]
+        yield from _looked_up(figures["neighbours"], main_side(run["inputs"]))
+    what, of_all = ("dot product", "dot_products") if "dot_products" in run else ("score", "scores")
+    error = run[of_all]["max_relative_error"]
     if error is not None:
         kept = error <= SCORES_KEPT
         text = (
-            f"No score changed: the largest difference is {error:.0e} of the largest score."
+            f"No {what} changed: the largest difference is {error:.0e} of the largest {what}."
             if kept
-            else f"Scores changed, by up to {error:.0e} of the largest."
+            else f"{what.capitalize()}s changed, by up to {error:.0e} of the largest."
         )
-        yield Finding("good" if kept else "doubtful", "Scores", text)
+        yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
     if figures["sides"]:
         for anchor in _anchors(figures):
             yield _coverage(figures["sides"][anchor], anchor)
@@ -107,9 +109,9 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _same_place(figures: dict[str, Any], side: str) -> Finding:
-    found = (figures["sides"] or figures["run"]["cosine"])[side]
+    found = {**(figures["run"]["cosine"] or {}), **(figures["sides"] or {})}.get(side)
     title = f"Same {side}"
-    if not found["after"]:
+    if not found or not found["after"]:
         level: Level = "doubtful" if side in _anchors(figures) else "good"
         return Finding(level, title, "None are shared.")
     after = found["after"]["mean"]
@@ -124,14 +126,14 @@ def _same_place(figures: dict[str, Any], side: str) -> Finding:
     return Finding(level, title, text)
 
 
-def _looked_up(neighbours: dict[str, Any]) -> Iterator[Finding]:
+def _looked_up(neighbours: dict[str, Any], side: str) -> Iterator[Finding]:
     share = neighbours["stable"]["cosine"]["looked_up"]
     if share is None:
         return
     nearest = neighbours["nearest"]
     raw = neighbours["raw"] and neighbours["raw"]["cosine"]["looked_up"]
     text = (
-        f"Looked up in the reference, an item finds {share * nearest:.1f} of its {nearest} "
+        f"Looked up in the reference, {_one(side)} finds {share * nearest:.1f} of its {nearest} "
         "neighbours there"
     )
     text += "." if raw is None else f"; with raw vectors {raw * nearest:.1f}."
@@ -140,6 +142,11 @@ def _looked_up(neighbours: dict[str, Any]) -> Iterator[Finding]:
     text += f" {own * nearest:.1f} are its neighbours in both runs."
     worse = raw is not None and share < raw - _SAMPLING
     yield Finding("doubtful" if worse else "good", "Index", text)
+
+
+def _one(side: str) -> str:
+    word = singular(side)
+    return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
 
 
 def _coverage(side_figures: dict[str, Any], side: str) -> Finding:

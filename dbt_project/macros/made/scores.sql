@@ -64,7 +64,7 @@ CROSS JOIN (
     {{ sqlstab.part_scores_side_sample(as_arrays, dialect, dimension, rows, stable_dimension, items, stable_items) | indent(4) }}
 ) AS i
 {%- endset -%}
--- Scores from the raw and from the written vectors, for all pairs of {{ rows }} users and {{ rows }} items.
+-- Dot products of the raw and of the written vectors, for all pairs of {{ rows }} {{ users.side }} and {{ rows }} {{ items.side }}.
 SELECT
     count(*) AS n_pairs,
     max(abs(raw_score)) AS largest,
