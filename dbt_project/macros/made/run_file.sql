@@ -47,7 +47,9 @@ SELECT
     {%- if reference %}
     {
         'run_id': (SELECT run_id FROM {{ reference }} AS t),
-        'dimension': {{ stable_dimension }}
+        'dimension': {{ stable_dimension }},
+        'policy': NULL,
+        'runs': [(SELECT run_id FROM {{ reference }} AS t)]
     } AS reference,
     {
         'side': {% if anchors | length == 2 %}'both'{% else %}'{{ anchors[0].side }}'{% endif %},
