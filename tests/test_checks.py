@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, stabilize
+from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, quality, stabilize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -358,17 +357,14 @@ def test_an_error_in_the_middle_of_a_stream(
         run(connection, tmp_path / "out")
 
 
-def test_ids_of_an_enum_are_text(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_ids_of_an_enum_are_text(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     connection.execute("CREATE TYPE names AS ENUM (SELECT 'n' || i FROM range(60) r(i))")
     connection.execute("CREATE TABLE bad AS SELECT ('n' || id)::names AS id, v FROM good")
     first = run(connection, tmp_path / "first")
-    monkeyed = sys.modules["sqlstab.stabilize"]
-    before = monkeyed._FIGURE_ROWS
-    try:
-        monkeyed._FIGURE_ROWS = 20
-        found = run(connection, tmp_path / "out", reference=first)
-    finally:
-        monkeyed._FIGURE_ROWS = before
+    monkeypatch.setattr(quality, "SAMPLED_ROWS", 20)
+    found = run(connection, tmp_path / "out", reference=first)
     assert found.figures["alignment"]["shared_users"] == 60
     assert found.figures["cosine"]["users"]["rows"] > 8
 

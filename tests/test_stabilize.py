@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -589,7 +588,7 @@ def test_the_largest_figures_come_from_a_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
 ) -> None:
     """The package stays the same when rows are sampled; both ways see the same rows."""
-    monkeypatch.setattr(sys.modules["sqlstab.stabilize"], "_FIGURE_ROWS", 50)
+    monkeypatch.setattr(quality, "SAMPLED_ROWS", 50)
     source = model(users=2000)
     first = stabilize(source / "users.parquet", source / "items.parquet", out=tmp_path / "first")
     later = model("later", users=2000, rotate=source)
