@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_THREADS = 1024
+
 
 class SecretUrl:
     """A database's URL that shows nothing secret of itself.
@@ -98,8 +100,11 @@ class EngineSettings:
     memory_limit: str | None = None
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"--threads is {self.threads}; it must be a whole number from 1 on.")
+        # DuckDB starts as many as it is told to, which takes minutes where they are too many.
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise UsageError(
+                f"--threads is {self.threads}; it must be a whole number from 1 to {MOST_THREADS}."
+            )
 
 
 @dataclass(frozen=True)

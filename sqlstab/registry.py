@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlstab import checks, sql
+from sqlstab import checks, saved, sql
 from sqlstab.dialects import DIALECTS
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import locked
-from sqlstab.runs import Run, file_name, is_run_id, new_run_id, replaced_files
+from sqlstab.runs import Run, check_figures, file_name, is_run_id, new_run_id, replaced_files
 from sqlstab.staged import KEPT, check_creatable, scratch_name
 from sqlstab.tables import Side, resolve
 from sqlstab.transform import Transform
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 ENDING = ".jsonl"
 POLICIES = ("previous", "first", "consensus")
+
+_SIDES = dict.fromkeys(SIDES, str)
+_EVENT = {"event_id": str, "event": str, "run_id": str, "body": {"format": int}}
+_RUN = {"who": str, "places": _SIDES, "figures": {"outputs": dict, "options": dict}}
+_PLACE = {"places": _SIDES, "kept": {...: {...: str}}, "rollback": bool}
+"""What must be in events, by their kinds."""
 
 Kind = Literal["run", "transform", "place", "drop"]
 Status = Literal["current", "kept", "rolled back", "replaced", "not in place"]
@@ -145,12 +151,16 @@ class Log:
         """Let something happen.
 
         Raises:
-            KeyError, TypeError: The event is none of those there are, or about an unknown run.
+            ValueError: The event is none of those there are, or about an unknown run.
         """
         run_id, body = event.run_id, event.body
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']}, not {FORMAT}")
         if event.event == "run":
+            saved.check(body, _RUN)
+            check_figures(body["figures"])
+            if body["figures"]["engine"] not in DIALECTS:
+                raise ValueError(f"the engine {body['figures']['engine']!r} is not known")
             outputs, reference = body["figures"]["outputs"], body["figures"]["reference"]
             began = reference["run_id"] if reference else run_id
             self.entries[run_id] = Entry(
@@ -162,12 +172,15 @@ class Log:
                 self.entries[began].space if began in self.entries else began,
             )
             return
+        if run_id not in self.entries:
+            raise ValueError(f"no run {run_id} has been recorded")
         entry = self.entries[run_id]
         if event.event == "drop":
             entry.places = None
             return
         if event.event != "place":
-            raise KeyError(event.event)
+            raise ValueError(f"{event.event!r} is no event")
+        saved.check(body, _PLACE)
         for other in self.holders(entry, body["places"]):
             if other is not entry:
                 moved = body["kept"].get(other.run_id)
@@ -306,8 +319,8 @@ class Registry:
         for event in sorted(self._events(), key=lambda event: event.event_id):
             try:
                 log.apply(event)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise self._damaged(f"event {event.event_id}: {error!r}") from error
+            except ValueError as error:
+                raise self._damaged(f"event {event.event_id}: {error}") from error
         return log
 
     def entry(self, log: Log, run_id: str) -> Entry:
@@ -685,12 +698,14 @@ class Registry:
             return
         try:
             text = self._file.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise self._damaged(str(error)) from error
+        except OSError as error:
+            raise EngineError(f"{self._file} cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise self._damaged("it is no text in UTF-8") from error
         for number, line in enumerate(text.splitlines(), start=1):
             try:
-                event = Event(**json.loads(line))
-            except (TypeError, ValueError) as error:
+                event = _event(saved.loads(line))
+            except ValueError as error:
                 raise self._damaged(f"line {number}: {error}") from error
             if (event.event == "transform") == (transform_of is not None) and (
                 transform_of in (None, event.run_id)
@@ -719,15 +734,26 @@ class Registry:
                     continue
                 raise self._damaged(f"event {event_id} has {len(rows)} of {rows[0]['parts']} parts")
             try:
-                body = json.loads("".join(row["body"] for row in rows))
-            except (TypeError, ValueError) as error:
+                row = {name: rows[0][name] for name in ("event_id", "event", "run_id")}
+                body = saved.loads("".join(str(part["body"]) for part in rows))
+                yield _event({**row, "body": body})
+            except ValueError as error:
                 raise self._damaged(f"event {event_id}: {error}") from error
-            yield Event(event_id, rows[0]["event"], rows[0]["run_id"], body)
 
     def _damaged(self, why: str) -> DataError:
         return DataError(
             f"The registry {self.name} is damaged: {why}. Take it from a backup, or begin another."
         )
+
+
+def _event(document: Any) -> Event:
+    """An event from what was recorded.
+
+    Raises:
+        ValueError: It is none.
+    """
+    saved.check(document, _EVENT)
+    return Event(**{name: document[name] for name in Event._fields})
 
 
 def is_file(name: str | Path) -> bool:

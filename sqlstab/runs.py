@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import folders
+from sqlstab import folders, saved
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import Fingerprint
 from sqlstab.folders import LockedFolder, locked
@@ -25,7 +25,7 @@ from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
 from sqlstab.transform import Transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlstab.tables import Side
 
@@ -49,6 +49,74 @@ def figures_of(figures: dict[str, Any], side: Side) -> dict[str, Any]:
     """
     found: dict[str, Any] = figures.get("also", {}).get(side) or figures[side]
     return found
+
+
+_TABLE = {
+    "relation": str,
+    "id": str,
+    "id_type": str,
+    "layout": str,
+    "vector": [str],
+    "element": str,
+    "filter": (None, str),
+    "weight": (None, str),
+    "anchor_filter": (None, str),
+    "keep": [str],
+}
+_FINGERPRINT = {"rows": int, "summed": int, "share": float, "total": float, "squares": float}
+_OUTPUT = {**_TABLE, "fingerprint?": (None, _FINGERPRINT)}
+_RIDER = {**dict.fromkeys(("rows", "dimension", "left_out"), int), "problems": {...: int}}
+_VECTORS = {**_RIDER, **dict.fromkeys(("passes", "summed"), int)}
+_SIDE = {**_VECTORS, "rank": int, **dict.fromkeys(("condition", "accuracy"), float)}
+_COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
+_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES}
+_KEPT = {"identity_error": float, "max_relative_error": (None, float)}
+
+
+def check_figures(figures: Any) -> None:
+    """See that the figures of a run are what `run.json` must hold.
+
+    Raises:
+        ValueError: Something is missing, or is something else.
+    """
+    is_alone = isinstance(figures, dict) and VECTORS in figures
+    saved.check(figures, _shape((VECTORS,) if is_alone else SIDES))
+
+
+def _shape(sides: Collection[Side]) -> saved.Shape:
+    """What `run.json` must hold of a run with these sides; further tables may come beside them."""
+    kept = "dot_products" if VECTORS in sides else "scores"
+    of_each = _VECTORS if VECTORS in sides else _SIDE
+    shared = {f"shared_{side}": int for side in sides}
+    return {
+        **dict.fromkeys(("sqlstab", "run_id", "created", "engine", "strategy"), str),
+        **dict.fromkeys(("dimension", "rank"), int),
+        # A script of SQL records none.
+        "options?": dict,
+        "versions?": {...: (None, str)},
+        "inputs": {**dict.fromkeys(sides, _TABLE), ...: _TABLE},
+        **dict.fromkeys(sides, of_each),
+        "also?": {...: {"like": str, **_RIDER}},
+        "singular_values": (None, [float]) if VECTORS in sides else [float],
+        "reference": (None, {"run_id": str, "dimension": int, "runs?": [str]}),
+        "alignment": (
+            None,
+            {
+                "side": str,
+                "weights": {...: float},
+                **dict.fromkeys(("anchors", "ambiguous"), int),
+                **shared,
+                **dict.fromkeys(("relative_residual", "cka", "bound"), float),
+                "determinant": (None, float),
+            },
+        ),
+        "cosine": (None, {**dict.fromkeys(sides, _COSINE), ...: _COSINE}),
+        "gates": (None, {...: {"wanted": float, "found": (None, float), "passed": bool}}),
+        kept: _KEPT,
+        "outputs": (None, {**dict.fromkeys(sides, _OUTPUT), ...: _OUTPUT}),
+        "warnings": [str],
+        "timings": {...: float},
+    }
 
 
 def new_run_id() -> str:
@@ -106,7 +174,8 @@ class Run:
         directory = Path(directory)
         source = directory / FIGURES_FILE
         try:
-            figures = json.loads(source.read_text(encoding="utf-8"))
+            figures = saved.loads(source.read_text(encoding="utf-8"))
+            saved.check(figures, {"format": saved.ANYTHING})
             found = figures["format"]
         except OSError as error:
             if directory.suffix == ".json" or (directory / TRANSFORM_FILE).is_file():
@@ -120,8 +189,8 @@ class Run:
                 f"{directory} is not a run directory: {FIGURES_FILE} cannot be read "
                 f"({error.strerror}). A run directory is what sqlstab run --out writes."
             ) from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{source} is damaged: {error!r}") from error
+        except ValueError as error:
+            raise DataError(f"{source} is damaged: {error}.") from error
         if found != FORMAT:
             raise DataError(
                 f"{source} has format {found}; this version of sqlstab reads format {FORMAT}."
@@ -132,24 +201,24 @@ class Run:
                 f"{directory} mixes two runs: {FIGURES_FILE} is of {figures.get('run_id')}, "
                 f"{TRANSFORM_FILE} of {run.run_id}."
             )
+        try:
+            check_figures(figures)
+        except ValueError as error:
+            raise DataError(f"{source} is damaged: {error}.") from error
         return run
 
     def table(self, side: Side) -> EmbeddingTable:
         """One of its stable tables, by name.
 
         Raises:
-            DataError: It is missing.
+            UsageError: The run was not written.
+            DataError: The file is missing.
         """
-        try:
-            output = self.figures["outputs"][side]
-            relation, id_name = output["relation"], output["id"]
-            vector, layout = output["vector"], output["layout"]
-        except (KeyError, TypeError) as error:
-            if self.figures.get("outputs", 0) is None:
-                raise UsageError("This run was not written, so it has no stable tables.") from error
-            raise DataError(
-                f"{FIGURES_FILE} of run {self.run_id} is damaged: outputs.{side}: {error!r}"
-            ) from error
+        outputs = self.figures["outputs"]
+        if outputs is None:
+            raise UsageError("This run was not written, so it has no stable tables.")
+        output = outputs[side]
+        relation = output["relation"]
         if relation == file_name(side):
             if self.directory is None:
                 raise UsageError("This run was not written, so it has no stable tables.")
@@ -157,26 +226,20 @@ class Run:
             if not path.is_file():
                 raise DataError(f"The run directory {self.directory} lacks {path.name}.")
             relation = str(path)
-        return EmbeddingTable(relation, id=id_name, vector=vector, layout=layout)
+        return EmbeddingTable(
+            relation, id=output["id"], vector=output["vector"], layout=output["layout"]
+        )
 
     def fingerprint(self, side: Side) -> Fingerprint | None:
         """What the stable table of a side was when it was written; None for a file.
 
         A file lies in the run directory, which is replaced as a whole.
-
-        Raises:
-            DataError: It is missing or damaged.
         """
         output = self.figures["outputs"][side]
-        if output["relation"] == file_name(side):
+        known = output.get("fingerprint")
+        if output["relation"] == file_name(side) or known is None:
             return None
-        try:
-            return Fingerprint(**output["fingerprint"])
-        except (KeyError, TypeError) as error:
-            raise DataError(
-                f"{FIGURES_FILE} of run {self.run_id} is damaged: outputs.{side}.fingerprint: "
-                f"{error!r}"
-            ) from error
+        return Fingerprint(**{name: known[name] for name in _FINGERPRINT})
 
     def save_figures(self, directory: Path) -> None:
         """Write `run.json`."""
@@ -200,7 +263,9 @@ def replaced_files(*paths: Path) -> Iterator[list[Path]]:
             partial.replace(path)
             done.append(str(path))
     except OSError as error:
-        what = error.filename or " and ".join(map(str, paths))
+        # The name that the user gave, not that of the file beside it.
+        named = {str(partial): str(path) for partial, path in zip(partials, paths, strict=True)}
+        what = named.get(str(error.filename), error.filename) or " and ".join(map(str, paths))
         stays = f" {' and '.join(done)} had been written by then." if done else ""
         raise EngineError(f"{what} cannot be written: {error.strerror or error}.{stays}") from error
     except KeyboardInterrupt as error:
@@ -209,7 +274,9 @@ def replaced_files(*paths: Path) -> Iterator[list[Path]]:
         raise
     finally:
         for partial in partials:
-            partial.unlink(missing_ok=True)
+            # Where nothing can be written, nothing is left over.
+            with suppress(OSError):
+                partial.unlink()
 
 
 @contextmanager

@@ -1310,8 +1310,8 @@ def _scaled(gram: Gram, checked: CheckedTable, share: float) -> Gram:
         return gram
     if gram.rows == 0:
         raise DataError(
-            f"A sample of {share:.2%} has none of the {checked.rows:,} {checked.table.side}; take "
-            "a larger --sample."
+            f"A sample of {share * 100:.3g}% has none of the {checked.rows:,} "
+            f"{checked.table.side}; take a larger --sample."
         )
     return replace(gram, matrix=gram.matrix * (checked.rows / gram.rows))
 

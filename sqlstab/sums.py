@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import parquet, solve
+from sqlstab import parquet, saved, solve
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
 from sqlstab.quality import alignment_warnings
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sqlstab.solve import Matrix
 
 Kind = Literal["gram", "cross"]
+
+# Whole numbers up to here are float64 numbers, as some clients print counts.
+_LARGEST = 2**53
 
 COLUMNS = ("side", "i", "j", "value", "n_rows")
 # Says which matrix a row is of, where both are in one file.
@@ -162,9 +165,13 @@ def _entries(source: Source) -> Iterator[tuple[Kind, Side, _Entry]]:
         kind = next((known for known in _NAMES if known == written), None)
         side = next((s for s in SIDES if s == str(row["side"]).strip().lower()), None)
         if side is None:
-            raise DataError(f"{where}: the side is {row['side']!r}; it can be users or items.")
+            raise DataError(
+                f"{where}: the side is {saved.shown(row['side'])}; it can be users or items."
+            )
         if kind is None:
-            raise DataError(f"{where}: the {KIND} is {written!r}; it can be {' or '.join(_NAMES)}.")
+            raise DataError(
+                f"{where}: the {KIND} is {saved.shown(written)}; it can be {' or '.join(_NAMES)}."
+            )
         yield (
             kind,
             side,
@@ -186,10 +193,12 @@ def _entries(source: Source) -> Iterator[tuple[Kind, Side, _Entry]]:
 def _index(value: Any, name: str, where: str, least: int = 1) -> int:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         number = -1.0
-    if isinstance(value, bool) or not number.is_integer() or number < least:
-        raise DataError(f"{where}: {name} is {value!r}, not a whole number from {least} on.")
+    if isinstance(value, bool) or not number.is_integer() or not least <= number <= _LARGEST:
+        raise DataError(
+            f"{where}: {name} is {saved.shown(value)}, not a whole number from {least} on."
+        )
     return int(number)
 
 
@@ -203,7 +212,9 @@ def _value(value: Any, where: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise DataError(f"{where}: the value is {value!r}, which is no number.") from None
+        raise DataError(
+            f"{where}: the value is {saved.shown(value)}, which is no number."
+        ) from None
     if not np.isfinite(number):
         raise DataError(
             f"{where}: the value is {value}, not finite: a component is, or sums of squares "
@@ -239,26 +250,30 @@ def _text(source: Source) -> str:
 
 def _parquet_rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        table = parquet.read(pa.BufferReader(source.data))
-    except (pa.ArrowException, OSError) as error:
+        # Texts that are not UTF-8, and times beyond what Python has, are noticed only as values.
+        rows = parquet.read(pa.BufferReader(source.data)).to_pylist()
+    except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
         raise DataError(f"{source.name} is no whole Parquet file: {error}") from error
-    for number, row in enumerate(table.to_pylist(), start=1):
+    for number, row in enumerate(rows, start=1):
         yield f"{source.name}, row {number}", {name.lower(): v for name, v in row.items()}
 
 
 def _json_rows(text: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows of JSON values, one after the other: arrays, objects that are rows or hold them."""
-    decoder = json.JSONDecoder()
     position, number = 0, 0
     between = re.compile(r"[\s,;]*")
     while (position := between.match(text, position).end()) < len(text):  # type: ignore[union-attr]
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, position = saved.DECODER.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise DataError(
                 f"{name}, line {error.lineno}: this is no JSON ({error.msg}), though it begins as "
                 "such; print results only, and all of them."
             ) from None
+        # Numbers of thousands of digits, a key that stands twice.
+        except (RecursionError, ValueError) as error:
+            problem = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise DataError(f"{name}, row {number + 1} on: {problem}.") from None
         for row in _rows_of(value):
             number += 1
             where = f"{name}, row {number}"
@@ -271,7 +286,9 @@ def _rows_of(value: Any) -> list[Any]:
     """The rows that a JSON value holds."""
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         # ClickHouse: {"meta": [{"name": ...}], "data": [...]}, rows as objects or as arrays.
-        names = [column.get("name") for column in value.get("meta", [])]
+        columns = value.get("meta")
+        columns = columns if isinstance(columns, list) else []
+        names = [column.get("name") for column in columns if isinstance(column, dict)]
         return [
             dict(zip(names, row, strict=False)) if isinstance(row, list) else row
             for row in value["data"]
@@ -286,7 +303,7 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     separator = max(",\t;|", key=first.count)
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     header: list[str] = []
-    for cells in reader:
+    for cells in _cells(reader, name):
         if not any(cell.strip() for cell in cells):
             continue
         where = f"{name}, line {reader.line_num}"
@@ -304,6 +321,16 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 "duckdb -csv, ...)."
             )
         yield where, dict(zip(header, cells, strict=True))
+
+
+def _cells(reader: Any, name: str) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise DataError(
+            f"{name}, line {reader.line_num}: this is no CSV ({error}); print results as CSV or "
+            "JSON, and nothing else (psql -q --csv, duckdb -csv, ...)."
+        ) from None
 
 
 def _header(cells: list[str], where: str) -> list[str]:
@@ -395,7 +422,6 @@ def _filled(
     entries: list[_Entry], shape: tuple[int, int], about: str, *, triangular: bool
 ) -> Matrix:
     """The matrix of the entries, each of which must be there once."""
-    matrix = np.zeros(shape)
     seen: dict[tuple[int, int], _Entry] = {}
     for entry in entries:
         place = entry.i, entry.j
@@ -407,7 +433,6 @@ def _filled(
                 "the output of one run only, and each file once."
             )
         seen[place] = entry
-        matrix[entry.i - 1, entry.j - 1] = entry.value
     height, width = shape
     wanted = height * (height + 1) // 2 if triangular else height * width
     if len(seen) < wanted:
@@ -421,6 +446,9 @@ def _filled(
             f"{_file(entries[0])}: {about} has {len(seen):,} of {wanted:,} entries; i = {i}, "
             f"j = {j} is the first that is missing. Save the whole output, of all statements."
         )
+    matrix = np.zeros(shape)
+    for (i, j), entry in seen.items():
+        matrix[i - 1, j - 1] = entry.value
     return matrix
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sqlstab import saved
 from sqlstab.errors import DataError, UsageError
 from sqlstab.solve import EPS
 from sqlstab.tables import OTHER, SIDES, VECTORS, check_riders
@@ -36,6 +37,19 @@ FILE_NAME = "transform.json"
 # What multiplying may cost of a score, relative to the largest: well below what a component of this
 # type costs anyway.
 SCORE_ERROR: dict[Element, float] = {"float": 1e-8, "double": 1e-13}
+
+# The file of a transform; what its matrices hold is looked at as arrays.
+_SIDE = {"balanced": [list], "invertible": bool}
+_SHAPE = {
+    "run_id": str,
+    "reference": (None, str),
+    "raw_dimension": int,
+    "stable_dimension": int,
+    "rank": int,
+    "singular_values": (None, list),
+    "omega": [list],
+    "also?": {...: str},
+}
 
 # How far from orthonormal a turn may be: M_W' M_T is the identity to the accuracy of a Cholesky
 # factor, 1e-8 where a table's condition is 1e8; a turn that does not fit is off by about 1.
@@ -310,7 +324,9 @@ class Transform:
         except OSError as error:
             raise DataError(f"There is no transform at {source}: {error.strerror}.") from error
         except ValueError as error:
-            raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
+            raise DataError(
+                f"{source} is not a transform that sqlstab saved: it is no text in UTF-8."
+            ) from error
         return cls.from_json(text, str(source))
 
     @classmethod
@@ -325,33 +341,44 @@ class Transform:
             DataError: It is no transform of a format that this version reads.
         """
         try:
-            document = json.loads(text)
+            document = saved.loads(text)
+            saved.check(document, {"format": saved.ANYTHING})
             if document["format"] != FORMAT:
                 raise DataError(
                     f"{source} has format {document['format']}; this version of sqlstab reads "
                     f"format {FORMAT}."
                 )
-            raw, stable = int(document["raw_dimension"]), int(document["stable_dimension"])
             sides = (VECTORS,) if VECTORS in document else SIDES
-            values, rank = None, int(document["rank"])
-            if sides == SIDES:
-                values = np.array(document["singular_values"], dtype=np.float64)
-                rank = values.size
+            saved.check(document, {**_SHAPE, **dict.fromkeys(sides, _SIDE)})
+            raw, stable = document["raw_dimension"], document["stable_dimension"]
+            rank, known = document["rank"], document["singular_values"]
+            values = None if known is None else np.array(known, dtype=np.float64)
+            if sides == SIDES and (values is None or values.size != rank):
+                raise ValueError(f"singular_values are not {rank} numbers")
             transform = cls.from_factors(
-                run_id=str(document["run_id"]),
+                run_id=document["run_id"],
                 reference=document["reference"],
                 singular_values=values,
                 balanced={side: _matrix(document[side]["balanced"], raw, rank) for side in sides},
                 omega=_matrix(document["omega"], rank, stable),
-                invertible={side: bool(document[side]["invertible"]) for side in sides},
-                also={str(name): str(side) for name, side in document.get("also", {}).items()},
+                invertible={side: document[side]["invertible"] for side in sides},
+                also=document.get("also", {}),
             )
             check_riders(transform.also, transform.maps)
-        except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
-            raise DataError(f"{source} is not a transform that sqlstab saved: {error!r}") from error
+        except (OverflowError, TypeError, ValueError, UsageError) as error:
+            raise DataError(f"{source} is not a transform that sqlstab saved: {error}.") from error
         parts = (part for m in transform.maps.values() for part in (m.balanced, m.omega))
         if not all(np.isfinite(part).all() for part in parts):
             raise DataError(f"{source} is damaged: a matrix has a component that is not finite.")
+        if values is not None and not (
+            values.size and np.isfinite(values).all() and values.min() > 0
+        ):
+            raise DataError(f"{source} is damaged: a singular value is not above zero.")
+        if not _keeps_lengths(transform._any.omega):
+            raise DataError(
+                f"{source} is damaged: the rows of omega are not orthonormal, so it would change "
+                "scores."
+            )
         return transform
 
 

@@ -77,42 +77,6 @@ def test_table_options(tmp_path: Path, tables: list[Any]) -> None:
     assert json.loads(done.stdout)["users"]["rows"] == 100
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["run"], 2, "Missing option"),
-        (["walk"], 2, "No such command"),
-        (["run", "--rank", "0"], 2, "0 is not in the range"),
-        (["run", "--users", "a", "--items", "b", "--out", "{out}"], 4, "no table or view a"),
-        (
-            ["run", "--users", "no.parquet", "--items", "b", "--out", "{out}"],
-            4,
-            "no file no.parquet",
-        ),
-        (["run", "{tables}", "--out", "{out}", "--anchor", "movies"], 2, "anchor must be"),
-        (["run", "{tables}", "--out", "{out}", "--layout", "tall"], 2, "'tall' is not one of"),
-        (["run", "{tables}", "--out", "{out}", "--filter", "1; DROP TABLE x"], 2, "condition"),
-        (["run", "{tables}", "--out", "{out}", "--filter", "nothing = 1"], 3, "nothing"),
-        (["run", "{tables}", "--out", "{out}", "--id", "key"], 4, "no column key"),
-        (["run", "{tables}", "--out", "{out}", "--reference", "{out}"], 4, "not a run directory"),
-        (["run", "{tables}", "--out", "{out}", "--database", "{out}"], 3, "cannot be opened"),
-        (["run", "{tables}", "--out", "{out}", "--memory-limit", "lots"], 2, "memory limit"),
-        (["run", "{tables}", "--out", "/proc/run"], 2, "cannot be written"),
-    ],
-)
-def test_exit_codes(
-    tmp_path: Path, tables: list[Any], arguments: list[str], code: int, message: str
-) -> None:
-    out = str(tmp_path / "out")
-    given: list[Any] = []
-    for argument in arguments:
-        given += tables if argument == "{tables}" else [argument.replace("{out}", out)]
-    done = sqlstab(*given, code=code, cwd=tmp_path)
-    assert message in done.stderr
-    assert done.stdout == ""
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
 def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
     script = (
         "import signal, sys; from sqlstab import cli, stabilize; from sqlstab.compute.arrow import "

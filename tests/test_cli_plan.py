@@ -275,20 +275,6 @@ grams = "g"
     assert "--rank cannot" in invoke("plan", "-c", path, "--rank", 2, code=2).stderr
 
 
-def test_what_a_plan_must_be_told(tmp_path: Path, database: Path) -> None:
-    tables = ["--users", "monday_users_array", "--items", "monday_items_array"]
-    done = invoke("plan", "--database", database, *tables, "--strategy", "sql", code=2)
-    assert "--dimension" in done.stderr
-    done = invoke("plan", *tables, "--dialect", "bigquery", "--dimension", 3, code=2)
-    assert "writes tables, not files" in done.stderr
-    done = invoke("plan", "--database", database, "--users", "no", "--items", "no", code=4)
-    assert "no table or view no" in done.stderr
-    done = invoke(
-        "plan", *tables, "--dialect", "trino", "--dimension", 3, "--strategy", "arrow", code=2
-    )
-    assert "BLAS" in done.stderr
-
-
 def test_numbers_are_as_long_as_they_get(rng: np.random.Generator) -> None:
     from sqlstab.plan import _LONG_NUMBER  # noqa: PLC0415
 

@@ -261,35 +261,6 @@ def test_layouts_and_names(tmp_path: Path) -> None:
     assert both.count("d = 1") == 1, "the filter is about the run's table only"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["gram"], "--users or --items"),
-        (["gram", "--users", "u"], "Say it with --dimension"),
-        (["gram", "--users", "u", "--layout", "wide"], "--dimension"),
-        (["gram", "--users", "u", "--vector", "e0..e2", "--dimension", "4"], "3 columns, but 4"),
-        (["gram", "--users", "u", "--vector", "e5..e2"], "no range"),
-        (["gram", "--users", "u", "--vector", "a,b", "--layout", "array"], "wants one column"),
-        (["gram", "--users", "u", "--dimension", "3", "--filter", "1; DROP TABLE x"], "condition"),
-        (["gram", "--users", "u", "--dimension", "3", "--native"], "which duckdb has not"),
-        (["cross-gram", "--users", "u", "--dimension", "3"], "--users-reference"),
-        (["apply", "--users", "u"], "one of them"),
-        (["apply", "--users", "u", "--transform-table", "t"], "--dimension"),
-        (["apply", "--users", "u", "--transform", "{run}", "--run-id", "x"], "--run-id"),
-        (["apply", "--users", "u", "--transform", "{run}", "--dimension", "7"], "--dimension is 7"),
-        (["apply", "--users", "u", "--transform", "{run}", "--replace"], "--replace"),
-        (
-            ["apply", "--users", "u", "--items", "i", "--transform", "{run}", "--into", "x"],
-            "--users-into",
-        ),
-    ],
-)
-def test_what_cannot_be_meant(run: Run, arguments: list[str], message: str) -> None:
-    given = [str(run.directory) if part == "{run}" else part for part in arguments]
-    done = invoke("render", given[0], "--dialect", "duckdb", *given[1:], code=2)
-    assert message in done.stderr
-
-
 def test_too_long_for_the_engine(tmp_path: Path, rng: np.random.Generator) -> None:
     size = 128
     transform = Transform.from_factors(

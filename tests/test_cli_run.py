@@ -58,28 +58,6 @@ def test_a_project_file(project: Path) -> None:
     invoke("run", "--config", project, "--var", "day=monday", "-v", SQLSTAB_ENGINE="x://y")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--var", "day=monday", "--rank", "2"], "--rank cannot be given with --config"),
-        (["--var", "day=monday", "--out", "x"], "--out cannot be given with --config"),
-        (["--var", "day=monday", "--users-id", "x"], "--users-id cannot be given"),
-        (["--var", "day"], "--var day: write a name and a value"),
-        (["--var", "day=a", "--var", "day=b"], "--var day is given twice"),
-        ([], "the variable {day} is not given"),
-        (["--var", "day=monday", "--var", "month=may"], "month"),
-    ],
-)
-def test_what_a_project_file_leaves_open(project: Path, arguments: list[str], message: str) -> None:
-    assert message in invoke("run", "-c", project, *arguments, code=2).stderr
-
-
-def test_without_a_project_file() -> None:
-    assert "--config only" in invoke("run", "--var", "a=b", code=2).stderr
-    assert "--users" in invoke("run", "--items", "i", "--out", "o", code=2).stderr
-    assert "--out" in invoke("run", "--items", "i", "--users", "u", code=2).stderr
-
-
 def test_keep_accumulates(tmp_path: Path, model: Any) -> None:
     source = model()
     for side in ("users", "items"):
@@ -112,18 +90,6 @@ def test_into_tables(tmp_path: Path, database: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "table", ["--users-out=su", "--transform-table=t", "--partition-by=day --grams=g"]
-)
-def test_a_table_needs_a_database(tmp_path: Path, model: Any, table: str) -> None:
-    """In a database of this process alone it would be lost."""
-    source = model()
-    files = ["--users", source / "users.parquet", "--items", source / "items.parquet"]
-    arguments = [*files, "--out", tmp_path / "run", *table.split()]
-    for command in ("run", "plan"):
-        assert "A table needs a database" in invoke(command, *arguments, code=2).stderr
-
-
 def test_a_sample_and_partitions(tmp_path: Path, database: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         for name in ("u", "i"):
@@ -135,20 +101,6 @@ def test_a_sample_and_partitions(tmp_path: Path, database: Path) -> None:
     invoke(*arguments, "--out", tmp_path / "b", *kept)
     with duckdb.connect(str(database)) as connection:
         assert connection.execute("SELECT count(*) FROM grams").fetchone() == (42,)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--engine", "w.duckdb"], "--database"),
-        (["--engine", "x://y", "--database", "w"], "leave one out"),
-        (["--engine", "x://y", "--threads", "2"], "--threads is for DuckDB only"),
-        (["--engine", "mystery://y"], "no driver for mystery"),
-    ],
-)
-def test_engines_that_cannot_be_meant(tmp_path: Path, arguments: list[str], message: str) -> None:
-    tables = ["--users", "u", "--items", "i", "--out", tmp_path / "run"]
-    assert message in invoke("run", *tables, *arguments, code=2).stderr
 
 
 def test_a_secret_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,32 +136,6 @@ def test_what_fails_leaves_all_as_it_was(tmp_path: Path, runs: dict[str, Run], m
     assert not list(tmp_path.glob(".*partial"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "--users or --items"),
-        (["--users", "u.parquet"], "--users-out"),
-        (["--users", "u.parquet", "--users-out", "t"], "A table needs a database"),
-        (["--users", "u.parquet", "--users-out", "t.csv"], "written as Parquet"),
-        (["--users", "u.parquet", "--users-out", "u.parquet"], "would be overwritten"),
-        (
-            ["--users", "u.parquet", "--users-out", "a.parquet", "--items-out", "b.parquet"],
-            "--items-out is of use with --items",
-        ),
-    ],
-)
-def test_what_cannot_be_meant(
-    tmp_path: Path, runs: dict[str, Run], arguments: list[str], message: str
-) -> None:
-    done = invoke("apply", "--transform", tmp_path / "monday", *arguments, code=2)
-    assert message in done.stderr
-
-
-def test_formats_that_are_none(tmp_path: Path, runs: dict[str, Run]) -> None:
-    arguments = tables(tmp_path / "raw_monday", "users", "items")
-    assert "--format says" in invoke("gram", *arguments, "-o", "x.txt", code=2).stderr
-
-
 def test_from_python(tmp_path: Path, runs: dict[str, Run]) -> None:
     source = tmp_path / "raw_monday" / "users.parquet"
     apply_transform(runs["monday"].transform, {"users": source}, {"users": tmp_path / "x.parquet"})

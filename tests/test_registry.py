@@ -810,39 +810,6 @@ def test_two_writers(tmp_path: Path) -> None:
         raise AssertionError("two have the lock")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["run", "--reference", "previous", "--out", "o"], 2, "is looked up in a registry"),
-        (["run", "--registry", "r.jsonl"], 2, "Missing option '--out'"),
-        (["run", "--registry", "no/r.jsonl", "--out", "o"], 2, "there is no directory no"),
-        (["run", "--registry", "runs", "--out", "o"], 2, "A table needs a database"),
-        (["run", "--out", "o", "--keep-runs", "1"], 2, "is of use with --registry only"),
-        (["run", "--out", "o", "--keep-runs", "-1"], 2, "-1 is not in the range"),
-        (["runs", "list"], 2, "Name the registry with --registry"),
-        (["runs", "list", "--registry", "r.jsonl"], 4, "r.jsonl has no runs: is its name right?"),
-        (["runs", "list", "--registry", "runs"], 2, "A table needs a database"),
-        (["runs", "list", "--registry", "r", "--var", "a=b"], 2, "--var is of use with --config"),
-        (["runs", "list", "-c", "x.toml", "--registry", "r"], 2, "cannot be given with --config"),
-        (["runs", "prune", "--registry", "r"], 2, "keep"),
-    ],
-)
-def test_what_cannot_be_meant(
-    tmp_path: Path,
-    model: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    code: int,
-    message: str,
-) -> None:
-    folder = model()
-    monkeypatch.chdir(tmp_path)
-    tables = ["--users", folder / "users.parquet", "--items", folder / "items.parquet"]
-    done = invoke(*arguments, *(tables if arguments[0] == "run" else []), code=code)
-    assert message in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
 def test_a_project_file(tmp_path: Path) -> None:
     database = tmp_path / "w.duckdb"
     file = tmp_path / "sqlstab.toml"

@@ -274,34 +274,6 @@ BASE = ("--users", "u", "--items", "i", "--dimension", "4")
 INTO = ("--users-into", "a", "--items-into", "b", "--transform-table", "t")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--dialect", "redshift", *INTO), "no SQL solver for redshift, only for duckdb"),
-        (("--dialect", "duckdb"), "or a directory with --out"),
-        (("--dialect", "postgres", "--out", "x"), "postgres writes tables, not files"),
-        (("--dialect", "duckdb", "--out", "x", *INTO), "--out is a directory for all"),
-        (("--dialect", "postgres", *INTO, "--reference", "x"), "--users-reference and"),
-        (("--dialect", "spark", *INTO, "--anchor", "items"), "--anchor is of use with a reference"),
-        (
-            ("--dialect", "postgres", *INTO, "--figures-share", "1"),
-            "--figures-share is of use with a reference",
-        ),
-        (
-            ("--dialect", "duckdb", "--out", "x", "--reference-dimension", "4"),
-            "--reference-dimension is of use with a reference",
-        ),
-        (
-            ("--dialect", "duckdb", "--out", "x", "--items-reference", "y"),
-            "--reference: a run directory",
-        ),
-    ],
-)
-def test_usage(arguments: tuple[str, ...], message: str) -> None:
-    stderr = invoke("render", "script", *BASE, *arguments, code=2).stderr
-    assert message in re.sub(r"\s+", " ", stderr)
-
-
 def test_a_script_writes_over_nothing_that_it_reads(tmp_path: Path, model: Any) -> None:
     raw = model()
     tables = ("--users", raw / "users.parquet", "--items", raw / "items.parquet")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,30 +62,6 @@ def test_save_and_load(run: Run, tmp_path: Path) -> None:
         6,
         6,
     )
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"format": 2}, "format 2"),
-        ({"users": {}}, "not a transform"),
-        ({"raw_dimension": 5}, "not a transform"),
-        ({"singular_values": "many"}, "not a transform"),
-        ({"items": {"balanced": [[float("nan")] * 6] * 6, "invertible": True}}, "damaged"),
-        (None, "not a transform"),
-    ],
-)
-def test_files_that_are_refused(run: Run, tmp_path: Path, change: Any, message: str) -> None:
-    path = run.transform.save(tmp_path / "other.json")
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, **change} if change else [1, 2]))
-    with pytest.raises(DataError, match=message):
-        Transform.load(path)
-
-
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no transform"):
-        Transform.load(tmp_path)
 
 
 def test_a_run_goes_along_when_its_reference_moves(tmp_path: Path, model: Any) -> None:

@@ -15,6 +15,7 @@ from sqlstab.cli import apply as _apply
 from sqlstab.cli import clean as _clean
 from sqlstab.cli import compare as _compare
 from sqlstab.cli import dbt as _dbt
+from sqlstab.cli import options as _options
 from sqlstab.cli import plan as _plan
 from sqlstab.cli import render as _render
 from sqlstab.cli import report as _report
@@ -60,6 +61,7 @@ for _command in (
     _dbt.dbt,
 ):
     cli.add_command(_command)
+_options.no_empty_values(cli)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, SOLVERS, STRATEGIES
 from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.project import EngineSettings, SecretUrl, redacted
+from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
 from sqlstab.sql import file_reader
 from sqlstab.tables import LAYOUTS, SIDES, VECTORS, EmbeddingTable, Rider
 
@@ -153,6 +153,27 @@ REFERENCE: dict[str, dict[str, Any]] = {
 }
 
 
+def no_empty_values(command: click.Command) -> None:
+    """Let a command, or those of a group, refuse options that are given without a value.
+
+    In a script that is mostly a variable that is not set, and where it stands for a filter, all
+    rows would be taken.
+    """
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            no_empty_values(one)
+    for parameter in command.params:
+        if parameter.callback is None:
+            parameter.callback = _not_empty
+
+
+def _not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    values = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(one, str) and not one.strip() for one in values):
+        raise click.BadParameter("it is empty.", context, parameter)
+    return value
+
+
 def for_tables(
     options: Mapping[str, Mapping[str, Any]], *, single: bool = True
 ) -> Callable[[Command], Command]:
@@ -233,7 +254,7 @@ engine = all_of(
     ),
     click.option(
         "--threads",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=1, max=MOST_THREADS),
         metavar="N",
         help="DuckDB's threads. Default: all cores.",
     ),
