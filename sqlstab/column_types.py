@@ -88,9 +88,12 @@ def is_id(column_type: str, dialect: Dialect) -> bool:
     return _kind(column_type, dialect) in _IDS
 
 
-def is_big_integer(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is an integer type of more than 64 bits; few file formats have one."""
-    return _kind(column_type, dialect) in _BIG_INTEGER
+def has_big_integer(column_type: str, dialect: Dialect) -> bool:
+    """Whether it is, or holds, an integer type of more than 64 bits; few file formats have one."""
+    tree = _parsed(column_type, dialect.sqlglot)
+    return tree is not None and any(
+        part.this in _BIG_INTEGER for part in tree.find_all(exp.DataType)
+    )
 
 
 def is_kept_by_arrow(column_type: str, dialect: Dialect) -> bool:

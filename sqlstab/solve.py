@@ -67,10 +67,15 @@ class Factor:
     white: float
 
     @property
+    def norms(self) -> Matrix:
+        """Norms of the columns of T, (e,)."""
+        found: Matrix = np.linalg.norm(self.triangle, axis=0)
+        return found
+
+    @property
     def scale(self) -> Matrix:
-        """Norms of the columns of T, (e,); 1 for a zero column."""
-        norms = np.linalg.norm(self.triangle, axis=0)
-        return np.where(norms > 0, norms, 1.0)
+        """The same, but 1 for a zero column."""
+        return np.where(self.norms > 0, self.norms, 1.0)
 
     @property
     def spectrum(self) -> Matrix:
@@ -248,16 +253,17 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
         rank: Keep at most so many directions, the largest; scores are then approximate.
 
     Raises:
-        DataError: All scores are zero.
+        DataError: All scores are zero, or depend on components whose squares are.
     """
     product = items.triangle @ users.triangle.T
     left, values, right_t = np.linalg.svd(product, full_matrices=False)
     # Below the rounding error of the product a singular value is no longer one.
     size = max(product.shape)
-    noise = EPS * items.spectrum[0] * users.spectrum[0] * float(np.max(items.scale * users.scale))
+    noise = EPS * items.spectrum[0] * users.spectrum[0] * float(np.max(items.norms * users.norms))
     significant = int(np.sum(values > 4 * max(EPS * size * values[0], noise)))
     if significant == 0:
         raise DataError("All scores are zero: users and items have no direction in common.")
+    _check_underflow(users, items, float(values[0]))
     kept = min(significant, rank) if rank else significant
     left, values, right = left[:, :kept], values[:kept], right_t[:kept].T
     root = np.sqrt(values)
@@ -292,14 +298,37 @@ def balanced(
         identity_error=float(np.max(np.abs(restored - product)) / values[0]),
         users_accuracy=_accuracy(users, users_matrix, root),
         items_accuracy=_accuracy(items, items_matrix, root),
-        users_restored=_restored(users, users_matrix @ items_matrix.T),
-        items_restored=_restored(items, items_matrix @ users_matrix.T),
+        users_restored=_restored(users, users_matrix, items_matrix),
+        items_restored=_restored(items, items_matrix, users_matrix),
     )
 
 
-def _restored(side: Factor, there_and_back: Matrix) -> bool:
-    lost = side.triangle @ there_and_back - side.triangle
-    return bool(np.linalg.norm(lost / side.scale) < np.sqrt(EPS) * side.spectrum[0])
+def _check_underflow(users: Factor, items: Factor, largest: float) -> None:
+    """A column whose squares vanish counts as zero; the other side must not make it count again.
+
+    Raises:
+        DataError: It does.
+    """
+    least = np.sqrt(_SMALLEST)
+    for name, small, other, large in (
+        ("users", users, "items", items),
+        ("items", items, "users", users),
+    ):
+        hidden = np.where(small.norms < least, least * large.norms, 0.0)
+        worst = int(np.argmax(hidden))
+        if hidden[worst] > EPS * largest:
+            raise DataError(
+                f"Component {worst + 1} of the {name} is zero or so small that its squares are, "
+                f"while that of the {other} is so large that scores may depend on it: multiply "
+                f"that component of the {name} by a constant, and divide that of the {other} by it."
+            )
+
+
+def _restored(side: Factor, there: Matrix, back: Matrix) -> bool:
+    # What overflows is lost.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lost = np.linalg.norm((side.triangle @ there @ back.T - side.triangle) / side.scale)
+    return bool(lost < np.sqrt(EPS) * side.spectrum[0])
 
 
 def _accuracy(side: Factor, matrix: Matrix, root: Matrix) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlstab.column_types import (
     element_type,
-    is_big_integer,
+    has_big_integer,
     is_id,
     is_integer,
     is_native_vector,
@@ -227,7 +227,7 @@ def resolve(
             f"view, or name another column with {option(side, 'id')}."
         )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
-    lossy = [f"{c.name} {c.type}" for c in keep if is_big_integer(c.type, dialect)]
+    lossy = [f"{c.name} {c.type}" for c in keep if has_big_integer(c.type, dialect)]
     if lossy:
         raise DataError(
             f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
