@@ -333,7 +333,8 @@ def _places(content: dict[str, Any], depth: int = 3) -> Iterator[_Place]:
 
 def _shown(place: _Place) -> str:
     """A place for a message: `[run] anchor.items`."""
-    bare = [key if re.fullmatch(r"[\w-]+", key) else json.dumps(key) for key in place]
+    short = [key if len(key) <= 60 else f"{key[:60]}..." for key in place]
+    bare = [key if re.fullmatch(r"[\w-]+", key) else json.dumps(key) for key in short]
     if place[0] not in KEYS:
         return ".".join(bare)
     if place[0] == ALSO and len(bare) > 1:

@@ -36,10 +36,9 @@ FORMAT = 1
 ENDING = ".jsonl"
 POLICIES = ("previous", "first", "consensus")
 
-_SIDES = dict.fromkeys(SIDES, str)
 _EVENT = {"event_id": str, "event": str, "run_id": str, "body": {"format": int}}
-_RUN = {"who": str, "places": _SIDES, "figures": {"outputs": dict, "options": dict}}
-_PLACE = {"places": _SIDES, "kept": {...: {...: str}}, "rollback": bool}
+_RUN = {"who": str, "places": {...: str}, "figures": {"outputs": dict, "options": dict}}
+_PLACE = {"places": {...: str}, "kept": {...: {...: str}}, "rollback": bool}
 """What must be in events, by their kinds."""
 
 Kind = Literal["run", "transform", "place", "drop"]
@@ -162,6 +161,7 @@ class Log:
             if body["figures"]["engine"] not in DIALECTS:
                 raise ValueError(f"the engine {body['figures']['engine']!r} is not known")
             outputs, reference = body["figures"]["outputs"], body["figures"]["reference"]
+            _check_same_tables(body["places"], outputs)
             began = reference["run_id"] if reference else run_id
             self.entries[run_id] = Entry(
                 run_id,
@@ -181,6 +181,7 @@ class Log:
         if event.event != "place":
             raise ValueError(f"{event.event!r} is no event")
         saved.check(body, _PLACE)
+        _check_same_tables(body["places"], entry.targets)
         for other in self.holders(entry, body["places"]):
             if other is not entry:
                 moved = body["kept"].get(other.run_id)
@@ -245,6 +246,11 @@ class Log:
         aside = [entry for entry in self.entries.values() if entry.is_aside]
         old = aside[:-keep] if keep else aside
         return [entry for entry in old if entry.run_id != needed]
+
+
+def _check_same_tables(places: Mapping[Side, str], tables: Mapping[Side, Any]) -> None:
+    if set(places) != set(tables):
+        raise ValueError(f"places of {', '.join(places)} for tables {', '.join(tables)}")
 
 
 class Found(NamedTuple):

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,19 +83,19 @@ def check_figures(figures: Any) -> None:
     saved.check(figures, _shape((VECTORS,) if is_alone else SIDES))
 
 
-def _shape(sides: Collection[Side]) -> saved.Shape:
+def _shape(sides: Collection[str]) -> saved.Shape:
     """What `run.json` must hold of a run with these sides; further tables may come beside them."""
     kept = "dot_products" if VECTORS in sides else "scores"
-    of_each = _VECTORS if VECTORS in sides else _SIDE
-    shared = {f"shared_{side}": int for side in sides}
+    side = _VECTORS if VECTORS in sides else _SIDE
+    shared = {f"shared_{name}": int for name in sides}
     return {
         **dict.fromkeys(("sqlstab", "run_id", "created", "engine", "strategy"), str),
         **dict.fromkeys(("dimension", "rank"), int),
         # A script of SQL records none.
         "options?": dict,
         "versions?": {...: (None, str)},
-        "inputs": {**dict.fromkeys(sides, _TABLE), ...: _TABLE},
-        **dict.fromkeys(sides, of_each),
+        "inputs": _of_each(sides, _TABLE),
+        **dict.fromkeys(sides, side),
         "also?": {...: {"like": str, **_RIDER}},
         "singular_values": (None, [float]) if VECTORS in sides else [float],
         "reference": (None, {"run_id": str, "dimension": int, "runs?": [str]}),
@@ -110,13 +110,18 @@ def _shape(sides: Collection[Side]) -> saved.Shape:
                 "determinant": (None, float),
             },
         ),
-        "cosine": (None, {**dict.fromkeys(sides, _COSINE), ...: _COSINE}),
+        "cosine": (None, _of_each(sides, _COSINE)),
         "gates": (None, {...: {"wanted": float, "found": (None, float), "passed": bool}}),
         kept: _KEPT,
-        "outputs": (None, {**dict.fromkeys(sides, _OUTPUT), ...: _OUTPUT}),
+        "outputs": (None, _of_each(sides, _OUTPUT)),
         "warnings": [str],
         "timings": {...: float},
     }
+
+
+def _of_each(sides: Collection[str], shape: saved.Shape) -> dict[Any, saved.Shape]:
+    """The same for each side, and for further tables if there are any."""
+    return {**dict.fromkeys(sides, shape), ...: shape}
 
 
 def new_run_id() -> str:

@@ -158,7 +158,7 @@ def _entries(source: Source) -> Iterator[tuple[Kind, Side, _Entry]]:
         if missing:
             raise DataError(
                 f"{where}: there is no column {' and no column '.join(missing)} among "
-                f"{', '.join(map(str, row)) or 'none'}; print all columns of "
+                f"{', '.join(map(str, row))[:300] or 'none'}; print all columns of "
                 f"{_STATEMENTS[source.kind]}, with their names."
             )
         written = row.get(KIND, source.kind)
