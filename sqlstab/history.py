@@ -73,6 +73,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "options": entry.options,
         "sqlstab": figures["sqlstab"],
         "engine": figures["engine"],
+        "versions": figures.get("versions") or {},
         "strategy": figures["strategy"],
         "who": entry.who,
         "reference": entry.reference,

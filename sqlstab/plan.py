@@ -327,6 +327,7 @@ class _Recorder:
     """
 
     identity = "plan"
+    version: str | None = None
 
     def __init__(self, dialect: Dialect, engine: Engine | None, dimension: int | None) -> None:
         self.dialect = dialect

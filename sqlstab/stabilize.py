@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import platform
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -1258,6 +1260,7 @@ class Job:
             "engine": self._engine.dialect.name,
             "strategy": self._compute.name,
             "solver": self._options.solver,
+            "versions": _versions(self._engine),
             "outputs": None,
         }
 
@@ -1265,6 +1268,12 @@ class Job:
         self._timings["total"] = time.perf_counter() - started
         figures["warnings"] = self._warnings
         figures["timings"] = {name: round(spent, 3) for name, spent in self._timings.items()}
+
+
+def _versions(engine: Engine) -> dict[str, str | None]:
+    """What else decides about the last digits of a result."""
+    libraries = {name: metadata.version(name) for name in ("numpy", "scipy", "pyarrow", "sqlglot")}
+    return {"engine": engine.version, "python": platform.python_version(), **libraries}
 
 
 def _compute(engine: Engine, strategy: Strategy, beside: str) -> Compute:

@@ -6,11 +6,14 @@ import errno
 import fcntl
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -224,6 +227,11 @@ def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:
         "dimension": first["dimension"],
         "policy": None,
         "runs": [first["run_id"]],
+    }
+    assert figures["versions"] == {
+        "engine": duckdb.__version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("numpy", "scipy", "pyarrow", "sqlglot")},
     }
     assert {
         "side",

@@ -36,6 +36,8 @@ class Engine(Protocol):
     dialect: Dialect
     # Tells one database from another; no secrets.
     identity: str
+    # Of the server or the library; None where the driver does not say.
+    version: str | None
 
     def describe(self, relation: str) -> list[Column]:
         """The columns of a relation, in order, with types as the engine spells them.

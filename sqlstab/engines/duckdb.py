@@ -60,6 +60,7 @@ class DuckDBEngine:
     """
 
     dialect = DUCKDB
+    version: str | None = duckdb.__version__
 
     def __init__(
         self,

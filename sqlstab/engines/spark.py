@@ -36,6 +36,7 @@ class SparkEngine:
 
     def __init__(self, session: SparkSession) -> None:
         self.session = session
+        self.version: str | None = session.version
 
     def close(self) -> None:
         """See `Engine`; the session is the user's."""

@@ -82,7 +82,11 @@ class SqlAlchemyEngine:
         self.dialect = _DIALECTS[name]
         self.identity = self._database.url.render_as_string(hide_password=True)
         with self._running("") as connection:
-            connection.close()
+            # ClickHouse's driver knows it; of others, SQLAlchemy asks when it first connects.
+            client = getattr(connection.connection.driver_connection, "client", None)
+            version = getattr(client, "server_version", None)
+        parts = getattr(self._database.dialect, "server_version_info", None) or ()
+        self.version: str | None = version or ".".join(map(str, parts)) or None
 
     def close(self) -> None:
         """Close the connections, unless the engine is the user's own."""
