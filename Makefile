@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test fuzz lint format docs golden picture clean
-.PHONY: bench bench-engines bench-faults bench-memory bench-quality bench-solver
+.PHONY: bench bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
 
@@ -62,6 +62,11 @@ bench-memory: $(VENV)/dev.stamp
 # Which reference and which ids to align on: figures of held-out ids on real retrainings.
 bench-quality: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quality.py
+
+# Time and memory by rows and dimensions; 2.6 GB of disk. SCALE has options: --sizes 1e8x64 (26 GB),
+# --madlib (10 million x 320, 12.8 GB).
+bench-scale: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/scale.py $(SCALE)
 
 # The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
 bench-solver: $(VENV)/dev.stamp
