@@ -218,6 +218,17 @@ def test_a_space_grows_with_the_model(tmp_path: Path, rng: np.random.Generator) 
         assert figures[0][name] == pytest.approx(figures[1][name], rel=1e-9)
 
 
+def test_a_consensus(tmp_path: Path, docs: Callable[..., Path]) -> None:
+    """Of several runs: Procrustes with the sum of their vectors."""
+    runs: list[Any] = []
+    for day in range(3):
+        reference = runs if runs else None
+        runs.append(stabilize(vectors=docs(day), reference=reference, out=tmp_path / f"run{day}"))
+    stable = [read_vectors(tmp_path / f"run{day}/vectors.parquet")[1] for day in range(3)]
+    wanted = aligned(read_vectors(docs(2))[1], stable[0] + stable[1])
+    np.testing.assert_allclose(stable[2], wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_rank(tmp_path: Path, rng: np.random.Generator, strategy: Any) -> None:
     """The principal axes: nothing else of this rank changes dot products less."""
