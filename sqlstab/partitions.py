@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from sqlstab import checks, parquet, sql
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
+from sqlstab.folders import locked
+from sqlstab.runs import replaced_files
 from sqlstab.staged import check_creatable
 
 if TYPE_CHECKING:
@@ -232,11 +234,11 @@ class PartitionGrams:
         arrays = [pa.array(c, t) for c, t in zip(columns, _COLUMNS.values(), strict=True)]
         table = pa.table(arrays, names=list(_COLUMNS))
         path = Path(self._store)
-        if path.exists():
-            table = pa.concat_tables([parquet.read(path), table])
-        partial = path.with_name(f".{path.name}.partial")
-        pq.write_table(table, partial)
-        partial.replace(path)
+        # What another run adds at the same time must not get lost.
+        with locked(path.parent), replaced_files(path) as [partial]:
+            if path.exists():
+                table = pa.concat_tables([parquet.read(path), table])
+            pq.write_table(table, partial)
 
     def _exists(self) -> bool:
         if self._is_file:

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,23 +254,29 @@ class Run:
 
 @contextmanager
 def replaced_files(*paths: Path) -> Iterator[list[Path]]:
-    """Files beside `paths` that take their places when the context ends without an error.
+    """Files that take the places of `paths` when the context ends without an error.
+
+    They are in a folder of this process beside each, so that another one at the same files writes
+    others, and whoever comes by removes what a killed one has left.
 
     Raises:
         EngineError: The disk refused.
         HalfWayInterrupt: For a KeyboardInterrupt when one had been replaced already.
     """
-    partials = [path.with_name(f".{path.name}.partial") for path in paths]
+    folders_beside: dict[Path, LockedFolder] = {}
     done: list[str] = []
     try:
+        for path in paths:
+            if path.parent not in folders_beside:
+                _remove_abandoned(path.parent)
+                folders_beside[path.parent] = LockedFolder(path.parent, f".{path.name}{_MARK}")
+        partials = [folders_beside[path.parent].path / path.name for path in paths]
         yield partials
         for partial, path in zip(partials, paths, strict=True):
             partial.replace(path)
             done.append(str(path))
     except OSError as error:
-        # The name that the user gave, not that of the file beside it.
-        named = {str(partial): str(path) for partial, path in zip(partials, paths, strict=True)}
-        what = named.get(str(error.filename), error.filename) or " and ".join(map(str, paths))
+        what = " and ".join(map(str, paths))
         stays = f" {' and '.join(done)} had been written by then." if done else ""
         raise EngineError(f"{what} cannot be written: {error.strerror or error}.{stays}") from error
     except KeyboardInterrupt as error:
@@ -278,10 +284,8 @@ def replaced_files(*paths: Path) -> Iterator[list[Path]]:
             raise HalfWayInterrupt(f"{' and '.join(done)} had been written by then.") from error
         raise
     finally:
-        for partial in partials:
-            # Where nothing can be written, nothing is left over.
-            with suppress(OSError):
-                partial.unlink()
+        for folder in folders_beside.values():
+            folder.remove()
 
 
 @contextmanager
@@ -330,7 +334,7 @@ def staging(out: Path) -> Iterator[Path]:
 
 
 def staged_directories(parent: Path) -> list[Path]:
-    """The directories beside runs that `staging` has made, whether anybody lives or not."""
+    """The directories beside outputs that were made for them, whether anybody lives or not."""
     return folders.found(parent, rf"\..+{re.escape(_MARK)}")
 
 
@@ -342,10 +346,14 @@ def _new_directory(out: Path) -> LockedFolder:
             f"Another run is writing {out}: wait for it to end, or name another directory."
         )
     _restore(out)
-    # Also those of other runs: where each has a directory of its own, nobody else comes by.
-    for directory in staged_directories(out.parent):
-        folders.remove_abandoned(directory)
+    _remove_abandoned(out.parent)
     return LockedFolder(out.parent, prefix)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Also of other runs: where each has a directory of its own, nobody else comes by."""
+    for directory in staged_directories(parent):
+        folders.remove_abandoned(directory)
 
 
 def _check_replaceable(out: Path) -> None:

@@ -133,7 +133,7 @@ def test_what_fails_leaves_all_as_it_was(tmp_path: Path, runs: dict[str, Run], m
         )  # fmt: skip
         assert "not 6 long" in done.stderr
     assert target.read_text() == "before"
-    assert not list(tmp_path.glob(".*partial"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_from_python(tmp_path: Path, runs: dict[str, Run]) -> None:

@@ -227,6 +227,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert "1 removed." in invoke(*arguments, "--yes").stderr
     assert invoke(*arguments).stdout == ""
     assert "0 to be" in invoke("clean", "--database", database).stderr
+    missing = invoke("clean", "--database", tmp_path / "w", "--yes", code=3)
+    assert "cannot be opened" in missing.stderr
+    assert not (tmp_path / "w").exists()
     assert "Name where runs write" in invoke("clean", code=2).stderr
     assert "needs a database" in invoke("clean", "--schema", "c", code=2).stderr
 
@@ -277,8 +280,10 @@ def test_what_was_spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_no_folder_to_spill_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(tmp_path / "w.duckdb", writes_tables=True):
+        pass
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
-    done = invoke("clean", "--database", tmp_path / "w.duckdb", "--yes", code=3)
+    done = invoke("clean", "--database", tmp_path / "w.duckdb", code=3)
     assert "Set TMPDIR" in done.stderr
 
 

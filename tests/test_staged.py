@@ -186,6 +186,20 @@ def test_ctrl_c_between_two_files(
     assert sorted(tmp_path.iterdir()) == list(paths[: number - 1])
 
 
+def test_two_at_one_file(tmp_path: Path) -> None:
+    """Each writes a file of its own; what a killed one has left goes with the next."""
+    (tmp_path / ".a.sqlstab-abcd_123").mkdir()
+    with replaced_files(tmp_path / "a") as [first]:
+        with replaced_files(tmp_path / "a") as [second]:
+            first.write_text("first, and longer")
+            second.write_text("second")
+        assert (tmp_path / "a").read_text() == "second"
+    assert (tmp_path / "a").read_text() == "first, and longer"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+    with pytest.raises(EngineError, match=r"none/a cannot be written: No such file"):
+        replaced_files(tmp_path / "none" / "a").__enter__()
+
+
 def test_replacing_takes_part_in_the_times(
     loaded: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -104,14 +104,18 @@ def clean(context: click.Context, /, **given: Any) -> None:
     with ExitStack() as stack:
         engine: Engine | None = None
         if has_home:
-            opened = options.opened(settings, writes_tables=given["yes"])
-            engine = stack.enter_context(opened)
+            # A database file is opened for reading only, and so must be there.
+            engine = stack.enter_context(options.opened(settings, writes_tables=False))
             hours = given["older_than"]
             if hours is None:
                 hours = 0.0 if settings.database else _HOURS
             log = Registry(registry, engine).log() if registry else None
             beside = _beside(engine, given["schemas"], names)
-            found += orphans.tables(engine, beside, dt.timedelta(hours=hours), log)
+            tables = orphans.tables(engine, beside, dt.timedelta(hours=hours), log)
+            found += tables
+            if given["yes"] and settings.database and tables:
+                stack.close()
+                engine = stack.enter_context(options.opened(settings, writes_tables=True))
         if given["yes"]:
             orphans.remove(found, engine)
     _print(found, given)
