@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
-import tempfile
 import time
 import weakref
 from contextlib import contextmanager, suppress
@@ -22,8 +22,8 @@ from sqlstab.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What `tempfile.mkdtemp` adds to a prefix.
-_RANDOM = r"[a-z0-9_]{8}"
+# What stands behind a prefix: 8 hexadecimal digits.
+_RANDOM = r"[0-9a-f]{8}"
 
 
 class LockedFolder:
@@ -41,16 +41,29 @@ class LockedFolder:
     """
 
     def __init__(self, parent: Path, prefix: str) -> None:
-        while True:
-            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        descriptor = None
+        made = False
+        while not made:
+            self.path = parent / f"{prefix}{secrets.token_hex(4)}"
+            with suppress(FileExistsError):
+                made, descriptor = self._make()
+        # At the latest when Python exits.
+        self._finalizer = weakref.finalize(self, _remove, self.path, descriptor)
+
+    def _make(self) -> tuple[bool, int | None]:
+        """Make the folder and lock it; whether it is ours then, and its lock."""
+        try:
+            self.path.mkdir(mode=0o700)
             try:
-                descriptor = lock(self.path)
+                return True, lock(self.path)
             except (BlockingIOError, FileNotFoundError):
                 # Whoever removes abandoned folders came between the two calls and takes this one.
-                continue
-            # At the latest when Python exits.
-            self._finalizer = weakref.finalize(self, _remove, self.path, descriptor)
-            return
+                return False, None
+        except KeyboardInterrupt:
+            # Nobody else knows of it yet.
+            with suppress(OSError):
+                self.path.rmdir()
+            raise
 
     def remove(self) -> None:
         """Remove it with all that is in it, and let go of the lock."""

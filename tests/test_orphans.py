@@ -198,11 +198,11 @@ def test_an_old_table_beside_its_successor(running: Running) -> None:
 
 def test_directories(tmp_path: Path) -> None:
     """One that its process holds a lock on is in use."""
-    left = tmp_path / ".monday.sqlstab-abcd_123"
+    left = tmp_path / ".monday.sqlstab-abcd0123"
     (left / "deeper").mkdir(parents=True)
-    for name in (".monday.sqlstab-ABCD", "monday.sqlstab-abcd_123", ".sqlstab-abcd_123"):
+    for name in (".monday.sqlstab-ABCD", "monday.sqlstab-abcd0123", ".sqlstab-abcd0123"):
         (tmp_path / name).mkdir()
-    (tmp_path / ".link.sqlstab-abcd_123").symlink_to(left)
+    (tmp_path / ".link.sqlstab-abcd0123").symlink_to(left)
     with staging(tmp_path / "deep" / "tuesday") as made:
         directory = made.rename(tmp_path / made.name)
         where = ("clean", "--out", tmp_path / "wednesday", "--json")
@@ -254,7 +254,7 @@ out = "c.si_{{day}}"
 registry = "c.runs"
 out = "runs/{{day}}"
 """)
-    directory = tmp_path / "runs" / ".2026-11-23.sqlstab-abcd_123"
+    directory = tmp_path / "runs" / ".2026-11-23.sqlstab-abcd0123"
     directory.mkdir(parents=True)
     listed = invoke("clean", "-c", config, "--var", "day=1", "--json", "--yes").stdout
     names = [one["name"] for one in json.loads(listed)]
@@ -267,15 +267,15 @@ out = "runs/{{day}}"
 def test_what_was_spilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next session removes it, but not what a living one has."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left = tmp_path / "sqlstab-spill-abcd_123"
+    left = tmp_path / "sqlstab-spill-abcd0123"
     left.mkdir()
     (left / "block.tmp").write_text("")
-    (tmp_path / "sqlstab-other_12").mkdir()
+    (tmp_path / "sqlstab-other012").mkdir()
     living = LockedFolder(tmp_path, "sqlstab-spill-")
     with connect(None, writes_tables=False):
         assert not left.exists()
         assert len(list(tmp_path.glob("sqlstab-spill-*"))) == 2
-    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "sqlstab-other_12", living.path])
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "sqlstab-other012", living.path])
     living.remove()
 
 

@@ -188,7 +188,7 @@ def test_ctrl_c_between_two_files(
 
 def test_two_at_one_file(tmp_path: Path) -> None:
     """Each writes a file of its own; what a killed one has left goes with the next."""
-    (tmp_path / ".a.sqlstab-abcd_123").mkdir()
+    (tmp_path / ".a.sqlstab-abcd0123").mkdir()
     with replaced_files(tmp_path / "a") as [first]:
         with replaced_files(tmp_path / "a") as [second]:
             first.write_text("first, and longer")
