@@ -265,7 +265,11 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"plan {TABLES} --users-out su --items-out si", 2, "A table needs a database"),
     (f"plan {TABLES} --transform-table t", 2, "A table needs a database"),
     ("plan --database w.duckdb --users users --items items --strategy sql", 2, "--dimension"),
-    (f"{RUN} --database w.duckdb --users-out u", 2, "for both sides: --users-out and --items-out"),
+    (
+        f"{RUN} --database w.duckdb --users-out u",
+        2,
+        "for all that are read: --users-out and --items-out",
+    ),
     (
         f"{RUN} --database w.duckdb --users-out a --items-out A",
         2,
@@ -332,7 +336,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("compare monday", 2, "Missing argument 'SECOND'"),
     ("compare monday nothing", 2, "nothing is no model to compare"),
     ("compare empty monday", 2, "empty is no model to compare: it is no directory with users.pa"),
-    ("compare users.parquet monday", 2, "two tables as USERS,ITEMS"),
+    ("compare users.parquet monday", 2, "The first model has vectors, the second one users and"),
     ("compare a,b,c monday", 2, "a,b,c: write two tables as USERS,ITEMS"),
     ("compare users.parquet,text.parquet monday", 4, "text.parquet cannot be read"),
     # Reports.
@@ -544,7 +548,7 @@ CALLS: list[tuple[Callable[[], Any], int, str]] = [
     (lambda: stabilize(*FILES, engine=3), 2, "int"),  # type: ignore[arg-type]
     (lambda: stabilize(*FILES, engine="postgres"), 2, "says which SQL, not which database"),
     (lambda: stabilize(*FILES, reference="run_deep"), 4, "nested too deeply"),
-    (lambda: stabilize(*FILES, users_out="u"), 2, "for both sides"),
+    (lambda: stabilize(*FILES, users_out="u"), 2, "for all that are read"),
     (lambda: stabilize(EmbeddingTable(FILES[0], id="key"), FILES[1]), 4, "no column key"),
     (lambda: stabilize(EmbeddingTable(FILES[0], vector=()), FILES[1]), 2, "empty list of columns"),
     (lambda: Options(rank=True), 2, "--rank is True; it must be a whole number"),

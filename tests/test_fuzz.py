@@ -89,7 +89,8 @@ def documents(draw: st.DrawFn, document: Any) -> Any:
         if how == "drop":
             del inner[key]
         elif how == "odd":
-            inner[key] = draw(st.sampled_from(ODD))
+            # A copy: the next change may be within it.
+            inner[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
         elif how == "other":
             other: Any = document
             for part in draw(st.sampled_from(places)):
