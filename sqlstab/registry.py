@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import itertools
 import json
+import logging
 import re
 import socket
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from sqlstab.config import Options
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
+
+logger = logging.getLogger("sqlstab")
 
 FORMAT = 1
 ENDING = ".jsonl"
@@ -313,7 +316,31 @@ class Registry:
                 check_creatable(self._engine, {"the registry": self.name}, run_id)
         elif not self._file.parent.is_dir():
             raise UsageError(f"--registry {self.name}: there is no directory {self._file.parent}.")
-        self.log()
+        self._record_unrecorded()
+
+    def _record_unrecorded(self) -> None:
+        """Record that a run is in place which was ended between that and saying so.
+
+        Only where what is there is what it wrote. Where half of it is, a person must look:
+        `remedy` says what to do.
+        """
+        log = self.log()
+        for entry in reversed(log.entries.values()):
+            if entry.was_placed:
+                return
+            kept = self._kept_unrecorded(log, entry)
+            try:
+                self.check_there(entry)
+            except (DataError, UsageError):
+                # Its outputs never came, are half there, or are elsewhere.
+                entry.places = None
+                continue
+            placed = {"places": entry.targets, "kept": kept, "rollback": False}
+            self._record([], _events(("place", entry.run_id, placed)))
+            logger.warning(
+                "Run %s was in place without a record of it; now there is.", entry.run_id
+            )
+            return
 
     def log(self) -> Log:
         """The state of the runs; an empty one where there is no registry yet.

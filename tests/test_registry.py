@@ -29,9 +29,10 @@ from sqlstab import (
 from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
 from sqlstab.errors import HalfWayInterrupt, SqlstabError
+from sqlstab.folders import locked
 from sqlstab.project import Project, load_registry
 from sqlstab.registry import Event, Registry
-from sqlstab.runs import locked
+from sqlstab.stabilize import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -572,10 +573,18 @@ def test_a_run_that_was_killed_when_it_was_in_place(
         assert states(registry.log()) == ["current", "not in place"]
         second = list(registry.log().entries)[1]
         written = rows(engine)
+        # Half of it: a person must look.
+        (kept,) = (name for name in tables(engine) if "_kept" in name and "items" in name)
+        engine.execute(["RENAME TABLE g_si TO g_new", f"RENAME TABLE {kept} TO g_si"])
         says = rf"that run {first.run_id} wrote.*`sqlstab runs rollback {second}`"
         with pytest.raises(DataError, match=says):
             run(clickhouse, 2)
-        registry.rollback(second)
+        engine.execute([f"RENAME TABLE g_si TO {kept}", "RENAME TABLE g_new TO g_si"])
+        # All of it: the next run records that, and so would a rollback to it.
+        with monkeypatch.context() as patch:
+            patch.setattr(Job, "_checked", ended)
+            with pytest.raises(KeyboardInterrupt):
+                run(clickhouse, 2)
         assert states(registry.log()) == ["kept", "current"]
         assert rows(engine) == written
         assert run(clickhouse, 2).transform.reference == second
@@ -588,17 +597,17 @@ def test_ctrl_c_when_tables_are_being_replaced(
     running: Running, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What mends it is named where half of it may be done."""
-
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
     for session in _cleared(running[name]):
         run(session, 0)
         with monkeypatch.context() as patch:
-            patch.setattr("sqlstab.staged.StagedTables.put_in_place", interrupted)
+            patch.setattr("sqlstab.staged.StagedTables.put_in_place", ended)
             with pytest.raises(KeyboardInterrupt) as caught:
                 run(session, 1)
         assert ("sqlstab runs rollback" in str(caught.value)) == (name == "clickhouse")
+
+
+def ended(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def ended_at(kind: str) -> Any:
@@ -613,10 +622,10 @@ def ended_at(kind: str) -> Any:
     return until
 
 
+@pytest.mark.parametrize("recorded_by", ["the next run", "a rollback"])
 def test_a_directory_that_was_in_place_when_the_run_was_killed(
-    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch, recorded_by: str
 ) -> None:
-    """It is known, and one command says that it is in place."""
     daily(0, "--out", tmp_path / "out")
     with monkeypatch.context() as patch:
         patch.setattr(Registry, "append", ended_at("place"))
@@ -625,33 +634,27 @@ def test_a_directory_that_was_in_place_when_the_run_was_killed(
     first, second = said(tmp_path, "list")
     assert (first["status"], second["status"]) == ("current", "not in place")
     assert second["run_id"] == Run.load(tmp_path / "out").run_id
-    where = ["--registry", tmp_path / "runs.jsonl"]
-    message = invoke(
-        *("run", "--users", tmp_path / "model1/users.parquet", *where, "--reference", "previous"),
-        *("--items", tmp_path / "model1/items.parquet", "--out", tmp_path / "day2"),
-        code=4,
-    ).stderr
-    assert f"has run {second['run_id']}, not {first['run_id']}" in message
-    remedy = re.search(r"`sqlstab (.*?)`", message)
-    assert remedy
-    invoke(*remedy[1].split(), *where)
-    listed = said(tmp_path, "list")
-    assert [entry["status"] for entry in listed] == ["replaced", "current"]
-    assert listed[1]["places"]["users"] == str(tmp_path / "out" / "users.parquet")
+    if recorded_by == "a rollback":
+        where = ["--registry", tmp_path / "runs.jsonl"]
+        message = invoke("runs", "skew", *where, code=4).stderr
+        assert f"has run {second['run_id']}, not {first['run_id']}" in message
+        remedy = re.search(r"`sqlstab (.*?)`", message)
+        assert remedy
+        invoke(*remedy[1].split(), *where)
+        listed = said(tmp_path, "list")
+        assert [entry["status"] for entry in listed] == ["replaced", "current"]
+        assert listed[1]["places"]["users"] == str(tmp_path / "out" / "users.parquet")
     daily(2)
     assert Run.load(tmp_path / "day2").transform.reference == second["run_id"]
+    assert [entry["status"] for entry in said(tmp_path, "list")] == ["replaced", "kept", "current"]
 
 
 def test_a_directory_that_never_came(
     tmp_path: Path, daily: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daily(0)
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("sqlstab.runs._replace", killed)
+        patch.setattr("sqlstab.runs._replace", ended)
         with pytest.raises(click.Abort):
             daily(1)
     assert not (tmp_path / "day1").exists()
