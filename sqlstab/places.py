@@ -58,13 +58,10 @@ def check_outputs(inputs: Sequence[Place], outputs: Sequence[Place], dialect: Di
 def writes_tables(
     tables: Iterable[str | None], registry: str | Path | None, options: Options
 ) -> bool:
-    """Whether a run writes tables: those that are named, its registry, or Gram matrices to keep.
-
-    The SQL solver finds its sums in a table, too.
-    """
+    """Whether a run writes tables: those that are named, its registry, or Gram matrices to keep."""
     kept = options.grams and not sql.file_reader(options.grams)
     recorded = registry and not is_registry_file(registry)
-    return any((*tables, kept, recorded, options.solver == "sql"))
+    return any((*tables, kept, recorded))
 
 
 def _meet(first: Place, second: Place, dialect: Dialect) -> bool:

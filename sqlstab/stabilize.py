@@ -146,7 +146,8 @@ def stabilize(
     targets = {side: name for side, name in given.items() if name is not None}
     options = checked_options(options)
     written = writes_tables([*targets.values(), transform_table], registry, options)
-    with connect(engine, writes_tables=written) as session:
+    # The SQL solver finds its sums in a table.
+    with connect(engine, writes_tables=written or options.solver == "sql") as session:
         job = Job(
             session,
             options,

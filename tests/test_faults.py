@@ -136,10 +136,8 @@ class Files(Place):
 
     def command(self, model: str) -> list[Any]:
         sides = [f"--{side}={self.folder}/{model}_{side}.parquet" for side in ("users", "items")]
-        out = self.folder / "out"
-        reference = ["--reference", out] if out.exists() else []
-        registry = f"--registry={self.folder}/runs.jsonl"
-        return ["run", "-q", "--show-sql", *sides, "--out", out, *reference, registry]
+        registry = ["--registry", self.folder / "runs.jsonl", "--reference", "previous"]
+        return ["run", "-q", "--show-sql", *sides, "--out", self.folder / "out", *registry]
 
     def kept(self) -> str:
         run = Run.load(self.folder / "out")

@@ -156,5 +156,7 @@ def test_a_database_file_is_as_it_was(tmp_path: Path, rng: np.random.Generator) 
             write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((40, 3)))
             connection.execute(f"CREATE TABLE {side} AS FROM '{tmp_path / side}.parquet'")
     stabilize("users", "items", engine=path, options=Options(solver="sql"))
+    tables = ("--users", "users", "--items", "items", "--database", path, "--solver", "sql")
+    invoke("run", *tables, "--out", tmp_path / "out")
     with duckdb.connect(path) as connection:
         assert connection.sql("SHOW TABLES").fetchall() == [("items",), ("users",)]

@@ -124,7 +124,9 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
 def _run(context: click.Context, given: dict[str, Any], console: Console) -> Run:
     project = project_of(context, given, "as_json", "quiet", "verbose", "show_sql")
     tables, targets = project.tables, project.targets
-    with options.opened(project.engine, writes_tables=project.writes_tables) as engine:
+    # The SQL solver finds its sums in a table; without a database file there is one in memory.
+    solves = project.options.solver == "sql" and project.engine.database is not None
+    with options.opened(project.engine, writes_tables=project.writes_tables or solves) as engine:
         return stabilize(
             tables.get("users"),
             tables.get("items"),
