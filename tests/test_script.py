@@ -15,7 +15,7 @@ from conftest import movietweetings, read_vectors, write_vectors
 from invoke import invoke
 from warehouse import Rows, Variant
 
-from sqlstab import Run, Transform, sql, stabilize
+from sqlstab import Run, Transform, __version__, sql, stabilize
 from sqlstab.dialects import DIALECTS
 
 if TYPE_CHECKING:
@@ -287,3 +287,23 @@ def test_a_script_writes_over_nothing_that_it_reads(tmp_path: Path, model: Any) 
     for into in (("u", "b"), ("a", "A"), ("a", "t")):
         outputs = ("--users-into", into[0], "--items-into", into[1])
         assert "name another" in invoke(*base, *named, *outputs, code=2).stderr
+
+
+# --- text -----------------------------------------------------------------------------------------
+
+GOLDEN = Path(__file__).parent / "golden_scripts"
+
+
+@pytest.mark.parametrize("dialect", [name for name, dialect in DIALECTS.items() if dialect.solver])
+def test_golden(dialect: str) -> None:
+    """The text of a whole script, as it was reviewed; `make golden` rewrites it."""
+    text = render(
+        *("--dialect", dialect, "--users", "ml.users", "--items", "ml.items", "--dimension", 3),
+        *("--users-into", "ml.stable_users", "--items-into", "ml.stable_items"),
+        *("--transform-table", "ml.transforms"),
+        *("--users-reference", "ml.stable_users", "--items-reference", "ml.stable_items"),
+    ).replace(f"sqlstab {__version__}", "sqlstab VERSION")
+    path = GOLDEN / f"{dialect}.sql"
+    if "UPDATE_GOLDEN" in os.environ:
+        path.write_text(text)
+    assert text == path.read_text()

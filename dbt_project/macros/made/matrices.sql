@@ -143,40 +143,49 @@ steps{{ sqlstab.filled(dialect.recursion_key, ["side, i"]) }} AS (
         {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS n,
         side,
         i,
-        x AS g,
         {{ dialect.no_doubles }} AS r,
         {{ dialect.no_doubles }} AS p,
         {{ sqlstab.filled(dialect.element, ["x", "i"]) }} AS d
     FROM {{ matrices }} AS m
-    UNION ALL
-    SELECT
-        {{ sqlstab.filled(dialect.as_integer, ["n + 1"]) }} AS n,
-        side,
-        i,
-        g,
-        {{ sqlstab.filled(dialect.append, ["r", "entry"]) }} AS r,
-        {{ sqlstab.filled(dialect.append, ["p", "CASE WHEN pivot_d > " ~ floor ~ " THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce("
-            ~ sqlstab.filled(dialect.dot, ["p", "pivot_r"]) ~ ", 0)) / sqrt(pivot_d) ELSE 0 END"]) }} AS p,
-        CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
-    FROM (
-        SELECT
-            *,
-            CASE
-                WHEN d > {{ floor }}
-                THEN ({{ sqlstab.filled(dialect.element, ["g", "pivot_i"]) }} - coalesce({{ sqlstab.filled(dialect.dot, ["r", "pivot_r"]) }}, 0)) / sqrt(pivot_d)
-                ELSE 0
-            END AS entry
-        FROM (
-            SELECT
-                *,
-                first_value(i) OVER by_size AS pivot_i,
-                first_value(d) OVER by_size AS pivot_d,
-                first_value(r) OVER by_size AS pivot_r
+    UNION ALL (
+        WITH standing AS (
+            SELECT *
             FROM steps
             WHERE n < {{ size }}
-            WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, i)
-        ) AS with_pivots
-    ) AS steps
+        ),
+        chosen AS (
+            SELECT
+                side,
+                i,
+                d,
+                r,
+                row_number() OVER (PARTITION BY side ORDER BY d DESC, i) AS place
+            FROM standing
+        )
+        SELECT
+            {{ sqlstab.filled(dialect.as_integer, ["n + 1"]) }} AS n,
+            side,
+            i,
+            {{ sqlstab.filled(dialect.append, ["r", "entry"]) }} AS r,
+            {{ sqlstab.filled(dialect.append, ["p", "CASE WHEN pivot_d > " ~ floor ~ " THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce("
+                ~ sqlstab.filled(dialect.dot, ["p", "pivot_r"]) ~ ", 0)) / sqrt(pivot_d) ELSE 0 END"]) }} AS p,
+            CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
+        FROM (
+            SELECT
+                s.*,
+                c.i AS pivot_i,
+                c.d AS pivot_d,
+                c.r AS pivot_r,
+                CASE
+                    WHEN s.d > {{ floor }}
+                    THEN ({{ sqlstab.filled(dialect.element, ["g.x", "s.i"]) }} - coalesce({{ sqlstab.filled(dialect.dot, ["s.r", "c.r"]) }}, 0)) / sqrt(c.d)
+                    ELSE 0
+                END AS entry
+            FROM standing AS s
+            JOIN chosen AS c ON c.side = s.side AND c.place = 1
+            JOIN {{ matrices }} AS g ON g.side = c.side AND g.i = c.i
+        ) AS entries
+    )
 )
 SELECT
     side,

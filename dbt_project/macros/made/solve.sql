@@ -316,19 +316,6 @@ pivots AS MATERIALIZED (
     ) AS p
     GROUP BY side
 ),
-side_figures AS MATERIALIZED (
-    SELECT
-        m.side AS side,
-        max(m.n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(p.rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(p.smallest)) AS condition
-    FROM norms AS m
-    JOIN pivots AS p ON p.side = m.side
-    GROUP BY m.side
-),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
 accuracies AS MATERIALIZED (
@@ -342,6 +329,44 @@ accuracies AS MATERIALIZED (
     WHERE b.s > 0
     GROUP BY b.side
 ),
+side_figures AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS MATERIALIZED (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM singular
+),
+{%- if crosses %}
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS MATERIALIZED (
+    SELECT floor(sum({{ sqlstab.filled(dialect.dot, ["x", "x"]) }}) + 1E-3) AS aligned
+    FROM omega_rows
+),
+anchors AS MATERIALIZED (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM {{ crosses }} AS c
+        GROUP BY side
+    ) AS shared
+),
+{%- endif %}
 figures AS MATERIALIZED (
     SELECT
         {%- for side in sides %}
@@ -350,27 +375,33 @@ figures AS MATERIALIZED (
         {{ side }}.live AS {{ side }}_live,
         {{ side }}.rank AS {{ side }}_rank,
         {{ side }}.condition AS {{ side }}_condition,
-        (SELECT value FROM accuracies WHERE side = '{{ side }}') AS {{ side }}_accuracy,
-        (SELECT value FROM gram_errors WHERE side = '{{ side }}') AS {{ side }}_gram_error,
+        {{ side }}.accuracy AS {{ side }}_accuracy,
+        {{ side }}.gram_error AS {{ side }}_gram_error,
         {%- endfor %}
-        (SELECT count(*) FROM singular WHERE s > 0) AS rank,
-        (SELECT value FROM score_error) AS score_error
+        rank_of_scores.rank AS rank,
+        score_error.value AS score_error
         {%- if crosses %},
-        (SELECT sum(n_rows) FROM (SELECT side, max(n_rows) AS n_rows FROM {{ crosses }} AS c GROUP BY side) AS shared) AS anchors,
-        -- Directions of this run that the shared ids say something about.
-        (SELECT floor(sum({{ sqlstab.filled(dialect.dot, ["x", "x"]) }}) + 1E-3) FROM omega_rows) AS aligned,
-        (SELECT value FROM omega_error) AS omega_error
+        anchors.anchors AS anchors,
+        determined.aligned AS aligned,
+        omega_error.value AS omega_error
         {%- if shared %},
-        (SELECT sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) FROM sizes) AS relative_residual,
-        (SELECT cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) FROM sizes) AS cka,
-        (
-            SELECT sqrt(sqrt({{ 2 * [d, e] | max }} * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace)
-            FROM sizes
-        ) AS bound
+        sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+        cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+        sqrt(sqrt({{ 2 * [d, e] | max }} * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
         {%- endif %}
         {%- endif %}
     FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
     CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+    CROSS JOIN rank_of_scores
+    CROSS JOIN score_error
+    {%- if crosses %}
+    CROSS JOIN anchors
+    CROSS JOIN determined
+    CROSS JOIN omega_error
+    {%- if shared %}
+    CROSS JOIN sizes
+    {%- endif %}
+    {%- endif %}
 ),
 -- What forbids a result; NULL if nothing does.
 checked AS MATERIALIZED (

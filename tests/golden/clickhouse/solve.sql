@@ -473,19 +473,6 @@ pivots AS (
     ) AS p
     GROUP BY side
 ),
-side_figures AS (
-    SELECT
-        m.side AS side,
-        max(m.n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(p.rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(p.smallest)) AS condition
-    FROM norms AS m
-    JOIN pivots AS p ON p.side = m.side
-    GROUP BY m.side
-),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
 accuracies AS (
@@ -505,6 +492,42 @@ accuracies AS (
     JOIN norms AS m ON m.side = b.side AND m.i = b.i
     WHERE b.s > 0
     GROUP BY b.side
+),
+side_figures AS (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM "sqlstab_solve_singular"
+),
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS (
+    SELECT floor(sum(arrayDotProduct(x, x)) + 1E-3) AS aligned
+    FROM "sqlstab_solve_omega_rows"
+),
+anchors AS (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM crosses AS c
+        GROUP BY side
+    ) AS shared
 )
 SELECT
     users.n_rows AS users_rows,
@@ -512,29 +535,31 @@ SELECT
     users.live AS users_live,
     users.rank AS users_rank,
     users.condition AS users_condition,
-    (SELECT value FROM accuracies WHERE side = 'users') AS users_accuracy,
-    (SELECT value FROM gram_errors WHERE side = 'users') AS users_gram_error,
+    users.accuracy AS users_accuracy,
+    users.gram_error AS users_gram_error,
     items.n_rows AS items_rows,
     items.columns AS items_columns,
     items.live AS items_live,
     items.rank AS items_rank,
     items.condition AS items_condition,
-    (SELECT value FROM accuracies WHERE side = 'items') AS items_accuracy,
-    (SELECT value FROM gram_errors WHERE side = 'items') AS items_gram_error,
-    (SELECT count(*) FROM "sqlstab_solve_singular" WHERE s > 0) AS rank,
-    (SELECT value FROM score_error) AS score_error,
-    (SELECT sum(n_rows) FROM (SELECT side, max(n_rows) AS n_rows FROM crosses AS c GROUP BY side) AS shared) AS anchors,
-    -- Directions of this run that the shared ids say something about.
-    (SELECT floor(sum(arrayDotProduct(x, x)) + 1E-3) FROM "sqlstab_solve_omega_rows") AS aligned,
-    (SELECT value FROM omega_error) AS omega_error,
-    (SELECT sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) FROM sizes) AS relative_residual,
-    (SELECT cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) FROM sizes) AS cka,
-    (
-        SELECT sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace)
-        FROM sizes
-    ) AS bound
+    items.accuracy AS items_accuracy,
+    items.gram_error AS items_gram_error,
+    rank_of_scores.rank AS rank,
+    score_error.value AS score_error,
+    anchors.anchors AS anchors,
+    determined.aligned AS aligned,
+    omega_error.value AS omega_error,
+    sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+    cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+    sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
-CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items;
+CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+CROSS JOIN rank_of_scores
+CROSS JOIN score_error
+CROSS JOIN anchors
+CROSS JOIN determined
+CROSS JOIN omega_error
+CROSS JOIN sizes;
 
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).

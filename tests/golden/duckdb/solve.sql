@@ -71,39 +71,48 @@ unit_factors AS MATERIALIZED (
             CAST(0 AS INTEGER) AS n,
             side,
             i,
-            x AS g,
             CAST([] AS DOUBLE[]) AS r,
             CAST([] AS DOUBLE[]) AS p,
             x[i] AS d
         FROM unit_gram AS m
-        UNION ALL
-        SELECT
-            CAST(n + 1 AS INTEGER) AS n,
-            side,
-            i,
-            g,
-            list_append(r, entry) AS r,
-            list_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce(list_dot_product(p, pivot_r), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
-            CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
-        FROM (
-            SELECT
-                *,
-                CASE
-                    WHEN d > 2.6645352591003757e-15
-                    THEN (g[pivot_i] - coalesce(list_dot_product(r, pivot_r), 0)) / sqrt(pivot_d)
-                    ELSE 0
-                END AS entry
-            FROM (
-                SELECT
-                    *,
-                    first_value(i) OVER by_size AS pivot_i,
-                    first_value(d) OVER by_size AS pivot_d,
-                    first_value(r) OVER by_size AS pivot_r
+        UNION ALL (
+            WITH standing AS (
+                SELECT *
                 FROM steps
                 WHERE n < 3
-                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, i)
-            ) AS with_pivots
-        ) AS steps
+            ),
+            chosen AS (
+                SELECT
+                    side,
+                    i,
+                    d,
+                    r,
+                    row_number() OVER (PARTITION BY side ORDER BY d DESC, i) AS place
+                FROM standing
+            )
+            SELECT
+                CAST(n + 1 AS INTEGER) AS n,
+                side,
+                i,
+                list_append(r, entry) AS r,
+                list_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce(list_dot_product(p, pivot_r), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
+                CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
+            FROM (
+                SELECT
+                    s.*,
+                    c.i AS pivot_i,
+                    c.d AS pivot_d,
+                    c.r AS pivot_r,
+                    CASE
+                        WHEN s.d > 2.6645352591003757e-15
+                        THEN (g.x[s.i] - coalesce(list_dot_product(s.r, c.r), 0)) / sqrt(c.d)
+                        ELSE 0
+                    END AS entry
+                FROM standing AS s
+                JOIN chosen AS c ON c.side = s.side AND c.place = 1
+                JOIN unit_gram AS g ON g.side = c.side AND g.i = c.i
+            ) AS entries
+        )
     )
     SELECT
         side,
@@ -585,19 +594,6 @@ pivots AS MATERIALIZED (
     ) AS p
     GROUP BY side
 ),
-side_figures AS MATERIALIZED (
-    SELECT
-        m.side AS side,
-        max(m.n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(p.rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(p.smallest)) AS condition
-    FROM norms AS m
-    JOIN pivots AS p ON p.side = m.side
-    GROUP BY m.side
-),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
 accuracies AS MATERIALIZED (
@@ -617,6 +613,42 @@ accuracies AS MATERIALIZED (
     WHERE b.s > 0
     GROUP BY b.side
 ),
+side_figures AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS MATERIALIZED (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM singular
+),
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS MATERIALIZED (
+    SELECT floor(sum(list_dot_product(x, x)) + 1E-3) AS aligned
+    FROM omega_rows
+),
+anchors AS MATERIALIZED (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM crosses AS c
+        GROUP BY side
+    ) AS shared
+),
 figures AS MATERIALIZED (
     SELECT
         users.n_rows AS users_rows,
@@ -624,29 +656,31 @@ figures AS MATERIALIZED (
         users.live AS users_live,
         users.rank AS users_rank,
         users.condition AS users_condition,
-        (SELECT value FROM accuracies WHERE side = 'users') AS users_accuracy,
-        (SELECT value FROM gram_errors WHERE side = 'users') AS users_gram_error,
+        users.accuracy AS users_accuracy,
+        users.gram_error AS users_gram_error,
         items.n_rows AS items_rows,
         items.columns AS items_columns,
         items.live AS items_live,
         items.rank AS items_rank,
         items.condition AS items_condition,
-        (SELECT value FROM accuracies WHERE side = 'items') AS items_accuracy,
-        (SELECT value FROM gram_errors WHERE side = 'items') AS items_gram_error,
-        (SELECT count(*) FROM singular WHERE s > 0) AS rank,
-        (SELECT value FROM score_error) AS score_error,
-        (SELECT sum(n_rows) FROM (SELECT side, max(n_rows) AS n_rows FROM crosses AS c GROUP BY side) AS shared) AS anchors,
-        -- Directions of this run that the shared ids say something about.
-        (SELECT floor(sum(list_dot_product(x, x)) + 1E-3) FROM omega_rows) AS aligned,
-        (SELECT value FROM omega_error) AS omega_error,
-        (SELECT sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) FROM sizes) AS relative_residual,
-        (SELECT cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) FROM sizes) AS cka,
-        (
-            SELECT sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace)
-            FROM sizes
-        ) AS bound
+        items.accuracy AS items_accuracy,
+        items.gram_error AS items_gram_error,
+        rank_of_scores.rank AS rank,
+        score_error.value AS score_error,
+        anchors.anchors AS anchors,
+        determined.aligned AS aligned,
+        omega_error.value AS omega_error,
+        sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+        cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+        sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
     FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
     CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+    CROSS JOIN rank_of_scores
+    CROSS JOIN score_error
+    CROSS JOIN anchors
+    CROSS JOIN determined
+    CROSS JOIN omega_error
+    CROSS JOIN sizes
 ),
 -- What forbids a result; NULL if nothing does.
 checked AS MATERIALIZED (

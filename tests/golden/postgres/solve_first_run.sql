@@ -70,39 +70,48 @@ unit_factors AS MATERIALIZED (
             CAST(0 AS integer) AS n,
             side,
             i,
-            x AS g,
             CAST(ARRAY[] AS double precision[]) AS r,
             CAST(ARRAY[] AS double precision[]) AS p,
             x[i] AS d
         FROM unit_gram AS m
-        UNION ALL
-        SELECT
-            CAST(n + 1 AS integer) AS n,
-            side,
-            i,
-            g,
-            array_append(r, entry) AS r,
-            array_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce((SELECT sum(v * w) FROM unnest(p, pivot_r) AS pairs(v, w)), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
-            CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
-        FROM (
-            SELECT
-                *,
-                CASE
-                    WHEN d > 2.6645352591003757e-15
-                    THEN (g[pivot_i] - coalesce((SELECT sum(v * w) FROM unnest(r, pivot_r) AS pairs(v, w)), 0)) / sqrt(pivot_d)
-                    ELSE 0
-                END AS entry
-            FROM (
-                SELECT
-                    *,
-                    first_value(i) OVER by_size AS pivot_i,
-                    first_value(d) OVER by_size AS pivot_d,
-                    first_value(r) OVER by_size AS pivot_r
+        UNION ALL (
+            WITH standing AS (
+                SELECT *
                 FROM steps
                 WHERE n < 3
-                WINDOW by_size AS (PARTITION BY side ORDER BY d DESC, i)
-            ) AS with_pivots
-        ) AS steps
+            ),
+            chosen AS (
+                SELECT
+                    side,
+                    i,
+                    d,
+                    r,
+                    row_number() OVER (PARTITION BY side ORDER BY d DESC, i) AS place
+                FROM standing
+            )
+            SELECT
+                CAST(n + 1 AS integer) AS n,
+                side,
+                i,
+                array_append(r, entry) AS r,
+                array_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce((SELECT sum(v * w) FROM unnest(p, pivot_r) AS pairs(v, w)), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
+                CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
+            FROM (
+                SELECT
+                    s.*,
+                    c.i AS pivot_i,
+                    c.d AS pivot_d,
+                    c.r AS pivot_r,
+                    CASE
+                        WHEN s.d > 2.6645352591003757e-15
+                        THEN (g.x[s.i] - coalesce((SELECT sum(v * w) FROM unnest(s.r, c.r) AS pairs(v, w)), 0)) / sqrt(c.d)
+                        ELSE 0
+                    END AS entry
+                FROM standing AS s
+                JOIN chosen AS c ON c.side = s.side AND c.place = 1
+                JOIN unit_gram AS g ON g.side = c.side AND g.i = c.i
+            ) AS entries
+        )
     )
     SELECT
         side,
@@ -411,19 +420,6 @@ pivots AS MATERIALIZED (
     ) AS p
     GROUP BY side
 ),
-side_figures AS MATERIALIZED (
-    SELECT
-        m.side AS side,
-        max(m.n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(p.rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(p.smallest)) AS condition
-    FROM norms AS m
-    JOIN pivots AS p ON p.side = m.side
-    GROUP BY m.side
-),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
 accuracies AS MATERIALIZED (
@@ -444,6 +440,27 @@ accuracies AS MATERIALIZED (
     WHERE b.s > 0
     GROUP BY b.side
 ),
+side_figures AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS MATERIALIZED (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM singular
+),
 figures AS MATERIALIZED (
     SELECT
         users.n_rows AS users_rows,
@@ -451,19 +468,21 @@ figures AS MATERIALIZED (
         users.live AS users_live,
         users.rank AS users_rank,
         users.condition AS users_condition,
-        (SELECT value FROM accuracies WHERE side = 'users') AS users_accuracy,
-        (SELECT value FROM gram_errors WHERE side = 'users') AS users_gram_error,
+        users.accuracy AS users_accuracy,
+        users.gram_error AS users_gram_error,
         items.n_rows AS items_rows,
         items.columns AS items_columns,
         items.live AS items_live,
         items.rank AS items_rank,
         items.condition AS items_condition,
-        (SELECT value FROM accuracies WHERE side = 'items') AS items_accuracy,
-        (SELECT value FROM gram_errors WHERE side = 'items') AS items_gram_error,
-        (SELECT count(*) FROM singular WHERE s > 0) AS rank,
-        (SELECT value FROM score_error) AS score_error
+        items.accuracy AS items_accuracy,
+        items.gram_error AS items_gram_error,
+        rank_of_scores.rank AS rank,
+        score_error.value AS score_error
     FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
     CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+    CROSS JOIN rank_of_scores
+    CROSS JOIN score_error
 ),
 -- What forbids a result; NULL if nothing does.
 checked AS MATERIALIZED (

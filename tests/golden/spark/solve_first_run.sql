@@ -296,19 +296,6 @@ pivots AS (
     ) AS p
     GROUP BY side
 ),
-side_figures AS (
-    SELECT
-        m.side AS side,
-        max(m.n_rows) AS n_rows,
-        count(*) AS columns,
-        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
-        max(p.rank) AS rank,
-        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
-        1 / sqrt(max(p.smallest)) AS condition
-    FROM norms AS m
-    JOIN pivots AS p ON p.side = m.side
-    GROUP BY m.side
-),
 -- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
 -- columns of length one, since G^(-1) = M S^(-1) M'.
 accuracies AS (
@@ -328,6 +315,27 @@ accuracies AS (
     JOIN norms AS m ON m.side = b.side AND m.i = b.i
     WHERE b.s > 0
     GROUP BY b.side
+),
+side_figures AS (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM `sqlstab_solve_singular`
 )
 SELECT
     users.n_rows AS users_rows,
@@ -335,19 +343,21 @@ SELECT
     users.live AS users_live,
     users.rank AS users_rank,
     users.condition AS users_condition,
-    (SELECT value FROM accuracies WHERE side = 'users') AS users_accuracy,
-    (SELECT value FROM gram_errors WHERE side = 'users') AS users_gram_error,
+    users.accuracy AS users_accuracy,
+    users.gram_error AS users_gram_error,
     items.n_rows AS items_rows,
     items.columns AS items_columns,
     items.live AS items_live,
     items.rank AS items_rank,
     items.condition AS items_condition,
-    (SELECT value FROM accuracies WHERE side = 'items') AS items_accuracy,
-    (SELECT value FROM gram_errors WHERE side = 'items') AS items_gram_error,
-    (SELECT count(*) FROM `sqlstab_solve_singular` WHERE s > 0) AS rank,
-    (SELECT value FROM score_error) AS score_error
+    items.accuracy AS items_accuracy,
+    items.gram_error AS items_gram_error,
+    rank_of_scores.rank AS rank,
+    score_error.value AS score_error
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
-CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items;
+CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+CROSS JOIN rank_of_scores
+CROSS JOIN score_error;
 
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH

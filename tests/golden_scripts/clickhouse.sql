@@ -1,0 +1,1758 @@
+-- Orthogonal low-rank embedding stabilization in SQL for clickhouse, by sqlstab VERSION.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+--
+-- reads   ml.users
+-- reads   ml.items
+-- stays in the space of   ml.stable_users
+-- stays in the space of   ml.stable_items
+-- writes  ml.stable_users
+-- writes  ml.stable_items
+--
+-- What is wrong with the tables or with the solution stops it before a table of the
+-- last run is touched, where the client stops at an error.
+
+-- Begin -----------------------------------------------------------------------
+
+DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_maps";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_stable_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_stable_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_written_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_written_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures";
+
+CREATE TABLE IF NOT EXISTS "ml"."transforms" (
+    run_id String,
+    side String,
+    i Int32,
+    j Int32,
+    value Float64
+) ENGINE = MergeTree ORDER BY tuple();
+
+-- Are the tables fit for it? --------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS users
+FROM (
+    SELECT
+        *,
+        'users: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
+        || ', duplicate ids: ' || toString(duplicate_ids)
+        || ', vectors without 3 components: ' || toString(wrong_length)
+        || ', vectors with NULL components: ' || toString(null_components)
+        || ', with components that are not finite: ' || toString(non_finite)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."users" AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the users have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    length(t."embedding") AS n
+                FROM "ml"."users" AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the users that have 3 components.
+        SELECT
+            count(CASE WHEN arrayExists(v -> v IS NULL, x) THEN 1 END) AS null_components,
+            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "ml"."users" AS t
+        ) AS r
+        WHERE length(x) = 3
+    ) AS vectors
+) AS counts;
+
+-- Fails where something is wrong with the items: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS items
+FROM (
+    SELECT
+        *,
+        'items: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
+        || ', duplicate ids: ' || toString(duplicate_ids)
+        || ', vectors without 3 components: ' || toString(wrong_length)
+        || ', vectors with NULL components: ' || toString(null_components)
+        || ', with components that are not finite: ' || toString(non_finite)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."items" AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the items have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    length(t."embedding") AS n
+                FROM "ml"."items" AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the items that have 3 components.
+        SELECT
+            count(CASE WHEN arrayExists(v -> v IS NULL, x) THEN 1 END) AS null_components,
+            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "ml"."items" AS t
+        ) AS r
+        WHERE length(x) = 3
+    ) AS vectors
+) AS counts;
+
+-- 1. Sums: the Gram matrices of both tables -----------------------------------
+
+CREATE TABLE "ml"."sqlstab_grams" ENGINE = MergeTree ORDER BY tuple() AS
+-- All sums in one statement, from 2 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the users:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
+        SELECT
+            'users' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + intDiv(k, (4 - p)) AS i,
+                p + mod(k, (4 - p)) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        p,
+                        count(*) AS n_rows,
+                        arrayFlatten([
+                            sumForEach(x[p] * z),
+                            sumForEach(x[p + 1] * z),
+                            sumForEach(x[p + 2] * z),
+                            sumForEach(x[p + 3] * z)
+                        ]) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            x,
+                            arraySlice(x, p) AS z
+                        FROM (
+                            SELECT
+                                r.x AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."users" AS t
+                            ) AS r
+                        ) AS v
+                        ARRAY JOIN range(1, 3 + 1, 4) AS p
+                    ) AS pieces
+                    GROUP BY p
+                    SETTINGS max_block_size = 2048
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+    UNION ALL
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + intDiv(k, (4 - p)) AS i,
+                p + mod(k, (4 - p)) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        p,
+                        count(*) AS n_rows,
+                        arrayFlatten([
+                            sumForEach(x[p] * z),
+                            sumForEach(x[p + 1] * z),
+                            sumForEach(x[p + 2] * z),
+                            sumForEach(x[p + 3] * z)
+                        ]) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            x,
+                            arraySlice(x, p) AS z
+                        FROM (
+                            SELECT
+                                r.x AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."items" AS t
+                            ) AS r
+                        ) AS v
+                        ARRAY JOIN range(1, 3 + 1, 4) AS p
+                    ) AS pieces
+                    GROUP BY p
+                    SETTINGS max_block_size = 2048
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part2
+) AS parts
+ORDER BY side, i, j;
+
+--    Sums over the ids that are shared with the reference ---------------------
+
+CREATE TABLE "ml"."sqlstab_crosses" ENGINE = MergeTree ORDER BY tuple() AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+        -- reference (y) share, for all i and j. In strips of 4 rows of the matrix, which begin at p.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + intDiv(k, 3) AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        p,
+                        count(*) AS n_rows,
+                        arrayFlatten([
+                            sumForEach(x[p] * z),
+                            sumForEach(x[p + 1] * z),
+                            sumForEach(x[p + 2] * z),
+                            sumForEach(x[p + 3] * z)
+                        ]) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            x,
+                            y AS z
+                        FROM (
+                            SELECT
+                                run.x AS x,
+                                reference.x AS y
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."items" AS t
+                            ) AS run
+                            JOIN (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."stable_items" AS t
+                            ) AS reference USING (id)
+                        ) AS v
+                        ARRAY JOIN range(1, 3 + 1, 4) AS p
+                    ) AS pieces
+                    GROUP BY p
+                    SETTINGS max_block_size = 2048
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE "ml"."sqlstab_shared_run" ENGINE = MergeTree ORDER BY tuple() AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + intDiv(k, (4 - p)) AS i,
+                p + mod(k, (4 - p)) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        p,
+                        count(*) AS n_rows,
+                        arrayFlatten([
+                            sumForEach(x[p] * z),
+                            sumForEach(x[p + 1] * z),
+                            sumForEach(x[p + 2] * z),
+                            sumForEach(x[p + 3] * z)
+                        ]) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            x,
+                            arraySlice(x, p) AS z
+                        FROM (
+                            SELECT
+                                r.x AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."items" AS t
+                            ) AS r
+                            JOIN (
+                                SELECT
+                                    t."id" AS id
+                                FROM "ml"."stable_items" AS t
+                            ) AS other USING (id)
+                        ) AS v
+                        ARRAY JOIN range(1, 3 + 1, 4) AS p
+                    ) AS pieces
+                    GROUP BY p
+                    SETTINGS max_block_size = 2048
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE "ml"."sqlstab_shared_reference" ENGINE = MergeTree ORDER BY tuple() AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + intDiv(k, (4 - p)) AS i,
+                p + mod(k, (4 - p)) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    n_rows,
+                    sqlstab_k - 1 AS k,
+                    sqlstab_v AS value
+                FROM (
+                    SELECT
+                        p,
+                        count(*) AS n_rows,
+                        arrayFlatten([
+                            sumForEach(x[p] * z),
+                            sumForEach(x[p + 1] * z),
+                            sumForEach(x[p + 2] * z),
+                            sumForEach(x[p + 3] * z)
+                        ]) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            x,
+                            arraySlice(x, p) AS z
+                        FROM (
+                            SELECT
+                                r.x AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                FROM "ml"."stable_items" AS t
+                            ) AS r
+                            JOIN (
+                                SELECT
+                                    t."id" AS id
+                                FROM "ml"."items" AS t
+                            ) AS other USING (id)
+                        ) AS v
+                        ARRAY JOIN range(1, 3 + 1, 4) AS p
+                    ) AS pieces
+                    GROUP BY p
+                    SETTINGS max_block_size = 2048
+                ) AS g
+                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+-- 2. The maps -----------------------------------------------------------------
+
+CREATE TABLE "ml"."sqlstab_solve_unit_factors" ENGINE = MergeTree ORDER BY tuple() AS
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM "ml"."sqlstab_grams" AS g
+    WHERE i = j
+),
+-- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
+unit_gram AS (
+    SELECT
+        g.side AS side,
+        g.i AS i,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.j, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0))))) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_grams" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_grams" AS below
+        WHERE below.i < below.j
+    ) AS g
+    JOIN norms AS a ON a.side = g.side AND a.i = g.i
+    JOIN norms AS b ON b.side = g.side AND b.i = g.j
+    GROUP BY
+        g.side,
+        g.i
+)
+SELECT
+    f.side AS side,
+    sqlstab_k - 1 + 1 AS i,
+    sqlstab_v.3 AS r,
+    sqlstab_v.4 AS p
+FROM (
+    SELECT
+        side,
+        arrayFold((lines, step) -> arrayMap(chosen -> arrayMap(row -> arrayMap(entry -> (row.1, row.2, arrayPushBack(row.3, entry), arrayPushBack(row.4, CASE WHEN chosen.5 > 2.6645352591003757e-15 THEN (CASE WHEN row.1 = chosen.1 THEN 1E0 ELSE 0E0 END - arrayDotProduct(row.4, chosen.3)) / sqrt(chosen.5) ELSE 0E0 END), CASE WHEN row.1 = chosen.1 THEN 0E0 ELSE row.5 - entry * entry END), [CASE WHEN row.5 > 2.6645352591003757e-15 THEN (row.2[chosen.1] - arrayDotProduct(row.3, chosen.3)) / sqrt(chosen.5) ELSE 0E0 END])[1], lines), [arrayMap(diagonal -> lines[indexOf(diagonal, arrayMax(diagonal))], [arrayMap(row -> row.5, lines)])[1]])[1], range(1, 3 + 1), start) AS factor
+    FROM (
+        SELECT
+            side,
+            arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, (i, x, CAST([] AS Array(Float64)), CAST([] AS Array(Float64)), x[i]))))) AS start
+        FROM unit_gram AS m
+        GROUP BY side
+    ) AS g
+) AS f
+ARRAY JOIN f.factor AS sqlstab_v, arrayEnumerate(f.factor) AS sqlstab_k;
+
+CREATE TABLE "ml"."sqlstab_solve_triangles" ENGINE = MergeTree ORDER BY tuple() AS
+-- Rows n of R.
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM "ml"."sqlstab_grams" AS g
+    WHERE i = j
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        arrayMap(v -> v / coalesce(1 / nullif(m.norm, 0), 1), f.r) AS x,
+        arrayMap(v -> v / coalesce(nullif(m.norm, 0), 1), f.p) AS p,
+        m.norm AS norm
+    FROM "ml"."sqlstab_solve_unit_factors" AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
+)
+SELECT
+    side,
+    n,
+    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS x
+FROM (
+    SELECT
+        m.side AS side,
+        m.i AS i,
+        sqlstab_k - 1 + 1 AS n,
+        sqlstab_v AS value
+    FROM factors AS m
+    ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+) AS e
+GROUP BY
+    side,
+    n;
+
+CREATE TABLE "ml"."sqlstab_solve_singular" ENGINE = MergeTree ORDER BY tuple() AS
+WITH
+-- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
+-- the scores T W'.
+scores AS (
+    SELECT
+        w.n AS k,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t.n, arrayDotProduct(t.x, w.x))))) AS x
+    FROM (SELECT n, x FROM "ml"."sqlstab_solve_triangles" WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM "ml"."sqlstab_solve_triangles" WHERE side = 'items') AS t
+    GROUP BY w.n
+),
+orthogonal AS (
+    SELECT
+        sqlstab_k - 1 + 1 AS k,
+        sqlstab_v AS y
+    FROM (
+        SELECT
+            arrayFold((last, sweep) -> arrayFold((now, step) -> arrayMap(turned -> (arrayMap(placed -> arrayConcat(arraySlice(placed, 3, 3 - 3 + 1), arraySlice(placed, 1, 2 - 1 + 1)), [arrayConcat(arrayConcat(arrayMap(pair -> pair.1, turned), arraySlice(now.1, 2, 2 - 2 + 1)), arrayReverse(arrayMap(pair -> pair.2, turned)))])[1], greatest(now.2, arrayMax(arrayMap(pair -> pair.3, turned)))), [arrayMap(pair -> arrayMap(t -> arrayMap(c -> (arrayMap((u, w) -> c * (u - t * w), pair.1, pair.2), arrayMap((u, w) -> c * (w + t * u), pair.1, pair.2), pair.3), [1 / sqrt(1 + t * t)])[1], [pair.4])[1], arrayMap(pair -> (pair.1, pair.2, pair.3, CASE WHEN pair.3 <= 1E-15 THEN 0E0 WHEN pair.4 >= 0 THEN 1 / (pair.4 + sqrt(1 + pair.4 * pair.4)) ELSE -1 / (sqrt(1 + pair.4 * pair.4) - pair.4) END), arrayMap(pair -> (pair.1, pair.2, CASE WHEN least(pair.3, pair.4) > 1E-30 * greatest(pair.3, pair.4) THEN abs(pair.5) / sqrt(pair.3) / sqrt(pair.4) ELSE 0E0 END, CASE WHEN pair.5 <> 0 THEN (pair.4 - pair.3) / (2 * pair.5) ELSE 0E0 END), arrayMap((x, y) -> (x, y, arrayDotProduct(x, x), arrayDotProduct(y, y), arrayDotProduct(x, y)), arraySlice(now.1, 1, 1 - 1 + 1), arrayReverse(arraySlice(now.1, 3, 3 - 3 + 1))))))])[1], arraySlice(range(1, 3 + 1), 1, CASE WHEN last.2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1), (last.1, 0E0)), range(1, 40 + 1), (columns, 1E0)).1 AS columns
+        FROM (
+            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, x)))) AS columns
+            FROM scores AS m
+        ) AS a
+    ) AS f
+    ARRAY JOIN f.columns AS sqlstab_v, arrayEnumerate(f.columns) AS sqlstab_k
+)
+SELECT
+    CAST(row_number() OVER (ORDER BY length DESC, k) AS Int32) AS k,
+    CASE WHEN length > 2.6645352591003757e-15 * max(length) OVER () THEN length ELSE 0 END AS s,
+    y
+FROM (
+    SELECT
+        k,
+        y,
+        sqrt(arrayDotProduct(y, y)) AS length
+    FROM orthogonal
+) AS c;
+
+CREATE TABLE "ml"."sqlstab_solve_balanced" ENGINE = MergeTree ORDER BY tuple() AS
+-- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM "ml"."sqlstab_grams" AS g
+    WHERE i = j
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        arrayMap(v -> v / coalesce(1 / nullif(m.norm, 0), 1), f.r) AS x,
+        arrayMap(v -> v / coalesce(nullif(m.norm, 0), 1), f.p) AS p,
+        m.norm AS norm
+    FROM "ml"."sqlstab_solve_unit_factors" AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
+)
+SELECT
+    o.side AS side,
+    c.k AS k,
+    c.s AS s,
+    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((f.i, CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN arrayDotProduct(f.p, c.y) / sqrt(c.s) ELSE arrayDotProduct(f.x, c.y) / (c.s * sqrt(c.s)) END)))) AS x
+FROM "ml"."sqlstab_solve_singular" AS c
+CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
+JOIN (
+    SELECT
+        m.side AS side,
+        f.i AS i,
+        f.x AS x,
+        f.p AS p,
+        m.norm AS norm
+    FROM factors AS f
+    JOIN norms AS m ON m.i = f.i
+    WHERE f.side = 'items'
+) AS f ON f.side = o.side
+GROUP BY
+    o.side,
+    c.k,
+    c.s;
+
+CREATE TABLE "ml"."sqlstab_solve_omega_rows" ENGINE = MergeTree ORDER BY tuple() AS
+-- Rows k of Omega.
+WITH
+-- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
+references_y AS (
+    SELECT
+        side,
+        j,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS x
+    FROM "ml"."sqlstab_crosses" AS c
+    GROUP BY
+        side,
+        j
+),
+-- Its rows k, which are the columns of C'.
+crossed AS (
+    SELECT
+        k,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, value)))) AS x
+    FROM (
+        SELECT
+            b.k AS k,
+            r.j AS j,
+            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, r.x)) AS value
+        FROM "ml"."sqlstab_solve_balanced" AS b
+        JOIN references_y AS r ON r.side = b.side
+        GROUP BY
+            b.k,
+            r.j
+    ) AS entries
+    GROUP BY k
+)
+SELECT
+    sqlstab_k - 1 + 1 AS k,
+    sqlstab_v AS x
+FROM (
+    SELECT
+        arrayFold((now, step) -> arrayMap(lines -> arrayMap(least -> arrayMap(factor -> arrayMap(across -> (arrayMap((line, square) -> arrayMap((u, w) -> factor * (3 * u - factor * factor * w) / 2, line, arrayMap(c -> arrayDotProduct(square, c), across)), lines, arrayMap(line -> arrayMap(c -> arrayDotProduct(line, c), lines), lines)), factor * least * (3 - factor * factor * least * least) / 2), [arrayMap(place -> arrayMap(line -> line[place], lines), range(1, 3 + 1))])[1], [sqrt(3 / (1 + least + least * least))])[1], [now.2])[1], [now.1])[1], range(1, 27 + 1), (lines, 1.5E-8)).1 AS lines
+    FROM (
+        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, arrayMap(v -> v / size, x))))) AS lines
+        FROM (
+            SELECT
+                m.k AS k,
+                m.x AS x,
+                t.size AS size
+            FROM crossed AS m
+            CROSS JOIN (
+                SELECT coalesce(nullif(sqrt(sum(arrayDotProduct(x, x))), 0), 1) AS size
+                FROM crossed AS c
+            ) AS t
+        ) AS m
+    ) AS c
+) AS f
+ARRAY JOIN f.lines AS sqlstab_v, arrayEnumerate(f.lines) AS sqlstab_k;
+
+CREATE TABLE "ml"."sqlstab_solve_figures" ENGINE = MergeTree ORDER BY tuple() AS
+WITH
+-- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
+gram AS (
+    SELECT
+        side,
+        i,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, value)))) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_grams" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_grams" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM "ml"."sqlstab_grams" AS g
+    WHERE i = j
+),
+-- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
+references_y AS (
+    SELECT
+        side,
+        j,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS x
+    FROM "ml"."sqlstab_crosses" AS c
+    GROUP BY
+        side,
+        j
+),
+-- Its rows k, which are the columns of C'.
+crossed AS (
+    SELECT
+        k,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, value)))) AS x
+    FROM (
+        SELECT
+            b.k AS k,
+            r.j AS j,
+            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, r.x)) AS value
+        FROM "ml"."sqlstab_solve_balanced" AS b
+        JOIN references_y AS r ON r.side = b.side
+        GROUP BY
+            b.k,
+            r.j
+    ) AS entries
+    GROUP BY k
+),
+-- Proof. The balanced Gram matrices M'GM must be S: the largest error of an entry (k, l), relative to sqrt(s_k s_l).
+gram_balanced AS (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.i, arrayDotProduct(g.x, b.x))))) AS x
+    FROM "ml"."sqlstab_solve_balanced" AS b
+    JOIN gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+gram_errors AS (
+    SELECT
+        b.side AS side,
+        max(abs(arrayDotProduct(b.x, p.x) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+    FROM "ml"."sqlstab_solve_balanced" AS b
+    JOIN gram_balanced AS p ON p.side = b.side
+    JOIN "ml"."sqlstab_solve_singular" AS c ON c.k = p.k
+    WHERE b.s > 0 AND c.s > 0
+    GROUP BY b.side
+),
+-- Scores must not change: the largest entry of R_T (M_T M_W' - I) R_W', relative to the largest singular value.
+triangles_balanced AS (
+    SELECT
+        t.side AS side,
+        t.n AS n,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((b.k, arrayDotProduct(t.x, b.x))))) AS x
+    FROM "ml"."sqlstab_solve_triangles" AS t
+    JOIN "ml"."sqlstab_solve_balanced" AS b ON b.side = t.side
+    GROUP BY
+        t.side,
+        t.n
+),
+score_error AS (
+    SELECT max(abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular") AS value
+    FROM (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN "ml"."sqlstab_solve_triangles" AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'items'
+    ) AS t
+    CROSS JOIN (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN "ml"."sqlstab_solve_triangles" AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'users'
+    ) AS w
+),
+-- Rows of Omega that are in use must be orthonormal.
+omega_error AS (
+    SELECT max(abs(arrayDotProduct(a.x, b.x) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
+    FROM "ml"."sqlstab_solve_omega_rows" AS a
+    CROSS JOIN "ml"."sqlstab_solve_omega_rows" AS b
+    WHERE
+        a.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular" WHERE s > 0)
+        AND b.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular" WHERE s > 0)
+),
+-- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
+shared_gram AS (
+    SELECT
+        side,
+        i,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, value)))) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_shared_run" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_shared_run" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+shared_balanced AS (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.i, arrayDotProduct(g.x, b.x))))) AS x
+    FROM "ml"."sqlstab_solve_balanced" AS b
+    JOIN shared_gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+run_gram AS (
+    SELECT
+        b.k AS k,
+        p.k AS l,
+        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, p.x)) AS value
+    FROM "ml"."sqlstab_solve_balanced" AS b
+    JOIN shared_balanced AS p ON p.side = b.side
+    GROUP BY
+        b.k,
+        p.k
+),
+reference_gram AS (
+    SELECT
+        i,
+        j,
+        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_shared_reference" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_shared_reference" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        i,
+        j
+),
+sizes AS (
+    SELECT
+        (SELECT sum(value) FROM run_gram WHERE k = l) AS run_trace,
+        (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
+        (SELECT sum(value * value) FROM run_gram) AS run_squares,
+        (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
+        (SELECT sum(arrayDotProduct(o.x, c.x)) FROM "ml"."sqlstab_solve_omega_rows" AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
+        (SELECT sum(arrayDotProduct(x, x)) FROM crossed) AS cross_squares
+),
+-- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
+pivots AS (
+    SELECT
+        side,
+        sum(CASE WHEN square > 0 THEN 1 ELSE 0 END) AS rank,
+        coalesce(min(nullif(square, 0)), 1) AS smallest
+    FROM (
+        SELECT
+            side,
+            n,
+            max(value * value) AS square
+        FROM (
+            SELECT
+                m.side AS side,
+                m.i AS i,
+                sqlstab_k - 1 + 1 AS n,
+                sqlstab_v AS value
+            FROM (SELECT side, i, r AS x FROM "ml"."sqlstab_solve_unit_factors") AS m
+            ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+        ) AS e
+        GROUP BY
+            side,
+            n
+    ) AS p
+    GROUP BY side
+),
+-- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
+-- columns of length one, since G^(-1) = M S^(-1) M'.
+accuracies AS (
+    SELECT
+        b.side AS side,
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            m.s AS s,
+            sqlstab_k - 1 + 1 AS i,
+            sqlstab_v AS value
+        FROM "ml"."sqlstab_solve_balanced" AS m
+        ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+    ) AS b
+    JOIN norms AS m ON m.side = b.side AND m.i = b.i
+    WHERE b.s > 0
+    GROUP BY b.side
+),
+side_figures AS (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM "ml"."sqlstab_solve_singular"
+),
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS (
+    SELECT floor(sum(arrayDotProduct(x, x)) + 1E-3) AS aligned
+    FROM "ml"."sqlstab_solve_omega_rows"
+),
+anchors AS (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM "ml"."sqlstab_crosses" AS c
+        GROUP BY side
+    ) AS shared
+)
+SELECT
+    users.n_rows AS users_rows,
+    users.columns AS users_columns,
+    users.live AS users_live,
+    users.rank AS users_rank,
+    users.condition AS users_condition,
+    users.accuracy AS users_accuracy,
+    users.gram_error AS users_gram_error,
+    items.n_rows AS items_rows,
+    items.columns AS items_columns,
+    items.live AS items_live,
+    items.rank AS items_rank,
+    items.condition AS items_condition,
+    items.accuracy AS items_accuracy,
+    items.gram_error AS items_gram_error,
+    rank_of_scores.rank AS rank,
+    score_error.value AS score_error,
+    anchors.anchors AS anchors,
+    determined.aligned AS aligned,
+    omega_error.value AS omega_error,
+    sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+    cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+    sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
+CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+CROSS JOIN rank_of_scores
+CROSS JOIN score_error
+CROSS JOIN anchors
+CROSS JOIN determined
+CROSS JOIN omega_error
+CROSS JOIN sizes;
+
+CREATE TABLE "ml"."sqlstab_solution" ENGINE = MergeTree ORDER BY tuple() AS
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
+-- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
+WITH
+balanced_rows AS (
+    SELECT
+        side,
+        i,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, value)))) AS x
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            sqlstab_k - 1 + 1 AS i,
+            sqlstab_v AS value
+        FROM "ml"."sqlstab_solve_balanced" AS m
+        ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+omega AS (
+    SELECT
+        j,
+        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, value)))) AS x
+    FROM (
+        SELECT
+            m.k AS k,
+            sqlstab_k - 1 + 1 AS j,
+            sqlstab_v AS value
+        FROM "ml"."sqlstab_solve_omega_rows" AS m
+        ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+    ) AS e
+    GROUP BY
+        j
+),
+-- 5. The maps: M_T Omega for the items, M_W Omega for the users.
+maps AS (
+    SELECT
+        m.side AS side,
+        m.i AS i,
+        o.j AS j,
+        arrayDotProduct(m.x, o.x) AS value
+    FROM balanced_rows AS m
+    CROSS JOIN omega AS o
+),
+-- What forbids a result; NULL if nothing does.
+checked AS (
+    SELECT
+        f.*,
+        CASE
+            WHEN users_columns <> 3
+            THEN 'The SQL solver refuses: users: the sums are of ' || toString(CAST(users_columns AS Int64)) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || toString(CAST(users_live AS Int64)) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(users_condition)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN items_columns <> 3
+            THEN 'The SQL solver refuses: items: the sums are of ' || toString(CAST(items_columns AS Int64)) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || toString(CAST(items_live AS Int64)) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(items_condition)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN rank = 0
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            WHEN NOT coalesce(aligned >= rank, false)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(CAST(rank - aligned AS Int64)) || ' of ' || toString(CAST(rank AS Int64))
+                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+            WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || toString(score_error)
+                || ', the balanced Gram matrices are off by ' || toString(greatest(users_gram_error, items_gram_error))
+                || ', Omega is not orthogonal by ' || toString(omega_error)
+                || '. Use sqlstab run --solver python.'
+        END AS problem
+    FROM "ml"."sqlstab_solve_figures" AS f
+)
+SELECT
+    r.name AS name,
+    r.i AS i,
+    r.j AS j,
+    CASE WHEN c.problem IS NULL THEN r.value ELSE toFloat64(coalesce(c.problem, '0')) END AS value
+FROM checked AS c
+CROSS JOIN (
+    SELECT side AS name, i, j, value FROM maps
+    UNION ALL
+    SELECT 'omega', k, j, value
+    FROM (
+        SELECT
+            m.j AS j,
+            sqlstab_k - 1 + 1 AS k,
+            sqlstab_v AS value
+        FROM omega AS m
+        ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
+    ) AS o
+    WHERE k <= (SELECT rank FROM "ml"."sqlstab_solve_figures")
+    UNION ALL
+    SELECT 'singular_values', k, 1, s FROM "ml"."sqlstab_solve_singular"
+    UNION ALL
+    SELECT 'users_rows', 1, 1, toFloat64(users_rows) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_columns', 1, 1, toFloat64(users_columns) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_live', 1, 1, toFloat64(users_live) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_rank', 1, 1, toFloat64(users_rank) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_condition', 1, 1, toFloat64(users_condition) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_accuracy', 1, 1, toFloat64(users_accuracy) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'users_gram_error', 1, 1, toFloat64(users_gram_error) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_rows', 1, 1, toFloat64(items_rows) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_columns', 1, 1, toFloat64(items_columns) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_live', 1, 1, toFloat64(items_live) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_rank', 1, 1, toFloat64(items_rank) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_condition', 1, 1, toFloat64(items_condition) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_accuracy', 1, 1, toFloat64(items_accuracy) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'items_gram_error', 1, 1, toFloat64(items_gram_error) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'rank', 1, 1, toFloat64(rank) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'score_error', 1, 1, toFloat64(score_error) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'anchors', 1, 1, toFloat64(anchors) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'aligned', 1, 1, toFloat64(aligned) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'omega_error', 1, 1, toFloat64(omega_error) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'relative_residual', 1, 1, toFloat64(relative_residual) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'cka', 1, 1, toFloat64(cka) FROM "ml"."sqlstab_solve_figures"
+    UNION ALL
+    SELECT 'bound', 1, 1, toFloat64(bound) FROM "ml"."sqlstab_solve_figures"
+) AS r;
+
+CREATE TABLE "ml"."sqlstab_maps" ENGINE = MergeTree ORDER BY tuple() AS
+-- The two maps of this run, as rows of a transform table.
+SELECT
+    r.run_id,
+    s.name AS side,
+    s.i,
+    s.j,
+    -- None is NULL, but figures in the same column may be, and some engines know columns by that.
+    coalesce(s.value, 0) AS value
+FROM "ml"."sqlstab_solution" AS s
+CROSS JOIN (SELECT formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC') AS run_id) AS r
+WHERE s.name IN ('users', 'items');
+
+-- 3. The stable vectors: each raw vector times its map ------------------------
+
+CREATE TABLE "ml"."sqlstab_written_users" ENGINE = MergeTree ORDER BY tuple() AS
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS "id",
+    arrayMap(v -> toFloat32(v), s.x) AS "embedding"
+FROM (
+    SELECT
+        id,
+        arrayMap(c -> arrayDotProduct(x, c), (
+            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+            FROM (
+                SELECT
+                    j,
+                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                FROM "ml"."sqlstab_maps"
+                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                GROUP BY j
+            ) AS matrix_columns
+        )) AS x
+    FROM (
+        SELECT
+            t."id" AS id,
+            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+        FROM "ml"."users" AS t
+    ) AS m
+) AS s;
+
+CREATE TABLE "ml"."sqlstab_written_items" ENGINE = MergeTree ORDER BY tuple() AS
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS "id",
+    arrayMap(v -> toFloat32(v), s.x) AS "embedding"
+FROM (
+    SELECT
+        id,
+        arrayMap(c -> arrayDotProduct(x, c), (
+            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+            FROM (
+                SELECT
+                    j,
+                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                FROM "ml"."sqlstab_maps"
+                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                GROUP BY j
+            ) AS matrix_columns
+        )) AS x
+    FROM (
+        SELECT
+            t."id" AS id,
+            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+        FROM "ml"."items" AS t
+    ) AS m
+) AS s;
+
+-- 4. Figures ------------------------------------------------------------------
+
+CREATE TABLE "ml"."sqlstab_stable_users" ENGINE = MergeTree ORDER BY tuple() AS
+-- The users times a matrix that a table holds.
+SELECT
+    id,
+    arrayMap(c -> arrayDotProduct(x, c), (
+        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+        FROM (
+            SELECT
+                j,
+                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+            FROM "ml"."sqlstab_maps"
+            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+            GROUP BY j
+        ) AS matrix_columns
+    )) AS x
+FROM (
+    SELECT
+        t."id" AS id,
+        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+    FROM "ml"."users" AS t
+) AS m;
+
+CREATE TABLE "ml"."sqlstab_reference_users" ENGINE = MergeTree ORDER BY tuple() AS
+-- The users times a matrix that a table holds.
+SELECT
+    id,
+    arrayMap(c -> arrayDotProduct(x, c), (
+        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+        FROM (
+            SELECT
+                j,
+                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
+            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
+            GROUP BY j
+        ) AS matrix_columns
+    )) AS x
+FROM (
+    SELECT
+        t."id" AS id,
+        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+    FROM "ml"."stable_users" AS t
+) AS m;
+
+CREATE TABLE "ml"."sqlstab_stable_items" ENGINE = MergeTree ORDER BY tuple() AS
+-- The items times a matrix that a table holds.
+SELECT
+    id,
+    arrayMap(c -> arrayDotProduct(x, c), (
+        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+        FROM (
+            SELECT
+                j,
+                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+            FROM "ml"."sqlstab_maps"
+            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+            GROUP BY j
+        ) AS matrix_columns
+    )) AS x
+FROM (
+    SELECT
+        t."id" AS id,
+        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+    FROM "ml"."items" AS t
+) AS m;
+
+CREATE TABLE "ml"."sqlstab_reference_items" ENGINE = MergeTree ORDER BY tuple() AS
+-- The items times a matrix that a table holds.
+SELECT
+    id,
+    arrayMap(c -> arrayDotProduct(x, c), (
+        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+        FROM (
+            SELECT
+                j,
+                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
+            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
+            GROUP BY j
+        ) AS matrix_columns
+    )) AS x
+FROM (
+    SELECT
+        t."id" AS id,
+        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+    FROM "ml"."stable_items" AS t
+) AS m;
+
+CREATE TABLE "ml"."sqlstab_figures" ENGINE = MergeTree ORDER BY tuple() AS
+-- The figures of this run.
+SELECT
+    name,
+    value
+FROM "ml"."sqlstab_solution" AS s
+WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
+UNION ALL
+SELECT
+    'cosine_users_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        quantileExactInclusive(0.1)(after) AS after_p10,
+        quantileExactInclusive(0.5)(after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (arrayDotProduct(s, p))
+                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
+        FROM (
+            SELECT
+                x AS s,
+                y,
+                y AS p
+            FROM (
+                SELECT
+                    id,
+                    run.x AS x,
+                    reference.x AS y
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."users" AS t
+                ) AS run
+                JOIN (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
+                    FROM "ml"."sqlstab_reference_users" AS t
+                ) AS reference USING (id)
+            ) AS pairs
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_users_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        quantileExactInclusive(0.1)(after) AS after_p10,
+        quantileExactInclusive(0.5)(after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (arrayDotProduct(s, p))
+                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
+        FROM (
+            SELECT
+                x AS s,
+                y,
+                y AS p
+            FROM (
+                SELECT
+                    id,
+                    run.x AS x,
+                    reference.x AS y
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
+                    FROM "ml"."sqlstab_stable_users" AS t
+                ) AS run
+                JOIN (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."stable_users" AS t
+                ) AS reference USING (id)
+            ) AS pairs
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        quantileExactInclusive(0.1)(after) AS after_p10,
+        quantileExactInclusive(0.5)(after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (arrayDotProduct(s, p))
+                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
+        FROM (
+            SELECT
+                x AS s,
+                y,
+                y AS p
+            FROM (
+                SELECT
+                    id,
+                    run.x AS x,
+                    reference.x AS y
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."items" AS t
+                ) AS run
+                JOIN (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
+                    FROM "ml"."sqlstab_reference_items" AS t
+                ) AS reference USING (id)
+            ) AS pairs
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        quantileExactInclusive(0.1)(after) AS after_p10,
+        quantileExactInclusive(0.5)(after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (arrayDotProduct(s, p))
+                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
+        FROM (
+            SELECT
+                x AS s,
+                y,
+                y AS p
+            FROM (
+                SELECT
+                    id,
+                    run.x AS x,
+                    reference.x AS y
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
+                    FROM "ml"."sqlstab_stable_items" AS t
+                ) AS run
+                JOIN (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."stable_items" AS t
+                ) AS reference USING (id)
+            ) AS pairs
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'shared_users' AS name,
+    toFloat64(shared) AS value
+FROM (
+    -- How many users this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "ml"."users" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "ml"."stable_users" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'shared_items' AS name,
+    toFloat64(shared) AS value
+FROM (
+    -- How many items this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "ml"."items" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "ml"."stable_items" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'score_largest_relative_error' AS name,
+    largest_error / nullif(largest, 0) AS value
+FROM (
+    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    SELECT
+        count(*) AS n_pairs,
+        max(abs(raw_score)) AS largest,
+        max(abs(raw_score - stable_score)) AS largest_error
+    FROM (
+        SELECT
+            arrayDotProduct(u.x, i.x) AS raw_score,
+            arrayDotProduct(u.s, i.s) AS stable_score
+        FROM (
+            SELECT
+                r.x AS x,
+                s.x AS s
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                FROM "ml"."users" AS t
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."sqlstab_written_users" AS t
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS u
+        CROSS JOIN (
+            SELECT
+                r.x AS x,
+                s.x AS s
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                FROM "ml"."items" AS t
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                    FROM "ml"."sqlstab_written_items" AS t
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS i
+    ) AS scores
+) AS scores;
+
+-- 5. Put in place -------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS "ml"."stable_users" AS "ml"."sqlstab_written_users";
+
+EXCHANGE TABLES "ml"."sqlstab_written_users" AND "ml"."stable_users";
+
+DROP TABLE "ml"."sqlstab_written_users";
+
+CREATE TABLE IF NOT EXISTS "ml"."stable_items" AS "ml"."sqlstab_written_items";
+
+EXCHANGE TABLES "ml"."sqlstab_written_items" AND "ml"."stable_items";
+
+DROP TABLE "ml"."sqlstab_written_items";
+
+INSERT INTO "ml"."transforms"
+SELECT run_id, side, i, j, value
+FROM "ml"."sqlstab_maps";
+
+SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
+

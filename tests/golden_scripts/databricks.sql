@@ -1,0 +1,1933 @@
+-- Orthogonal low-rank embedding stabilization in SQL for databricks, by sqlstab VERSION.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+--
+-- reads   ml.users
+-- reads   ml.items
+-- stays in the space of   ml.stable_users
+-- stays in the space of   ml.stable_items
+-- writes  ml.stable_users
+-- writes  ml.stable_items
+--
+-- What is wrong with the tables or with the solution stops it before a table of the
+-- last run is touched, where the client stops at an error.
+
+-- Begin -----------------------------------------------------------------------
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_grams`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference_maps`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_stable_users`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference_users`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_stable_items`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference_items`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_written_users`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_written_items`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures`;
+
+CREATE TABLE IF NOT EXISTS `ml`.`transforms` (
+    run_id string,
+    side string,
+    i int,
+    j int,
+    value double
+);
+
+-- Are the tables fit for it? --------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS users
+FROM (
+    SELECT
+        *,
+        'users: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+        || ', vectors with NULL components: ' || CAST(null_components AS string)
+        || ', with components that are not finite: ' || CAST(non_finite AS string)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`users` AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the users have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    array_size(t.`embedding`) AS n
+                FROM `ml`.`users` AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the users that have 3 components.
+        SELECT
+            count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
+            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                t.`id` AS id,
+                t.`embedding` AS x
+            FROM `ml`.`users` AS t
+        ) AS r
+        WHERE array_size(x) = 3
+    ) AS vectors
+) AS counts;
+
+-- Fails where something is wrong with the items: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS items
+FROM (
+    SELECT
+        *,
+        'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+        || ', vectors with NULL components: ' || CAST(null_components AS string)
+        || ', with components that are not finite: ' || CAST(non_finite AS string)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`items` AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the items have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    array_size(t.`embedding`) AS n
+                FROM `ml`.`items` AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the items that have 3 components.
+        SELECT
+            count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
+            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                t.`id` AS id,
+                t.`embedding` AS x
+            FROM `ml`.`items` AS t
+        ) AS r
+        WHERE array_size(x) = 3
+    ) AS vectors
+) AS counts;
+
+-- 1. Sums: the Gram matrices of both tables -----------------------------------
+
+CREATE TABLE `ml`.`sqlstab_grams` AS
+-- All sums in one statement, from 2 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the users:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'users' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`users` AS t
+                            ) AS r
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+    UNION ALL
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`items` AS t
+                            ) AS r
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part2
+) AS parts
+ORDER BY side, i, j;
+
+--    Sums over the ids that are shared with the reference ---------------------
+
+CREATE TABLE `ml`.`sqlstab_crosses` AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+        -- reference (y) share, for all i and j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(y, q - 1) AS b1,
+                            get(y, q + 1 - 1) AS b2,
+                            get(y, q + 2 - 1) AS b3,
+                            get(y, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(run.x AS array<double>) AS x,
+                                CAST(reference.x AS array<double>) AS y
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`items` AS t
+                            ) AS run
+                            JOIN (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`stable_items` AS t
+                            ) AS reference USING (id)
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= 3 AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE `ml`.`sqlstab_shared_run` AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`items` AS t
+                            ) AS r
+                            JOIN (
+                                SELECT
+                                    t.`id` AS id
+                                FROM `ml`.`stable_items` AS t
+                            ) AS other USING (id)
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE `ml`.`sqlstab_shared_reference` AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                p + k DIV 4 AS i,
+                q + mod(k, 4) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    n_rows,
+                    u.k AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        p,
+                        q,
+                        count(*) AS n_rows,
+                        array(
+                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                        ) AS sums
+                    FROM (
+                        SELECT
+                            p,
+                            q,
+                            get(x, p - 1) AS a1,
+                            get(x, p + 1 - 1) AS a2,
+                            get(x, p + 2 - 1) AS a3,
+                            get(x, p + 3 - 1) AS a4,
+                            get(x, q - 1) AS b1,
+                            get(x, q + 1 - 1) AS b2,
+                            get(x, q + 2 - 1) AS b3,
+                            get(x, q + 3 - 1) AS b4
+                        FROM (
+                            SELECT
+                                CAST(r.x AS array<double>) AS x
+                            FROM (
+                                SELECT
+                                    t.`id` AS id,
+                                    t.`embedding` AS x
+                                FROM `ml`.`stable_items` AS t
+                            ) AS r
+                            JOIN (
+                                SELECT
+                                    t.`id` AS id
+                                FROM `ml`.`items` AS t
+                            ) AS other USING (id)
+                        ) AS v
+                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                    ) AS pieces
+                    GROUP BY
+                        p,
+                        q
+                ) AS g
+                LATERAL VIEW posexplode(g.sums) u AS k, v
+            ) AS entries
+        ) AS gram
+        WHERE i <= j AND j <= 3
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+-- 2. The maps -----------------------------------------------------------------
+
+CREATE TABLE `ml`.`sqlstab_solve_unit_factors` AS
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM `ml`.`sqlstab_grams` AS g
+    WHERE i = j
+),
+-- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
+unit_gram AS (
+    SELECT
+        g.side AS side,
+        g.i AS i,
+        transform(array_sort(collect_list(struct(g.j AS d, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM `ml`.`sqlstab_grams` AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM `ml`.`sqlstab_grams` AS below
+        WHERE below.i < below.j
+    ) AS g
+    JOIN norms AS a ON a.side = g.side AND a.i = g.i
+    JOIN norms AS b ON b.side = g.side AND b.i = g.j
+    GROUP BY
+        g.side,
+        g.i
+)
+SELECT
+    f.side AS side,
+    u.k + 1 AS i,
+    u.v.col3 AS r,
+    u.v.col4 AS p
+FROM (
+    SELECT
+        side,
+        aggregate(sequence(1, 3), start, (lines, step) -> get(transform(array(get(transform(array(transform(lines, row -> row.col5)), diagonal -> get(lines, array_position(diagonal, array_max(diagonal)) - 1)), 1 - 1)), chosen -> transform(lines, row -> get(transform(array(CASE WHEN row.col5 > 2.6645352591003757e-15 THEN (get(row.col2, chosen.col1 - 1) - aggregate(zip_with(row.col3, chosen.col3, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / sqrt(chosen.col5) ELSE 0E0 END), entry -> struct(row.col1 AS col1, row.col2 AS col2, concat(row.col3, array(entry)) AS col3, concat(row.col4, array(CASE WHEN chosen.col5 > 2.6645352591003757e-15 THEN (CASE WHEN row.col1 = chosen.col1 THEN 1E0 ELSE 0E0 END - aggregate(zip_with(row.col4, chosen.col3, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / sqrt(chosen.col5) ELSE 0E0 END)) AS col4, CASE WHEN row.col1 = chosen.col1 THEN 0E0 ELSE row.col5 - entry * entry END AS col5)), 1 - 1))), 1 - 1)) AS factor
+    FROM (
+        SELECT
+            side,
+            transform(array_sort(collect_list(struct(i AS d, struct(i AS col1, x AS col2, CAST(array() AS array<double>) AS col3, CAST(array() AS array<double>) AS col4, get(x, i - 1) AS col5) AS v))), s -> s.v) AS start
+        FROM unit_gram AS m
+        GROUP BY side
+    ) AS g
+) AS f
+LATERAL VIEW posexplode(f.factor) u AS k, v;
+
+CREATE TABLE `ml`.`sqlstab_solve_triangles` AS
+-- Rows n of R.
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM `ml`.`sqlstab_grams` AS g
+    WHERE i = j
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        transform(f.r, v -> v / coalesce(1 / nullif(m.norm, 0), 1)) AS x,
+        transform(f.p, v -> v / coalesce(nullif(m.norm, 0), 1)) AS p,
+        m.norm AS norm
+    FROM `ml`.`sqlstab_solve_unit_factors` AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
+)
+SELECT
+    side,
+    n,
+    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS x
+FROM (
+    SELECT
+        m.side AS side,
+        m.i AS i,
+        u.k + 1 AS n,
+        u.v AS value
+    FROM factors AS m
+    LATERAL VIEW posexplode(m.x) u AS k, v
+) AS e
+GROUP BY
+    side,
+    n;
+
+CREATE TABLE `ml`.`sqlstab_solve_singular` AS
+WITH
+-- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
+-- the scores T W'.
+scores AS (
+    SELECT
+        w.n AS k,
+        transform(array_sort(collect_list(struct(t.n AS d, aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+    FROM (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'items') AS t
+    GROUP BY w.n
+),
+orthogonal AS (
+    SELECT
+        u.k + 1 AS k,
+        u.v AS y
+    FROM (
+        SELECT
+            aggregate(sequence(1, 40), struct(columns AS col1, 1E0 AS col2), (last, sweep) -> aggregate(slice(sequence(1, 3), 1, CASE WHEN last.col2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1), struct(last.col1 AS col1, 0E0 AS col2), (now, step) -> get(transform(array(transform(transform(transform(zip_with(slice(now.col1, 1, 1 - 1 + 1), reverse(slice(now.col1, 3, 3 - 3 + 1)), (x, y) -> struct(x AS col1, y AS col2, aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col3, aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col4, aggregate(zip_with(x, y, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col5)), pair -> struct(pair.col1 AS col1, pair.col2 AS col2, CASE WHEN least(pair.col3, pair.col4) > 1E-30 * greatest(pair.col3, pair.col4) THEN abs(pair.col5) / sqrt(pair.col3) / sqrt(pair.col4) ELSE 0E0 END AS col3, CASE WHEN pair.col5 <> 0 THEN (pair.col4 - pair.col3) / (2 * pair.col5) ELSE 0E0 END AS col4)), pair -> struct(pair.col1 AS col1, pair.col2 AS col2, pair.col3 AS col3, CASE WHEN pair.col3 <= 1E-15 THEN 0E0 WHEN pair.col4 >= 0 THEN 1 / (pair.col4 + sqrt(1 + pair.col4 * pair.col4)) ELSE -1 / (sqrt(1 + pair.col4 * pair.col4) - pair.col4) END AS col4)), pair -> get(transform(array(pair.col4), t -> get(transform(array(1 / sqrt(1 + t * t)), c -> struct(zip_with(pair.col1, pair.col2, (u, w) -> c * (u - t * w)) AS col1, zip_with(pair.col1, pair.col2, (u, w) -> c * (w + t * u)) AS col2, pair.col3 AS col3)), 1 - 1)), 1 - 1))), turned -> struct(get(transform(array(concat(concat(transform(turned, pair -> pair.col1), slice(now.col1, 2, 2 - 2 + 1)), reverse(transform(turned, pair -> pair.col2)))), placed -> concat(slice(placed, 3, 3 - 3 + 1), slice(placed, 1, 2 - 1 + 1))), 1 - 1) AS col1, greatest(now.col2, array_max(transform(turned, pair -> pair.col3))) AS col2)), 1 - 1))).col1 AS columns
+        FROM (
+            SELECT transform(array_sort(collect_list(struct(k AS d, x AS v))), s -> s.v) AS columns
+            FROM scores AS m
+        ) AS a
+    ) AS f
+    LATERAL VIEW posexplode(f.columns) u AS k, v
+)
+SELECT
+    CAST(row_number() OVER (ORDER BY length DESC, k) AS int) AS k,
+    CASE WHEN length > 2.6645352591003757e-15 * max(length) OVER () THEN length ELSE 0 END AS s,
+    y
+FROM (
+    SELECT
+        k,
+        y,
+        sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS length
+    FROM orthogonal
+) AS c;
+
+CREATE TABLE `ml`.`sqlstab_solve_balanced` AS
+-- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+WITH
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM `ml`.`sqlstab_grams` AS g
+    WHERE i = j
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        transform(f.r, v -> v / coalesce(1 / nullif(m.norm, 0), 1)) AS x,
+        transform(f.p, v -> v / coalesce(nullif(m.norm, 0), 1)) AS p,
+        m.norm AS norm
+    FROM `ml`.`sqlstab_solve_unit_factors` AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
+)
+SELECT
+    o.side AS side,
+    c.k AS k,
+    c.s AS s,
+    transform(array_sort(collect_list(struct(f.i AS d, CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN aggregate(zip_with(f.p, c.y, (a, b) -> a * b), 0E0, (s, v) -> s + v) / sqrt(c.s) ELSE aggregate(zip_with(f.x, c.y, (a, b) -> a * b), 0E0, (s, v) -> s + v) / (c.s * sqrt(c.s)) END AS v))), s -> s.v) AS x
+FROM `ml`.`sqlstab_solve_singular` AS c
+CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
+JOIN (
+    SELECT
+        m.side AS side,
+        f.i AS i,
+        f.x AS x,
+        f.p AS p,
+        m.norm AS norm
+    FROM factors AS f
+    JOIN norms AS m ON m.i = f.i
+    WHERE f.side = 'items'
+) AS f ON f.side = o.side
+GROUP BY
+    o.side,
+    c.k,
+    c.s;
+
+CREATE TABLE `ml`.`sqlstab_solve_omega_rows` AS
+-- Rows k of Omega.
+WITH
+-- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
+references_y AS (
+    SELECT
+        side,
+        j,
+        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS x
+    FROM `ml`.`sqlstab_crosses` AS c
+    GROUP BY
+        side,
+        j
+),
+-- Its rows k, which are the columns of C'.
+crossed AS (
+    SELECT
+        k,
+        transform(array_sort(collect_list(struct(j AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            b.k AS k,
+            r.j AS j,
+            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+        FROM `ml`.`sqlstab_solve_balanced` AS b
+        JOIN references_y AS r ON r.side = b.side
+        GROUP BY
+            b.k,
+            r.j
+    ) AS entries
+    GROUP BY k
+)
+SELECT
+    u.k + 1 AS k,
+    u.v AS x
+FROM (
+    SELECT
+        aggregate(sequence(1, 27), struct(lines AS col1, 1.5E-8 AS col2), (now, step) -> get(transform(array(now.col1), lines -> get(transform(array(now.col2), least -> get(transform(array(sqrt(3 / (1 + least + least * least))), factor -> get(transform(array(transform(sequence(1, 3), place -> transform(lines, line -> get(line, place - 1)))), across -> struct(zip_with(lines, transform(lines, line -> transform(lines, c -> aggregate(zip_with(c, line, (a, b) -> a * b), 0E0, (s, v) -> s + v))), (line, square) -> zip_with(line, transform(across, c -> aggregate(zip_with(c, square, (a, b) -> a * b), 0E0, (s, v) -> s + v)), (u, w) -> factor * (3 * u - factor * factor * w) / 2)) AS col1, factor * least * (3 - factor * factor * least * least) / 2 AS col2)), 1 - 1)), 1 - 1)), 1 - 1)), 1 - 1)).col1 AS lines
+    FROM (
+        SELECT transform(array_sort(collect_list(struct(k AS d, transform(x, v -> v / size) AS v))), s -> s.v) AS lines
+        FROM (
+            SELECT
+                m.k AS k,
+                m.x AS x,
+                t.size AS size
+            FROM crossed AS m
+            CROSS JOIN (
+                SELECT coalesce(nullif(sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))), 0), 1) AS size
+                FROM crossed AS c
+            ) AS t
+        ) AS m
+    ) AS c
+) AS f
+LATERAL VIEW posexplode(f.lines) u AS k, v;
+
+CREATE TABLE `ml`.`sqlstab_solve_figures` AS
+WITH
+-- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
+gram AS (
+    SELECT
+        side,
+        i,
+        transform(array_sort(collect_list(struct(j AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM `ml`.`sqlstab_grams` AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM `ml`.`sqlstab_grams` AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+norms AS (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM `ml`.`sqlstab_grams` AS g
+    WHERE i = j
+),
+-- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
+references_y AS (
+    SELECT
+        side,
+        j,
+        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS x
+    FROM `ml`.`sqlstab_crosses` AS c
+    GROUP BY
+        side,
+        j
+),
+-- Its rows k, which are the columns of C'.
+crossed AS (
+    SELECT
+        k,
+        transform(array_sort(collect_list(struct(j AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            b.k AS k,
+            r.j AS j,
+            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+        FROM `ml`.`sqlstab_solve_balanced` AS b
+        JOIN references_y AS r ON r.side = b.side
+        GROUP BY
+            b.k,
+            r.j
+    ) AS entries
+    GROUP BY k
+),
+-- Proof. The balanced Gram matrices M'GM must be S: the largest error of an entry (k, l), relative to sqrt(s_k s_l).
+gram_balanced AS (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        transform(array_sort(collect_list(struct(g.i AS d, aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+    FROM `ml`.`sqlstab_solve_balanced` AS b
+    JOIN gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+gram_errors AS (
+    SELECT
+        b.side AS side,
+        max(abs(aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+    FROM `ml`.`sqlstab_solve_balanced` AS b
+    JOIN gram_balanced AS p ON p.side = b.side
+    JOIN `ml`.`sqlstab_solve_singular` AS c ON c.k = p.k
+    WHERE b.s > 0 AND c.s > 0
+    GROUP BY b.side
+),
+-- Scores must not change: the largest entry of R_T (M_T M_W' - I) R_W', relative to the largest singular value.
+triangles_balanced AS (
+    SELECT
+        t.side AS side,
+        t.n AS n,
+        transform(array_sort(collect_list(struct(b.k AS d, aggregate(zip_with(t.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+    FROM `ml`.`sqlstab_solve_triangles` AS t
+    JOIN `ml`.`sqlstab_solve_balanced` AS b ON b.side = t.side
+    GROUP BY
+        t.side,
+        t.n
+),
+score_error AS (
+    SELECT max(abs(aggregate(zip_with(t.b, w.b, (a, b) -> a * b), 0E0, (s, v) -> s + v) - aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v))) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular`) AS value
+    FROM (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN `ml`.`sqlstab_solve_triangles` AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'items'
+    ) AS t
+    CROSS JOIN (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN `ml`.`sqlstab_solve_triangles` AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'users'
+    ) AS w
+),
+-- Rows of Omega that are in use must be orthonormal.
+omega_error AS (
+    SELECT max(abs(aggregate(zip_with(a.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
+    FROM `ml`.`sqlstab_solve_omega_rows` AS a
+    CROSS JOIN `ml`.`sqlstab_solve_omega_rows` AS b
+    WHERE
+        a.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular` WHERE s > 0)
+        AND b.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular` WHERE s > 0)
+),
+-- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
+shared_gram AS (
+    SELECT
+        side,
+        i,
+        transform(array_sort(collect_list(struct(j AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM `ml`.`sqlstab_shared_run` AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM `ml`.`sqlstab_shared_run` AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+shared_balanced AS (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        transform(array_sort(collect_list(struct(g.i AS d, aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+    FROM `ml`.`sqlstab_solve_balanced` AS b
+    JOIN shared_gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+run_gram AS (
+    SELECT
+        b.k AS k,
+        p.k AS l,
+        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+    FROM `ml`.`sqlstab_solve_balanced` AS b
+    JOIN shared_balanced AS p ON p.side = b.side
+    GROUP BY
+        b.k,
+        p.k
+),
+reference_gram AS (
+    SELECT
+        i,
+        j,
+        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM `ml`.`sqlstab_shared_reference` AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM `ml`.`sqlstab_shared_reference` AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        i,
+        j
+),
+sizes AS (
+    SELECT
+        (SELECT sum(value) FROM run_gram WHERE k = l) AS run_trace,
+        (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
+        (SELECT sum(value * value) FROM run_gram) AS run_squares,
+        (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
+        (SELECT sum(aggregate(zip_with(o.x, c.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM `ml`.`sqlstab_solve_omega_rows` AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
+        (SELECT sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM crossed) AS cross_squares
+),
+-- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
+pivots AS (
+    SELECT
+        side,
+        sum(CASE WHEN square > 0 THEN 1 ELSE 0 END) AS rank,
+        coalesce(min(nullif(square, 0)), 1) AS smallest
+    FROM (
+        SELECT
+            side,
+            n,
+            max(value * value) AS square
+        FROM (
+            SELECT
+                m.side AS side,
+                m.i AS i,
+                u.k + 1 AS n,
+                u.v AS value
+            FROM (SELECT side, i, r AS x FROM `ml`.`sqlstab_solve_unit_factors`) AS m
+            LATERAL VIEW posexplode(m.x) u AS k, v
+        ) AS e
+        GROUP BY
+            side,
+            n
+    ) AS p
+    GROUP BY side
+),
+-- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
+-- columns of length one, since G^(-1) = M S^(-1) M'.
+accuracies AS (
+    SELECT
+        b.side AS side,
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            m.s AS s,
+            u.k + 1 AS i,
+            u.v AS value
+        FROM `ml`.`sqlstab_solve_balanced` AS m
+        LATERAL VIEW posexplode(m.x) u AS k, v
+    ) AS b
+    JOIN norms AS m ON m.side = b.side AND m.i = b.i
+    WHERE b.s > 0
+    GROUP BY b.side
+),
+side_figures AS (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM `ml`.`sqlstab_solve_singular`
+),
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS (
+    SELECT floor(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) + 1E-3) AS aligned
+    FROM `ml`.`sqlstab_solve_omega_rows`
+),
+anchors AS (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM `ml`.`sqlstab_crosses` AS c
+        GROUP BY side
+    ) AS shared
+)
+SELECT
+    users.n_rows AS users_rows,
+    users.columns AS users_columns,
+    users.live AS users_live,
+    users.rank AS users_rank,
+    users.condition AS users_condition,
+    users.accuracy AS users_accuracy,
+    users.gram_error AS users_gram_error,
+    items.n_rows AS items_rows,
+    items.columns AS items_columns,
+    items.live AS items_live,
+    items.rank AS items_rank,
+    items.condition AS items_condition,
+    items.accuracy AS items_accuracy,
+    items.gram_error AS items_gram_error,
+    rank_of_scores.rank AS rank,
+    score_error.value AS score_error,
+    anchors.anchors AS anchors,
+    determined.aligned AS aligned,
+    omega_error.value AS omega_error,
+    sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+    cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+    sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
+CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+CROSS JOIN rank_of_scores
+CROSS JOIN score_error
+CROSS JOIN anchors
+CROSS JOIN determined
+CROSS JOIN omega_error
+CROSS JOIN sizes;
+
+CREATE TABLE `ml`.`sqlstab_solution` AS
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
+-- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
+WITH
+balanced_rows AS (
+    SELECT
+        side,
+        i,
+        transform(array_sort(collect_list(struct(k AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            u.k + 1 AS i,
+            u.v AS value
+        FROM `ml`.`sqlstab_solve_balanced` AS m
+        LATERAL VIEW posexplode(m.x) u AS k, v
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+omega AS (
+    SELECT
+        j,
+        transform(array_sort(collect_list(struct(k AS d, value AS v))), s -> s.v) AS x
+    FROM (
+        SELECT
+            m.k AS k,
+            u.k + 1 AS j,
+            u.v AS value
+        FROM `ml`.`sqlstab_solve_omega_rows` AS m
+        LATERAL VIEW posexplode(m.x) u AS k, v
+    ) AS e
+    GROUP BY
+        j
+),
+-- 5. The maps: M_T Omega for the items, M_W Omega for the users.
+maps AS (
+    SELECT
+        m.side AS side,
+        m.i AS i,
+        o.j AS j,
+        aggregate(zip_with(m.x, o.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS value
+    FROM balanced_rows AS m
+    CROSS JOIN omega AS o
+),
+-- What forbids a result; NULL if nothing does.
+checked AS (
+    SELECT
+        f.*,
+        CASE
+            WHEN users_columns <> 3
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS string) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS string) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS string)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN items_columns <> 3
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS string) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS string) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS string)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN rank = 0
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            WHEN NOT coalesce(aligned >= rank, false)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS bigint) AS string) || ' of ' || CAST(CAST(rank AS bigint) AS string)
+                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+            WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS string)
+                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS string)
+                || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
+                || '. Use sqlstab run --solver python.'
+        END AS problem
+    FROM `ml`.`sqlstab_solve_figures` AS f
+)
+SELECT
+    r.name AS name,
+    r.i AS i,
+    r.j AS j,
+    CASE WHEN c.problem IS NULL THEN r.value ELSE CAST(raise_error(c.problem) AS double) END AS value
+FROM checked AS c
+CROSS JOIN (
+    SELECT side AS name, i, j, value FROM maps
+    UNION ALL
+    SELECT 'omega', k, j, value
+    FROM (
+        SELECT
+            m.j AS j,
+            u.k + 1 AS k,
+            u.v AS value
+        FROM omega AS m
+        LATERAL VIEW posexplode(m.x) u AS k, v
+    ) AS o
+    WHERE k <= (SELECT rank FROM `ml`.`sqlstab_solve_figures`)
+    UNION ALL
+    SELECT 'singular_values', k, 1, s FROM `ml`.`sqlstab_solve_singular`
+    UNION ALL
+    SELECT 'users_rows', 1, 1, CAST(users_rows AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_columns', 1, 1, CAST(users_columns AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_live', 1, 1, CAST(users_live AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_rank', 1, 1, CAST(users_rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_condition', 1, 1, CAST(users_condition AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_accuracy', 1, 1, CAST(users_accuracy AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'users_gram_error', 1, 1, CAST(users_gram_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_rows', 1, 1, CAST(items_rows AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_columns', 1, 1, CAST(items_columns AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_live', 1, 1, CAST(items_live AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_rank', 1, 1, CAST(items_rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_condition', 1, 1, CAST(items_condition AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_accuracy', 1, 1, CAST(items_accuracy AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'items_gram_error', 1, 1, CAST(items_gram_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'rank', 1, 1, CAST(rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'score_error', 1, 1, CAST(score_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'anchors', 1, 1, CAST(anchors AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'aligned', 1, 1, CAST(aligned AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'omega_error', 1, 1, CAST(omega_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'relative_residual', 1, 1, CAST(relative_residual AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'cka', 1, 1, CAST(cka AS double) FROM `ml`.`sqlstab_solve_figures`
+    UNION ALL
+    SELECT 'bound', 1, 1, CAST(bound AS double) FROM `ml`.`sqlstab_solve_figures`
+) AS r;
+
+CREATE TABLE `ml`.`sqlstab_maps` AS
+-- The two maps of this run, as rows of a transform table.
+SELECT
+    r.run_id,
+    s.name AS side,
+    s.i,
+    s.j,
+    -- None is NULL, but figures in the same column may be, and some engines know columns by that.
+    coalesce(s.value, 0) AS value
+FROM `ml`.`sqlstab_solution` AS s
+CROSS JOIN (SELECT replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z' AS run_id) AS r
+WHERE s.name IN ('users', 'items');
+
+-- 3. The stable vectors: each raw vector times its map ------------------------
+
+CREATE TABLE `ml`.`sqlstab_written_users` AS
+-- The stable vectors of the users: each row times a matrix.
+SELECT
+    s.id AS `id`,
+    CAST(s.x AS array<float>) AS `embedding`
+FROM (
+    SELECT
+        id,
+        transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+    FROM (
+        SELECT
+            q.*,
+            (
+                SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+                FROM (
+                    SELECT
+                        j,
+                        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                    FROM `ml`.`sqlstab_maps`
+                    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                id,
+                pinned.x AS x
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `ml`.`users` AS t
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+        ) AS q
+    ) AS m
+) AS s;
+
+CREATE TABLE `ml`.`sqlstab_written_items` AS
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS `id`,
+    CAST(s.x AS array<float>) AS `embedding`
+FROM (
+    SELECT
+        id,
+        transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+    FROM (
+        SELECT
+            q.*,
+            (
+                SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+                FROM (
+                    SELECT
+                        j,
+                        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                    FROM `ml`.`sqlstab_maps`
+                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                id,
+                pinned.x AS x
+            FROM (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`embedding` AS array<double>) AS x
+                FROM `ml`.`items` AS t
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+        ) AS q
+    ) AS m
+) AS s;
+
+-- 4. Figures ------------------------------------------------------------------
+
+CREATE TABLE `ml`.`sqlstab_stable_users` AS
+-- The users times a matrix that a table holds.
+SELECT
+    id,
+    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+FROM (
+    SELECT
+        q.*,
+        (
+            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+            FROM (
+                SELECT
+                    j,
+                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                FROM `ml`.`sqlstab_maps`
+                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                GROUP BY j
+            ) AS matrix_columns
+        ) AS matrix
+    FROM (
+        SELECT
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `ml`.`users` AS t
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+    ) AS q
+) AS m;
+
+CREATE TABLE `ml`.`sqlstab_reference_users` AS
+-- The users times a matrix that a table holds.
+SELECT
+    id,
+    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+FROM (
+    SELECT
+        q.*,
+        (
+            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+            FROM (
+                SELECT
+                    j,
+                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM `ml`.`transforms` AS t) AS transposed
+                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`transforms`)
+                GROUP BY j
+            ) AS matrix_columns
+        ) AS matrix
+    FROM (
+        SELECT
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `ml`.`stable_users` AS t
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+    ) AS q
+) AS m;
+
+CREATE TABLE `ml`.`sqlstab_stable_items` AS
+-- The items times a matrix that a table holds.
+SELECT
+    id,
+    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+FROM (
+    SELECT
+        q.*,
+        (
+            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+            FROM (
+                SELECT
+                    j,
+                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                FROM `ml`.`sqlstab_maps`
+                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                GROUP BY j
+            ) AS matrix_columns
+        ) AS matrix
+    FROM (
+        SELECT
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `ml`.`items` AS t
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+    ) AS q
+) AS m;
+
+CREATE TABLE `ml`.`sqlstab_reference_items` AS
+-- The items times a matrix that a table holds.
+SELECT
+    id,
+    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+FROM (
+    SELECT
+        q.*,
+        (
+            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+            FROM (
+                SELECT
+                    j,
+                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM `ml`.`transforms` AS t) AS transposed
+                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`transforms`)
+                GROUP BY j
+            ) AS matrix_columns
+        ) AS matrix
+    FROM (
+        SELECT
+            id,
+            pinned.x AS x
+        FROM (
+            SELECT
+                t.`id` AS id,
+                CAST(t.`embedding` AS array<double>) AS x
+            FROM `ml`.`stable_items` AS t
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+    ) AS q
+) AS m;
+
+CREATE TABLE `ml`.`sqlstab_figures` AS
+-- The figures of this run.
+SELECT
+    name,
+    value
+FROM `ml`.`sqlstab_solution` AS s
+WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
+UNION ALL
+SELECT
+    'cosine_users_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile(after, 0.1) AS after_p10,
+        percentile(after, 0.5) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
+        FROM (
+            SELECT
+                pinned.s AS s,
+                pinned.y AS y,
+                pinned.p AS p
+            FROM (
+                SELECT
+                    x AS s,
+                    y,
+                    y AS p
+                FROM (
+                    SELECT
+                        pinned.x AS x,
+                        pinned.y AS y
+                    FROM (
+                        SELECT
+                            id,
+                            run.x AS x,
+                            reference.x AS y
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x
+                            FROM `ml`.`users` AS t
+                        ) AS run
+                        JOIN (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`x` AS array<double>) AS x
+                            FROM `ml`.`sqlstab_reference_users` AS t
+                        ) AS reference USING (id)
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+                ) AS pairs
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_users_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile(after, 0.1) AS after_p10,
+        percentile(after, 0.5) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
+        FROM (
+            SELECT
+                pinned.s AS s,
+                pinned.y AS y,
+                pinned.p AS p
+            FROM (
+                SELECT
+                    x AS s,
+                    y,
+                    y AS p
+                FROM (
+                    SELECT
+                        pinned.x AS x,
+                        pinned.y AS y
+                    FROM (
+                        SELECT
+                            id,
+                            run.x AS x,
+                            reference.x AS y
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`x` AS array<double>) AS x
+                            FROM `ml`.`sqlstab_stable_users` AS t
+                        ) AS run
+                        JOIN (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x
+                            FROM `ml`.`stable_users` AS t
+                        ) AS reference USING (id)
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+                ) AS pairs
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile(after, 0.1) AS after_p10,
+        percentile(after, 0.5) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
+        FROM (
+            SELECT
+                pinned.s AS s,
+                pinned.y AS y,
+                pinned.p AS p
+            FROM (
+                SELECT
+                    x AS s,
+                    y,
+                    y AS p
+                FROM (
+                    SELECT
+                        pinned.x AS x,
+                        pinned.y AS y
+                    FROM (
+                        SELECT
+                            id,
+                            run.x AS x,
+                            reference.x AS y
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x
+                            FROM `ml`.`items` AS t
+                        ) AS run
+                        JOIN (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`x` AS array<double>) AS x
+                            FROM `ml`.`sqlstab_reference_items` AS t
+                        ) AS reference USING (id)
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+                ) AS pairs
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile(after, 0.1) AS after_p10,
+        percentile(after, 0.5) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
+                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
+        FROM (
+            SELECT
+                pinned.s AS s,
+                pinned.y AS y,
+                pinned.p AS p
+            FROM (
+                SELECT
+                    x AS s,
+                    y,
+                    y AS p
+                FROM (
+                    SELECT
+                        pinned.x AS x,
+                        pinned.y AS y
+                    FROM (
+                        SELECT
+                            id,
+                            run.x AS x,
+                            reference.x AS y
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`x` AS array<double>) AS x
+                            FROM `ml`.`sqlstab_stable_items` AS t
+                        ) AS run
+                        JOIN (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x
+                            FROM `ml`.`stable_items` AS t
+                        ) AS reference USING (id)
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
+                ) AS pairs
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'shared_users' AS name,
+    CAST(shared AS double) AS value
+FROM (
+    -- How many users this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t.`id` AS id
+        FROM `ml`.`users` AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t.`id` AS id
+        FROM `ml`.`stable_users` AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'shared_items' AS name,
+    CAST(shared AS double) AS value
+FROM (
+    -- How many items this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t.`id` AS id
+        FROM `ml`.`items` AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t.`id` AS id
+        FROM `ml`.`stable_items` AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'score_largest_relative_error' AS name,
+    largest_error / nullif(largest, 0) AS value
+FROM (
+    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    SELECT
+        count(*) AS n_pairs,
+        max(abs(raw_score)) AS largest,
+        max(abs(raw_score - stable_score)) AS largest_error
+    FROM (
+        SELECT
+            pinned.raw_score AS raw_score,
+            pinned.stable_score AS stable_score
+        FROM (
+            SELECT
+                aggregate(zip_with(u.x, i.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS raw_score,
+                aggregate(zip_with(u.s, i.s, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS stable_score
+            FROM (
+                SELECT
+                    r.x AS x,
+                    s.x AS s
+                FROM (
+                    SELECT
+                        t.`id` AS id,
+                        CAST(t.`embedding` AS array<double>) AS x
+                    FROM `ml`.`users` AS t
+                ) AS r
+                JOIN (
+                    -- Whichever rows come first: they are found without reading the whole table.
+                    SELECT *
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `ml`.`sqlstab_written_users` AS t
+                    ) AS some_rows
+                    LIMIT 300
+                ) AS s USING (id)
+            ) AS u
+            CROSS JOIN (
+                SELECT
+                    r.x AS x,
+                    s.x AS s
+                FROM (
+                    SELECT
+                        t.`id` AS id,
+                        CAST(t.`embedding` AS array<double>) AS x
+                    FROM `ml`.`items` AS t
+                ) AS r
+                JOIN (
+                    -- Whichever rows come first: they are found without reading the whole table.
+                    SELECT *
+                    FROM (
+                        SELECT
+                            t.`id` AS id,
+                            CAST(t.`embedding` AS array<double>) AS x
+                        FROM `ml`.`sqlstab_written_items` AS t
+                    ) AS some_rows
+                    LIMIT 300
+                ) AS s USING (id)
+            ) AS i
+        ) AS p
+        LATERAL VIEW inline(array(struct(p.raw_score, p.stable_score))) pinned AS raw_score, stable_score
+    ) AS scores
+) AS scores;
+
+-- 5. Put in place -------------------------------------------------------------
+
+CREATE OR REPLACE TABLE `ml`.`stable_users` AS SELECT * FROM `ml`.`sqlstab_written_users`;
+
+DROP TABLE `ml`.`sqlstab_written_users`;
+
+CREATE OR REPLACE TABLE `ml`.`stable_items` AS SELECT * FROM `ml`.`sqlstab_written_items`;
+
+DROP TABLE `ml`.`sqlstab_written_items`;
+
+INSERT INTO `ml`.`transforms`
+SELECT run_id, side, i, j, value
+FROM `ml`.`sqlstab_maps`;
+
+SELECT name, value FROM `ml`.`sqlstab_figures` ORDER BY name;
+

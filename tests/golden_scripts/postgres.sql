@@ -1,0 +1,2158 @@
+-- Orthogonal low-rank embedding stabilization in SQL for postgres, by sqlstab VERSION.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+--
+-- reads   ml.users
+-- reads   ml.items
+-- stays in the space of   ml.stable_users
+-- stays in the space of   ml.stable_items
+-- writes  ml.stable_users
+-- writes  ml.stable_items
+-- An error leaves everything as it was: all is one transaction.
+
+-- Begin -----------------------------------------------------------------------
+
+BEGIN;
+
+SET LOCAL jit = off;
+
+DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_maps";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_stable_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_stable_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_written_users";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_written_items";
+
+CREATE TABLE IF NOT EXISTS "ml"."transforms" (
+    run_id text,
+    side text,
+    i integer,
+    j integer,
+    value double precision
+);
+
+-- Are the tables fit for it? --------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS users
+FROM (
+    SELECT
+        *,
+        'users: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
+        || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+        || ', vectors without 3 components: ' || CAST(wrong_length AS text)
+        || ', vectors with NULL components: ' || CAST(null_components AS text)
+        || ', with components that are not finite: ' || CAST(non_finite AS text)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."users" AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the users have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    cardinality(t."embedding") AS n
+                FROM "ml"."users" AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the users that have 3 components.
+        SELECT
+            count(CASE WHEN x1 IS NULL OR x2 IS NULL OR x3 IS NULL THEN 1 END) AS null_components,
+            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                id,
+                CAST(x[1] AS double precision) AS x1,
+                CAST(x[2] AS double precision) AS x2,
+                CAST(x[3] AS double precision) AS x3
+            FROM (
+                SELECT
+                    id,
+                    (x)[1:3] AS x
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "ml"."users" AS t
+                ) AS whole
+                WHERE cardinality(x) = 3
+                OFFSET 0
+            ) AS v
+            OFFSET 0
+        ) AS r
+    ) AS vectors
+) AS counts;
+
+-- Fails where something is wrong with the items: sums would go wrong without a word.
+SELECT
+    CASE
+        WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS items
+FROM (
+    SELECT
+        *,
+        'items: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
+        || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+        || ', vectors without 3 components: ' || CAST(wrong_length AS text)
+        || ', vectors with NULL components: ' || CAST(null_components AS text)
+        || ', with components that are not finite: ' || CAST(non_finite AS text)
+        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."items" AS t
+        ) AS r
+    ) AS ids
+    CROSS JOIN (
+        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        FROM (
+            -- How many vectors of the items have so many components (n); NULL for a vector that is NULL or, in the
+            -- long layout, lacks a dimension or has one twice.
+            SELECT
+                n,
+                count(*) AS n_rows
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    cardinality(t."embedding") AS n
+                FROM "ml"."items" AS t
+            ) AS r
+            GROUP BY n
+            ORDER BY n
+        ) AS lengths
+    ) AS by_length
+    CROSS JOIN (
+        -- What can be wrong with the vectors of the items that have 3 components.
+        SELECT
+            count(CASE WHEN x1 IS NULL OR x2 IS NULL OR x3 IS NULL THEN 1 END) AS null_components,
+            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite
+        FROM (
+            SELECT
+                id,
+                CAST(x[1] AS double precision) AS x1,
+                CAST(x[2] AS double precision) AS x2,
+                CAST(x[3] AS double precision) AS x3
+            FROM (
+                SELECT
+                    id,
+                    (x)[1:3] AS x
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "ml"."items" AS t
+                ) AS whole
+                WHERE cardinality(x) = 3
+                OFFSET 0
+            ) AS v
+            OFFSET 0
+        ) AS r
+    ) AS vectors
+) AS counts;
+
+-- 1. Sums: the Gram matrices of both tables -----------------------------------
+
+CREATE TABLE "ml"."sqlstab_grams" AS
+-- All sums in one statement, from 2 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the users:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'users' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                1 + k / 3 AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    u.k - 1 AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        ARRAY[
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."users" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS r
+                ) AS g
+                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+    UNION ALL
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                1 + k / 3 AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    u.k - 1 AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        ARRAY[
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."items" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS r
+                ) AS g
+                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part2
+) AS parts
+ORDER BY side, i, j;
+
+--    Sums over the ids that are shared with the reference ---------------------
+
+CREATE TABLE "ml"."sqlstab_crosses" AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+        -- reference (y) share, for all i and j.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                1 + k / 3 AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    u.k - 1 AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        ARRAY[
+                            sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
+                            sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
+                            sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."items" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS run
+                    JOIN (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."stable_items" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS reference USING (id)
+                ) AS g
+                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+            ) AS entries
+        ) AS gram
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE "ml"."sqlstab_shared_run" AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                1 + k / 3 AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    u.k - 1 AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        ARRAY[
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."items" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS r
+                    JOIN (
+                        SELECT
+                            t."id" AS id
+                        FROM "ml"."stable_items" AS t
+                    ) AS other USING (id)
+                ) AS g
+                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+CREATE TABLE "ml"."sqlstab_shared_reference" AS
+-- All sums in one statement, from 1 scans.
+SELECT
+    side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        -- Gram matrix of the items that this run and the reference share:
+        -- the sum of x[i] * x[j] over the rows, for i <= j.
+        SELECT
+            'items' AS side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            SELECT
+                1 + k / 3 AS i,
+                1 + mod(k, 3) AS j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    n_rows,
+                    u.k - 1 AS k,
+                    u.v AS value
+                FROM (
+                    SELECT
+                        count(*) AS n_rows,
+                        ARRAY[
+                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                            0E0, sum(x2 * x2), sum(x2 * x3),
+                            0E0, 0E0, sum(x3 * x3)
+                        ] AS sums
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "ml"."stable_items" AS t
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS r
+                    JOIN (
+                        SELECT
+                            t."id" AS id
+                        FROM "ml"."items" AS t
+                    ) AS other USING (id)
+                ) AS g
+                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+            ) AS entries
+        ) AS gram
+        WHERE i <= j
+        ORDER BY
+            i,
+            j
+    ) AS part1
+) AS parts
+ORDER BY side, i, j;
+
+-- 2. The maps -----------------------------------------------------------------
+
+CREATE TABLE "ml"."sqlstab_solution" AS
+-- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
+-- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
+WITH
+-- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
+gram AS MATERIALIZED (
+    SELECT
+        side,
+        i,
+        array_agg(value ORDER BY j) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_grams" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_grams" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+norms AS MATERIALIZED (
+    SELECT
+        side,
+        i,
+        sqrt(value) AS norm,
+        n_rows
+    FROM "ml"."sqlstab_grams" AS g
+    WHERE i = j
+),
+-- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
+unit_gram AS MATERIALIZED (
+    SELECT
+        g.side AS side,
+        g.i AS i,
+        array_agg(coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) ORDER BY g.j) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_grams" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_grams" AS below
+        WHERE below.i < below.j
+    ) AS g
+    JOIN norms AS a ON a.side = g.side AND a.i = g.i
+    JOIN norms AS b ON b.side = g.side AND b.i = g.j
+    GROUP BY
+        g.side,
+        g.i
+),
+unit_factors AS MATERIALIZED (
+    WITH RECURSIVE
+    steps AS (
+        SELECT
+            CAST(0 AS integer) AS n,
+            side,
+            i,
+            CAST(ARRAY[] AS double precision[]) AS r,
+            CAST(ARRAY[] AS double precision[]) AS p,
+            x[i] AS d
+        FROM unit_gram AS m
+        UNION ALL (
+            WITH standing AS (
+                SELECT *
+                FROM steps
+                WHERE n < 3
+            ),
+            chosen AS (
+                SELECT
+                    side,
+                    i,
+                    d,
+                    r,
+                    row_number() OVER (PARTITION BY side ORDER BY d DESC, i) AS place
+                FROM standing
+            )
+            SELECT
+                CAST(n + 1 AS integer) AS n,
+                side,
+                i,
+                array_append(r, entry) AS r,
+                array_append(p, CASE WHEN pivot_d > 2.6645352591003757e-15 THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce((SELECT sum(v * w) FROM unnest(p, pivot_r) AS pairs(v, w)), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
+                CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
+            FROM (
+                SELECT
+                    s.*,
+                    c.i AS pivot_i,
+                    c.d AS pivot_d,
+                    c.r AS pivot_r,
+                    CASE
+                        WHEN s.d > 2.6645352591003757e-15
+                        THEN (g.x[s.i] - coalesce((SELECT sum(v * w) FROM unnest(s.r, c.r) AS pairs(v, w)), 0)) / sqrt(c.d)
+                        ELSE 0
+                    END AS entry
+                FROM standing AS s
+                JOIN chosen AS c ON c.side = s.side AND c.place = 1
+                JOIN unit_gram AS g ON g.side = c.side AND g.i = c.i
+            ) AS entries
+        )
+    )
+    SELECT
+        side,
+        i,
+        r,
+        p
+    FROM steps
+    WHERE n = 3
+),
+-- Columns i of R (x) and rows i of P (p).
+factors AS MATERIALIZED (
+    SELECT
+        f.side AS side,
+        f.i AS i,
+        (SELECT array_agg(v / coalesce(1 / nullif(m.norm, 0), 1)) FROM unnest(f.r) AS u(v)) AS x,
+        (SELECT array_agg(v / coalesce(nullif(m.norm, 0), 1)) FROM unnest(f.p) AS u(v)) AS p,
+        m.norm AS norm
+    FROM unit_factors AS f
+    JOIN norms AS m ON m.side = f.side AND m.i = f.i
+),
+-- Rows n of R.
+triangles AS MATERIALIZED (
+    SELECT
+        side,
+        n,
+        array_agg(value ORDER BY i) AS x
+    FROM (
+        SELECT
+            m.side AS side,
+            m.i AS i,
+            u.k - 1 + 1 AS n,
+            u.v AS value
+        FROM factors AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    GROUP BY
+        side,
+        n
+),
+-- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
+-- the scores T W'.
+scores AS MATERIALIZED (
+    SELECT
+        w.n AS k,
+        array_agg((SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)) ORDER BY t.n) AS x
+    FROM (SELECT n, x FROM triangles WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM triangles WHERE side = 'items') AS t
+    GROUP BY w.n
+),
+orthogonal AS MATERIALIZED (
+    WITH RECURSIVE
+    steps AS (
+        SELECT
+            CAST(0 AS integer) AS n,
+            CAST(k AS integer) AS k,
+            CAST(k AS integer) AS place,
+            x,
+            CAST(1 AS double precision) AS found,
+            CAST(1 AS double precision) AS found_before,
+            CAST(1 AS double precision) AS heard
+        FROM scores AS m
+        UNION ALL (
+            WITH standing AS (
+                SELECT
+                    *,
+                    (SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w)) AS xx
+                FROM steps
+                -- In a sweep each column finds cosines, and hears what all others found in the sweep before. If that
+                -- was 1E-4 at most, this sweep found 1E-8 and left 1E-16, since the method converges quadratically.
+                WHERE n < 120 AND (mod(n, 3) <> 0 OR heard > 1E-4)
+            )
+            SELECT
+                CAST(n + 1 AS integer) AS n,
+                k,
+                CAST(CASE WHEN place = 3 THEN 1 ELSE place + 1 END AS integer) AS place,
+                CASE WHEN t = 0 THEN x ELSE (SELECT array_agg(c * v + -t * c * w) FROM unnest(x, y) AS pairs(v, w)) END AS x,
+                CASE WHEN mod(n, 3) = 0 THEN cosine ELSE greatest(found, cosine) END AS found,
+                CASE WHEN mod(n, 3) = 0 THEN found ELSE found_before END AS found_before,
+                CASE WHEN mod(n, 3) = 0 THEN greatest(found, y_found) ELSE greatest(heard, y_found_before) END AS heard
+            FROM (
+                SELECT
+                    *,
+                    -- Cosine of the angle whose tangent is t; its sine is t c.
+                    1 / sqrt(1 + t * t) AS c
+                FROM (
+                    SELECT
+                        *,
+                        -- The smaller root of t^2 + 2 z t = 1. What is y here is x in the row of y, with -z.
+                        CASE
+                            WHEN cosine <= 1E-15 THEN 0
+                            WHEN z > 0 OR (z = 0 AND place <= 1) THEN 1 / (z + sqrt(1 + z * z))
+                            ELSE -1 / (-z + sqrt(1 + z * z))
+                        END AS t
+                    FROM (
+                        SELECT
+                            *,
+                            CASE WHEN cosine > 1E-15 THEN (yy - xx) / (2 * xy) ELSE 0 END AS z
+                        FROM (
+                            SELECT
+                                *,
+                                -- A column this small beside the other is zero but for rounding errors.
+                                CASE
+                                    -- The column in the middle is alone.
+                                    WHEN place = 2 THEN 0
+                                    WHEN least(xx, yy) > 1E-30 * greatest(xx, yy) THEN abs(xy) / sqrt(xx) / sqrt(yy)
+                                    ELSE 0
+                                END AS cosine
+                            FROM (
+                                SELECT
+                                    a.*,
+                                    b.x AS y,
+                                    b.xx AS yy,
+                                    b.found AS y_found,
+                                    b.found_before AS y_found_before,
+                                    (SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) AS xy
+                                FROM standing AS a
+                                JOIN standing AS b ON b.place = 4 - a.place
+                                OFFSET 0
+                            ) AS pairs
+                            OFFSET 0
+                        ) AS cosines
+                        OFFSET 0
+                    ) AS angles
+                    OFFSET 0
+                ) AS tangents
+                OFFSET 0
+            ) AS rotations
+        )
+    )
+    SELECT
+        k,
+        x AS y
+    FROM steps
+    WHERE n = (SELECT max(n) FROM steps)
+),
+singular AS MATERIALIZED (
+    SELECT
+        CAST(row_number() OVER (ORDER BY length DESC, k) AS integer) AS k,
+        CASE WHEN length > 2.6645352591003757e-15 * max(length) OVER () THEN length ELSE 0 END AS s,
+        y
+    FROM (
+        SELECT
+            k,
+            y,
+            sqrt((SELECT sum(v * w) FROM unnest(y, y) AS pairs(v, w))) AS length
+        FROM orthogonal
+    ) AS c
+),
+-- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
+balanced AS MATERIALIZED (
+    SELECT
+        o.side AS side,
+        c.k AS k,
+        c.s AS s,
+        array_agg(CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN (SELECT sum(v * w) FROM unnest(f.p, c.y) AS pairs(v, w)) / sqrt(c.s) ELSE (SELECT sum(v * w) FROM unnest(f.x, c.y) AS pairs(v, w)) / (c.s * sqrt(c.s)) END ORDER BY f.i) AS x
+    FROM singular AS c
+    CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
+    JOIN (
+        SELECT
+            m.side AS side,
+            f.i AS i,
+            f.x AS x,
+            f.p AS p,
+            m.norm AS norm
+        FROM factors AS f
+        JOIN norms AS m ON m.i = f.i
+        WHERE f.side = 'items'
+    ) AS f ON f.side = o.side
+    GROUP BY
+        o.side,
+        c.k,
+        c.s
+),
+balanced_rows AS MATERIALIZED (
+    SELECT
+        side,
+        i,
+        array_agg(value ORDER BY k) AS x
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM balanced AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+-- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
+-- decomposition C = A D B'. Omega = A B', its polar factor, brings this run closest to the reference.
+references_y AS MATERIALIZED (
+    SELECT
+        side,
+        j,
+        array_agg(value ORDER BY i) AS x
+    FROM "ml"."sqlstab_crosses" AS c
+    GROUP BY
+        side,
+        j
+),
+-- Its rows k, which are the columns of C'.
+crossed AS MATERIALIZED (
+    SELECT
+        k,
+        array_agg(value ORDER BY j) AS x
+    FROM (
+        SELECT
+            b.k AS k,
+            r.j AS j,
+            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, r.x) AS pairs(v, w))) AS value
+        FROM balanced AS b
+        JOIN references_y AS r ON r.side = b.side
+        GROUP BY
+            b.k,
+            r.j
+    ) AS entries
+    GROUP BY k
+),
+-- Rows k of Omega.
+omega_rows AS MATERIALIZED (
+    WITH RECURSIVE
+    steps AS (
+        SELECT
+            CAST(0 AS integer) AS n,
+            k,
+            (SELECT array_agg(v / size) FROM unnest(x) AS u(v)) AS x,
+            CAST(1.5E-8 AS double precision) AS least
+        FROM (
+            SELECT
+                m.k AS k,
+                m.x AS x,
+                t.size AS size
+            FROM crossed AS m
+            CROSS JOIN (
+                SELECT coalesce(nullif(sqrt(sum((SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w)))), 0), 1) AS size
+                FROM crossed AS c
+            ) AS t
+        ) AS m
+        UNION ALL (
+            WITH standing AS (
+                SELECT
+                    *,
+                    sqrt(3 / (1 + least + least * least)) AS factor
+                FROM steps
+                WHERE n < 27
+            ),
+            -- Rows of X X', and columns of X.
+            squares AS (
+                SELECT
+                    a.k AS k,
+                    array_agg((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) ORDER BY b.k) AS x
+                FROM standing AS a
+                CROSS JOIN standing AS b
+                GROUP BY a.k
+            ),
+            across AS (
+                SELECT
+                    j,
+                    array_agg(value ORDER BY k) AS x
+                FROM (
+                    SELECT
+                        m.k AS k,
+                        u.k - 1 + 1 AS j,
+                        u.v AS value
+                    FROM standing AS m
+                    CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+                ) AS e
+                GROUP BY
+                    j
+            ),
+            products AS (
+                SELECT
+                    s.k AS k,
+                    array_agg((SELECT sum(v * w) FROM unnest(s.x, c.x) AS pairs(v, w)) ORDER BY c.j) AS y
+                FROM squares AS s
+                CROSS JOIN across AS c
+                GROUP BY s.k
+            )
+            SELECT
+                CAST(n + 1 AS integer) AS n,
+                a.k AS k,
+                (SELECT array_agg(1.5 * factor * v + -0.5 * factor * factor * factor * w) FROM unnest(x, y) AS pairs(v, w)) AS x,
+                factor * least * (3 - factor * factor * least * least) / 2 AS least
+            FROM standing AS a
+            JOIN products AS b ON b.k = a.k
+        )
+    )
+    SELECT
+        k,
+        x
+    FROM steps
+    WHERE n = 27
+),
+omega AS MATERIALIZED (
+    SELECT
+        j,
+        array_agg(value ORDER BY k) AS x
+    FROM (
+        SELECT
+            m.k AS k,
+            u.k - 1 + 1 AS j,
+            u.v AS value
+        FROM omega_rows AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS e
+    GROUP BY
+        j
+),
+-- 5. The maps: M_T Omega for the items, M_W Omega for the users.
+maps AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        m.i AS i,
+        o.j AS j,
+        (SELECT sum(v * w) FROM unnest(m.x, o.x) AS pairs(v, w)) AS value
+    FROM balanced_rows AS m
+    CROSS JOIN omega AS o
+),
+-- Proof. The balanced Gram matrices M'GM must be S: the largest error of an entry (k, l), relative to sqrt(s_k s_l).
+gram_balanced AS MATERIALIZED (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        array_agg((SELECT sum(v * w) FROM unnest(g.x, b.x) AS pairs(v, w)) ORDER BY g.i) AS x
+    FROM balanced AS b
+    JOIN gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+gram_errors AS MATERIALIZED (
+    SELECT
+        b.side AS side,
+        max(abs((SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w)) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+    FROM balanced AS b
+    JOIN gram_balanced AS p ON p.side = b.side
+    JOIN singular AS c ON c.k = p.k
+    WHERE b.s > 0 AND c.s > 0
+    GROUP BY b.side
+),
+-- Scores must not change: the largest entry of R_T (M_T M_W' - I) R_W', relative to the largest singular value.
+triangles_balanced AS MATERIALIZED (
+    SELECT
+        t.side AS side,
+        t.n AS n,
+        array_agg((SELECT sum(v * w) FROM unnest(t.x, b.x) AS pairs(v, w)) ORDER BY b.k) AS x
+    FROM triangles AS t
+    JOIN balanced AS b ON b.side = t.side
+    GROUP BY
+        t.side,
+        t.n
+),
+score_error AS MATERIALIZED (
+    SELECT max(abs((SELECT sum(v * w) FROM unnest(t.b, w.b) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT max(s) FROM singular) AS value
+    FROM (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'items'
+    ) AS t
+    CROSS JOIN (
+        SELECT
+            b.x AS b,
+            r.x AS x
+        FROM triangles_balanced AS b
+        JOIN triangles AS r ON r.side = b.side AND r.n = b.n
+        WHERE b.side = 'users'
+    ) AS w
+),
+-- Rows of Omega that are in use must be orthonormal.
+omega_error AS MATERIALIZED (
+    SELECT max(abs((SELECT sum(v * w) FROM unnest(a.x, b.x) AS pairs(v, w)) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
+    FROM omega_rows AS a
+    CROSS JOIN omega_rows AS b
+    WHERE
+        a.k <= (SELECT count(*) FROM singular WHERE s > 0)
+        AND b.k <= (SELECT count(*) FROM singular WHERE s > 0)
+),
+-- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
+shared_gram AS MATERIALIZED (
+    SELECT
+        side,
+        i,
+        array_agg(value ORDER BY j) AS x
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_shared_run" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_shared_run" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        side,
+        i
+),
+shared_balanced AS MATERIALIZED (
+    SELECT
+        b.side AS side,
+        b.k AS k,
+        array_agg((SELECT sum(v * w) FROM unnest(g.x, b.x) AS pairs(v, w)) ORDER BY g.i) AS x
+    FROM balanced AS b
+    JOIN shared_gram AS g ON g.side = b.side
+    GROUP BY
+        b.side,
+        b.k
+),
+run_gram AS MATERIALIZED (
+    SELECT
+        b.k AS k,
+        p.k AS l,
+        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w))) AS value
+    FROM balanced AS b
+    JOIN shared_balanced AS p ON p.side = b.side
+    GROUP BY
+        b.k,
+        p.k
+),
+reference_gram AS MATERIALIZED (
+    SELECT
+        i,
+        j,
+        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+    FROM (
+        SELECT
+            above.side AS side,
+            above.i AS i,
+            above.j AS j,
+            above.value AS value
+        FROM "ml"."sqlstab_shared_reference" AS above
+        UNION ALL
+        SELECT
+            below.side AS side,
+            below.j AS i,
+            below.i AS j,
+            below.value AS value
+        FROM "ml"."sqlstab_shared_reference" AS below
+        WHERE below.i < below.j
+    ) AS e
+    GROUP BY
+        i,
+        j
+),
+sizes AS MATERIALIZED (
+    SELECT
+        (SELECT sum(value) FROM run_gram WHERE k = l) AS run_trace,
+        (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
+        (SELECT sum(value * value) FROM run_gram) AS run_squares,
+        (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
+        (SELECT sum((SELECT sum(v * w) FROM unnest(o.x, c.x) AS pairs(v, w))) FROM omega_rows AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
+        (SELECT sum((SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w))) FROM crossed) AS cross_squares
+),
+-- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
+pivots AS MATERIALIZED (
+    SELECT
+        side,
+        sum(CASE WHEN square > 0 THEN 1 ELSE 0 END) AS rank,
+        coalesce(min(nullif(square, 0)), 1) AS smallest
+    FROM (
+        SELECT
+            side,
+            n,
+            max(value * value) AS square
+        FROM (
+            SELECT
+                m.side AS side,
+                m.i AS i,
+                u.k - 1 + 1 AS n,
+                u.v AS value
+            FROM (SELECT side, i, r AS x FROM unit_factors) AS m
+            CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+        ) AS e
+        GROUP BY
+            side,
+            n
+    ) AS p
+    GROUP BY side
+),
+-- What the rounding errors of the sums may do to the axes: these, times the trace of the inverse of the Gram matrix of
+-- columns of length one, since G^(-1) = M S^(-1) M'.
+accuracies AS MATERIALIZED (
+    SELECT
+        b.side AS side,
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+    FROM (
+        SELECT
+            m.side AS side,
+            m.k AS k,
+            m.s AS s,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM balanced AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS b
+    JOIN norms AS m ON m.side = b.side AND m.i = b.i
+    WHERE b.s > 0
+    GROUP BY b.side
+),
+side_figures AS MATERIALIZED (
+    SELECT
+        m.side AS side,
+        max(m.n_rows) AS n_rows,
+        count(*) AS columns,
+        sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(p.rank) AS rank,
+        -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
+        1 / sqrt(max(p.smallest)) AS condition,
+        max(a.value) AS accuracy,
+        max(g.value) AS gram_error
+    FROM norms AS m
+    JOIN pivots AS p ON p.side = m.side
+    LEFT JOIN accuracies AS a ON a.side = m.side
+    LEFT JOIN gram_errors AS g ON g.side = m.side
+    GROUP BY m.side
+),
+rank_of_scores AS MATERIALIZED (
+    SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
+    FROM singular
+),
+-- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
+determined AS MATERIALIZED (
+    SELECT floor(sum((SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w))) + 1E-3) AS aligned
+    FROM omega_rows
+),
+anchors AS MATERIALIZED (
+    SELECT sum(n_rows) AS anchors
+    FROM (
+        SELECT
+            side,
+            max(n_rows) AS n_rows
+        FROM "ml"."sqlstab_crosses" AS c
+        GROUP BY side
+    ) AS shared
+),
+figures AS MATERIALIZED (
+    SELECT
+        users.n_rows AS users_rows,
+        users.columns AS users_columns,
+        users.live AS users_live,
+        users.rank AS users_rank,
+        users.condition AS users_condition,
+        users.accuracy AS users_accuracy,
+        users.gram_error AS users_gram_error,
+        items.n_rows AS items_rows,
+        items.columns AS items_columns,
+        items.live AS items_live,
+        items.rank AS items_rank,
+        items.condition AS items_condition,
+        items.accuracy AS items_accuracy,
+        items.gram_error AS items_gram_error,
+        rank_of_scores.rank AS rank,
+        score_error.value AS score_error,
+        anchors.anchors AS anchors,
+        determined.aligned AS aligned,
+        omega_error.value AS omega_error,
+        sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
+        cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
+        sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+    FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
+    CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
+    CROSS JOIN rank_of_scores
+    CROSS JOIN score_error
+    CROSS JOIN anchors
+    CROSS JOIN determined
+    CROSS JOIN omega_error
+    CROSS JOIN sizes
+),
+-- What forbids a result; NULL if nothing does.
+checked AS MATERIALIZED (
+    SELECT
+        f.*,
+        CASE
+            WHEN users_columns <> 3
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS text)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS text)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN items_columns <> 3
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3; sqlstab run --solver python would, too.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS text)
+                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS text)
+                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+            WHEN rank = 0
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            WHEN NOT coalesce(aligned >= rank, false)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS bigint) AS text) || ' of ' || CAST(CAST(rank AS bigint) AS text)
+                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+            WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS text)
+                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS text)
+                || ', Omega is not orthogonal by ' || CAST(omega_error AS text)
+                || '. Use sqlstab run --solver python.'
+        END AS problem
+    FROM figures AS f
+)
+SELECT
+    r.name AS name,
+    r.i AS i,
+    r.j AS j,
+    CASE WHEN c.problem IS NULL THEN r.value ELSE CAST(c.problem AS double precision) END AS value
+FROM checked AS c
+CROSS JOIN (
+    SELECT side AS name, i, j, value FROM maps
+    UNION ALL
+    SELECT 'omega', k, j, value
+    FROM (
+        SELECT
+            m.j AS j,
+            u.k - 1 + 1 AS k,
+            u.v AS value
+        FROM omega AS m
+        CROSS JOIN LATERAL unnest(m.x) WITH ORDINALITY AS u(v, k)
+    ) AS o
+    WHERE k <= (SELECT rank FROM figures)
+    UNION ALL
+    SELECT 'singular_values', k, 1, s FROM singular
+    UNION ALL
+    SELECT 'users_rows', 1, 1, CAST(users_rows AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_columns', 1, 1, CAST(users_columns AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_live', 1, 1, CAST(users_live AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_rank', 1, 1, CAST(users_rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_condition', 1, 1, CAST(users_condition AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_accuracy', 1, 1, CAST(users_accuracy AS double precision) FROM figures
+    UNION ALL
+    SELECT 'users_gram_error', 1, 1, CAST(users_gram_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_rows', 1, 1, CAST(items_rows AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_columns', 1, 1, CAST(items_columns AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_live', 1, 1, CAST(items_live AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_rank', 1, 1, CAST(items_rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_condition', 1, 1, CAST(items_condition AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_accuracy', 1, 1, CAST(items_accuracy AS double precision) FROM figures
+    UNION ALL
+    SELECT 'items_gram_error', 1, 1, CAST(items_gram_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'rank', 1, 1, CAST(rank AS double precision) FROM figures
+    UNION ALL
+    SELECT 'score_error', 1, 1, CAST(score_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'anchors', 1, 1, CAST(anchors AS double precision) FROM figures
+    UNION ALL
+    SELECT 'aligned', 1, 1, CAST(aligned AS double precision) FROM figures
+    UNION ALL
+    SELECT 'omega_error', 1, 1, CAST(omega_error AS double precision) FROM figures
+    UNION ALL
+    SELECT 'relative_residual', 1, 1, CAST(relative_residual AS double precision) FROM figures
+    UNION ALL
+    SELECT 'cka', 1, 1, CAST(cka AS double precision) FROM figures
+    UNION ALL
+    SELECT 'bound', 1, 1, CAST(bound AS double precision) FROM figures
+) AS r;
+
+CREATE TABLE "ml"."sqlstab_maps" AS
+-- The two maps of this run, as rows of a transform table.
+SELECT
+    r.run_id,
+    s.name AS side,
+    s.i,
+    s.j,
+    -- None is NULL, but figures in the same column may be, and some engines know columns by that.
+    coalesce(s.value, 0) AS value
+FROM "ml"."sqlstab_solution" AS s
+CROSS JOIN (SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS.US"Z"') AS run_id) AS r
+WHERE s.name IN ('users', 'items');
+
+-- 3. The stable vectors: each raw vector times its map ------------------------
+
+CREATE TABLE "ml"."sqlstab_written_users" AS
+-- The stable vectors of the users: each row times a matrix that a table holds.
+SELECT
+    id AS "id",
+    array_agg(CAST(value AS real) ORDER BY j) AS "embedding"
+FROM (
+    SELECT
+        r.id AS id,
+        m.j AS j,
+        sum(CAST(r.value AS double precision) * m.value) AS value
+    FROM (
+        SELECT
+            r.id AS id,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "ml"."users" AS t
+        ) AS r
+        CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+    ) AS r
+    JOIN (
+        SELECT
+            i,
+            j,
+            value
+        FROM "ml"."sqlstab_maps"
+        WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+    ) AS m ON m.i = r.i
+    GROUP BY
+        r.id,
+        m.j
+) AS products
+GROUP BY id;
+
+CREATE TABLE "ml"."sqlstab_written_items" AS
+-- The stable vectors of the items: each row times a matrix that a table holds.
+SELECT
+    id AS "id",
+    array_agg(CAST(value AS real) ORDER BY j) AS "embedding"
+FROM (
+    SELECT
+        r.id AS id,
+        m.j AS j,
+        sum(CAST(r.value AS double precision) * m.value) AS value
+    FROM (
+        SELECT
+            r.id AS id,
+            u.k - 1 + 1 AS i,
+            u.v AS value
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."embedding" AS x
+            FROM "ml"."items" AS t
+        ) AS r
+        CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+    ) AS r
+    JOIN (
+        SELECT
+            i,
+            j,
+            value
+        FROM "ml"."sqlstab_maps"
+        WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+    ) AS m ON m.i = r.i
+    GROUP BY
+        r.id,
+        m.j
+) AS products
+GROUP BY id;
+
+-- 4. Figures ------------------------------------------------------------------
+
+CREATE TABLE "ml"."sqlstab_stable_users" AS
+-- The users times a matrix that a table holds.
+SELECT
+    r.id AS id,
+    m.j AS j,
+    sum(CAST(r.value AS double precision) * m.value) AS value
+FROM (
+    SELECT
+        r.id AS id,
+        u.k - 1 + 1 AS i,
+        u.v AS value
+    FROM (
+        SELECT
+            t."id" AS id,
+            t."embedding" AS x
+        FROM "ml"."users" AS t
+    ) AS r
+    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+) AS r
+JOIN (
+    SELECT
+        i,
+        j,
+        value
+    FROM "ml"."sqlstab_maps"
+    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+) AS m ON m.i = r.i
+GROUP BY
+    r.id,
+    m.j;
+
+CREATE TABLE "ml"."sqlstab_reference_users" AS
+-- The users times a matrix that a table holds.
+SELECT
+    r.id AS id,
+    m.j AS j,
+    sum(CAST(r.value AS double precision) * m.value) AS value
+FROM (
+    SELECT
+        r.id AS id,
+        u.k - 1 + 1 AS i,
+        u.v AS value
+    FROM (
+        SELECT
+            t."id" AS id,
+            t."embedding" AS x
+        FROM "ml"."stable_users" AS t
+    ) AS r
+    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+) AS r
+JOIN (
+    SELECT
+        i,
+        j,
+        value
+    FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
+    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
+) AS m ON m.i = r.i
+GROUP BY
+    r.id,
+    m.j;
+
+CREATE TABLE "ml"."sqlstab_stable_items" AS
+-- The items times a matrix that a table holds.
+SELECT
+    r.id AS id,
+    m.j AS j,
+    sum(CAST(r.value AS double precision) * m.value) AS value
+FROM (
+    SELECT
+        r.id AS id,
+        u.k - 1 + 1 AS i,
+        u.v AS value
+    FROM (
+        SELECT
+            t."id" AS id,
+            t."embedding" AS x
+        FROM "ml"."items" AS t
+    ) AS r
+    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+) AS r
+JOIN (
+    SELECT
+        i,
+        j,
+        value
+    FROM "ml"."sqlstab_maps"
+    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+) AS m ON m.i = r.i
+GROUP BY
+    r.id,
+    m.j;
+
+CREATE TABLE "ml"."sqlstab_reference_items" AS
+-- The items times a matrix that a table holds.
+SELECT
+    r.id AS id,
+    m.j AS j,
+    sum(CAST(r.value AS double precision) * m.value) AS value
+FROM (
+    SELECT
+        r.id AS id,
+        u.k - 1 + 1 AS i,
+        u.v AS value
+    FROM (
+        SELECT
+            t."id" AS id,
+            t."embedding" AS x
+        FROM "ml"."stable_items" AS t
+    ) AS r
+    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
+) AS r
+JOIN (
+    SELECT
+        i,
+        j,
+        value
+    FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
+    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
+) AS m ON m.i = r.i
+GROUP BY
+    r.id,
+    m.j;
+
+CREATE TABLE "ml"."sqlstab_figures" AS
+-- The figures of this run.
+SELECT
+    name,
+    value
+FROM "ml"."sqlstab_solution" AS s
+WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
+UNION ALL
+SELECT
+    'cosine_users_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (s1 * y1 + s2 * y2 + s3 * y3)
+                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
+        FROM (
+            SELECT
+                x1 AS s1,
+                x2 AS s2,
+                x3 AS s3,
+                y1,
+                y2,
+                y3
+            FROM (
+                SELECT
+                    id,
+                    run.x1 AS x1,
+                    run.x2 AS x2,
+                    run.x3 AS x3,
+                    reference.x1 AS y1,
+                    reference.x2 AS y2,
+                    reference.x3 AS y3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."users" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                -- NULL where a dimension is missing or stands twice.
+                                CASE
+                                    WHEN count(DISTINCT t."j") = count(*)
+                                        AND max(t."j") - min(t."j") + 1 = count(*)
+                                        AND min(t."j") = 1
+                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
+                                END AS x
+                            FROM "ml"."sqlstab_reference_users" AS t
+                            GROUP BY t."id"
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_users_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (s1 * y1 + s2 * y2 + s3 * y3)
+                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
+        FROM (
+            SELECT
+                x1 AS s1,
+                x2 AS s2,
+                x3 AS s3,
+                y1,
+                y2,
+                y3
+            FROM (
+                SELECT
+                    id,
+                    run.x1 AS x1,
+                    run.x2 AS x2,
+                    run.x3 AS x3,
+                    reference.x1 AS y1,
+                    reference.x2 AS y2,
+                    reference.x3 AS y3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                -- NULL where a dimension is missing or stands twice.
+                                CASE
+                                    WHEN count(DISTINCT t."j") = count(*)
+                                        AND max(t."j") - min(t."j") + 1 = count(*)
+                                        AND min(t."j") = 1
+                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
+                                END AS x
+                            FROM "ml"."sqlstab_stable_users" AS t
+                            GROUP BY t."id"
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."stable_users" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_before_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (s1 * y1 + s2 * y2 + s3 * y3)
+                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
+        FROM (
+            SELECT
+                x1 AS s1,
+                x2 AS s2,
+                x3 AS s3,
+                y1,
+                y2,
+                y3
+            FROM (
+                SELECT
+                    id,
+                    run.x1 AS x1,
+                    run.x2 AS x2,
+                    run.x3 AS x3,
+                    reference.x1 AS y1,
+                    reference.x2 AS y2,
+                    reference.x3 AS y3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                -- NULL where a dimension is missing or stands twice.
+                                CASE
+                                    WHEN count(DISTINCT t."j") = count(*)
+                                        AND max(t."j") - min(t."j") + 1 = count(*)
+                                        AND min(t."j") = 1
+                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
+                                END AS x
+                            FROM "ml"."sqlstab_reference_items" AS t
+                            GROUP BY t."id"
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'cosine_items_after_' || figure AS name,
+    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
+FROM (
+    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
+    SELECT
+        count(*) AS n_rows,
+        avg(after) AS after_mean,
+        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
+    FROM (
+        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
+        SELECT
+            (s1 * y1 + s2 * y2 + s3 * y3)
+                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
+        FROM (
+            SELECT
+                x1 AS s1,
+                x2 AS s2,
+                x3 AS s3,
+                y1,
+                y2,
+                y3
+            FROM (
+                SELECT
+                    id,
+                    run.x1 AS x1,
+                    run.x2 AS x2,
+                    run.x3 AS x3,
+                    reference.x1 AS y1,
+                    reference.x2 AS y2,
+                    reference.x3 AS y3
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                -- NULL where a dimension is missing or stands twice.
+                                CASE
+                                    WHEN count(DISTINCT t."j") = count(*)
+                                        AND max(t."j") - min(t."j") + 1 = count(*)
+                                        AND min(t."j") = 1
+                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
+                                END AS x
+                            FROM "ml"."sqlstab_stable_items" AS t
+                            GROUP BY t."id"
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS run
+                JOIN (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."stable_items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS reference USING (id)
+                OFFSET 0
+            ) AS pairs
+            OFFSET 0
+        ) AS vectors
+    ) AS cosines
+) AS drift
+CROSS JOIN (
+    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
+) AS figures
+UNION ALL
+SELECT
+    'shared_users' AS name,
+    CAST(shared AS double precision) AS value
+FROM (
+    -- How many users this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "ml"."users" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "ml"."stable_users" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'shared_items' AS name,
+    CAST(shared AS double precision) AS value
+FROM (
+    -- How many items this run and the reference share.
+    SELECT count(*) AS shared
+    FROM (
+        SELECT
+            t."id" AS id
+        FROM "ml"."items" AS t
+    ) AS run
+    WHERE id IN (
+        SELECT
+            t."id" AS id
+        FROM "ml"."stable_items" AS t
+    )
+) AS shared_ids
+UNION ALL
+SELECT
+    'score_largest_relative_error' AS name,
+    largest_error / nullif(largest, 0) AS value
+FROM (
+    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    SELECT
+        count(*) AS n_pairs,
+        max(abs(raw_score)) AS largest,
+        max(abs(raw_score - stable_score)) AS largest_error
+    FROM (
+        SELECT
+            u.x1 * i.x1 + u.x2 * i.x2 + u.x3 * i.x3 AS raw_score,
+            u.s1 * i.s1 + u.s2 * i.s2 + u.s3 * i.s3 AS stable_score
+        FROM (
+            SELECT
+                r.x1 AS x1,
+                r.x2 AS x2,
+                r.x3 AS x3,
+                s.x1 AS s1,
+                s.x2 AS s2,
+                s.x3 AS s3
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[1] AS double precision) AS x1,
+                    CAST(x[2] AS double precision) AS x2,
+                    CAST(x[3] AS double precision) AS x3
+                FROM (
+                    SELECT
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "ml"."users" AS t
+                    ) AS whole
+                    OFFSET 0
+                ) AS v
+                OFFSET 0
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."sqlstab_written_users" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS u
+        CROSS JOIN (
+            SELECT
+                r.x1 AS x1,
+                r.x2 AS x2,
+                r.x3 AS x3,
+                s.x1 AS s1,
+                s.x2 AS s2,
+                s.x3 AS s3
+            FROM (
+                SELECT
+                    id,
+                    CAST(x[1] AS double precision) AS x1,
+                    CAST(x[2] AS double precision) AS x2,
+                    CAST(x[3] AS double precision) AS x3
+                FROM (
+                    SELECT
+                        id,
+                        (x)[1:3] AS x
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "ml"."items" AS t
+                    ) AS whole
+                    OFFSET 0
+                ) AS v
+                OFFSET 0
+            ) AS r
+            JOIN (
+                -- Whichever rows come first: they are found without reading the whole table.
+                SELECT *
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1] AS double precision) AS x1,
+                        CAST(x[2] AS double precision) AS x2,
+                        CAST(x[3] AS double precision) AS x3
+                    FROM (
+                        SELECT
+                            id,
+                            (x)[1:3] AS x
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "ml"."sqlstab_written_items" AS t
+                        ) AS whole
+                        OFFSET 0
+                    ) AS v
+                    OFFSET 0
+                ) AS some_rows
+                LIMIT 300
+            ) AS s USING (id)
+        ) AS i
+    ) AS scores
+) AS scores;
+
+-- 5. Put in place -------------------------------------------------------------
+
+DROP TABLE IF EXISTS "ml"."stable_users";
+
+ALTER TABLE "ml"."sqlstab_written_users" RENAME TO "stable_users";
+
+DROP TABLE IF EXISTS "ml"."stable_items";
+
+ALTER TABLE "ml"."sqlstab_written_items" RENAME TO "stable_items";
+
+INSERT INTO "ml"."transforms"
+SELECT run_id, side, i, j, value
+FROM "ml"."sqlstab_maps";
+
+COMMIT;
+
+SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
+
