@@ -35,9 +35,10 @@ format: $(VENV)/dev.stamp
 docs: $(VENV)/dev.stamp
 	$(MKDOCS)
 
-# Rewrite the rendered statements in tests/golden after a change of sql/; review the difference.
+# Rewrite the rendered statements in tests/golden and tests/golden_scripts after a change of sql/; review the difference.
 golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_script.py -k golden
 
 # Make the dbt package's macros anew after a change of sql/ or of sqlstab/dialects.py.
 dbt-macros: $(VENV)/dev.stamp

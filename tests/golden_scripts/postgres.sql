@@ -965,7 +965,7 @@ omega_rows AS MATERIALIZED (
                     *,
                     sqrt(3 / (1 + least + least * least)) AS factor
                 FROM steps
-                WHERE n < 27
+                WHERE n < 24
             ),
             -- Rows of X X', and columns of X.
             squares AS (
@@ -1012,7 +1012,7 @@ omega_rows AS MATERIALIZED (
         k,
         x
     FROM steps
-    WHERE n = 27
+    WHERE n = 24
 ),
 omega AS MATERIALIZED (
     SELECT

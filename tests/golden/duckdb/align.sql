@@ -33,7 +33,7 @@ omega_rows AS (
                     *,
                     sqrt(3 / (1 + least + least * least)) AS factor
                 FROM steps
-                WHERE n < 27
+                WHERE n < 24
             ),
             -- Rows of X X', and columns of X.
             squares AS (
@@ -79,7 +79,7 @@ omega_rows AS (
         k,
         x
     FROM steps
-    WHERE n = 27
+    WHERE n = 24
 )
 SELECT
     m.k AS k,

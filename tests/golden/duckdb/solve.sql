@@ -353,7 +353,7 @@ omega_rows AS MATERIALIZED (
                     *,
                     sqrt(3 / (1 + least + least * least)) AS factor
                 FROM steps
-                WHERE n < 27
+                WHERE n < 24
             ),
             -- Rows of X X', and columns of X.
             squares AS (
@@ -399,7 +399,7 @@ omega_rows AS MATERIALIZED (
         k,
         x
     FROM steps
-    WHERE n = 27
+    WHERE n = 24
 ),
 omega AS MATERIALIZED (
     SELECT
