@@ -85,7 +85,7 @@ SELECT
     'score_largest_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
-    -- Scores from the raw and from the written vectors, for all pairs of 300 users and 300 items.
+    -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
         count(*) AS n_pairs,
         max(abs(raw_score)) AS largest,
