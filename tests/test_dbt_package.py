@@ -13,7 +13,6 @@ from unittest import mock
 
 import duckdb
 import pytest
-from sqlalchemy.engine import make_url
 from test_dbt import demo
 
 from sqlstab.engines import connect
@@ -47,6 +46,8 @@ def integration_tests(tmp_path: Path, running: Running) -> Iterator[Callable[[st
             (folder / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
             os.environ |= {"SQLSTAB_TARGET": engine, "SQLSTAB_DUCKDB": str(folder / "tests.duckdb")}
             if engine == "postgres":
+                from sqlalchemy.engine import make_url  # noqa: PLC0415 - where there is one
+
                 url = make_url(running[engine])
                 os.environ |= {"PGHOST": str(url.query["host"]), "PGUSER": str(url.username)}
                 os.environ |= {"PGDATABASE": str(url.database)}

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import faulty
 import numpy as np
-import psycopg
 import pytest
 from conftest import read_vectors, write_vectors
 from engines import missing
@@ -255,10 +254,18 @@ class Postgres(Tables):
     name = "postgres"
     says_busy = "was replaced by another run while this one was at work"
 
-    def polled(self) -> str | None:
-        statement = "SELECT embedding FROM faults.stable_{} ORDER BY id"
+    @contextmanager
+    def reader(self) -> Iterator[Any]:
+        """A connection that sees one state of the database in each transaction."""
+        import psycopg  # noqa: PLC0415 - where there is a server
+
         with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            yield connection
+
+    def polled(self) -> str | None:
+        statement = "SELECT embedding FROM faults.stable_{} ORDER BY id"
+        with self.reader() as connection:
             read = (
                 np.array(connection.execute(statement.format(side)).fetchall())[:, 0]
                 for side in ("users", "items")
@@ -527,8 +534,7 @@ def test_a_reader_in_one_transaction(place: Postgres, sides: tuple[str, str]) ->
     # Whoever waits so long looks for a deadlock, and gives way: the run, not the reader.
     place.engine_option += f"{'&' if '?' in place.url else '?'}options=-cdeadlock_timeout%3D3s"
     statement = "SELECT embedding FROM faults.stable_{} ORDER BY id"
-    with psycopg.connect(place.url.replace("+psycopg", "")) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with place.reader() as connection:
         connection.execute("SET deadlock_timeout = '60s'")
         connection.commit()
         for _ in range(2):
