@@ -26,6 +26,7 @@ from sqlstab.column_types import is_enum
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
 from sqlstab.tables import SIDES, VECTORS
+from sqlstab.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -659,7 +660,8 @@ def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
     """
     check_solver(dialect)
     _check_dimensions(rank, dimension)
-    return _render("align", dialect, reference_dimension=dimension, cross=cross)
+    text = _render("align", dialect, reference_dimension=dimension, cross=cross)
+    return wrapped(text) if dialect.solver == "fold" else text
 
 
 _EXPRESSION = re.compile(r"((?:^--[^\n]*\n)*)^(\w+) AS MATERIALIZED \(\n(.*?)^\),?\n", re.M | re.S)
@@ -687,7 +689,7 @@ def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solv
             f"{found[1]}{name} AS (\n{found[3]})" for name, found in steps.items() if name in needed
         ]
         whole = comment + ("WITH\n" + ",\n".join(parts) + "\n" if parts else "") + query
-        return reads.sub(qualified, whole)
+        return wrapped(reads.sub(qualified, whole))
 
     def qualified(read: re.Match[str]) -> str:
         name = read[2]

@@ -598,7 +598,13 @@ unit_gram AS (
     SELECT
         g.side AS side,
         g.i AS i,
-        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.j, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0))))) AS x
+        arrayMap(
+            p -> p.2,
+            arraySort(
+                p -> p.1,
+                groupArray((g.j, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0)))
+            )
+        ) AS x
     FROM (
         SELECT
             above.side AS side,
@@ -629,11 +635,59 @@ SELECT
 FROM (
     SELECT
         side,
-        arrayFold((lines, step) -> arrayMap(chosen -> arrayMap(row -> arrayMap(entry -> (row.1, row.2, arrayPushBack(row.3, entry), arrayPushBack(row.4, CASE WHEN chosen.5 > 2.6645352591003757e-15 THEN (CASE WHEN row.1 = chosen.1 THEN 1E0 ELSE 0E0 END - arrayDotProduct(row.4, chosen.3)) / sqrt(chosen.5) ELSE 0E0 END), CASE WHEN row.1 = chosen.1 THEN 0E0 ELSE row.5 - entry * entry END), [CASE WHEN row.5 > 2.6645352591003757e-15 THEN (row.2[chosen.1] - arrayDotProduct(row.3, chosen.3)) / sqrt(chosen.5) ELSE 0E0 END])[1], lines), [arrayMap(diagonal -> lines[indexOf(diagonal, arrayMax(diagonal))], [arrayMap(row -> row.5, lines)])[1]])[1], range(1, 3 + 1), start) AS factor
+        arrayFold(
+            (lines, step) -> arrayMap(
+                chosen -> arrayMap(
+                    row -> arrayMap(
+                        entry -> (
+                            row.1,
+                            row.2,
+                            arrayPushBack(row.3, entry),
+                            arrayPushBack(
+                                row.4,
+                                CASE
+                                    WHEN chosen.5 > 2.6645352591003757e-15 THEN (
+                                        CASE
+                                            WHEN row.1 = chosen.1 THEN 1E0
+                                            ELSE 0E0
+                                        END - arrayDotProduct(row.4, chosen.3)
+                                    ) / sqrt(chosen.5)
+                                    ELSE 0E0
+                                END
+                            ),
+                            CASE WHEN row.1 = chosen.1 THEN 0E0 ELSE row.5 - entry * entry END
+                        ),
+                        [
+                            CASE
+                                WHEN row.5 > 2.6645352591003757e-15 THEN (
+                                    row.2[chosen.1] - arrayDotProduct(row.3, chosen.3)
+                                ) / sqrt(chosen.5)
+                                ELSE 0E0
+                            END
+                        ]
+                    )[1],
+                    lines
+                ),
+                [
+                    arrayMap(
+                        diagonal -> lines[indexOf(diagonal, arrayMax(diagonal))],
+                        [arrayMap(row -> row.5, lines)]
+                    )[1]
+                ]
+            )[1],
+            range(1, 3 + 1),
+            start
+        ) AS factor
     FROM (
         SELECT
             side,
-            arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, (i, x, CAST([] AS Array(Float64)), CAST([] AS Array(Float64)), x[i]))))) AS start
+            arrayMap(
+                p -> p.2,
+                arraySort(
+                    p -> p.1,
+                    groupArray((i, (i, x, CAST([] AS Array(Float64)), CAST([] AS Array(Float64)), x[i])))
+                )
+            ) AS start
         FROM unit_gram AS m
         GROUP BY side
     ) AS g
@@ -698,7 +752,89 @@ orthogonal AS (
         sqlstab_v AS y
     FROM (
         SELECT
-            arrayFold((last, sweep) -> arrayFold((now, step) -> arrayMap(turned -> (arrayMap(placed -> arrayConcat(arraySlice(placed, 3, 3 - 3 + 1), arraySlice(placed, 1, 2 - 1 + 1)), [arrayConcat(arrayConcat(arrayMap(pair -> pair.1, turned), arraySlice(now.1, 2, 2 - 2 + 1)), arrayReverse(arrayMap(pair -> pair.2, turned)))])[1], greatest(now.2, arrayMax(arrayMap(pair -> pair.3, turned)))), [arrayMap(pair -> arrayMap(t -> arrayMap(c -> (arrayMap((u, w) -> c * (u - t * w), pair.1, pair.2), arrayMap((u, w) -> c * (w + t * u), pair.1, pair.2), pair.3), [1 / sqrt(1 + t * t)])[1], [pair.4])[1], arrayMap(pair -> (pair.1, pair.2, pair.3, CASE WHEN pair.3 <= 1E-15 THEN 0E0 WHEN pair.4 >= 0 THEN 1 / (pair.4 + sqrt(1 + pair.4 * pair.4)) ELSE -1 / (sqrt(1 + pair.4 * pair.4) - pair.4) END), arrayMap(pair -> (pair.1, pair.2, CASE WHEN least(pair.3, pair.4) > 1E-30 * greatest(pair.3, pair.4) THEN abs(pair.5) / sqrt(pair.3) / sqrt(pair.4) ELSE 0E0 END, CASE WHEN pair.5 <> 0 THEN (pair.4 - pair.3) / (2 * pair.5) ELSE 0E0 END), arrayMap((x, y) -> (x, y, arrayDotProduct(x, x), arrayDotProduct(y, y), arrayDotProduct(x, y)), arraySlice(now.1, 1, 1 - 1 + 1), arrayReverse(arraySlice(now.1, 3, 3 - 3 + 1))))))])[1], arraySlice(range(1, 3 + 1), 1, CASE WHEN last.2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1), (last.1, 0E0)), range(1, 40 + 1), (columns, 1E0)).1 AS columns
+            arrayFold(
+                (last, sweep) -> arrayFold(
+                    (now, step) -> arrayMap(
+                        turned -> (
+                            arrayMap(
+                                placed -> arrayConcat(
+                                    arraySlice(placed, 3, 3 - 3 + 1),
+                                    arraySlice(placed, 1, 2 - 1 + 1)
+                                ),
+                                [
+                                    arrayConcat(
+                                        arrayConcat(
+                                            arrayMap(pair -> pair.1, turned),
+                                            arraySlice(now.1, 2, 2 - 2 + 1)
+                                        ),
+                                        arrayReverse(arrayMap(pair -> pair.2, turned))
+                                    )
+                                ]
+                            )[1],
+                            greatest(now.2, arrayMax(arrayMap(pair -> pair.3, turned)))
+                        ),
+                        [
+                            arrayMap(
+                                pair -> arrayMap(
+                                    t -> arrayMap(
+                                        c -> (
+                                            arrayMap((u, w) -> c * (u - t * w), pair.1, pair.2),
+                                            arrayMap((u, w) -> c * (w + t * u), pair.1, pair.2),
+                                            pair.3
+                                        ),
+                                        [1 / sqrt(1 + t * t)]
+                                    )[1],
+                                    [pair.4]
+                                )[1],
+                                arrayMap(
+                                    pair -> (
+                                        pair.1,
+                                        pair.2,
+                                        pair.3,
+                                        CASE
+                                            WHEN pair.3 <= 1E-15 THEN 0E0
+                                            WHEN pair.4 >= 0 THEN 1 / (pair.4 + sqrt(1 + pair.4 * pair.4))
+                                            ELSE -1 / (sqrt(1 + pair.4 * pair.4) - pair.4)
+                                        END
+                                    ),
+                                    arrayMap(
+                                        pair -> (
+                                            pair.1,
+                                            pair.2,
+                                            CASE
+                                                WHEN least(
+                                                    pair.3,
+                                                    pair.4
+                                                ) > 1E-30 * greatest(pair.3, pair.4) THEN abs(pair.5) / sqrt(pair.3) / sqrt(pair.4)
+                                                ELSE 0E0
+                                            END,
+                                            CASE
+                                                WHEN pair.5 <> 0 THEN (pair.4 - pair.3) / (2 * pair.5)
+                                                ELSE 0E0
+                                            END
+                                        ),
+                                        arrayMap(
+                                            (x, y) -> (
+                                                x,
+                                                y,
+                                                arrayDotProduct(x, x),
+                                                arrayDotProduct(y, y),
+                                                arrayDotProduct(x, y)
+                                            ),
+                                            arraySlice(now.1, 1, 1 - 1 + 1),
+                                            arrayReverse(arraySlice(now.1, 3, 3 - 3 + 1))
+                                        )
+                                    )
+                                )
+                            )
+                        ]
+                    )[1],
+                    arraySlice(range(1, 3 + 1), 1, CASE WHEN last.2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1),
+                    (last.1, 0E0)
+                ),
+                range(1, 40 + 1),
+                (columns, 1E0)
+            ).1 AS columns
         FROM (
             SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, x)))) AS columns
             FROM scores AS m
@@ -745,7 +881,22 @@ SELECT
     o.side AS side,
     c.k AS k,
     c.s AS s,
-    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((f.i, CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN arrayDotProduct(f.p, c.y) / sqrt(c.s) ELSE arrayDotProduct(f.x, c.y) / (c.s * sqrt(c.s)) END)))) AS x
+    arrayMap(
+        p -> p.2,
+        arraySort(
+            p -> p.1,
+            groupArray(
+                (
+                    f.i,
+                    CASE
+                        WHEN c.s = 0 OR f.norm = 0 THEN 0
+                        WHEN o.side = 'items' THEN arrayDotProduct(f.p, c.y) / sqrt(c.s)
+                        ELSE arrayDotProduct(f.x, c.y) / (c.s * sqrt(c.s))
+                    END
+                )
+            )
+        )
+    ) AS x
 FROM "ml"."sqlstab_solve_singular" AS c
 CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
 JOIN (
@@ -802,7 +953,34 @@ SELECT
     sqlstab_v AS x
 FROM (
     SELECT
-        arrayFold((now, step) -> arrayMap(lines -> arrayMap(least -> arrayMap(factor -> arrayMap(across -> (arrayMap((line, square) -> arrayMap((u, w) -> factor * (3 * u - factor * factor * w) / 2, line, arrayMap(c -> arrayDotProduct(square, c), across)), lines, arrayMap(line -> arrayMap(c -> arrayDotProduct(line, c), lines), lines)), factor * least * (3 - factor * factor * least * least) / 2), [arrayMap(place -> arrayMap(line -> line[place], lines), range(1, 3 + 1))])[1], [sqrt(3 / (1 + least + least * least))])[1], [now.2])[1], [now.1])[1], range(1, 24 + 1), (lines, 1.5E-8)).1 AS lines
+        arrayFold(
+            (now, step) -> arrayMap(
+                lines -> arrayMap(
+                    least -> arrayMap(
+                        factor -> arrayMap(
+                            across -> (
+                                arrayMap(
+                                    (line, square) -> arrayMap(
+                                        (u, w) -> factor * (3 * u - factor * factor * w) / 2,
+                                        line,
+                                        arrayMap(c -> arrayDotProduct(square, c), across)
+                                    ),
+                                    lines,
+                                    arrayMap(line -> arrayMap(c -> arrayDotProduct(line, c), lines), lines)
+                                ),
+                                factor * least * (3 - factor * factor * least * least) / 2
+                            ),
+                            [arrayMap(place -> arrayMap(line -> line[place], lines), range(1, 3 + 1))]
+                        )[1],
+                        [sqrt(3 / (1 + least + least * least))]
+                    )[1],
+                    [now.2]
+                )[1],
+                [now.1]
+            )[1],
+            range(1, 24 + 1),
+            (lines, 1.5E-8)
+        ).1 AS lines
     FROM (
         SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, arrayMap(v -> v / size, x))))) AS lines
         FROM (
@@ -902,7 +1080,9 @@ gram_balanced AS (
 gram_errors AS (
     SELECT
         b.side AS side,
-        max(abs(arrayDotProduct(b.x, p.x) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+        max(
+            abs(arrayDotProduct(b.x, p.x) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)
+        ) AS value
     FROM "ml"."sqlstab_solve_balanced" AS b
     JOIN gram_balanced AS p ON p.side = b.side
     JOIN "ml"."sqlstab_solve_singular" AS c ON c.k = p.k
@@ -922,7 +1102,9 @@ triangles_balanced AS (
         t.n
 ),
 score_error AS (
-    SELECT max(abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular") AS value
+    SELECT max(
+        abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))
+    ) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular") AS value
     FROM (
         SELECT
             b.x AS b,
@@ -1028,7 +1210,11 @@ sizes AS (
         (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
         (SELECT sum(value * value) FROM run_gram) AS run_squares,
         (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
-        (SELECT sum(arrayDotProduct(o.x, c.x)) FROM "ml"."sqlstab_solve_omega_rows" AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
+        (
+            SELECT sum(
+                arrayDotProduct(o.x, c.x)
+            ) FROM "ml"."sqlstab_solve_omega_rows" AS o JOIN crossed AS c ON c.k = o.k
+        ) AS cross_nuclear,
         (SELECT sum(arrayDotProduct(x, x)) FROM crossed) AS cross_squares
 ),
 -- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
@@ -1062,7 +1248,9 @@ pivots AS (
 accuracies AS (
     SELECT
         b.side AS side,
-        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(
+            b.value * b.value * m.norm * m.norm / b.s
+        ) AS value
     FROM (
         SELECT
             m.side AS side,
@@ -1135,7 +1323,9 @@ SELECT
     omega_error.value AS omega_error,
     sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
     cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
-    sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+    sqrt(
+        sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace
+    ) AS bound
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
 CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
 CROSS JOIN rank_of_scores
@@ -1198,29 +1388,50 @@ checked AS (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || toString(CAST(users_columns AS Int64)) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || toString(
+                CAST(users_columns AS Int64)
+            ) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || toString(CAST(users_live AS Int64)) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
+            THEN 'The SQL solver refuses: users: of ' || toString(
+                CAST(users_live AS Int64)
+            ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
                 || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(users_condition)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
+                users_condition
+            )
                 || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || toString(CAST(items_columns AS Int64)) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || toString(
+                CAST(items_columns AS Int64)
+            ) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || toString(CAST(items_live AS Int64)) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
+            THEN 'The SQL solver refuses: items: of ' || toString(
+                CAST(items_live AS Int64)
+            ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
                 || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(items_condition)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
+                items_condition
+            )
                 || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(CAST(rank - aligned AS Int64)) || ' of ' || toString(CAST(rank AS Int64))
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(
+                CAST(rank - aligned AS Int64)
+            ) || ' of ' || toString(CAST(rank AS Int64))
                 || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
-            WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || toString(score_error)
-                || ', the balanced Gram matrices are off by ' || toString(greatest(users_gram_error, items_gram_error))
+            WHEN NOT coalesce(
+                greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
+                false
+            )
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || toString(
+                score_error
+            )
+                || ', the balanced Gram matrices are off by ' || toString(
+                    greatest(users_gram_error, items_gram_error)
+                )
                 || ', Omega is not orthogonal by ' || toString(omega_error)
                 || '. Use sqlstab run --solver python.'
         END AS problem

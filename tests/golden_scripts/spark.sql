@@ -653,7 +653,14 @@ unit_gram AS (
     SELECT
         g.side AS side,
         g.i AS i,
-        transform(array_sort(collect_list(struct(g.j AS d, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) AS v))), s -> s.v) AS x
+        transform(
+            array_sort(
+                collect_list(
+                    struct(g.j AS d, coalesce(g.value / nullif(a.norm, 0) / nullif(b.norm, 0), 0) AS v)
+                )
+            ),
+            s -> s.v
+        ) AS x
     FROM (
         SELECT
             above.side AS side,
@@ -684,11 +691,91 @@ SELECT
 FROM (
     SELECT
         side,
-        aggregate(sequence(1, 3), start, (lines, step) -> get(transform(array(get(transform(array(transform(lines, row -> row.col5)), diagonal -> get(lines, array_position(diagonal, array_max(diagonal)) - 1)), 1 - 1)), chosen -> transform(lines, row -> get(transform(array(CASE WHEN row.col5 > 2.6645352591003757e-15 THEN (get(row.col2, chosen.col1 - 1) - aggregate(zip_with(row.col3, chosen.col3, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / sqrt(chosen.col5) ELSE 0E0 END), entry -> struct(row.col1 AS col1, row.col2 AS col2, concat(row.col3, array(entry)) AS col3, concat(row.col4, array(CASE WHEN chosen.col5 > 2.6645352591003757e-15 THEN (CASE WHEN row.col1 = chosen.col1 THEN 1E0 ELSE 0E0 END - aggregate(zip_with(row.col4, chosen.col3, (a, b) -> a * b), 0E0, (s, v) -> s + v)) / sqrt(chosen.col5) ELSE 0E0 END)) AS col4, CASE WHEN row.col1 = chosen.col1 THEN 0E0 ELSE row.col5 - entry * entry END AS col5)), 1 - 1))), 1 - 1)) AS factor
+        aggregate(
+            sequence(1, 3),
+            start,
+            (lines, step) -> get(
+                transform(
+                    array(
+                        get(
+                            transform(
+                                array(transform(lines, row -> row.col5)),
+                                diagonal -> get(lines, array_position(diagonal, array_max(diagonal)) - 1)
+                            ),
+                            1 - 1
+                        )
+                    ),
+                    chosen -> transform(
+                        lines,
+                        row -> get(
+                            transform(
+                                array(
+                                    CASE
+                                        WHEN row.col5 > 2.6645352591003757e-15 THEN (
+                                            get(row.col2, chosen.col1 - 1) - aggregate(
+                                                zip_with(row.col3, chosen.col3, (a, b) -> a * b),
+                                                0E0,
+                                                (s, v) -> s + v
+                                            )
+                                        ) / sqrt(chosen.col5)
+                                        ELSE 0E0
+                                    END
+                                ),
+                                entry -> struct(
+                                    row.col1 AS col1,
+                                    row.col2 AS col2,
+                                    concat(row.col3, array(entry)) AS col3,
+                                    concat(
+                                        row.col4,
+                                        array(
+                                            CASE
+                                                WHEN chosen.col5 > 2.6645352591003757e-15 THEN (
+                                                    CASE
+                                                        WHEN row.col1 = chosen.col1 THEN 1E0
+                                                        ELSE 0E0
+                                                    END - aggregate(
+                                                        zip_with(row.col4, chosen.col3, (a, b) -> a * b),
+                                                        0E0,
+                                                        (s, v) -> s + v
+                                                    )
+                                                ) / sqrt(chosen.col5)
+                                                ELSE 0E0
+                                            END
+                                        )
+                                    ) AS col4,
+                                    CASE
+                                        WHEN row.col1 = chosen.col1 THEN 0E0
+                                        ELSE row.col5 - entry * entry
+                                    END AS col5
+                                )
+                            ),
+                            1 - 1
+                        )
+                    )
+                ),
+                1 - 1
+            )
+        ) AS factor
     FROM (
         SELECT
             side,
-            transform(array_sort(collect_list(struct(i AS d, struct(i AS col1, x AS col2, CAST(array() AS array<double>) AS col3, CAST(array() AS array<double>) AS col4, get(x, i - 1) AS col5) AS v))), s -> s.v) AS start
+            transform(
+                array_sort(
+                    collect_list(
+                        struct(
+                            i AS d,
+                            struct(
+                                i AS col1,
+                                x AS col2,
+                                CAST(array() AS array<double>) AS col3,
+                                CAST(array() AS array<double>) AS col4,
+                                get(x, i - 1) AS col5
+                            ) AS v
+                        )
+                    )
+                ),
+                s -> s.v
+            ) AS start
         FROM unit_gram AS m
         GROUP BY side
     ) AS g
@@ -742,7 +829,17 @@ WITH
 scores AS (
     SELECT
         w.n AS k,
-        transform(array_sort(collect_list(struct(t.n AS d, aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+        transform(
+            array_sort(
+                collect_list(
+                    struct(
+                        t.n AS d,
+                        aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v
+                    )
+                )
+            ),
+            s -> s.v
+        ) AS x
     FROM (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'users') AS w
     CROSS JOIN (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'items') AS t
     GROUP BY w.n
@@ -753,7 +850,125 @@ orthogonal AS (
         u.v AS y
     FROM (
         SELECT
-            aggregate(sequence(1, 40), struct(columns AS col1, 1E0 AS col2), (last, sweep) -> aggregate(slice(sequence(1, 3), 1, CASE WHEN last.col2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1), struct(last.col1 AS col1, 0E0 AS col2), (now, step) -> get(transform(array(transform(transform(transform(zip_with(slice(now.col1, 1, 1 - 1 + 1), reverse(slice(now.col1, 3, 3 - 3 + 1)), (x, y) -> struct(x AS col1, y AS col2, aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col3, aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col4, aggregate(zip_with(x, y, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS col5)), pair -> struct(pair.col1 AS col1, pair.col2 AS col2, CASE WHEN least(pair.col3, pair.col4) > 1E-30 * greatest(pair.col3, pair.col4) THEN abs(pair.col5) / sqrt(pair.col3) / sqrt(pair.col4) ELSE 0E0 END AS col3, CASE WHEN pair.col5 <> 0 THEN (pair.col4 - pair.col3) / (2 * pair.col5) ELSE 0E0 END AS col4)), pair -> struct(pair.col1 AS col1, pair.col2 AS col2, pair.col3 AS col3, CASE WHEN pair.col3 <= 1E-15 THEN 0E0 WHEN pair.col4 >= 0 THEN 1 / (pair.col4 + sqrt(1 + pair.col4 * pair.col4)) ELSE -1 / (sqrt(1 + pair.col4 * pair.col4) - pair.col4) END AS col4)), pair -> get(transform(array(pair.col4), t -> get(transform(array(1 / sqrt(1 + t * t)), c -> struct(zip_with(pair.col1, pair.col2, (u, w) -> c * (u - t * w)) AS col1, zip_with(pair.col1, pair.col2, (u, w) -> c * (w + t * u)) AS col2, pair.col3 AS col3)), 1 - 1)), 1 - 1))), turned -> struct(get(transform(array(concat(concat(transform(turned, pair -> pair.col1), slice(now.col1, 2, 2 - 2 + 1)), reverse(transform(turned, pair -> pair.col2)))), placed -> concat(slice(placed, 3, 3 - 3 + 1), slice(placed, 1, 2 - 1 + 1))), 1 - 1) AS col1, greatest(now.col2, array_max(transform(turned, pair -> pair.col3))) AS col2)), 1 - 1))).col1 AS columns
+            aggregate(
+                sequence(1, 40),
+                struct(columns AS col1, 1E0 AS col2),
+                (last, sweep) -> aggregate(
+                    slice(sequence(1, 3), 1, CASE WHEN last.col2 > 1E-8 THEN 3 ELSE 0 END - 1 + 1),
+                    struct(last.col1 AS col1, 0E0 AS col2),
+                    (now, step) -> get(
+                        transform(
+                            array(
+                                transform(
+                                    transform(
+                                        transform(
+                                            zip_with(
+                                                slice(now.col1, 1, 1 - 1 + 1),
+                                                reverse(slice(now.col1, 3, 3 - 3 + 1)),
+                                                (x, y) -> struct(
+                                                    x AS col1,
+                                                    y AS col2,
+                                                    aggregate(
+                                                        zip_with(x, x, (a, b) -> a * b),
+                                                        0E0,
+                                                        (s, v) -> s + v
+                                                    ) AS col3,
+                                                    aggregate(
+                                                        zip_with(y, y, (a, b) -> a * b),
+                                                        0E0,
+                                                        (s, v) -> s + v
+                                                    ) AS col4,
+                                                    aggregate(
+                                                        zip_with(x, y, (a, b) -> a * b),
+                                                        0E0,
+                                                        (s, v) -> s + v
+                                                    ) AS col5
+                                                )
+                                            ),
+                                            pair -> struct(
+                                                pair.col1 AS col1,
+                                                pair.col2 AS col2,
+                                                CASE
+                                                    WHEN least(
+                                                        pair.col3,
+                                                        pair.col4
+                                                    ) > 1E-30 * greatest(pair.col3, pair.col4) THEN abs(pair.col5) / sqrt(pair.col3) / sqrt(pair.col4)
+                                                    ELSE 0E0
+                                                END AS col3,
+                                                CASE
+                                                    WHEN pair.col5 <> 0 THEN (
+                                                        pair.col4 - pair.col3
+                                                    ) / (2 * pair.col5)
+                                                    ELSE 0E0
+                                                END AS col4
+                                            )
+                                        ),
+                                        pair -> struct(
+                                            pair.col1 AS col1,
+                                            pair.col2 AS col2,
+                                            pair.col3 AS col3,
+                                            CASE
+                                                WHEN pair.col3 <= 1E-15 THEN 0E0
+                                                WHEN pair.col4 >= 0 THEN 1 / (
+                                                    pair.col4 + sqrt(1 + pair.col4 * pair.col4)
+                                                )
+                                                ELSE -1 / (sqrt(1 + pair.col4 * pair.col4) - pair.col4)
+                                            END AS col4
+                                        )
+                                    ),
+                                    pair -> get(
+                                        transform(
+                                            array(pair.col4),
+                                            t -> get(
+                                                transform(
+                                                    array(1 / sqrt(1 + t * t)),
+                                                    c -> struct(
+                                                        zip_with(
+                                                            pair.col1,
+                                                            pair.col2,
+                                                            (u, w) -> c * (u - t * w)
+                                                        ) AS col1,
+                                                        zip_with(
+                                                            pair.col1,
+                                                            pair.col2,
+                                                            (u, w) -> c * (w + t * u)
+                                                        ) AS col2,
+                                                        pair.col3 AS col3
+                                                    )
+                                                ),
+                                                1 - 1
+                                            )
+                                        ),
+                                        1 - 1
+                                    )
+                                )
+                            ),
+                            turned -> struct(
+                                get(
+                                    transform(
+                                        array(
+                                            concat(
+                                                concat(
+                                                    transform(turned, pair -> pair.col1),
+                                                    slice(now.col1, 2, 2 - 2 + 1)
+                                                ),
+                                                reverse(transform(turned, pair -> pair.col2))
+                                            )
+                                        ),
+                                        placed -> concat(
+                                            slice(placed, 3, 3 - 3 + 1),
+                                            slice(placed, 1, 2 - 1 + 1)
+                                        )
+                                    ),
+                                    1 - 1
+                                ) AS col1,
+                                greatest(now.col2, array_max(transform(turned, pair -> pair.col3))) AS col2
+                            )
+                        ),
+                        1 - 1
+                    )
+                )
+            ).col1 AS columns
         FROM (
             SELECT transform(array_sort(collect_list(struct(k AS d, x AS v))), s -> s.v) AS columns
             FROM scores AS m
@@ -800,7 +1015,29 @@ SELECT
     o.side AS side,
     c.k AS k,
     c.s AS s,
-    transform(array_sort(collect_list(struct(f.i AS d, CASE WHEN c.s = 0 OR f.norm = 0 THEN 0 WHEN o.side = 'items' THEN aggregate(zip_with(f.p, c.y, (a, b) -> a * b), 0E0, (s, v) -> s + v) / sqrt(c.s) ELSE aggregate(zip_with(f.x, c.y, (a, b) -> a * b), 0E0, (s, v) -> s + v) / (c.s * sqrt(c.s)) END AS v))), s -> s.v) AS x
+    transform(
+        array_sort(
+            collect_list(
+                struct(
+                    f.i AS d,
+                    CASE
+                        WHEN c.s = 0 OR f.norm = 0 THEN 0
+                        WHEN o.side = 'items' THEN aggregate(
+                            zip_with(f.p, c.y, (a, b) -> a * b),
+                            0E0,
+                            (s, v) -> s + v
+                        ) / sqrt(c.s)
+                        ELSE aggregate(
+                            zip_with(f.x, c.y, (a, b) -> a * b),
+                            0E0,
+                            (s, v) -> s + v
+                        ) / (c.s * sqrt(c.s))
+                    END AS v
+                )
+            )
+        ),
+        s -> s.v
+    ) AS x
 FROM `ml`.`sqlstab_solve_singular` AS c
 CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
 JOIN (
@@ -843,7 +1080,12 @@ crossed AS (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+            sum(
+                CASE r.side
+                    WHEN 'items' THEN 1.0E0
+                    ELSE 0
+                END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+            ) AS value
         FROM `ml`.`sqlstab_solve_balanced` AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -857,9 +1099,75 @@ SELECT
     u.v AS x
 FROM (
     SELECT
-        aggregate(sequence(1, 24), struct(lines AS col1, 1.5E-8 AS col2), (now, step) -> get(transform(array(now.col1), lines -> get(transform(array(now.col2), least -> get(transform(array(sqrt(3 / (1 + least + least * least))), factor -> get(transform(array(transform(sequence(1, 3), place -> transform(lines, line -> get(line, place - 1)))), across -> struct(zip_with(lines, transform(lines, line -> transform(lines, c -> aggregate(zip_with(c, line, (a, b) -> a * b), 0E0, (s, v) -> s + v))), (line, square) -> zip_with(line, transform(across, c -> aggregate(zip_with(c, square, (a, b) -> a * b), 0E0, (s, v) -> s + v)), (u, w) -> factor * (3 * u - factor * factor * w) / 2)) AS col1, factor * least * (3 - factor * factor * least * least) / 2 AS col2)), 1 - 1)), 1 - 1)), 1 - 1)), 1 - 1)).col1 AS lines
+        aggregate(
+            sequence(1, 24),
+            struct(lines AS col1, 1.5E-8 AS col2),
+            (now, step) -> get(
+                transform(
+                    array(now.col1),
+                    lines -> get(
+                        transform(
+                            array(now.col2),
+                            least -> get(
+                                transform(
+                                    array(sqrt(3 / (1 + least + least * least))),
+                                    factor -> get(
+                                        transform(
+                                            array(
+                                                transform(
+                                                    sequence(1, 3),
+                                                    place -> transform(lines, line -> get(line, place - 1))
+                                                )
+                                            ),
+                                            across -> struct(
+                                                zip_with(
+                                                    lines,
+                                                    transform(
+                                                        lines,
+                                                        line -> transform(
+                                                            lines,
+                                                            c -> aggregate(
+                                                                zip_with(c, line, (a, b) -> a * b),
+                                                                0E0,
+                                                                (s, v) -> s + v
+                                                            )
+                                                        )
+                                                    ),
+                                                    (line, square) -> zip_with(
+                                                        line,
+                                                        transform(
+                                                            across,
+                                                            c -> aggregate(
+                                                                zip_with(c, square, (a, b) -> a * b),
+                                                                0E0,
+                                                                (s, v) -> s + v
+                                                            )
+                                                        ),
+                                                        (u, w) -> factor * (3 * u - factor * factor * w) / 2
+                                                    )
+                                                ) AS col1,
+                                                factor * least * (
+                                                    3 - factor * factor * least * least
+                                                ) / 2 AS col2
+                                            )
+                                        ),
+                                        1 - 1
+                                    )
+                                ),
+                                1 - 1
+                            )
+                        ),
+                        1 - 1
+                    )
+                ),
+                1 - 1
+            )
+        ).col1 AS lines
     FROM (
-        SELECT transform(array_sort(collect_list(struct(k AS d, transform(x, v -> v / size) AS v))), s -> s.v) AS lines
+        SELECT transform(
+            array_sort(collect_list(struct(k AS d, transform(x, v -> v / size) AS v))),
+            s -> s.v
+        ) AS lines
         FROM (
             SELECT
                 m.k AS k,
@@ -867,7 +1175,10 @@ FROM (
                 t.size AS size
             FROM crossed AS m
             CROSS JOIN (
-                SELECT coalesce(nullif(sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))), 0), 1) AS size
+                SELECT coalesce(
+                    nullif(sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))), 0),
+                    1
+                ) AS size
                 FROM crossed AS c
             ) AS t
         ) AS m
@@ -933,7 +1244,12 @@ crossed AS (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+            sum(
+                CASE r.side
+                    WHEN 'items' THEN 1.0E0
+                    ELSE 0
+                END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+            ) AS value
         FROM `ml`.`sqlstab_solve_balanced` AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -947,7 +1263,17 @@ gram_balanced AS (
     SELECT
         b.side AS side,
         b.k AS k,
-        transform(array_sort(collect_list(struct(g.i AS d, aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+        transform(
+            array_sort(
+                collect_list(
+                    struct(
+                        g.i AS d,
+                        aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v
+                    )
+                )
+            ),
+            s -> s.v
+        ) AS x
     FROM `ml`.`sqlstab_solve_balanced` AS b
     JOIN gram AS g ON g.side = b.side
     GROUP BY
@@ -957,7 +1283,15 @@ gram_balanced AS (
 gram_errors AS (
     SELECT
         b.side AS side,
-        max(abs(aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)) AS value
+        max(
+            abs(
+                aggregate(
+                    zip_with(b.x, p.x, (a, b) -> a * b),
+                    0E0,
+                    (s, v) -> s + v
+                ) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END
+            ) / sqrt(b.s) / sqrt(c.s)
+        ) AS value
     FROM `ml`.`sqlstab_solve_balanced` AS b
     JOIN gram_balanced AS p ON p.side = b.side
     JOIN `ml`.`sqlstab_solve_singular` AS c ON c.k = p.k
@@ -969,7 +1303,17 @@ triangles_balanced AS (
     SELECT
         t.side AS side,
         t.n AS n,
-        transform(array_sort(collect_list(struct(b.k AS d, aggregate(zip_with(t.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+        transform(
+            array_sort(
+                collect_list(
+                    struct(
+                        b.k AS d,
+                        aggregate(zip_with(t.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v
+                    )
+                )
+            ),
+            s -> s.v
+        ) AS x
     FROM `ml`.`sqlstab_solve_triangles` AS t
     JOIN `ml`.`sqlstab_solve_balanced` AS b ON b.side = t.side
     GROUP BY
@@ -977,7 +1321,15 @@ triangles_balanced AS (
         t.n
 ),
 score_error AS (
-    SELECT max(abs(aggregate(zip_with(t.b, w.b, (a, b) -> a * b), 0E0, (s, v) -> s + v) - aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v))) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular`) AS value
+    SELECT max(
+        abs(
+            aggregate(
+                zip_with(t.b, w.b, (a, b) -> a * b),
+                0E0,
+                (s, v) -> s + v
+            ) - aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+        )
+    ) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular`) AS value
     FROM (
         SELECT
             b.x AS b,
@@ -997,7 +1349,15 @@ score_error AS (
 ),
 -- Rows of Omega that are in use must be orthonormal.
 omega_error AS (
-    SELECT max(abs(aggregate(zip_with(a.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
+    SELECT max(
+        abs(
+            aggregate(
+                zip_with(a.x, b.x, (a, b) -> a * b),
+                0E0,
+                (s, v) -> s + v
+            ) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END
+        )
+    ) AS value
     FROM `ml`.`sqlstab_solve_omega_rows` AS a
     CROSS JOIN `ml`.`sqlstab_solve_omega_rows` AS b
     WHERE
@@ -1034,7 +1394,17 @@ shared_balanced AS (
     SELECT
         b.side AS side,
         b.k AS k,
-        transform(array_sort(collect_list(struct(g.i AS d, aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v))), s -> s.v) AS x
+        transform(
+            array_sort(
+                collect_list(
+                    struct(
+                        g.i AS d,
+                        aggregate(zip_with(g.x, b.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS v
+                    )
+                )
+            ),
+            s -> s.v
+        ) AS x
     FROM `ml`.`sqlstab_solve_balanced` AS b
     JOIN shared_gram AS g ON g.side = b.side
     GROUP BY
@@ -1045,7 +1415,12 @@ run_gram AS (
     SELECT
         b.k AS k,
         p.k AS l,
-        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS value
+        sum(
+            CASE b.side
+                WHEN 'items' THEN 1.0E0
+                ELSE 0
+            END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+        ) AS value
     FROM `ml`.`sqlstab_solve_balanced` AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
@@ -1083,8 +1458,14 @@ sizes AS (
         (SELECT sum(value) FROM reference_gram WHERE i = j) AS reference_trace,
         (SELECT sum(value * value) FROM run_gram) AS run_squares,
         (SELECT sum(value * value) FROM reference_gram) AS reference_squares,
-        (SELECT sum(aggregate(zip_with(o.x, c.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM `ml`.`sqlstab_solve_omega_rows` AS o JOIN crossed AS c ON c.k = o.k) AS cross_nuclear,
-        (SELECT sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM crossed) AS cross_squares
+        (
+            SELECT sum(
+                aggregate(zip_with(o.x, c.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+            ) FROM `ml`.`sqlstab_solve_omega_rows` AS o JOIN crossed AS c ON c.k = o.k
+        ) AS cross_nuclear,
+        (
+            SELECT sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM crossed
+        ) AS cross_squares
 ),
 -- The pivots of the Cholesky factors are the squares of the largest entries of the rows of R.
 pivots AS (
@@ -1117,7 +1498,9 @@ pivots AS (
 accuracies AS (
     SELECT
         b.side AS side,
-        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(b.value * b.value * m.norm * m.norm / b.s) AS value
+        2.220446049250313E-16 * (16 + sqrt(max(m.n_rows))) * sum(
+            b.value * b.value * m.norm * m.norm / b.s
+        ) AS value
     FROM (
         SELECT
             m.side AS side,
@@ -1190,7 +1573,9 @@ SELECT
     omega_error.value AS omega_error,
     sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
     cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
-    sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+    sqrt(
+        sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace
+    ) AS bound
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
 CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
 CROSS JOIN rank_of_scores
@@ -1253,29 +1638,50 @@ checked AS (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS string) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(
+                CAST(users_columns AS bigint) AS string
+            ) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS string) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
+            THEN 'The SQL solver refuses: users: of ' || CAST(
+                CAST(users_live AS bigint) AS string
+            ) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
                 || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS string)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(
+                users_condition AS string
+            )
                 || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS string) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(
+                CAST(items_columns AS bigint) AS string
+            ) || ' components, not of 3; sqlstab run --solver python would, too.'
             WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS string) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
+            THEN 'The SQL solver refuses: items: of ' || CAST(
+                CAST(items_live AS bigint) AS string
+            ) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
                 || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS string)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(
+                items_condition AS string
+            )
                 || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS bigint) AS string) || ' of ' || CAST(CAST(rank AS bigint) AS string)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(
+                CAST(rank - aligned AS bigint) AS string
+            ) || ' of ' || CAST(CAST(rank AS bigint) AS string)
                 || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
-            WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS string)
-                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS string)
+            WHEN NOT coalesce(
+                greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
+                false
+            )
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(
+                score_error AS string
+            )
+                || ', the balanced Gram matrices are off by ' || CAST(
+                    greatest(users_gram_error, items_gram_error) AS string
+                )
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
                 || '. Use sqlstab run --solver python.'
         END AS problem

@@ -14,9 +14,42 @@ omega_rows AS (
         sqlstab_v AS x
     FROM (
         SELECT
-            arrayFold((now, step) -> arrayMap(lines -> arrayMap(least -> arrayMap(factor -> arrayMap(across -> (arrayMap((line, square) -> arrayMap((u, w) -> factor * (3 * u - factor * factor * w) / 2, line, arrayMap(c -> arrayDotProduct(square, c), across)), lines, arrayMap(line -> arrayMap(c -> arrayDotProduct(line, c), lines), lines)), factor * least * (3 - factor * factor * least * least) / 2), [arrayMap(place -> arrayMap(line -> line[place], lines), range(1, 4 + 1))])[1], [sqrt(3 / (1 + least + least * least))])[1], [now.2])[1], [now.1])[1], range(1, 24 + 1), (lines, 1.5E-8)).1 AS lines
+            arrayFold(
+                (now, step) -> arrayMap(
+                    lines -> arrayMap(
+                        least -> arrayMap(
+                            factor -> arrayMap(
+                                across -> (
+                                    arrayMap(
+                                        (line, square) -> arrayMap(
+                                            (u, w) -> factor * (3 * u - factor * factor * w) / 2,
+                                            line,
+                                            arrayMap(c -> arrayDotProduct(square, c), across)
+                                        ),
+                                        lines,
+                                        arrayMap(
+                                            line -> arrayMap(c -> arrayDotProduct(line, c), lines),
+                                            lines
+                                        )
+                                    ),
+                                    factor * least * (3 - factor * factor * least * least) / 2
+                                ),
+                                [arrayMap(place -> arrayMap(line -> line[place], lines), range(1, 4 + 1))]
+                            )[1],
+                            [sqrt(3 / (1 + least + least * least))]
+                        )[1],
+                        [now.2]
+                    )[1],
+                    [now.1]
+                )[1],
+                range(1, 24 + 1),
+                (lines, 1.5E-8)
+            ).1 AS lines
         FROM (
-            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((k, arrayMap(v -> v / size, x))))) AS lines
+            SELECT arrayMap(
+                p -> p.2,
+                arraySort(p -> p.1, groupArray((k, arrayMap(v -> v / size, x))))
+            ) AS lines
             FROM (
                 SELECT
                     m.k AS k,

@@ -14,9 +14,80 @@ omega_rows AS (
         u.v AS x
     FROM (
         SELECT
-            aggregate(sequence(1, 24), struct(lines AS col1, 1.5E-8 AS col2), (now, step) -> get(transform(array(now.col1), lines -> get(transform(array(now.col2), least -> get(transform(array(sqrt(3 / (1 + least + least * least))), factor -> get(transform(array(transform(sequence(1, 4), place -> transform(lines, line -> get(line, place - 1)))), across -> struct(zip_with(lines, transform(lines, line -> transform(lines, c -> aggregate(zip_with(c, line, (a, b) -> a * b), 0E0, (s, v) -> s + v))), (line, square) -> zip_with(line, transform(across, c -> aggregate(zip_with(c, square, (a, b) -> a * b), 0E0, (s, v) -> s + v)), (u, w) -> factor * (3 * u - factor * factor * w) / 2)) AS col1, factor * least * (3 - factor * factor * least * least) / 2 AS col2)), 1 - 1)), 1 - 1)), 1 - 1)), 1 - 1)).col1 AS lines
+            aggregate(
+                sequence(1, 24),
+                struct(lines AS col1, 1.5E-8 AS col2),
+                (now, step) -> get(
+                    transform(
+                        array(now.col1),
+                        lines -> get(
+                            transform(
+                                array(now.col2),
+                                least -> get(
+                                    transform(
+                                        array(sqrt(3 / (1 + least + least * least))),
+                                        factor -> get(
+                                            transform(
+                                                array(
+                                                    transform(
+                                                        sequence(1, 4),
+                                                        place -> transform(
+                                                            lines,
+                                                            line -> get(line, place - 1)
+                                                        )
+                                                    )
+                                                ),
+                                                across -> struct(
+                                                    zip_with(
+                                                        lines,
+                                                        transform(
+                                                            lines,
+                                                            line -> transform(
+                                                                lines,
+                                                                c -> aggregate(
+                                                                    zip_with(c, line, (a, b) -> a * b),
+                                                                    0E0,
+                                                                    (s, v) -> s + v
+                                                                )
+                                                            )
+                                                        ),
+                                                        (line, square) -> zip_with(
+                                                            line,
+                                                            transform(
+                                                                across,
+                                                                c -> aggregate(
+                                                                    zip_with(c, square, (a, b) -> a * b),
+                                                                    0E0,
+                                                                    (s, v) -> s + v
+                                                                )
+                                                            ),
+                                                            (u, w) -> factor * (
+                                                                3 * u - factor * factor * w
+                                                            ) / 2
+                                                        )
+                                                    ) AS col1,
+                                                    factor * least * (
+                                                        3 - factor * factor * least * least
+                                                    ) / 2 AS col2
+                                                )
+                                            ),
+                                            1 - 1
+                                        )
+                                    ),
+                                    1 - 1
+                                )
+                            ),
+                            1 - 1
+                        )
+                    ),
+                    1 - 1
+                )
+            ).col1 AS lines
         FROM (
-            SELECT transform(array_sort(collect_list(struct(k AS d, transform(x, v -> v / size) AS v))), s -> s.v) AS lines
+            SELECT transform(
+                array_sort(collect_list(struct(k AS d, transform(x, v -> v / size) AS v))),
+                s -> s.v
+            ) AS lines
             FROM (
                 SELECT
                     m.k AS k,
@@ -24,7 +95,13 @@ omega_rows AS (
                     t.size AS size
                 FROM crossed AS m
                 CROSS JOIN (
-                    SELECT coalesce(nullif(sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))), 0), 1) AS size
+                    SELECT coalesce(
+                        nullif(
+                            sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))),
+                            0
+                        ),
+                        1
+                    ) AS size
                     FROM crossed AS c
                 ) AS t
             ) AS m
