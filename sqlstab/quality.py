@@ -139,7 +139,7 @@ def _lengths(sums: SharedSums) -> float:
 
 def linear_residual(sums: SharedSums) -> float:
     """|X A - Y| / |Y| for the best A of all matrices: what orthogonality costs shows beside it."""
-    solved = np.linalg.lstsq(sums.run, sums.cross)[0]
+    solved = np.linalg.lstsq(sums.run, sums.cross, rcond=None)[0]
     squared = np.trace(sums.reference) - np.sum(sums.cross * solved)
     return float(np.sqrt(max(squared, 0.0) / np.trace(sums.reference)))
 

@@ -73,7 +73,7 @@ def test_figures_are_those_of_the_rows() -> None:
         assert figures["cosine"] == pytest.approx(np.sum(turned * y) / lengths, rel=1e-10)
         residual = np.linalg.norm(turned - y) / np.linalg.norm(y)
         assert figures["relative_residual"] == pytest.approx(residual, rel=1e-10)
-        linear = np.linalg.norm(x @ np.linalg.lstsq(x, y)[0] - y) / np.linalg.norm(y)
+        linear = np.linalg.norm(x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) / np.linalg.norm(y)
         assert figures["linear_residual"] == pytest.approx(linear, rel=1e-10)
         eps = np.linalg.norm(x @ x.T - y @ y.T)
         difference = figures["dot_product_difference"]

@@ -260,6 +260,6 @@ def test_figures_from_sums_equal_those_from_rows(seed: int, rows: int, dimension
     )
     assert cosine(sums) == pytest.approx(weighted, rel=1e-10)
     assert cosine_with(omega, sums) == pytest.approx(weighted, rel=1e-10)
-    least = np.linalg.norm(x @ np.linalg.lstsq(x, y)[0] - y) / np.linalg.norm(y)
+    least = np.linalg.norm(x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) / np.linalg.norm(y)
     assert linear_residual(sums) == pytest.approx(least, rel=1e-6, abs=1e-6)
     assert linear_residual(sums) <= relative_residual(sums) + 1e-6
