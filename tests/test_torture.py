@@ -93,7 +93,7 @@ FAILS: dict[str, tuple[Array, Array, str]] = {
     "the smallest number": (np.full((9, 4), 5e-324), items(), "so small that their squares are"),
     "users of 1e300": (users(1e300), items(), "the sums of squares overflow although every"),
     "items of 1e155": (users(), items(1e155), "items table i, vector v: the sums of squares over"),
-    "a row of 1e160": (with_row(users(), 1e160), items(), "divide the vectors of both sides"),
+    "a row of 1e160": (with_row(users(), 1e160), items(), "divide the vectors of all tables"),
     # 1e-155 squared is no number with all its digits, and 1e-170 squared is zero.
     "a column that counts, but has no square": (
         users(np.array([1e-100, 1e-170]), 2), items(np.array([1e-100, 1e150]), 2),
