@@ -104,14 +104,15 @@ def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
 
 
 @pytest.fixture(autouse=True)
-def logs() -> Iterator[None]:
-    """A command in this process takes our loggers for itself; the next test has them back."""
-    loggers = [logging.getLogger(name) for name in ("sqlstab", "sqlstab.sql")]
-    before = [(one.handlers, one.propagate, one.level) for one in loggers]
-    yield
-    for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
-        one.handlers, one.propagate = handlers, propagate
-        one.setLevel(level)
+def logs() -> None:
+    """A command in this process takes our loggers for itself; each test has them as they are made.
+
+    Not as they were before the test: fixtures of a module run commands, too, and come first.
+    """
+    for name in ("sqlstab", "sqlstab.sql"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

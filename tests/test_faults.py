@@ -274,7 +274,8 @@ class Postgres(Tables):
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
-        self.engine_option = f"--engine={url}"
+        # Its connections are told from those of other tests by this.
+        self.engine_option = f"--engine={url}{'&' if '?' in url else '?'}application_name=faults"
         super().__init__(folder)
 
     @contextmanager
@@ -476,7 +477,7 @@ def test_connections_that_are_lost(place: Postgres) -> None:
         with connect(place.url, writes_tables=False) as engine:
             engine.query(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                "WHERE application_name = 'faults'"
             )
         command.signal(signal.SIGCONT)
         ended = command.end()
@@ -532,7 +533,7 @@ def test_a_reader_in_one_transaction(place: Postgres, sides: tuple[str, str]) ->
     """It sees users and items of one run, whichever it reads first; the run waits for it."""
     model = place.kept()
     # Whoever waits so long looks for a deadlock, and gives way: the run, not the reader.
-    place.engine_option += f"{'&' if '?' in place.url else '?'}options=-cdeadlock_timeout%3D3s"
+    place.engine_option += "&options=-cdeadlock_timeout%3D3s"
     statement = "SELECT embedding FROM faults.stable_{} ORDER BY id"
     with place.reader() as connection:
         connection.execute("SET deadlock_timeout = '60s'")

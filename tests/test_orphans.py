@@ -294,13 +294,14 @@ def test_the_documentation(running: Running) -> None:
     assert len(commands) == 2
     url = running["postgres"]
     with connect(url, writes_tables=True) as engine:
-        engine.execute(["CREATE SCHEMA IF NOT EXISTS ml"])
+        engine.execute(["CREATE SCHEMA ml"])
         left = "ml.sqlstab_20240229t235959_000001z_0a1b_users"
         create(engine, left)
         for command, kind in zip(commands, ("table", None), strict=True):
             said = invoke(*shlex.split(command.replace('"$URL"', url)))
             assert left in said.stdout
             assert engine.kind(left) == kind
+        engine.execute(["DROP SCHEMA ml CASCADE"])
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
