@@ -239,12 +239,20 @@ class Run:
         """What the stable table of a side was when it was written; None for a file.
 
         A file lies in the run directory, which is replaced as a whole.
+
+        Raises:
+            DataError: That of a table is missing.
         """
         output = self.figures["outputs"][side]
-        known = output.get("fingerprint")
-        if output["relation"] == file_name(side) or known is None:
+        if output["relation"] == file_name(side):
             return None
-        return Fingerprint(**{name: known[name] for name in _FINGERPRINT})
+        known = output.get("fingerprint")
+        if known is None or set(known) != set(_FINGERPRINT):
+            raise DataError(
+                f"{FIGURES_FILE} of run {self.run_id} is damaged: outputs.{side}.fingerprint is "
+                f"not {', '.join(_FINGERPRINT)}."
+            )
+        return Fingerprint(**known)
 
     def save_figures(self, directory: Path) -> None:
         """Write `run.json`."""

@@ -288,7 +288,7 @@ def _rows_of(value: Any) -> list[Any]:
         # ClickHouse: {"meta": [{"name": ...}], "data": [...]}, rows as objects or as arrays.
         columns = value.get("meta")
         columns = columns if isinstance(columns, list) else []
-        names = [column.get("name") for column in columns if isinstance(column, dict)]
+        names = [str(column.get("name")) for column in columns if isinstance(column, dict)]
         return [
             dict(zip(names, row, strict=False)) if isinstance(row, list) else row
             for row in value["data"]
