@@ -456,7 +456,11 @@ SELECT
     t.size AS size
 FROM {{ rows }} AS m
 CROSS JOIN (
-    SELECT coalesce(nullif(sqrt(sum({{ sqlstab.filled(dialect.dot, ["x", "x"]) }})), 0), 1) AS size
-    FROM {{ rows }} AS c
+    SELECT coalesce(nullif(sqrt({{ sqlstab.filled(dialect.dot, ["lengths", "lengths"]) }}), 0), 1) AS size
+    FROM (
+        -- In the order of k: a sum in no order would not be the same each time.
+        SELECT {{ sqlstab.filled(dialect.collect, ["sqrt(" ~ sqlstab.filled(dialect.dot, ["x", "x"]) ~ ")", "k"]) }} AS lengths
+        FROM {{ rows }} AS c
+    ) AS l
 ) AS t
 {%- endmacro -%}

@@ -412,8 +412,15 @@ FROM (
                 t.size AS size
             FROM crossed AS m
             CROSS JOIN (
-                SELECT coalesce(nullif(sqrt(sum(arrayDotProduct(x, x))), 0), 1) AS size
-                FROM crossed AS c
+                SELECT coalesce(nullif(sqrt(arrayDotProduct(lengths, lengths)), 0), 1) AS size
+                FROM (
+                    -- In the order of k: a sum in no order would not be the same each time.
+                    SELECT arrayMap(
+                        p -> p.2,
+                        arraySort(p -> p.1, groupArray((k, sqrt(arrayDotProduct(x, x)))))
+                    ) AS lengths
+                    FROM crossed AS c
+                ) AS l
             ) AS t
         ) AS m
     ) AS c

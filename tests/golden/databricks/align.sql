@@ -97,12 +97,30 @@ omega_rows AS (
                 CROSS JOIN (
                     SELECT coalesce(
                         nullif(
-                            sqrt(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v))),
+                            sqrt(
+                                aggregate(zip_with(lengths, lengths, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+                            ),
                             0
                         ),
                         1
                     ) AS size
-                    FROM crossed AS c
+                    FROM (
+                        -- In the order of k: a sum in no order would not be the same each time.
+                        SELECT transform(
+                            array_sort(
+                                collect_list(
+                                    struct(
+                                        k AS d,
+                                        sqrt(
+                                            aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
+                                        ) AS v
+                                    )
+                                )
+                            ),
+                            s -> s.v
+                        ) AS lengths
+                        FROM crossed AS c
+                    ) AS l
                 ) AS t
             ) AS m
         ) AS c

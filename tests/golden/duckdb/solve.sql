@@ -343,8 +343,12 @@ omega_rows AS MATERIALIZED (
                 t.size AS size
             FROM crossed AS m
             CROSS JOIN (
-                SELECT coalesce(nullif(sqrt(sum(list_dot_product(x, x))), 0), 1) AS size
-                FROM crossed AS c
+                SELECT coalesce(nullif(sqrt(list_dot_product(lengths, lengths)), 0), 1) AS size
+                FROM (
+                    -- In the order of k: a sum in no order would not be the same each time.
+                    SELECT list(sqrt(list_dot_product(x, x)) ORDER BY k) AS lengths
+                    FROM crossed AS c
+                ) AS l
             ) AS t
         ) AS m
         UNION ALL (

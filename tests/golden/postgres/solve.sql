@@ -350,8 +350,12 @@ omega_rows AS MATERIALIZED (
                 t.size AS size
             FROM crossed AS m
             CROSS JOIN (
-                SELECT coalesce(nullif(sqrt(sum((SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w)))), 0), 1) AS size
-                FROM crossed AS c
+                SELECT coalesce(nullif(sqrt((SELECT sum(v * w) FROM unnest(lengths, lengths) AS pairs(v, w))), 0), 1) AS size
+                FROM (
+                    -- In the order of k: a sum in no order would not be the same each time.
+                    SELECT array_agg(sqrt((SELECT sum(v * w) FROM unnest(x, x) AS pairs(v, w))) ORDER BY k) AS lengths
+                    FROM crossed AS c
+                ) AS l
             ) AS t
         ) AS m
         UNION ALL (
