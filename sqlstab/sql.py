@@ -114,15 +114,36 @@ def relation(name: str, dialect: Dialect) -> str:
     """
     if not name.strip() or "\0" in name:
         raise UsageError(f"{name!r} names no table and no file.")
-    is_file = dialect.reads_files
-    is_folder = is_file and "://" not in name and not name.startswith('"') and Path(name).is_dir()
-    reader = "read_parquet" if is_folder else file_reader(name) if is_file else None
+    reader, path = _file(name, dialect)
     if reader:
-        path = str(Path(name) / "*.parquet") if is_folder else name
         # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
         own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
         return f"{reader}({string(path, dialect)}{own})"
     return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
+
+
+def parquet_files(name: str, dialect: Dialect) -> str | None:
+    """The path or the glob of the Parquet files that a relation's name stands for, if it does."""
+    reader, path = _file(name, dialect)
+    return path if reader == "read_parquet" else None
+
+
+def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
+    """What reads a relation, if that is files, and their path; a directory is a glob then."""
+    if not dialect.reads_files:
+        return None, name
+    if "://" not in name and not name.startswith('"') and Path(name).is_dir():
+        return "read_parquet", str(Path(name) / "*.parquet")
+    return file_reader(name), name
+
+
+def row_group_bytes(path: str, dialect: Dialect) -> str:
+    """The bytes of a Parquet file's largest row group, 0 if it has none, and DuckDB's threads."""
+    return (
+        "SELECT coalesce(max(bytes), 0)::BIGINT AS bytes, current_setting('threads') AS threads\n"
+        "FROM (\n    SELECT sum(total_uncompressed_size) AS bytes\n"
+        f"    FROM parquet_metadata({string(path, dialect)})\n    GROUP BY row_group_id\n) AS g\n"
+    )
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import duckdb
 import numpy as np
 import paper
 import pyarrow as pa
@@ -15,16 +16,23 @@ from conftest import conditioned, read_vectors, write_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sqlstab import DataError, EmbeddingTable, Options, Run, UsageError, quality, stabilize
+from sqlstab import (
+    DataError,
+    EmbeddingTable,
+    EngineError,
+    Options,
+    Run,
+    UsageError,
+    quality,
+    stabilize,
+)
 from sqlstab.compute import Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
+from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.progress import Silent
 from sqlstab.tables import LAYOUTS, Column, VectorTable
-
-if TYPE_CHECKING:
-    import duckdb
 
 STRATEGIES = ("arrow", "sql")
 
@@ -247,6 +255,25 @@ def test_both_ways_give_the_same_sums(
                     got, expected, rtol=1e-12, atol=1e-12 * np.abs(expected).max()
                 )
     engine.close()
+
+
+def test_there_is_room_for_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB writes the vectors of a row group as one page, however long, and reads it whole."""
+    monkeypatch.setattr(duckdb_engine, "_MEMORY_LIMIT", 64 * 10**6)
+    for name, rows in (("users", 20_000), ("items", 600)):
+        with duckdb.connect() as session:
+            session.execute(
+                f"COPY (SELECT i AS id, list_transform(range(600), lambda k: "
+                f"hash(i * 600 + k)::DOUBLE::FLOAT) AS embedding FROM range({rows}) AS r(i)) "
+                f"TO '{tmp_path}/{name}.parquet'"
+            )
+    tables = tmp_path / "users.parquet", tmp_path / "items.parquet"
+    with (
+        duckdb.connect(config={"memory_limit": "64MB"}) as session,
+        pytest.raises(EngineError, match=r"Out of Memory.* more with memory_limit, or fewer"),
+    ):
+        stabilize(*tables, engine=session)
+    assert stabilize(*tables).figures["users"]["rows"] == 20_000
 
 
 def test_sums_in_tiles(tmp_path: Path, rng: np.random.Generator) -> None:

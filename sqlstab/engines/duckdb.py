@@ -32,8 +32,9 @@ logger = logging.getLogger("sqlstab.sql")
 # fifth of the time.
 _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
 
-# Enough for two threads that write row groups of e = 64; joins and sorts beyond it go to disk.
-_MEMORY_LIMIT = "512MB"
+# Joins and sorts beyond it go to disk. Enough for two threads that read or write row groups of
+# e = 64; for larger ones see `_make_room`.
+_MEMORY_LIMIT = 512 * 10**6
 
 # What a folder is called that a session spills to.
 _SPILL = "sqlstab-spill-"
@@ -53,6 +54,8 @@ class DuckDBEngine:
         read_only: Open the file for reading only, beside other readers.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
+            Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
+            and with row groups.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
@@ -72,6 +75,8 @@ class DuckDBEngine:
         memory_limit: str | None = None,
     ) -> None:
         self._owned = connection is None
+        # The limit, as long as it is for this class to choose.
+        self._limit = _MEMORY_LIMIT if self._owned and memory_limit is None else None
         self.identity = str(Path(database).absolute()) if database else ""
         if connection is not None:
             self._connection = connection
@@ -103,7 +108,7 @@ class DuckDBEngine:
             "enable_progress_bar": True,
             "enable_progress_bar_print": False,
             "threads": threads,
-            "memory_limit": memory_limit or _MEMORY_LIMIT,
+            "memory_limit": memory_limit or f"{_MEMORY_LIMIT}B",
             # A table name must not be taken for a variable of this program.
             "python_enable_replacements": False,
             # DuckDB's own choice is the working directory, which may not be ours to write to.
@@ -148,7 +153,31 @@ class DuckDBEngine:
             raise DataError(
                 f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
             ) from error
+        self._make_room(relation)
         return [Column(row[0], row[1]) for row in rows]
+
+    def _make_room(self, relation: str) -> None:
+        """Raise the limit to what scanning these Parquet files takes.
+
+        A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
+        page: 126 MB at e = 256. As measured, a scan needs twice that for each thread.
+        """
+        files = sql.parquet_files(relation, self.dialect)
+        if self._limit is None or files is None:
+            return
+        with suppress(duckdb.Error):  # what cannot be read is for the scan to say
+            # Each footer is a request where files are remote; the first is like the others.
+            found = self._connection.execute(
+                f"SELECT min(file) FROM glob({sql.string(files, DUCKDB)})"
+            ).fetchone()
+            first = found[0] if found and found[0] else files
+            size, threads = self._connection.execute(sql.row_group_bytes(first, DUCKDB)).fetchall()[
+                0
+            ]
+            needed = _MEMORY_LIMIT // 2 + 3 * threads * size
+            if needed > self._limit:
+                self._connection.execute(f"SET memory_limit = '{needed}B'")
+                self._limit = needed
 
     def qualified(self, name: str) -> str:
         """See `Engine`; always with a database, since temporary tables come first in a schema."""
@@ -245,6 +274,12 @@ class DuckDBEngine:
             watch.start()
         try:
             yield
+        except duckdb.OutOfMemoryException as error:
+            raise EngineError(
+                f"DuckDB: {_first_line(error)}. Give it more with --memory-limit, or fewer "
+                "--threads.",
+                statement,
+            ) from error
         except duckdb.Error as error:
             raise EngineError(f"DuckDB: {_first_line(error)}", statement) from error
         except RuntimeError as error:
