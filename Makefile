@@ -6,15 +6,16 @@ BIN := $(VENV)/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test fuzz lint format docs golden picture clean
-.PHONY: bench bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
+.PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
 
+# Two processes share the tests as `_ByFile` in tests/conftest.py says.
 test: $(VENV)/dev.stamp chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 # Damaged files of every format, FUZZ_MINUTES with each; `make test` takes a few hundred.
 FUZZ_MINUTES ?= 10
@@ -68,6 +69,10 @@ bench-quality: $(VENV)/dev.stamp
 # --madlib (10 million x 320, 12.8 GB).
 bench-scale: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/scale.py $(SCALE)
+
+# What a run of 300 million users costs on each engine; writes the tables of docs/performance.md.
+bench-cost: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/cost.py
 
 # The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
 bench-solver: $(VENV)/dev.stamp

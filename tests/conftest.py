@@ -17,6 +17,7 @@ import pytest
 from engines import Running
 from hypothesis import HealthCheck, settings
 from warehouse import Warehouse
+from xdist.scheduler import LoadScopeScheduling
 
 import sqlstab
 from sqlstab.engines import connect
@@ -77,6 +78,21 @@ def conditioned(
     left = np.linalg.qr(rng.standard_normal((rows, dimension)))[0]
     right = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
     return left * np.geomspace(1, 1 / condition, dimension) @ right.T
+
+
+class _ByFile(LoadScopeScheduling):
+    """Of two processes that share the tests, one has all of Spark's, which is slow to start.
+
+    The others stay together by file, whose fixtures are made once.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if "spark" in nodeid else nodeid.split("::", maxsplit=1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    # Marks of `xdist_group` are without effect on pytest 9.2 (pytest-xdist 3.8).
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
