@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from numpy.typing import NDArray
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+    from sqlalchemy import Engine as Database
 
     from sqlstab.compute import Compute
     from sqlstab.engines import Engine
+    from sqlstab.engines.sqlalchemy import SqlAlchemyEngine
     from sqlstab.solve import Matrix
 
     Way = Callable[[], Matrix]
@@ -240,24 +242,7 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
     from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
 
     e = data.dimension
-    # The tests' own session saves start-up time and gives up speed.
-    os.environ.update(targets.spark_environment(data.folder))
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-
-    flags: dict[str, Any] = {
-        "spark.master": "local[1]",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "OFF",
-        "spark.driver.memory": "3g",
-        "spark.sql.shuffle.partitions": "1",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.sql.warehouse.dir": str(data.folder / "warehouse"),
-    }
-    session = SparkSession.builder.config(map=flags).getOrCreate()
-    context: Any = session.sparkContext
-    java = context._gateway.proc
-    try:
+    with spark_session(data.folder, targets) as session:
         for name in data.tables():
             session.read.parquet(str(data.path(name))).createOrReplaceTempView(name)
         engine = SparkEngine(session)
@@ -297,6 +282,29 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
                 "RDD, `np.outer` row by row": lambda: rdd(many, row_by_row),
             },
         )
+
+
+@contextmanager
+def spark_session(folder: Path, targets: ModuleType) -> Iterator[SparkSession]:
+    """Spark on one core; the tests' own session saves start-up time and gives up speed."""
+    os.environ.update(targets.spark_environment(folder))
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    flags: dict[str, Any] = {
+        "spark.master": "local[1]",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "OFF",
+        "spark.driver.memory": "3g",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+    }
+    session = SparkSession.builder.config(map=flags).getOrCreate()
+    context: Any = session.sparkContext
+    java = context._gateway.proc
+    try:
+        yield session
     finally:
         session.stop()
         java.communicate()
@@ -346,15 +354,7 @@ def postgres_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         engine = SqlAlchemyEngine(database)
         engine.execute(["CREATE EXTENSION vector"])
         for name in ("vectors", "few"):
-            vectors = data.tables()[name]
-            engine.execute([f"CREATE TABLE {name} (id bigint, embedding real[])"])
-            connection = database.raw_connection()
-            with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
-                for number, vector in enumerate(vectors.tolist()):
-                    copy.write_row((number, f"{{{','.join(map(repr, vector))}}}"))
-            connection.commit()
-            connection.close()
-            engine.execute([f"ANALYZE {name}"])
+            load_postgres(database, name, data.tables()[name])
         gathered = listed("CAST(array_agg(embedding[{0}]) AS vector) AS c{0}", e)
         # Blocks of 1,024 rows are as fast, and their sums three times as far off.
         blocks = f"SELECT {gathered} FROM vectors GROUP BY id / 256"
@@ -404,6 +404,19 @@ def postgres_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         database.dispose()
 
 
+def load_postgres(database: Database, table: str, vectors: NDArray[np.float32]) -> None:
+    """Make a table of them."""
+    connection = database.raw_connection()
+    cursor = connection.cursor()
+    cursor.execute(f"CREATE TABLE {table} (id bigint, embedding real[])")
+    with cursor.copy(f"COPY {table} FROM STDIN") as copy:
+        for number, vector in enumerate(vectors.tolist()):
+            copy.write_row((number, f"{{{','.join(map(repr, vector))}}}"))
+    cursor.execute(f"ANALYZE {table}")
+    connection.commit()
+    connection.close()
+
+
 def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
     """ClickHouse's engine on a MergeTree."""
     from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415
@@ -414,15 +427,7 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         engine = SqlAlchemyEngine(f"{url}?max_threads=1")
         assert engine.query("SELECT getSetting('max_threads') AS n") == [{"n": 1}]
         for name in ("vectors", "few"):
-            types = "id Int64, embedding Array(Float32)"
-            engine.execute(
-                [
-                    f"CREATE TABLE {name} ({types}) ENGINE = MergeTree ORDER BY id",
-                    f"INSERT INTO {name} SELECT id, embedding "
-                    f"FROM file('{data.path(name)}', Parquet, '{types}')",
-                    f"OPTIMIZE TABLE {name} FINAL",
-                ]
-            )
+            load_clickhouse(engine, name, data.path(name))
 
         def covariance() -> Matrix:
             row = engine.query(
@@ -479,6 +484,18 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             },
         )
         engine.close()
+
+
+def load_clickhouse(engine: SqlAlchemyEngine, table: str, path: Path) -> None:
+    """Make a table of a Parquet file."""
+    types = "id Int64, embedding Array(Float32)"
+    engine.execute(
+        [
+            f"CREATE TABLE {table} ({types}) ENGINE = MergeTree ORDER BY id",
+            f"INSERT INTO {table} SELECT id, embedding FROM file('{path}', Parquet, '{types}')",
+            f"OPTIMIZE TABLE {table} FINAL",
+        ]
+    )
 
 
 CONTESTS = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -61,8 +62,9 @@ def measured(rows: int, dimension: int) -> Point:
     """The cost of one size; the least time of three."""
     with tempfile.TemporaryDirectory(prefix="sqlstab-scale-") as folder:
         path = Path(folder) / "users.parquet"
-        write(path, rows, dimension)
-        write(path.with_name("items.parquet"), 2 * dimension, dimension)
+        # In processes of their own: the peak memory of a process counts as that of its children.
+        for file, count in ((path, rows), (path.with_name("items.parquet"), 2 * dimension)):
+            subprocess.run(python("scale", "--write", file, count, dimension), check=True)
         costs = [cost(python("scale", "--file", path), Path(folder) / "none") for _ in range(3)]
         least = Cost(min(c.seconds for c in costs), max(c.megabytes for c in costs))
     return Point(rows, dimension, least.seconds, least.megabytes)
@@ -90,7 +92,11 @@ def main() -> None:
     parser.add_argument("--madlib", action="store_true", help="10 million x 320: 12.8 GB of disk")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.write:
+        write(Path(given.write[0]), *map(int, given.write[1:]))
+        return
     if given.file:
         gram(given.file)
         return

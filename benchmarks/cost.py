@@ -1,0 +1,236 @@
+"""What a run costs for 300 million users, from the slope of time over rows: `make bench-cost`.
+
+On each engine, on one core, a run of few users and one of four times as many; the difference is
+what the further users cost, without what a start costs. Runs begin a space (first), stay in one
+(next), or stay in one and are fitted to a hash sample of the rows. Tables are scanned and written
+as they stand there, 300 million / (users more) times: nothing else grows faster than the rows.
+How often the users' table is read is what `sqlstab plan` says. Writes the tables into
+docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import re
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from engines import load_clickhouse, load_postgres, load_targets, spark_session  # noqa: E402
+
+from sqlstab import EmbeddingTable, Options, stabilize  # noqa: E402
+from sqlstab.declared import declared  # noqa: E402
+from sqlstab.dialects import DIALECTS  # noqa: E402
+from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: E402
+from sqlstab.plan import plan  # noqa: E402
+from sqlstab.tables import SIDES  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+USERS = 300_000_000
+ITEMS = 1_000
+# Few users of each engine: a run of four times as many should take seconds, not minutes.
+FEW = {"duckdb": 250_000, "spark": 100_000, "clickhouse": 25_000, "postgres": 10_000}
+SAMPLE = "1%"
+
+
+class Place(NamedTuple):
+    """An engine with the tables `users_few`, `users_many` and `items` of two trainings.
+
+    Attributes:
+        name: Engine and version.
+        engine: What `stabilize` takes; None is DuckDB on files.
+        relation: How a run names a table of the first or the second training.
+    """
+
+    name: str
+    engine: Any
+    relation: Callable[[str, int], str]
+
+
+def generate(folder: Path, few: int, dimension: int) -> None:
+    """Two trainings: the second is the first, turned, and changed by a tenth."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0].astype(np.float32)
+    for name, rows in (("users_few", few), ("users_many", 4 * few), ("items", ITEMS)):
+        vectors = rng.standard_normal((rows, dimension), dtype=np.float32)
+        for number in range(2):
+            offsets = np.arange(0, vectors.size + 1, dimension, dtype=np.int32)
+            arrays = pa.ListArray.from_arrays(pa.array(offsets), pa.array(vectors.ravel()))
+            table = pa.table({"id": np.arange(rows), "embedding": arrays})
+            pq.write_table(table, folder / f"{name}_{number}.parquet", row_group_size=122_880)
+            vectors = vectors @ turn
+            vectors += 0.1 * rng.standard_normal(vectors.shape, dtype=np.float32)
+
+
+def duckdb_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    import duckdb  # noqa: PLC0415
+
+    yield Place(
+        f"DuckDB {duckdb.__version__}",
+        None,
+        lambda name, number: str(folder / f"{name}_{number}.parquet"),
+    )
+
+
+def spark_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    with spark_session(folder, targets) as session:
+        for path in folder.glob("*.parquet"):
+            session.read.parquet(str(path)).write.saveAsTable(path.stem)
+        yield Place(f"Spark {session.version}", session, "{}_{}".format)
+
+
+def postgres_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    from sqlalchemy import create_engine  # noqa: PLC0415
+
+    with targets.TARGETS["postgres"].start() as url:
+        database = create_engine(
+            url, connect_args={"options": "-c jit=off -c max_parallel_workers_per_gather=0"}
+        )
+        engine = SqlAlchemyEngine(database)
+        for path in folder.glob("*.parquet"):
+            column = pq.read_table(path)["embedding"].combine_chunks()
+            load_postgres(database, path.stem, np.stack(column.to_numpy(zero_copy_only=False)))
+        version = engine.query("SELECT current_setting('server_version') AS v")[0]["v"]
+        yield Place(f"Postgres {version}", database, "{}_{}".format)
+        database.dispose()
+
+
+def clickhouse_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    with targets.TARGETS["clickhouse"].start() as url:
+        one_core = f"{url}?max_threads=1"
+        engine = SqlAlchemyEngine(one_core)
+        for path in folder.glob("*.parquet"):
+            load_clickhouse(engine, path.stem, path)
+        version = engine.query("SELECT version() AS v")[0]["v"]
+        yield Place(f"ClickHouse {version}", one_core, "{}_{}".format)
+        engine.close()
+
+
+PLACES = {
+    "duckdb": duckdb_place,
+    "spark": spark_place,
+    "clickhouse": clickhouse_place,
+    "postgres": postgres_place,
+}
+
+
+KINDS = {
+    "first": (0, Options()),
+    "next": (1, Options()),
+    f"next, fitted to {SAMPLE}": (1, Options(sample=SAMPLE)),
+}
+
+
+def measured(place: Place, folder: Path, few: int, rounds: int) -> dict[str, float]:
+    """Seconds that a million users more take in each kind of run: least times of some rounds."""
+    times: dict[tuple[str, str], list[float]] = {}
+    for turn in range(rounds + 1):
+        for size, (kind, (number, options)) in itertools.product(("few", "many"), KINDS.items()):
+            first = folder / f"{size}_first"
+            started = time.perf_counter()
+            stabilize(
+                place.relation(f"users_{size}", number),
+                place.relation("items", number),
+                first if number else None,
+                folder / f"{size}_next" if number else first,
+                place.engine,
+                options=options,
+                **outputs(size, number) if place.engine is not None else {},
+            )
+            seconds = time.perf_counter() - started
+            print(f"{place.name}: {size}, {kind}: {seconds:.1f} s", file=sys.stderr, flush=True)
+            if turn:  # the first warms up
+                times.setdefault((kind, size), []).append(seconds)
+    millions = 3 * few / 1e6
+    return {kind: (min(times[kind, "many"]) - min(times[kind, "few"])) / millions for kind in KINDS}
+
+
+def outputs(size: str, number: int) -> dict[str, str]:
+    """The tables that a run writes."""
+    return {f"{side}_out": f"stable_{side}_{size}_{number}" for side in SIDES}
+
+
+def scans(dialect: str, dimension: int, reference: Path) -> list[int]:
+    """How often each kind of run reads the users' table."""
+    speaks = DIALECTS[dialect]
+    tables = {side: EmbeddingTable(side) for side in SIDES}
+    found = []
+    for number, options in KINDS.values():
+        planned = plan(
+            tables,
+            reference if number else None,
+            options,
+            speaks,
+            targets={side: f"stable_{side}" for side in SIDES},
+            dimension=dimension,
+            known={
+                side: declared(table, side, dimension, speaks) for side, table in tables.items()
+            },
+        )
+        found.append(planned.scans(planned.statements)["users"])
+    return found
+
+
+def write(mark: str, lines: list[str]) -> None:
+    """Put a table into the page, between its marks."""
+    block = "\n".join([f"<!-- {mark} -->", *lines, "<!-- end -->"])
+    pattern = f"<!-- {mark} -->.*?<!-- end -->"
+    PAGE.write_text(re.sub(pattern, lambda _: block, PAGE.read_text(), flags=re.DOTALL))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engines", nargs="+", choices=PLACES, default=list(PLACES))
+    parser.add_argument("--dimension", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=2)
+    given = parser.parse_args()
+    e = given.dimension
+    targets = load_targets()
+    lines = [
+        "| engine | run | core seconds for a million users | core hours for 300 million |",
+        "|---|---|---:|---:|",
+    ]
+    for name in given.engines:
+        with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as place_:
+            folder = Path(place_)
+            generate(folder, FEW[name], e)
+            with contextmanager(PLACES[name])(folder, targets) as place:
+                for kind, seconds in measured(place, folder, FEW[name], given.rounds).items():
+                    hours = seconds * USERS / 1e6 / 3600
+                    lines.append(f"| {place.name} | {kind} | {seconds:.1f} | {hours:.1f} |")
+                    print(lines[-1], flush=True)
+    write("bench-cost", lines)
+    gigabytes = USERS * (4 * e + 8) / 1e9
+    lines = [
+        f"| engine | reads of the users' table ({gigabytes:.0f} GB each): first run | next run "
+        f"| fitted to {SAMPLE} |",
+        "|---|---:|---:|---:|",
+    ]
+    with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as place_:
+        folder = Path(place_)
+        generate(folder, ITEMS, e)
+        reference = folder / "first"
+        stabilize(folder / "users_few_0.parquet", folder / "items_0.parquet", out=reference)
+        for name in DIALECTS:
+            counts = " | ".join(map(str, scans(name, e, reference)))
+            lines.append(f"| {name} | {counts} |")
+            print(lines[-1], flush=True)
+    write("bench-cost-scans", lines)
+
+
+if __name__ == "__main__":
+    main()
