@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from engines import load_clickhouse, load_postgres, load_targets, spark_session  # noqa: E402
+from measure import DOCS, write_block  # noqa: E402
 
 from sqlstab import EmbeddingTable, Options, Run, stabilize  # noqa: E402
 from sqlstab.declared import declared  # noqa: E402
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+PAGE = DOCS / "performance.md"
 USERS = 300_000_000
 ITEMS = 1_000
 # Few users of each engine: a run of four times as many should take seconds, not minutes.
@@ -197,13 +198,6 @@ def scans(dialect: str, dimension: int, reference: Run) -> list[int]:
     return found
 
 
-def write(mark: str, lines: list[str]) -> None:
-    """Put a table into the page, between its marks."""
-    block = "\n".join([f"<!-- {mark} -->", *lines, "<!-- end -->"])
-    pattern = f"<!-- {mark} -->.*?<!-- end -->"
-    PAGE.write_text(re.sub(pattern, lambda _: block, PAGE.read_text(), flags=re.DOTALL))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=PLACES, default=list(PLACES))
@@ -225,7 +219,7 @@ def main() -> None:
                     hours = seconds * USERS / 1e6 / 3600
                     lines.append(f"| {place.name} | {kind} | {seconds:.1f} | {hours:.1f} |")
                     print(lines[-1], flush=True)
-    write("bench-cost", lines)
+    write_block(PAGE, "bench-cost", "\n".join(lines))
     gigabytes = USERS * 4 * e / 1e9
     lines = [
         f"| engine | reads of the users' vectors ({gigabytes:.0f} GB each): first run | next run "
@@ -242,7 +236,7 @@ def main() -> None:
             counts = " | ".join(map(str, scans(name, e, reference)))
             lines.append(f"| {name} | {counts} |")
             print(lines[-1], flush=True)
-    write("bench-cost-scans", lines)
+    write_block(PAGE, "bench-cost-scans", "\n".join(lines))
 
 
 if __name__ == "__main__":

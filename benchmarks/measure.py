@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
+DOCS = HERE.parent / "docs"
 
 
 class Cost(NamedTuple):
@@ -43,3 +45,10 @@ def cost(command: list[str], out: Path) -> Cost:
     if process.returncode:
         sys.exit(f"failed with {process.returncode}: {' '.join(command)}")
     return Cost(seconds, usage.ru_maxrss / 1024)
+
+
+def write_block(page: Path, mark: str, text: str) -> None:
+    """Put a table into a page of the documentation, between its marks."""
+    block = f"<!-- {mark} -->\n{text}\n<!-- end -->"
+    pattern = f"<!-- {mark} -->.*?<!-- end -->"
+    page.write_text(re.sub(pattern, lambda _: block, page.read_text(), flags=re.DOTALL))

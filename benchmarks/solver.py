@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -23,6 +21,7 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 import duckdb  # noqa: E402
 import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
+from measure import DOCS, write_block  # noqa: E402
 
 from sqlstab import solve, sql  # noqa: E402
 from sqlstab.dialects import DUCKDB  # noqa: E402
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "sql-solver.md"
+PAGE = DOCS / "sql-solver.md"
 COLUMNS = ("side", "i", "j", "value", "n_rows")
 
 
@@ -207,13 +206,6 @@ def solved_in(engine: Engine, size: int) -> float:
     return seconds
 
 
-def write(mark: str, text: str) -> None:
-    """Put a table into the page, between its marks."""
-    block = f"<!-- {mark} -->\n{text}\n<!-- end -->"
-    pattern = f"<!-- {mark} -->.*?<!-- end -->"
-    PAGE.write_text(re.sub(pattern, lambda _: block, PAGE.read_text(), flags=re.DOTALL))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="8,32,64,128,256")
@@ -228,11 +220,11 @@ def main() -> None:
         for size, condition in cases:
             rows.append(contest(size, condition, given.rounds if size <= 128 else 1))
             print(rows[-1], flush=True)
-        write("bench-solver", table(rows, cases))
+        write_block(PAGE, "bench-solver", table(rows, cases))
     for name in ("postgres", "clickhouse", "spark"):
         if name in given.engines.split(","):
             mark = f"bench-solver-{name}"
-            write(mark, engine_table(name, [size for size in sizes if size <= 128]))
+            write_block(PAGE, mark, engine_table(name, [size for size in sizes if size <= 128]))
 
 
 if __name__ == "__main__":
