@@ -68,7 +68,7 @@ def test_in_steps(tmp_path: Path, runs: dict[str, Run], strategy: str) -> None:
 
 def test_a_consensus_as_the_reference(tmp_path: Path, runs: dict[str, Run], model: Any) -> None:
     """Of several directories, as run has it; what a registry is asked for is for run alone."""
-    source = model("wednesday", rotate=tmp_path / "raw_monday")
+    source = model("raw_wednesday", dtype=np.float64, rotate=tmp_path / "raw_monday")
     both = tables(source, "users", "items")
     names = [tmp_path / "tuesday", tmp_path / "monday"]
     summed = invoke("gram", *both, *(x for name in names for x in ("--reference", name)))
