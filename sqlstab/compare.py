@@ -9,7 +9,7 @@ show.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -19,13 +19,16 @@ from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
+from sqlstab.preparation import PREPARING
 from sqlstab.progress import Silent
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.sql import file_reader
-from sqlstab.stabilize import Job, checked_options, embedding_table
+from sqlstab.stabilize import Job, checked_options, embedding_table, preparing
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Options
     from sqlstab.engines import AnyEngine, Engine
@@ -91,8 +94,9 @@ def compare(
             `EmbeddingTable`. Raw vectors and stable ones give the same figures.
         second: The model to align with, likewise.
         engine: Where the vectors are, as for `stabilize`.
-        options: Of these `anchor`, `strategy`, `on_invalid` and `refine` count; the verdict is
-            about the sides that `anchor` names.
+        options: Of these `anchor`, `center`, `normalize`, `strategy`, `on_invalid` and `refine`
+            count; the verdict is about the sides that `anchor` names. What was done to the vectors
+            of one model, a run that was centred, is done to those of the other too.
         progress: Is told what is going on.
 
     Raises:
@@ -184,7 +188,12 @@ class _Comparing(Job):
         self, first: Run | dict[Side, EmbeddingTable], second: Run | dict[Side, EmbeddingTable]
     ) -> Comparison:
         """See `compare`."""
-        models = self._model(first), self._model(second)
+        wanted = {
+            name: getattr(self._options, name)
+            or any(preparing(model)[name] for model in (first, second) if isinstance(model, Run))
+            for name in PREPARING
+        }
+        models = self._model(first, wanted), self._model(second, wanted)
         names = list(models[0].tables)
         if names != list(models[1].tables):
             raise UsageError(
@@ -230,7 +239,16 @@ class _Comparing(Job):
             }
         )
 
-    def _model(self, opened: Run | dict[Side, EmbeddingTable]) -> _Model:
+    def _model(
+        self, opened: Run | dict[Side, EmbeddingTable], wanted: Mapping[str, bool]
+    ) -> _Model:
+        """A model in the axes that it is compared in.
+
+        Args:
+            opened: The model.
+            wanted: How its vectors are to be prepared, by the names of options. Those of a run may
+                be so already.
+        """
         if isinstance(opened, Run):
             self._check_reachable(opened)
             named = {side: opened.table(side) for side in opened.sides}
@@ -244,6 +262,15 @@ class _Comparing(Job):
             for checked in tables.values():
                 self._check_unchanged(opened, checked.table, checked.rows)
         if VECTORS in tables:
+            done = preparing(opened) if isinstance(opened, Run) else dict.fromkeys(wanted, False)
+            if any(wanted[name] and not done[name] for name in wanted):
+                preparation = self._preparation(
+                    tables[VECTORS],
+                    center=wanted["center"] and not done["center"],
+                    normalize=wanted["normalize"],
+                )
+                table = replace(tables[VECTORS].table, preparation=preparation)
+                tables[VECTORS] = replace(tables[VECTORS], table=table)
             own: Matrix = np.eye(tables[VECTORS].dimension or 0)
             if isinstance(opened, Run):
                 # Back from a space that may have more dimensions than the model.
@@ -251,7 +278,8 @@ class _Comparing(Job):
             return _Model(tables, {VECTORS: own})
         factors: dict[Side, solve.Factor] = {}
         for side in SIDES:
-            tables[side], factors[side] = self._factor(tables[side], None)
+            summed, factors[side] = self._factor(side, tables, None)
+            tables |= summed
         checks.check_dimensions(tables["users"], tables["items"])
         balance = solve.balance(factors["users"], factors["items"])
         return _Model(tables, {"users": balance.users, "items": balance.items})

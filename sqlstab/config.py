@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from sqlstab.errors import UsageError
+from sqlstab.preparation import PREPARING
 from sqlstab.tables import LAYOUTS, SIDES, VECTORS, Layout, Side
 
 Refine = Literal["auto", "always", "never"]
@@ -41,6 +42,10 @@ class Options:
             choice.
         cosine: Give the anchors' rows length one before aligning, so that the direction of a vector
             counts and its length does not.
+        center: Subtract the mean of the rows from each vector first: for vectors without a second
+            side. Dot products and cosines are then those of centred vectors.
+        normalize: Give each vector length one first, after its mean was subtracted if that is
+            asked: for vectors without a second side. Lengths are lost.
         rank: Keep at most so many dimensions; scores are then approximate. None keeps all.
         refine: A second scan that restores the accuracy which a Gram matrix loses where a table's
             columns are nearly dependent: `auto` where it matters, `always`, or `never`.
@@ -73,6 +78,8 @@ class Options:
 
     anchor: str | Mapping[str, float] = "items"
     cosine: bool = False
+    center: bool = False
+    normalize: bool = False
     rank: int | None = None
     refine: Refine = "auto"
     strategy: Strategy = "auto"
@@ -150,6 +157,13 @@ class Options:
         if VECTORS not in sides:
             if VECTORS in self.anchor_weights:
                 raise UsageError("--anchor is vectors, but this run has users and items.")
+            for name in PREPARING:
+                if getattr(self, name):
+                    raise UsageError(
+                        f"--{name} changes dot products, and those of users with items are the "
+                        "scores that a run keeps; it is for vectors without a second side. "
+                        "--cosine aligns directions and leaves scores alone."
+                    )
             return self.anchor_weights
         if self.anchor != "items" and VECTORS not in self.anchor_weights:
             raise UsageError(

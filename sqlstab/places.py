@@ -28,11 +28,13 @@ class Place:
         what: What it is for, as it stands in messages: `users table`, `the stable users`.
         name: Its name, as the user gave it.
         kind: A `relation` is what `sql.relation` takes: a table, or on some engines files.
+        files: The names of further files that a `run` has in its directory.
     """
 
     what: str
     name: str
     kind: Literal["relation", "file", "run"] = "relation"
+    files: tuple[str, ...] = ()
 
 
 def check_outputs(inputs: Sequence[Place], outputs: Sequence[Place], dialect: Dialect) -> None:
@@ -79,7 +81,7 @@ def _meet(first: Place, second: Place, dialect: Dialect) -> bool:
     if second.kind == "run":
         # The directory is replaced as a whole, and has files of its own afterwards.
         inside = _without_wildcards(read).is_relative_to(written)
-        return inside or any(_matches(written / name, read) for name in OWN_FILES)
+        return inside or any(_matches(written / name, read) for name in (*OWN_FILES, *second.files))
     if _matches(written, read) or _matches(read, written):
         return True
     return read.exists() and written.exists() and read.samefile(written)

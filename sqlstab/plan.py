@@ -180,6 +180,7 @@ def plan(
     dimension: int | None = None,
     known: Mapping[Side, VectorTable] | None = None,
     like: Mapping[Side, Side] = MappingProxyType({}),
+    scores: Mapping[Side, float] = MappingProxyType({}),
 ) -> Plan:
     """Plan a run.
 
@@ -197,6 +198,7 @@ def plan(
             reference.
         known: The raw tables with all their columns; needed without an engine.
         like: The side whose space each further table shares.
+        scores: How much the scores of each count.
 
     Raises:
         UsageError: The run cannot be meant, or the dimension is not known.
@@ -210,7 +212,7 @@ def plan(
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
     whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
-    job = _PlannedJob(recorder, whole, targets, transform_table, out, like)
+    job = _PlannedJob(recorder, whole, targets, transform_table, out, like, scores)
     if engine is None:
         job.known = _known(known or {}, runs)
     inputs = {side: [recorder.relation(table.relation)] for side, table in tables.items()}
@@ -391,6 +393,7 @@ class _Recorder:
             for name, value in _ANSWERS.items()
             if re.search(rf"\bAS {name}\b", statement)
         }
+        answer |= dict.fromkeys(re.findall(r"\bAS (m\d+)\b", statement), 0.0)
         if re.search(r"\bAS n\b", statement):
             stable = (n for name, n in self.stable_dimensions.items() if name in statement)
             answer["n"] = next(stable, None) or self.known_dimension()
@@ -473,6 +476,11 @@ class _StandIn:
         size = dimension if whitener is None else whitener.shape[1]
         return Gram(np.eye(size or 0), rows)
 
+    def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
+        """See `Compute`."""
+        self._compute.mean(table, dimension, rows, step)
+        return _filled(np.empty(dimension))
+
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         self._compute.shared_sums(pair, _filled(matrix), normalize=normalize, step=step)
@@ -522,6 +530,7 @@ class _PlannedJob(Job):
         transform_table: As in `Job`.
         out: As in `Job`.
         like: As in `Job`.
+        scores: As in `Job`.
 
     Attributes:
         known: Tables that need not be looked at, by side and name.
@@ -535,6 +544,7 @@ class _PlannedJob(Job):
         transform_table: str | None,
         out: Path | None,
         like: Mapping[Side, Side],
+        scores: Mapping[Side, float],
     ) -> None:
         compute: Compute = SqlCompute(recorder, next(iter(targets.values()), ""))
         if options.strategy != "sql" and recorder.dialect in (DUCKDB, SPARK):
@@ -555,6 +565,7 @@ class _PlannedJob(Job):
             out,
             _StandIn(compute),
             like=like,
+            scores=scores,
         )
         self._staged = _PlannedTables(recorder, targets, transform_table, self._run_id)
 

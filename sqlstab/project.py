@@ -214,7 +214,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "users": _table_keys(),
     "items": _table_keys(),
     VECTORS: _table_keys(),
-    ALSO: {**_rider_keys(), "like": str},
+    ALSO: {**_rider_keys(), "like": str, "scores": float},
     "run": {
         "reference": str | collections.abc.Sequence[str],
         "out": str,
@@ -370,7 +370,8 @@ class _Reader:
                 if key not in of_rider:
                     raise self._file.error((ALSO, name, key), "this key is required.")
             try:
-                check_riders({name: of_rider["like"]}, sides)
+                scores = {name: of_rider.get("scores", 0.0)}
+                check_riders({name: of_rider["like"]}, sides, scores)
             except UsageError as error:
                 raise self._file.error((ALSO, name), str(error)) from None
         self._check_engine(values["engine"])
@@ -405,6 +406,7 @@ class _Reader:
                 name: Rider(
                     like=of_rider.pop("like"),
                     out=of_rider.pop("out", None),
+                    scores=of_rider.pop("scores", 0.0),
                     table=self._table((ALSO, name), of_rider, values["engine"]),
                 )
                 for name, of_rider in further.items()

@@ -8,7 +8,6 @@ of the runs is what the events add up to, one after the other.
 from __future__ import annotations
 
 import getpass
-import itertools
 import json
 import logging
 import re
@@ -217,13 +216,8 @@ class Log:
         same = (e for e in self.entries.values() if current and e.space == current.space)
         return next(same, None)
 
-    def before(self) -> Entry | None:
-        """The newest run whose outputs are still there of those older than the one in place."""
-        older = itertools.takewhile(lambda e: e.run_id != self.current, self.entries.values())
-        return next((entry for entry in reversed(list(older)) if entry.places), None)
-
-    def history(self) -> list[Entry]:
-        """The run in place and those of its space before it, the newest first.
+    def _line(self) -> list[Entry]:
+        """The run in place and those before it, the newest first.
 
         Each was in place when the next one came: so a run that had been rolled back is not among
         them, unless it was put back.
@@ -231,10 +225,18 @@ class Log:
         found: list[Entry] = []
         entry = self.entries.get(self.current or "")
         while entry:
-            if not found or entry.space == found[0].space:
-                found.append(entry)
+            found.append(entry)
             entry = self.entries.get(entry.before or "")
         return found
+
+    def before(self) -> Entry | None:
+        """The run before the one in place, the nearest whose outputs are still there."""
+        return next((entry for entry in self._line()[1:] if entry.places), None)
+
+    def history(self) -> list[Entry]:
+        """The run in place and those of its space before it, the newest first."""
+        line = self._line()
+        return [entry for entry in line if entry.space == line[0].space]
 
     def surplus(self, keep: int) -> list[Entry]:
         """The runs whose kept tables are too many, the oldest first.

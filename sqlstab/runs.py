@@ -67,10 +67,15 @@ _FINGERPRINT = {"rows": int, "summed": int, "share": float, "total": float, "squ
 _OUTPUT = {**_TABLE, "fingerprint?": (None, _FINGERPRINT)}
 _RIDER = {**dict.fromkeys(("rows", "dimension", "left_out"), int), "problems": {...: int}}
 _VECTORS = {**_RIDER, **dict.fromkeys(("passes", "summed"), int)}
+_ALSO = {"like": str, "scores": float, "summed": int, **_RIDER}
 _SIDE = {**_VECTORS, "rank": int, **dict.fromkeys(("condition", "accuracy"), float)}
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
 _COSINE = {"rows": int, "before": _COSINES, "after": _COSINES}
-_KEPT = {"identity_error": float, "max_relative_error": (None, float)}
+_KEPT = {
+    "identity_error": float,
+    "max_relative_error": (None, float),
+    "also?": {...: (None, float)},
+}
 
 
 def check_figures(figures: Any) -> None:
@@ -91,12 +96,12 @@ def _shape(sides: Collection[str]) -> saved.Shape:
     return {
         **dict.fromkeys(("sqlstab", "run_id", "created", "engine", "strategy"), str),
         **dict.fromkeys(("dimension", "rank"), int),
+        "options": dict,
         # A script of SQL records none.
-        "options?": dict,
         "versions?": {...: (None, str)},
         "inputs": _of_each(sides, _TABLE),
         **dict.fromkeys(sides, side),
-        "also?": {...: {"like": str, **_RIDER}},
+        "also?": {...: _ALSO},
         "singular_values": (None, [float]) if VECTORS in sides else [float],
         "reference": (None, {"run_id": str, "dimension": int, "runs?": [str]}),
         "alignment": (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from sqlstab.config import Options
     from sqlstab.dialects import Dialect
     from sqlstab.tables import Side, StableTable
 
@@ -48,11 +49,11 @@ class Script:
         dimension: Components of a raw vector.
         outputs: How the stable tables are laid out.
         targets: Where they go: tables; or files in `folder`.
+        options: How it is done: the anchors, and what else a run says of itself.
         transform_table: A table (run_id, side, i, j, value) that gets the maps of each run; None
             where a folder does.
         folder: The run directory to write (DuckDB); None writes tables.
         reference: The run whose space to stay in; None for the first one.
-        anchors: The sides that hold the space in place, and how much each counts.
         figures_share: Take cosines from such a share of the ids, chosen by a hash.
     """
 
@@ -61,10 +62,10 @@ class Script:
     dimension: int
     outputs: Mapping[Side, StableTable]
     targets: Mapping[Side, str]
+    options: Options
     transform_table: str | None = None
     folder: Path | None = None
     reference: Reference | None = None
-    anchors: Mapping[Side, float] | None = None
     figures_share: float = 1.0
 
     def render(self) -> str:
@@ -191,7 +192,7 @@ class Script:
     def _shared(self, reference: Reference) -> list[str]:
         """The cross Gram matrices and the Gram matrices of the shared anchors."""
         crosses, run, stable = [], [], []
-        for side in self.anchors or {}:
+        for side in self.options.anchor_weights:
             table, other = self.tables[side], reference.tables[side]
             weighted = table.weight is not None
             width = reference.dimension
@@ -213,7 +214,7 @@ class Script:
             self._relation("grams"),
             crosses=self._relation("crosses") if aligned else None,
             reference_dimension=self.reference.dimension if self.reference else None,
-            anchors=self.anchors if aligned else None,
+            anchors=self.options.anchor_weights if aligned else None,
             shared=(
                 (self._relation("shared_run"), self._relation("shared_reference"))
                 if aligned
@@ -357,7 +358,7 @@ class Script:
                 (self.dimension, self._stable_dimension),
                 reference,
                 self.dialect,
-                anchors=self.anchors or {},
+                options=self.options,
                 tables=self.tables,
                 written=written,
                 version=__version__,

@@ -21,7 +21,8 @@ _SIDES = ("users", "items", "vectors")
 # Names without a side. The keys of a project file are the same, but for those of [engine].
 _TABLE = ("id", "vector", "layout", "filter", "weight", "anchor-filter", "keep")
 _RUN = (
-    *("reference", "out", "transform-table", "anchor", "cosine", "rank", "refine", "strategy"),
+    *("reference", "out", "transform-table", "anchor", "cosine", "center", "normalize", "rank"),
+    *("refine", "strategy"),
     *("solver", "on-invalid", "output-layout", "output-type", "sample"),
     *("partition-by", "partition-version", "grams"),
     *("registry", "keep-runs"),
@@ -62,6 +63,8 @@ def _on_a_line(match: re.Match[str]) -> str:
 
 def _in_python(match: re.Match[str]) -> str:
     side, name = match[1], match[2]
+    if name == "also-scores":
+        return "scores of its Rider"
     if side:
         word = side.removeprefix("also.")
         return f"{side}_out" if name == "out" else f"{_key(name)} of the {word}' EmbeddingTable"
@@ -70,6 +73,8 @@ def _in_python(match: re.Match[str]) -> str:
 
 def _in_a_file(match: re.Match[str]) -> str:
     side, name = match[1], match[2]
+    if name == "also-scores":
+        return "scores in its section"
     if side and name in (*_TABLE, "out"):
         return f"[{side}] {_key(name)}"
     if name in (*_SIDES, "also"):

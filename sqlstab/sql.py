@@ -25,12 +25,14 @@ from sqlglot import exp
 from sqlstab.column_types import is_enum
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
+from sqlstab.preparation import UNPREPARED
 from sqlstab.tables import SIDES, VECTORS
 from sqlstab.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sqlstab.config import Options
     from sqlstab.dialects import Dialect
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, StableTable, VectorTable
@@ -264,6 +266,8 @@ class _Source:
     keep_names: tuple[str, ...]
     below: str | None
     only_valid: int | None
+    mean: tuple[str, ...]
+    unit: bool
 
 
 def _source(table: VectorTable, dialect: Dialect) -> _Source:
@@ -297,6 +301,8 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         below=_below(table.share),
         only_valid=table.only_valid,
+        mean=tuple(map(dialect.number, table.preparation.mean)),
+        unit=table.preparation.normalize,
     )
 
 
@@ -402,6 +408,28 @@ def column_sums(table: VectorTable, other: VectorTable, dimension: int, dialect:
     )
 
 
+# Sums of a statement: few engines take more than 1,600 columns.
+_MEANS = 1_000
+
+
+def means(table: VectorTable, dimension: int, dialect: Dialect) -> list[str]:
+    """One row (n_rows, m1, m2, ...) with the mean of each component.
+
+    Returns:
+        Statements, each of which scans the table for some of the components.
+    """
+    return [
+        _render(
+            "means",
+            dialect,
+            t=_source(table, dialect),
+            dimension=dimension,
+            components=range(first, min(first + _MEANS, dimension + 1)),
+        )
+        for first in range(1, dimension + 1, _MEANS)
+    ]
+
+
 def rows(
     table: VectorTable,
     dialect: Dialect,
@@ -409,7 +437,7 @@ def rows(
     kept_share: float | None = None,
     output: StableTable | None = None,
 ) -> str:
-    """The vectors x, for an engine that multiplies them itself.
+    """The vectors x as they stand, for an engine that prepares and multiplies them itself.
 
     Args:
         table: The table.
@@ -421,7 +449,7 @@ def rows(
     return _render(
         "rows",
         dialect,
-        t=_source(table, dialect),
+        t=_source(replace(table, preparation=UNPREPARED), dialect),
         keep_ids=kept_share is not None,
         kept_below=_below(kept_share or 1.0),
         output_id=identifier(output.id, dialect) if output else None,
@@ -431,7 +459,7 @@ def rows(
 def shared_rows(
     table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool = False
 ) -> str:
-    """The vectors x of the run and y of the reference, one row for a shared id.
+    """The vectors x of the run and y of the reference as they stand, one row for a shared id.
 
     Args:
         table: The run's table.
@@ -442,8 +470,8 @@ def shared_rows(
     return _render(
         "shared_rows",
         dialect,
-        t=_source(table, dialect),
-        reference=_source(reference, dialect),
+        t=_source(replace(table, preparation=UNPREPARED), dialect),
+        reference=_source(replace(reference, preparation=UNPREPARED), dialect),
         anchor=anchor,
     )
 
@@ -825,12 +853,19 @@ def run_file(
     reference: Path | None,
     dialect: Dialect,
     *,
-    anchors: Mapping[Side, float],
+    options: Options,
     tables: Mapping[Side, VectorTable],
     written: Mapping[Side, VectorTable],
     version: str,
 ) -> str:
     """One row whose columns are the keys of a `run.json`; arguments as of `transform_file`."""
+
+    def literal(value: object) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, bool):
+            return str(value).lower()
+        return str(value) if isinstance(value, int | float) else string(str(value), dialect)
 
     def described(table: VectorTable) -> dict[str, Any]:
         return {
@@ -855,8 +890,10 @@ def run_file(
         stable_dimension=dimensions[1],
         reference=_transform_reader(reference, dialect) if reference else None,
         anchors=[
-            {"side": side, "weight": dialect.number(weight)} for side, weight in anchors.items()
+            {"side": side, "weight": dialect.number(weight)}
+            for side, weight in options.anchor_weights.items()
         ],
+        options={name: literal(value) for name, value in options.to_dict().items()},
         inputs={side: described(table) for side, table in tables.items()},
         outputs={side: described(table) for side, table in written.items()},
         version=string(version, dialect),

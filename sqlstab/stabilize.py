@@ -37,6 +37,7 @@ from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterru
 from sqlstab.fingerprint import default_share, fingerprint
 from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs, writes_tables
+from sqlstab.preparation import PREPARING, Preparation
 from sqlstab.progress import Progress, Silent
 from sqlstab.registry import Placement, Registry, is_looked_up, is_policy, mending
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
@@ -139,7 +140,8 @@ def stabilize(
     """
     tables = named_tables(users, items, vectors)
     like = {name: rider.like for name, rider in also.items()}
-    check_riders(like, tables)
+    scores = {name: rider.scores for name, rider in also.items()}
+    check_riders(like, tables, scores)
     tables |= {name: embedding_table(rider.table) for name, rider in also.items()}
     given = {"users": users_out, "items": items_out, VECTORS: vectors_out}
     given |= {name: rider.out for name, rider in also.items()}
@@ -157,6 +159,7 @@ def stabilize(
             Path(out) if out is not None else None,
             registry=Registry(registry, session) if registry else None,
             like=like,
+            scores=scores,
         )
         return job.run(tables, reference)
 
@@ -412,6 +415,7 @@ class Job:
         compute: The way to compute, if it is not to be chosen by the engine and the options.
         registry: Where the run is recorded.
         like: The side whose space each further table shares.
+        scores: How much the scores of each count; see `Rider`.
     """
 
     def __init__(
@@ -425,9 +429,11 @@ class Job:
         compute: Compute | None = None,
         registry: Registry | None = None,
         like: Mapping[Side, Side] = MappingProxyType({}),
+        scores: Mapping[Side, float] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._like = like
+        self._scores = {rider: weight for rider, weight in scores.items() if weight}
         self._registry = registry
         self._options = options
         self._progress = progress
@@ -460,6 +466,7 @@ class Job:
         # Staged from the start: what cannot be written must not be noticed only at the end.
         with self._staged.dropped_afterwards(), self._staging() as directory:
             tables, earlier = self._checked(named, reference)
+            tables = self._prepared(tables, begins=earlier is None)
 
             tables, axes = (
                 self._unbalanced(tables) if VECTORS in tables else self._balanced(tables, earlier)
@@ -477,6 +484,7 @@ class Job:
                 omega=omega,
                 invertible=axes.invertible,
                 also=self._like,
+                preparations={side: tables[side].table.preparation for side in axes.matrices},
             )
 
             figures = self._figures(tables, axes, transform)
@@ -495,7 +503,7 @@ class Job:
             if directory is not None or self._staged.targets:
                 written = self._write(directory, tables, transform)
                 kept = figures["dot_products" if VECTORS in tables else "scores"]
-                kept["max_relative_error"] = self._score_error(tables, written, transform)
+                kept |= self._score_errors(tables, written, transform)
                 figures["outputs"] = {
                     side: {
                         **_described(written[side]),
@@ -599,6 +607,8 @@ class Job:
                 checked = self._check(table)
                 if checked.dimension not in (None, transform.raw_dimension):
                     raise InvalidVectorsError(checked.table, transform.raw_dimension)
+                prepared = replace(checked.table, preparation=transform[side].preparation)
+                checked = replace(checked, table=prepared)
                 target = beside[side] if side in files else self._staged.name(side)
                 self._write_side(checked, transform, target)
             if self._staged.wanted:
@@ -658,7 +668,8 @@ class Job:
             kind: Literal["relation", "file"] = "relation" if self._registry.in_table else "file"
             outputs.append(Place("the registry", self._registry.name, kind))
         if self._out is not None:
-            outputs.append(Place("the run directory", str(self._out), "run"))
+            riders = tuple(map(file_name, self._like))
+            outputs.append(Place("the run directory", str(self._out), "run", riders))
         check_outputs(_inputs(named), outputs, self._engine.dialect)
 
     def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
@@ -671,6 +682,12 @@ class Job:
         if dialect.reads_files and any(map(file_reader, targets.values())):
             raise UsageError(
                 f"{names} name{'s' * (len(named) == 1)} tables; for files there is --out."
+            )
+        if self._staged.transform_table and (self._options.center or self._options.normalize):
+            raise UsageError(
+                "--transform-table holds matrices, and to center or normalize is more than to "
+                "multiply by one: leave it out. transform.json and a --registry have all of it, "
+                "and sqlstab apply takes it."
             )
         self._check_overwritten(named)
         self._staged.prepare()
@@ -726,6 +743,7 @@ class Job:
         runs = self._runs(reference)
         for run in runs:
             check_kinds(run, [side for side in named if side not in self._like])
+            self._check_prepared(run)
         stable = [
             self._resolved_reference(run, named if run is runs[-1] else self._anchors)
             for run in runs
@@ -734,13 +752,93 @@ class Job:
             for side, table in each.items():
                 checks.check_joinable(self._engine, resolved[side], table)
         if self._options.partition_by:
-            self._partition_grams().prepare(resolved.values())
+            self._partition_grams().prepare(
+                table for side, table in resolved.items() if self._is_summed(side)
+            )
         # What is not summed is looked at by nobody else.
         tables = {
-            side: self._check(table, values=side == VECTORS or side in self._like)
+            side: self._check(table, values=not self._is_summed(side))
             for side, table in resolved.items()
         }
         return tables, self._open(runs, stable, tables) if runs else None
+
+    def _is_summed(self, side: Side) -> bool:
+        """Whether the axes come from the Gram matrix of this table."""
+        return side in SIDES or side in self._scores
+
+    def _check_prepared(self, run: Run) -> None:
+        """Vectors are centred and made unit vectors in all runs of a space, or in none."""
+        for name, there in preparing(run).items():
+            if there != getattr(self._options, name):
+                having, remedy = ("with", "add it") if there else ("without", "leave it out")
+                raise UsageError(
+                    f"The space of run {run.run_id} was begun {having} --{name}: {remedy}, or "
+                    "begin a new space without a --reference."
+                )
+
+    def _prepared(
+        self, tables: dict[Side, CheckedTable], *, begins: bool
+    ) -> dict[Side, CheckedTable]:
+        """The tables, with what is to be done to each vector first.
+
+        Args:
+            tables: The tables.
+            begins: Whether the run begins a space: then it is said what is lost.
+        """
+        center, normalize = self._options.center, self._options.normalize
+        if not center and not normalize:
+            return tables
+        if begins:
+            self._say_what_is_lost()
+        preparation = self._preparation(tables[VECTORS], center=center, normalize=normalize)
+        return {
+            side: replace(checked, table=replace(checked.table, preparation=preparation))
+            for side, checked in tables.items()
+        }
+
+    def _say_what_is_lost(self) -> None:
+        """Once, where a space begins: no run after it has a choice."""
+        center, normalize = self._options.center, self._options.normalize
+        if center and normalize:
+            what = (
+                "centred and have length one: their dot products are cosines about the mean, and "
+                "the model's dot products and lengths are lost"
+            )
+        elif center:
+            what = "centred: their dot products, lengths and cosines are no longer the model's"
+        else:
+            what = (
+                "of length one: their dot products are the cosines of the model, and its lengths "
+                "are lost"
+            )
+        logger.warning(
+            "Stable vectors are %s. A fresh vector must take the same way: sqlstab apply, and "
+            "Transform in Python, do.",
+            what,
+        )
+
+    def _preparation(self, checked: CheckedTable, *, center: bool, normalize: bool) -> Preparation:
+        """What is done to the vectors of a table first.
+
+        The mean comes from a scan of its own, and what is summed later are centred rows: to
+        subtract n m m' from a Gram matrix of raw rows instead loses as many digits as the mean is
+        longer than what is left.
+        """
+        if not center:
+            return Preparation(normalize=normalize)
+        share = self._options.share
+        with self._step("mean", f"Averaging {checked.table.side}") as step:
+            mean = self._compute.mean(
+                replace(checked.table, share=share),
+                checked.dimension or 0,
+                round(checked.rows * share),
+                step,
+            )
+        if not mean.size:
+            raise _empty_sample(checked, share)
+        if not np.isfinite(mean).all():
+            raise checks.overflow_error(checked.table)
+        return Preparation(tuple(mean.tolist()), normalize)
 
     def _runs(self, reference: AnyRun | Sequence[AnyRun] | None) -> list[Run]:
         """The runs to align with, read from directories or a registry; none for a new space."""
@@ -898,7 +996,8 @@ class Job:
         tables = dict(tables)
         factors: dict[Side, Factor] = {}
         for side in SIDES:
-            tables[side], factors[side] = self._factor(tables[side], earlier)
+            summed, factors[side] = self._factor(side, tables, earlier)
+            tables |= summed
         checks.check_dimensions(tables["users"], tables["items"])
         balance = self._balance(factors)
         accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
@@ -958,13 +1057,29 @@ class Job:
         )
 
     def _factor(
-        self, checked: CheckedTable, earlier: _Reference | None
-    ) -> tuple[CheckedTable, Factor]:
-        """Step 1: R of a table from its Gram matrix, with as many passes as it needs."""
-        side = checked.table.side
+        self, side: Side, tables: Mapping[Side, CheckedTable], earlier: _Reference | None
+    ) -> tuple[dict[Side, CheckedTable], Factor]:
+        """Step 1: R of a side from its Gram matrix, with as many passes as it needs.
+
+        The scores of several tables with one side are those of one table with the rows of all: its
+        Gram matrix is the sum of theirs.
+
+        Returns:
+            The tables that were summed, and the factor of all their rows.
+        """
+        weights = {side: 1.0} | {
+            rider: weight for rider, weight in self._scores.items() if self._like[rider] == side
+        }
         share = self._options.share
-        keep = earlier.share(side) if earlier and share == 1 else None
-        checked, gram = self._summed(checked, share, keep)
+        summed: dict[Side, CheckedTable] = {}
+        grams: dict[Side, Gram] = {}
+        for name in weights:
+            known = earlier is not None and name in earlier.shared
+            keep = earlier.share(name) if earlier and known and share == 1 else None
+            checked, grams[name] = self._summed(tables[name], share, keep)
+            summed[name] = replace(checked, dimension=len(grams[name].matrix))
+            checks.check_alike(summed[name], summed[side])
+        gram = _weighted(grams, weights)
         factor = solve.factor(gram.matrix, gram.rows)
         if share < 1 and factor.rank < factor.triangle.shape[1]:
             # What a sample does not show, the other rows may have; scores must stay exact.
@@ -973,17 +1088,26 @@ class Job:
                 "dimensions; all rows were summed instead."
             )
             share = 1.0
-            gram = self._first_gram(checked, share, None)
+            grams = {name: self._first_gram(summed[name], share, None) for name in weights}
+            gram = _weighted(grams, weights)
             factor = solve.factor(gram.matrix, gram.rows)
         self._grams[side] = gram
         # The SQL solver takes Gram matrices, and refuses those that a second pass is for.
         refine = "never" if self._solver else self._options.refine
         while solve.wants_refinement(factor, refine):
-            title = f"Summing {side} once more, to full accuracy"
-            white = self._gram(checked, factor.whitener, title, share)
-            factor = solve.refine(factor, white.matrix)
-        summed = replace(checked, dimension=factor.triangle.shape[1], summed=gram.rows)
-        return summed, factor
+            white = {
+                name: self._gram(
+                    summed[name],
+                    factor.whitener,
+                    f"Summing {name} once more, to full accuracy",
+                    share,
+                )
+                for name in weights
+            }
+            factor = solve.refine(factor, _weighted(white, weights).matrix)
+        return {
+            name: replace(checked, summed=grams[name].rows) for name, checked in summed.items()
+        }, factor
 
     def _balance(self, factors: dict[Side, Factor]) -> Balance:
         """Steps 2 and 3: one diagonal Gram matrix for both sides."""
@@ -1184,17 +1308,44 @@ class Job:
             native=output.native,
         )
 
+    def _score_errors(
+        self,
+        tables: dict[Side, CheckedTable],
+        written: dict[Side, VectorTable],
+        transform: Transform,
+    ) -> dict[str, Any]:
+        """How much the scores have changed, and those of further tables with the other side."""
+        found = {"max_relative_error": self._score_error(tables, written, transform)}
+        if not self._like or VECTORS in tables:
+            return found
+        also = {rider: self._score_error(tables, written, transform, rider) for rider in self._like}
+        return {**found, "also": also}
+
     def _score_error(
         self,
         tables: dict[Side, CheckedTable],
         written: dict[Side, VectorTable],
         transform: Transform,
+        rider: Side | None = None,
     ) -> float | None:
+        """How much scores have changed, relative to the largest.
+
+        Args:
+            tables: The raw tables.
+            written: The stable tables.
+            transform: The transform.
+            rider: Those of this further table, in the place of the side that it is like.
+        """
         compared = "dot products" if VECTORS in tables else "scores"
+        names = {side: side for side in transform.maps}
+        if rider:
+            compared = f"scores of {rider}"
+            names[self._like[rider]] = rider
+        written = {side: written[name] for side, name in names.items()}
         with self._step("scores", f"Comparing {compared}") as step:
             error = quality.score_error(
                 self._engine,
-                {side: checked.table for side, checked in tables.items()},
+                {side: tables[name].table for side, name in names.items()},
                 written,
                 (transform.raw_dimension, transform.dimension),
                 quality.SCORE_ROWS,
@@ -1202,7 +1353,15 @@ class Job:
             )
         single = any(table.element == "float" for table in written.values())
         promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
-        if error is not None and error > promise and not self._options.rank:
+        if error is None or error <= promise or self._options.rank:
+            return error
+        if rider and rider not in self._scores and error > quality.SCORES_KEPT:
+            self._warn(
+                f"{rider}: scores differ by up to {error:.0e} of the largest: these vectors have "
+                f"directions in which the {self._like[rider]} have nothing, and which are left "
+                "out. Let them count in the scores, with --also-scores."
+            )
+        else:
             self._warn(
                 f"{compared.capitalize()} of the written vectors differ by up to {error:.0e} of "
                 f"the largest; {promise:.0e} was to be expected. Vectors far smaller than 1 lose "
@@ -1231,6 +1390,8 @@ class Job:
             sides["also"] = {
                 rider: {
                     "like": side,
+                    "scores": self._scores.get(rider, 0.0),
+                    "summed": tables[rider].summed,
                     "rows": tables[rider].rows,
                     "dimension": tables[rider].dimension,
                     "left_out": tables[rider].left_out,
@@ -1314,16 +1475,32 @@ def check_kinds(run: Run, sides: Collection[Side]) -> None:
         )
 
 
+def _weighted(grams: Mapping[Side, Gram], weights: Mapping[Side, float]) -> Gram:
+    """The Gram matrix of the rows of several tables, each times the root of its weight."""
+    parts = [gram.matrix * weights[name] for name, gram in grams.items()]
+    return Gram(sum(parts[1:], parts[0]), sum(gram.rows for gram in grams.values()))
+
+
 def _scaled(gram: Gram, checked: CheckedTable, share: float) -> Gram:
     """The Gram matrix of a sample as that of all rows."""
     if share == 1:
         return gram
     if gram.rows == 0:
-        raise DataError(
-            f"A sample of {share * 100:.3g}% has none of the {checked.rows:,} "
-            f"{checked.table.side}; take a larger --sample."
-        )
+        raise _empty_sample(checked, share)
     return replace(gram, matrix=gram.matrix * (checked.rows / gram.rows))
+
+
+def _empty_sample(checked: CheckedTable, share: float) -> DataError:
+    return DataError(
+        f"A sample of {share * 100:.3g}% has none of the {checked.rows:,} "
+        f"{checked.table.side}; take a larger --sample."
+    )
+
+
+def preparing(run: Run) -> dict[str, bool]:
+    """How the vectors of a run were prepared, by the names of options."""
+    known = next(iter(run.transform.maps.values()))
+    return {name: getattr(known.preparation, name) for name in PREPARING}
 
 
 def _described(table: VectorTable) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlstab.column_types import (
@@ -21,6 +22,7 @@ from sqlstab.column_types import (
     is_single,
 )
 from sqlstab.errors import DataError, UsageError
+from sqlstab.preparation import UNPREPARED, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -97,19 +99,27 @@ class Rider:
         table: The table, as for a side: its name or file, or an `EmbeddingTable`.
         like: The side whose space it shares: `users`, `items` or `vectors`.
         out: The table to write its stable vectors to, where the sides have one.
+        scores: How much its dot products with the other side count as scores, from which the axes
+            are found, beside those of the side that it is like, which count 1; 0 not at all.
     """
 
     table: str | Path | EmbeddingTable
     like: Side
     out: str | None = None
+    scores: float = 0.0
 
 
-def check_riders(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
+def check_riders(
+    like: Mapping[Side, Side],
+    sides: Collection[Side],
+    scores: Mapping[Side, float] = MappingProxyType({}),
+) -> None:
     """Riders must have names of their own, and each a side to be like.
 
     Args:
         like: The side that each rider is like, by its name.
         sides: The sides of the run.
+        scores: How much the scores of each count.
 
     Raises:
         UsageError: One does not.
@@ -123,6 +133,16 @@ def check_riders(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
         if side not in sides:
             raise UsageError(
                 f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
+            )
+        weight = scores.get(name, 0.0)
+        if type(weight) not in (int, float) or not 0 <= weight < float("inf"):
+            raise UsageError(
+                f"--also {name}: its scores count {weight!r}; that must be a number from 0 on."
+            )
+        if weight and side == VECTORS:
+            raise UsageError(
+                f"--also {name}: vectors without a second side have no scores, so it can count in "
+                "none; leave that out."
             )
 
 
@@ -154,6 +174,7 @@ class VectorTable:
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
             every row takes part.
+        preparation: What is done to each vector before anything else.
     """
 
     side: Side
@@ -170,6 +191,7 @@ class VectorTable:
     native: bool = False
     share: float = 1.0
     only_valid: int | None = None
+    preparation: Preparation = UNPREPARED
 
     def vector_names(self) -> str:
         """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""

@@ -6,7 +6,8 @@ its map. Code that is about a run asks for these names, and not for a constant.
 
 A table alone keeps its dot products under any orthogonal map. So its `balanced` has orthonormal
 columns (the identity, unless a rank was requested), and it is its own other side: everything that
-holds of a pair, such as `inverse_matrix`, holds of it as it stands.
+holds of a pair, such as `inverse_matrix`, holds of it as it stands. Its vectors may be centred or
+made unit vectors first (`preparation`): x becomes (x - mean) / |x - mean|, and that is multiplied.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 
 from sqlstab import saved
 from sqlstab.errors import DataError, UsageError
+from sqlstab.preparation import UNPREPARED, Preparation
 from sqlstab.solve import EPS
 from sqlstab.tables import OTHER, SIDES, VECTORS, check_riders
 
@@ -39,7 +41,7 @@ FILE_NAME = "transform.json"
 SCORE_ERROR: dict[Element, float] = {"float": 1e-8, "double": 1e-13}
 
 # The file of a transform; what its matrices hold is looked at as arrays.
-_SIDE = {"balanced": [list], "invertible": bool}
+_SIDE = {"balanced": [list], "invertible": bool, "mean?": [float], "normalize?": bool}
 _SHAPE = {
     "run_id": str,
     "reference": (None, str),
@@ -58,11 +60,12 @@ _ORTHONORMAL = 1e-6
 
 @dataclass(frozen=True)
 class SideTransform:
-    """The linear map of one table, for numpy arrays; no database is opened.
+    """The map of one table, for numpy arrays; no database is opened.
 
-    It is kept as two factors. Their product, a single matrix, loses digits where some directions
-    carry much smaller scores than others: its entries are as large as the large factor demands, and
-    their rounding errors go into every stable component.
+    It is linear, after the preparation if there is one, and kept as two factors. Their product, a
+    single matrix, loses digits where some directions carry much smaller scores than others: its
+    entries are as large as the large factor demands, and their rounding errors go into every stable
+    component.
 
     Attributes:
         balanced: (e, r) float64; raw vectors times this are in the run's own principal axes.
@@ -70,21 +73,24 @@ class SideTransform:
         other: (e, r) float64, `balanced` of the other side; of a table alone, its own.
         invertible: Whether `inverse` restores raw vectors exactly, up to rounding. It does not
             where a rank was requested, or where the other side gives no score to some direction.
+            Where vectors get length one, of vectors that have it.
+        preparation: What is done to a raw vector first.
     """
 
     balanced: Matrix
     omega: Matrix
     other: Matrix
     invertible: bool
+    preparation: Preparation = UNPREPARED
 
     @property
     def matrix(self) -> Matrix:
-        """(e, d); stable = raw @ matrix."""
+        """(e, d); stable = raw @ matrix, with raw as `preparation` leaves it."""
         return self.balanced @ self.omega
 
     @property
     def inverse_matrix(self) -> Matrix:
-        """(d, e); raw = stable @ inverse_matrix: T M_T Omega (M_W Omega)' = T."""
+        """(d, e), the way back: raw = stable @ inverse_matrix, as T M_T Omega (M_W Omega)' = T."""
         return self.omega.T @ self.other.T
 
     def apply(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -99,15 +105,31 @@ class SideTransform:
         Raises:
             DataError: The vectors have another dimension.
         """
-        return _multiply(vectors, (self.balanced, self.omega), "raw")
+        return _multiply(vectors, (self.balanced, self.omega), "raw", before=self.preparation)
 
     def inverse(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
-        """Stable vectors, (d,) or (n, d), back to raw ones, (e,) or (n, e); see `apply`."""
-        return _multiply(vectors, (self.omega.T, self.other.T), "stable")
+        """Stable vectors, (d,) or (n, d), back to raw ones, (e,) or (n, e); see `apply`.
+
+        Raises:
+            DataError: The vectors have another dimension; or they were made unit vectors, and no
+                longer tell the lengths that the raw ones had.
+        """
+        if self.preparation.normalize:
+            raise DataError(
+                "There is no way back from these stable vectors: they were made unit vectors, and "
+                "the lengths of the raw ones are lost."
+            )
+        mean = np.array(self.preparation.mean or 0.0)
+        return _multiply(vectors, (self.omega.T, self.other.T), "stable", plus=mean)
 
 
 def _multiply(
-    vectors: ArrayLike, steps: tuple[Matrix, Matrix], kind: str
+    vectors: ArrayLike,
+    steps: tuple[Matrix, Matrix],
+    kind: str,
+    *,
+    before: Preparation = UNPREPARED,
+    plus: Matrix | float = 0.0,
 ) -> NDArray[np.floating[Any]]:
     given = np.asarray(vectors)
     dimension = len(steps[0])
@@ -117,7 +139,7 @@ def _multiply(
             f"as an array of shape ({dimension},) or (n, {dimension}); "
             f"it was given shape {given.shape}."
         )
-    result = given.astype(np.float64) @ steps[0] @ steps[1]
+    result = before.of(given.astype(np.float64)) @ steps[0] @ steps[1] + plus
     return result.astype(np.float32) if given.dtype == np.float32 else result
 
 
@@ -152,6 +174,7 @@ class Transform:
         omega: Matrix,
         invertible: Mapping[Side, bool],
         also: Mapping[Side, Side] = MappingProxyType({}),
+        preparations: Mapping[Side, Preparation] = MappingProxyType({}),
     ) -> Transform:
         """Build it from M_W and M_T, (e, r) each, and Omega, (r, d)."""
         return cls(
@@ -160,7 +183,13 @@ class Transform:
             rank=len(omega),
             singular_values=singular_values,
             maps={
-                side: SideTransform(matrix, omega, balanced[OTHER[side]], invertible[side])
+                side: SideTransform(
+                    matrix,
+                    omega,
+                    balanced[OTHER[side]],
+                    invertible[side],
+                    preparations.get(side, UNPREPARED),
+                )
                 for side, matrix in balanced.items()
             },
             also=also,
@@ -240,6 +269,8 @@ class Transform:
         # Users may have directions that get no score, and are lost: the items come last.
         side, known = list(self.maps.items())[-1]
         fits = side in other.maps and self.raw_dimension == other.raw_dimension
+        if fits:
+            fits = known.preparation.agrees(other[side].preparation)
         if fits and known.invertible:
             turn = known.inverse_matrix @ other[side].matrix
         if not turn.size or not _keeps_lengths(known.omega @ turn):
@@ -363,6 +394,7 @@ class Transform:
                 omega=_matrix(document["omega"], rank, stable),
                 invertible={side: document[side]["invertible"] for side in sides},
                 also=document.get("also", {}),
+                preparations={side: _preparation(document[side], side, raw) for side in sides},
             )
             check_riders(transform.also, transform.maps)
         except (OverflowError, TypeError, ValueError, UsageError) as error:
@@ -401,7 +433,22 @@ def transform_file(path: str | Path) -> Path:
 
 
 def _side_document(side: SideTransform) -> dict[str, Any]:
-    return {"invertible": side.invertible, "balanced": side.balanced.tolist()}
+    prepared: dict[str, Any] = {}
+    if side.preparation:
+        mean, normalize = list(side.preparation.mean), side.preparation.normalize
+        prepared = {**({"mean": mean} if mean else {}), "normalize": normalize}
+    return {"invertible": side.invertible, **prepared, "balanced": side.balanced.tolist()}
+
+
+def _preparation(document: dict[str, Any], side: Side, raw_dimension: int) -> Preparation:
+    """What is done to the raw vectors of a side first, from its part of a transform file."""
+    mean = tuple(map(float, document.get("mean", ())))
+    found = Preparation(mean, document.get("normalize", False))
+    if found and side != VECTORS:
+        raise ValueError(f"{side} have a mean or a length, which would change scores")
+    if mean and len(mean) != raw_dimension:
+        raise ValueError(f"{side}.mean has {len(mean)} numbers, not {raw_dimension}")
+    return found
 
 
 def _matrix(rows: Any, height: int, width: int) -> Matrix:

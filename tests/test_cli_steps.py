@@ -66,6 +66,25 @@ def test_in_steps(tmp_path: Path, runs: dict[str, Run], strategy: str) -> None:
         assert np.abs(found[1] - want[1]).max() < 1e-11
 
 
+def test_a_consensus_as_the_reference(tmp_path: Path, runs: dict[str, Run], model: Any) -> None:
+    """Of several directories, as run has it; what a registry is asked for is for run alone."""
+    source = model("raw_wednesday", dtype=np.float64, rotate=tmp_path / "raw_monday")
+    both = tables(source, "users", "items")
+    names = [tmp_path / "tuesday", tmp_path / "monday"]
+    summed = invoke("gram", *both, *(x for name in names for x in ("--reference", name)))
+    solved = invoke("solve", "--reference", tmp_path / "tuesday", stdin=summed.stdout)
+    want = stabilize(
+        source / "users.parquet",
+        source / "items.parquet",
+        list(runs.values()),
+        tmp_path / "wednesday",
+    )
+    found = Transform.from_json(solved.stdout, "stdout")
+    np.testing.assert_allclose(found.items.matrix, want.transform.items.matrix, atol=1e-11)
+    message = invoke("gram", *both, "--reference", "previous", code=2).stderr
+    assert "looked up in a registry, which sqlstab gram does not read" in message
+
+
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_saved_sums(tmp_path: Path, runs: dict[str, Run], form: str) -> None:
     """The same rows, printed or in a file; the file's name may say how."""

@@ -89,6 +89,14 @@ def test_a_run_directory(folder: Path, source: str, meets: bool) -> None:
         check_outputs(*places, DUCKDB)
 
 
+def test_the_file_of_a_further_table(folder: Path) -> None:
+    """A run of users, items and queries writes one for these too."""
+    today = Place("the run directory", "today", "run", ("queries.parquet",))
+    with pytest.raises(UsageError, match="would be overwritten by the run directory"):
+        check_outputs([Place("also", "*/queries.parquet")], [today], DUCKDB)
+    check_outputs([Place("also", "*/others.parquet")], [today], DUCKDB)
+
+
 def test_a_table_is_no_file_where_files_are_not_read(folder: Path) -> None:
     """`raw` is a directory here, and a table there."""
     with pytest.raises(UsageError, match="would be overwritten"):

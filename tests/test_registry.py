@@ -275,6 +275,9 @@ def test_tables_with_names_of_their_own_stay(duck: Any) -> None:
         assert (entry.places or {})["users"].endswith("g_su1")
         last = run(duck, 3, users_out="g_su3", items_out="g_si3")
         assert last.transform.reference == entry.run_id
+        # The newest of the others had been rolled back when the last one came.
+        assert states(registry.log()) == ["kept", "kept", "rolled back", "current"]
+        assert registry.rollback().run_id == entry.run_id
 
 
 def test_what_is_in_the_way_of_a_rollback(duck: Any) -> None:

@@ -15,7 +15,7 @@ from conftest import movietweetings, read_vectors, write_vectors
 from invoke import invoke
 from warehouse import Rows, Variant
 
-from sqlstab import Run, Transform, __version__, sql, stabilize
+from sqlstab import Options, Run, Transform, __version__, sql, stabilize
 from sqlstab.dialects import DIALECTS
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def test_real_retrainings(group: str, tmp_path: Path) -> None:
                 atol=1e-9,
             )
     assert scripted[1].figures["reference"]["run_id"] == scripted[0].run_id
+    how = Options(refine="never", strategy="sql", solver="sql")
+    assert scripted[1].figures["options"] == how.to_dict()
     assert scripted[1].figures["scores"]["max_relative_error"] < 1e-6
     got, want_figures = figures_of(scripted[1]), figures_of(usual[1])
     assert got.keys() == want_figures.keys()

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -293,6 +294,186 @@ def test_dot_products_are_kept(
     assert run.figures["dot_products"]["max_relative_error"] < (1e-6 if single else 1e-12)
 
 
+def prepared(
+    vectors: np.ndarray, *, center: bool, normalize: bool, rows: slice = slice(None)
+) -> np.ndarray:
+    """Less their mean, and of length one then."""
+    moved: np.ndarray = vectors - vectors[rows].mean(axis=0) if center else vectors
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True) if normalize else moved
+
+
+WAYS = [
+    {"center": True, "normalize": False},
+    {"center": False, "normalize": True},
+    {"center": True, "normalize": True},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_centred_and_unit_vectors(
+    tmp_path: Path, rng: np.random.Generator, strategy: Any, way: dict[str, bool]
+) -> None:
+    """Two trainings whose offsets, each far longer than what is left, have nothing in common."""
+    truth = rng.standard_normal((150, 6))
+    offset = 1e5 if way["center"] else 0
+    raw = [vectors + offset * rng.standard_normal(6) for vectors in (truth, retrained(truth, 1))]
+    options = Options(strategy=strategy, output_layout="array", **way)
+    paths = [
+        write_vectors(tmp_path / "0.parquet", raw[0]),
+        write_vectors(tmp_path / "1.parquet", raw[1], importance=np.linspace(0, 1, 150)),
+    ]
+    first = stabilize(vectors=paths[0], out=tmp_path / "run0", options=options)
+    run = stabilize(
+        vectors=EmbeddingTable(str(paths[1]), weight="importance", keep=["importance"]),
+        also={"more": Rider(paths[0], like="vectors")},
+        reference=first,
+        out=tmp_path / "run1",
+        options=options,
+    )
+    want = [prepared(vectors, **way) for vectors in raw]
+    # 1e5 in 16 digits leaves eleven of a component of 1. Gram matrices less n m m' would be wrong
+    # in the sixth digit: their entries are 1e10 times as large as what is left.
+    atol = 1e-9
+    written = [read_vectors(tmp_path / f"run{day}/vectors.parquet")[1] for day in range(2)]
+    np.testing.assert_allclose(written[0], want[0], atol=atol)
+    root = np.sqrt(np.linspace(0, 1, 150))[:, None]
+    turn, _ = orthogonal_procrustes(want[1] * root, want[0] * root)
+    np.testing.assert_allclose(written[1], want[1] @ turn, atol=atol)
+    assert run.figures["dot_products"]["max_relative_error"] < 1e-9
+    assert run.figures["warnings"] == []
+    cosines = np.sum(written[0] * written[1], axis=1)
+    cosines /= np.linalg.norm(written[0], axis=1) * np.linalg.norm(written[1], axis=1)
+    assert run.figures["cosine"]["vectors"]["after"]["mean"] == pytest.approx(cosines.mean())
+    # What is in the same space goes the same way.
+    vectors = Transform.load(tmp_path / "run1").vectors
+    more = read_vectors(tmp_path / "run1/more.parquet")[1]
+    np.testing.assert_allclose(more, vectors.apply(raw[0]), atol=atol)
+    np.testing.assert_allclose(vectors.apply(raw[1]), written[1], atol=atol)
+    np.testing.assert_allclose(vectors.apply(raw[1][7]), written[1][7], atol=atol)
+    if way["normalize"]:
+        with pytest.raises(DataError, match="the lengths of the raw ones are lost"):
+            vectors.inverse(written[1])
+    else:
+        np.testing.assert_allclose(vectors.inverse(written[1]), raw[1], atol=1e-9)
+    for layout in ("array", "wide", "long"):
+        apply_transform(
+            run.transform,
+            {"vectors": paths[1]},
+            {"vectors": tmp_path / "applied.parquet"},
+            options=Options(strategy=strategy, output_layout=layout),
+        )
+        table = pq.read_table(tmp_path / "applied.parquet")
+        columns = [name for name in table.column_names if name not in ("id", "dim")]
+        total = sum(np.sum(table.column(name).to_pylist()) for name in columns)
+        assert total == pytest.approx(written[1].sum(), abs=1e-6)
+    # A comparison prepares what is none of the space's runs as that was.
+    found, same = (
+        compare(model, first, options=Options(strategy=strategy)).figures["vectors"]
+        for model in (paths[1], run)
+    )
+    for name in ("cosine", "held_out", "cka", "relative_residual"):
+        assert found[name] == pytest.approx(same[name], rel=1e-7)
+    for name in ("cosine", "held_out"):
+        assert found["chance"][name] == pytest.approx(same["chance"][name], abs=1e-6)
+
+
+def test_what_centring_is_good_for(tmp_path: Path, rng: np.random.Generator) -> None:
+    """What docs/sides.md says: an offset in each training, twice and three times the spread."""
+    truth = rng.standard_normal((2000, 32))
+    raw = []
+    for vectors, length in ((truth, 2), (retrained(truth, 1, 0.5), 3)):
+        offset = rng.standard_normal(32)
+        raw.append(vectors + length * np.sqrt(32) * offset / np.linalg.norm(offset))
+    raw.append(rng.permutation(raw[1]))
+    paths = [write_vectors(tmp_path / f"{day}.parquet", vectors) for day, vectors in enumerate(raw)]
+
+    def found(center: bool) -> tuple[float, ...]:
+        """How many are nearest to themselves, and the cosine; that of shuffled ids."""
+        options = Options(center=center)
+        first = stabilize(vectors=paths[0], out=tmp_path / "0", options=options)
+        run, shuffled = (
+            stabilize(vectors=path, reference=first, out=tmp_path / path.stem, options=options)
+            for path in paths[1:]
+        )
+        x, y = (read_vectors(tmp_path / f"{day}/vectors.parquet")[1] for day in (1, 0))
+        nearest = np.argmin(np.sum(y**2, axis=1) - 2 * x @ y.T, axis=1)
+        cosines = (each.figures["cosine"]["vectors"]["after"]["mean"] for each in (run, shuffled))
+        return float(np.mean(nearest == np.arange(2000))), *cosines
+
+    assert found(center=False) == pytest.approx((0.72, 0.97, 0.86), abs=0.02)
+    assert found(center=True) == pytest.approx((1.0, 0.89, 0.10), abs=0.02)
+
+
+def test_a_space_is_prepared_or_not(
+    tmp_path: Path, docs: Callable[..., Path], model: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = model()
+    pair = both / "users.parquet", both / "items.parquet"
+    out = tmp_path / "out"
+    for name in ("center", "normalize"):
+        with pytest.raises(UsageError, match=f"{name} changes dot products, and those of users"):
+            stabilize(*pair, out=out, options=Options(**{name: True}))
+        message = invoke("gram", "--users", pair[0], "--items", pair[1], f"--{name}", code=2).stderr
+        assert f"No such option '--{name}'" in message
+    plain = stabilize(vectors=docs(0), out=tmp_path / "plain")
+    caplog.clear()
+    centred = stabilize(vectors=docs(0), out=tmp_path / "centred", options=Options(center=True))
+    assert "their dot products, lengths and cosines are no longer the model's" in caplog.text
+    caplog.clear()
+    stabilize(vectors=docs(1), reference=centred, out=out, options=Options(center=True))
+    assert "no longer the model's" not in caplog.text
+    for reference, options, word in (
+        (plain, Options(center=True), "begun without center: leave it out"),
+        (centred, Options(), "begun with center: add it"),
+        (centred, Options(center=True, normalize=True), "begun without normalize: leave it out"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            stabilize(vectors=docs(1), reference=reference, out=out, options=options)
+    shown = invoke(
+        *("run", "--vectors", docs(1), "--reference", tmp_path / "centred", "--center"),
+        *("--out", out),
+    ).stdout
+    assert re.search("prepared +centred", shown)
+    file = tmp_path / "project.toml"
+    begin = f"[vectors]\ntable = '{docs(1)}'\n[run]\nout = 'out'\nreference = 'centred'\n"
+    file.write_text(begin + "center = true\n")
+    invoke("run", "-c", file)
+    file.write_text(begin)
+    assert "begun with [run] center: add it" in invoke("run", "-c", file, code=2).stderr
+    with pytest.raises(UsageError, match="transform_table holds matrices"):
+        stabilize(
+            vectors=docs(0),
+            out=tmp_path / "no",
+            transform_table="maps",
+            engine=tmp_path / "x.duckdb",
+            options=Options(center=True),
+        )
+    planned = invoke(
+        *("plan", "--vectors", docs(1), "--center", "--reference", tmp_path / "centred"),
+        *("--dimension", 6, "--json"),
+    ).stdout
+    assert "Averaging vectors" in planned
+    page = report(out, tmp_path / "centred").text("html")
+    assert "No dot product changed after the vectors were centred" in page
+    # Nobody is to think that a turn of other vectors is one of these.
+    with pytest.raises(DataError, match="are not of the same raw vectors"):
+        centred.transform.turn_to(plain.transform)
+    np.testing.assert_allclose(
+        centred.transform.turn_to(Transform.load(tmp_path / "centred")), np.eye(6), atol=1e-12
+    )
+    saved = (tmp_path / "centred/transform.json").read_text()
+    usual = json.loads(stabilize(*pair).transform.to_json())
+    usual["users"]["normalize"] = True
+    for broken, word in (
+        (saved.replace('"mean": [', '"mean": [1.0, '), "vectors.mean has 7 numbers, not 6"),
+        (saved.replace('"mean": [', '"mean": [NaN, '), r"vectors.mean\[0\] is nan, not a number"),
+        (json.dumps(usual), "users have a mean or a length, which would change scores"),
+    ):
+        with pytest.raises(DataError, match=word):
+            Transform.from_json(broken, "x")
+
+
 def test_bad_vectors_are_noticed(tmp_path: Path, rng: np.random.Generator) -> None:
     """Though nothing is summed."""
     raw = rng.standard_normal((50, 4))
@@ -371,6 +552,7 @@ def test_the_command_line(tmp_path: Path, docs: Callable[..., Path]) -> None:
     registry = tmp_path / "runs.jsonl"
     recorded = ("--registry", registry, "--reference", "previous")
     shown = invoke("run", "--vectors", docs(0), "--out", tmp_path / "day0", *recorded).stdout
+    assert "dot products  kept, exactly" in shown
     assert re.search("150 x 6.*new, 6 axes of the vectors", shown, re.DOTALL)
     planned = invoke(
         "plan", "--vectors", docs(1), "--reference", tmp_path / "day0", "--dimension", 6, "--json"
@@ -514,8 +696,17 @@ def test_a_rider_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> Non
     np.testing.assert_allclose(loaded["queries"].apply(queries), written["queries"], atol=1e-13)
     figures = Run.load(out).figures
     assert figures["also"] == {
-        "queries": {"like": "users", "rows": 70, "dimension": 5, "left_out": 0, "problems": {}}
+        "queries": {
+            "like": "users",
+            "scores": 0,
+            "summed": 0,
+            "rows": 70,
+            "dimension": 5,
+            "left_out": 0,
+            "problems": {},
+        }
     }
+    assert figures["scores"]["also"]["queries"] < 1e-13
     earlier = read_vectors(tmp_path / "run0/queries.parquet")[1]
     cosines = np.sum(earlier * written["queries"], axis=1)
     cosines /= np.linalg.norm(earlier, axis=1) * np.linalg.norm(written["queries"], axis=1)
@@ -526,10 +717,81 @@ def test_a_rider_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> Non
         **tables(tmp_path / "raw1"), reference=plain, out=tmp_path / "run2", options=options
     )
     assert "queries" not in alone.figures["cosine"]
+    assert "The reference has no table of queries" in report(alone, plain).text("md")
     assert (tmp_path / "run2/queries.parquet").exists()
     page = report(out, tmp_path / "run0").text("html")
     assert "Same queries" in page
     assert page.count("queries.parquet") == 2
+
+
+@pytest.mark.parametrize("refine", ["auto", "always"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_rider_that_counts_in_the_scores(
+    tmp_path: Path, rng: np.random.Generator, strategy: Any, refine: Any
+) -> None:
+    """The axes are those of the scores of users and queries, one on top of the other."""
+    users, items, queries = with_queries(tmp_path / "raw0", 0)
+    queries *= np.geomspace(10, 0.1, 5)
+    write_vectors(tmp_path / "raw0/queries.parquet", queries)
+    options = Options(strategy=strategy, refine=refine)
+    named = tables(tmp_path / "raw0")
+    rider = replace(named["also"]["queries"], scores=0.25)
+    run = stabilize(**{**named, "also": {"queries": rider}}, out=tmp_path / "run0", options=options)
+    both = np.concatenate([users, 0.5 * queries])
+    values = np.linalg.svd(both @ items.T, compute_uv=False)[:5]
+    np.testing.assert_allclose(run.figures["singular_values"], values)
+    written = {
+        name: read_vectors(tmp_path / f"run0/{name}.parquet")[1]
+        for name in ("users", "items", "queries")
+    }
+    gram = {name: vectors.T @ vectors for name, vectors in written.items()}
+    np.testing.assert_allclose(gram["items"], np.diag(values), atol=1e-9 * values[0])
+    np.testing.assert_allclose(
+        gram["users"] + 0.25 * gram["queries"], np.diag(values), atol=1e-9 * values[0]
+    )
+    for name, raw in (("users", users), ("queries", queries)):
+        np.testing.assert_allclose(written[name] @ written["items"].T, raw @ items.T, atol=1e-10)
+    figures = Run.load(tmp_path / "run0").figures
+    assert figures["also"]["queries"]["scores"] == 0.25
+    assert figures["also"]["queries"]["summed"] == 70
+    assert figures["users"]["summed"] == 120
+    assert figures["users"]["passes"] == (2 if refine == "always" else 1)
+    assert figures["scores"]["also"]["queries"] < 1e-12
+    # A sample of the rows of each: other axes, and all scores as they were.
+    sampled = stabilize(
+        **{**named, "also": {"queries": rider}},
+        reference=run,
+        out=tmp_path / "run1",
+        options=replace(options, sample="50%"),
+    )
+    assert 0 < sampled.figures["also"]["queries"]["summed"] < 60
+    assert sampled.figures["scores"]["also"]["queries"] < 1e-12
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_directions_that_a_rider_has_alone(
+    tmp_path: Path, rng: np.random.Generator, strategy: Any
+) -> None:
+    """Where users have nothing, what queries have there is lost, unless they count."""
+    users, items, queries = with_queries(tmp_path / "raw0", 0)
+    users[:, 3:] = 0
+    write_vectors(tmp_path / "raw0/users.parquet", users)
+    named = tables(tmp_path / "raw0")
+    options = Options(strategy=strategy)
+    lost = stabilize(**named, out=tmp_path / "lost", options=options)
+    assert lost.figures["scores"]["max_relative_error"] < 1e-12
+    assert lost.figures["scores"]["also"]["queries"] > 0.1
+    assert "directions in which the users have nothing" in " ".join(lost.figures["warnings"])
+    assert "with scores of its Rider." in " ".join(lost.figures["warnings"])
+    made = report(tmp_path / "lost").figures["verdict"]["findings"]
+    assert "Scores of queries" in [finding["title"] for finding in made]
+    rider = replace(named["also"]["queries"], scores=1)
+    kept = stabilize(**{**named, "also": {"queries": rider}}, out=tmp_path / "run", options=options)
+    assert kept.figures["rank"] == 5
+    assert kept.figures["scores"]["also"]["queries"] < 1e-12
+    assert kept.figures["warnings"] == []
+    written = {name: read_vectors(tmp_path / f"run/{name}.parquet")[1] for name in kept.tables}
+    np.testing.assert_allclose(written["queries"] @ written["items"].T, queries @ items.T)
 
 
 def test_riders_on_the_command_line(tmp_path: Path) -> None:
@@ -556,7 +818,20 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
     assert set(listed[1]["places"]) == {"users", "items", "queries"}
     assert "queries" in invoke("runs", "skew", *where).stdout
     planned = invoke("plan", *sides, "--also", also, "--dimension", 5, "--json").stdout
-    assert json.loads(planned)["scans"]["queries"] > 0
+    counted = ("--also-scores", "queries", "--dimension", 5, "--json")
+    scans = [
+        json.loads(text)["scans"]["queries"]
+        for text in (planned, invoke("plan", *sides, "--also", also, *counted).stdout)
+    ]
+    assert scans[1] == scans[0] - 1  # the vectors are looked at where they are summed
+    shown = invoke(
+        "run", *sides, "--also", also, "--also-scores", "queries=2", "--out", tmp_path / "run2"
+    ).stdout
+    assert re.search(r"scores +kept, to .* of the largest\s+of queries +kept, to", shown)
+    assert Run.load(tmp_path / "run2").figures["also"]["queries"]["scores"] == 2
+    alone = Rider(raw / "queries.parquet", like="vectors", scores=1)
+    with pytest.raises(UsageError, match="vectors without a second side have no scores"):
+        stabilize(vectors=raw / "users.parquet", also={"queries": alone})
 
     out = ("--out", tmp_path / "no")
     for given_also, word in (
@@ -566,6 +841,10 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
         (["--also", also.replace(":users", ":vectors")], "this run has users and items"),
         (["--also", also.replace("queries=", "items=")], "a word of its own"),
         (["--also-out", "queries=x"], "no --also has this name"),
+        (["--also-scores", "queries"], "no --also has this name"),
+        (["--also", also, "--also-scores", "queries=much"], "write NAME, or NAME=WEIGHT"),
+        (["--also", also, "--also-scores", "queries=-1"], "that must be a number from 0 on"),
+        (["--also", also, "--also-scores", "queries=inf"], "that must be a number from 0 on"),
     ):
         assert word in invoke("run", *sides, *given_also, *out, code=2).stderr
     broken = tmp_path / "broken.parquet"
@@ -579,6 +858,10 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
     for text, word in (
         ("[also.queries]\ntable = 'q'", "[also.queries] like: this key is required"),
         ("[also.queries]\ntable = 'q'\nlike = 'x'", "[also.queries]: "),
+        (
+            "[also.queries]\ntable = 'q'\nlike = 'users'\nscores = -1",
+            "its scores count -1; that must be a number",
+        ),
         ("[also]\nqueries = 'q'", "[also.queries]: a further table has a section of its own"),
         ("[also.queries]\ntabel = 'q'\nlike = 'users'", "did you mean table?"),
     ):
@@ -657,6 +940,28 @@ def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     if engine.dialect.name != "spark":  # where it takes a minute and says nothing new
         assert report(run, engine=url).figures["verdict"]["level"] == "good"
 
+    # Centred and made unit vectors, far from zero as they are.
+    way = Options(center=True, normalize=True)
+    moved = [first + 100, raw - 50]
+    stable = None
+    for day, vectors in enumerate(moved):
+        create(engine, "s_docs", dict(enumerate(vectors)))
+        stable = stabilize(
+            vectors="s_docs",
+            reference=stable,
+            engine=url,
+            vectors_out=("s_su", "s_si")[day],
+            options=way,
+        )
+    want = [prepared(vectors, center=True, normalize=True) for vectors in moved]
+    np.testing.assert_allclose(fetch(engine, "s_su"), want[0], atol=1e-12)
+    np.testing.assert_allclose(fetch(engine, "s_si"), aligned(want[1], want[0]), atol=1e-11)
+    assert stable is not None
+    assert stable.figures["cosine"]["vectors"]["after"]["mean"] > 0.98
+    found = compare(EmbeddingTable("s_docs"), stable, url).figures["vectors"]
+    assert found["relative_residual"] < 1e-6
+    create(engine, "s_docs", dict(enumerate(raw)))
+
     registry = Registry("s_r", engine)
     registry.rollback()
     np.testing.assert_allclose(fetch(engine, "s_sd"), first, atol=1e-15)
@@ -681,7 +986,9 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
             names["items"],
             "previous",
             engine=url,
-            also={"queries": Rider(names["queries"], like="users", out=stable["queries"])},
+            also={
+                "queries": Rider(names["queries"], like="users", out=stable["queries"], scores=0.5)
+            },
             users_out=stable["users"],
             items_out=stable["items"],
             registry="s_r",
@@ -690,6 +997,10 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
         written.append({name: fetch(engine, table) for name, table in stable.items()})
         scores = written[day]["queries"] @ written[day]["items"].T
         np.testing.assert_allclose(scores, raw["queries"] @ raw["items"].T, atol=1e-12)
+        counted = np.concatenate([raw["users"], np.sqrt(0.5) * raw["queries"]]) @ raw["items"].T
+        values = np.linalg.svd(counted, compute_uv=False)[:3]
+        np.testing.assert_allclose(run.figures["singular_values"], values)
+        assert run.figures["scores"]["also"]["queries"] < 1e-12
         turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
         raw = {name: (vectors + 0.01) @ turn for name, vectors in raw.items()}
     assert run.figures["cosine"]["queries"]["after"]["mean"] > 0.99
@@ -721,7 +1032,7 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```(sh|python|text)\n(.*?)```", PAGE, re.DOTALL)
     assert [kind for kind, _ in blocks] == [
         *("python", "sh", "text", "sh", "python"),  # vectors without a second side
-        *("sh", "python"),  # more tables
+        *("sh", "python", "sh"),  # more tables
     ]
     for name in ("users", "items"):
         shutil.copy(movietweetings("time_als_e32", 0) / f"{name}.parquet", f"{name}.parquet")

@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from sqlstab import UsageError, sql
 from sqlstab.dialects import DIALECTS, DUCKDB, Dialect
+from sqlstab.preparation import Preparation
 from sqlstab.tables import Column, StableTable, VectorTable
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -47,6 +48,8 @@ ANCHORED = VectorTable(
 VALID = VectorTable(
     "users", "users", Column("id", "BIGINT"), "array", ("v",), "double", only_valid=3
 )
+CENTRED = replace(ANCHORED, preparation=Preparation((0.5, -1.0, 1e-20)))
+UNIT = replace(WIDE, preparation=Preparation((0.5, -1.0, 1e-20), normalize=True))
 REFERENCE = VectorTable(
     "items", "yesterday.items", Column("id", "BIGINT"), "array", ("embedding",), "float"
 )
@@ -101,6 +104,12 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "apply_transposed": sql.apply_from_table(
             ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
         ),
+        "means": sql.means(replace(VALID, share=0.5), 3, dialect)[0],
+        "column_sums_prepared": sql.column_sums(UNIT, REFERENCE, 3, dialect),
+        "gram_prepared": sql.gram(UNIT, 3, dialect)[0],
+        "cross_gram_prepared": sql.cross_gram(CENTRED, REFERENCE, 3, 3, dialect)[0],
+        "apply_prepared": sql.apply(UNIT, [MATRIX], WIDE_OUT, dialect),
+        "apply_prepared_from_table": sql.apply_from_table(UNIT, [HELD], WIDE_OUT, dialect),
         "union": sql.union(sql.gram(LONG, 3, dialect) + sql.gram(ITEMS, 3, dialect), dialect),
         "product": sql.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
         "product_of_tables": sql.product(ANCHORED, 3, HELD, dialect, anchor=True),

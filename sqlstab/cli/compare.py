@@ -39,6 +39,7 @@ _FIGURES = {
 @options.engine
 @options.for_tables(options.FOUND)
 @options.anchor
+@options.preparing
 @options.strategy
 @options.on_invalid
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")

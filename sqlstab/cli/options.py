@@ -234,6 +234,13 @@ also = all_of(
         help="The table to write its stable vectors to, where --users-out and --items-out are "
         "given.",
     ),
+    click.option(
+        "--also-scores",
+        multiple=True,
+        metavar="NAME[=WEIGHT]",
+        help="Its dot products with the other side are scores too: they count in finding the axes, "
+        "each row as much as one of its side, or WEIGHT times.",
+    ),
 )
 
 engine = all_of(
@@ -340,11 +347,26 @@ sampling = all_of(
         help="Where the Gram matrices of partitions are kept: a table, on files a Parquet file.",
     ),
 )
+preparing = all_of(
+    click.option(
+        "--center",
+        is_flag=True,
+        help="With --vectors: subtract their mean first. Dot products and cosines are then those "
+        "of centred vectors.",
+    ),
+    click.option(
+        "--normalize",
+        is_flag=True,
+        help="With --vectors: give each length one first, after --center if that is given too. "
+        "Lengths are lost.",
+    ),
+)
 run_options = all_of(
     anchor,
     click.option(
         "--cosine", is_flag=True, help="Align directions only: each anchor counts as a unit vector."
     ),
+    preparing,
     click.option(
         "--rank",
         type=click.IntRange(min=1),
@@ -444,9 +466,9 @@ config = all_of(
 def chosen_options(given: Mapping[str, Any]) -> Options:
     """The options of a run; those that a command has not keep their defaults."""
     names = (
-        "anchor cosine rank refine strategy solver on_invalid output_layout output_type sample "
-        "partition_by partition_version grams min_shared_ids min_mean_cosine min_cka max_residual "
-        "force keep_runs"
+        "anchor cosine center normalize rank refine strategy solver on_invalid output_layout "
+        "output_type sample partition_by partition_version grams min_shared_ids min_mean_cosine "
+        "min_cka max_residual force keep_runs"
     )
     return Options(**{name: given[name] for name in names.split() if name in given})
 
@@ -500,6 +522,7 @@ def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
         UsageError: One is not written as it should be.
     """
     outputs = _named(given["also_out"], "--also-out", "NAME=TABLE, as in queries=ml.stable_queries")
+    scores = _weights(given["also_scores"])
     found = {}
     wanted = "NAME=TABLE:SIDE, as in queries=queries.parquet:users"
     for name, text in _named(given["also"], "--also", wanted).items():
@@ -509,9 +532,23 @@ def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
         relation = embedding_table({**given, name: table}, name)
         # These are for tables that are aligned on.
         relation = replace(relation, weight=None, anchor_filter=None)
-        found[name] = Rider(relation, side, outputs.pop(name, None))
-    if outputs:
-        raise UsageError(f"--also-out {next(iter(outputs))}: no --also has this name.")
+        found[name] = Rider(relation, side, outputs.pop(name, None), scores.pop(name, 0.0))
+    for option, left in (("out", outputs), ("scores", scores)):
+        if left:
+            raise UsageError(f"--also-{option} {next(iter(left))}: no --also has this name.")
+    return found
+
+
+def _weights(given: tuple[str, ...]) -> dict[str, float]:
+    """How much the scores of tables count, from NAME or NAME=WEIGHT."""
+    wanted = "NAME, or NAME=WEIGHT, as in queries=0.5"
+    named = tuple(text if "=" in text else f"{text}=1" for text in given)
+    found = {}
+    for name, text in _named(named, "--also-scores", wanted).items():
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise UsageError(f"--also-scores {name}={text}: write {wanted}.") from None
     return found
 
 

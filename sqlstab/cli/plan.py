@@ -141,6 +141,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             dimension=given["dimension"],
             known=known,
             like={name: rider.like for name, rider in project.also.items()},
+            scores={name: rider.scores for name, rider in project.also.items()},
         )
 
 

@@ -572,7 +572,14 @@ def script(**given: Any) -> None:
     dialect_ = dialect(given["dialect_name"])
     sources = {side: _source(given, side, given["dimension"]) for side in SIDES}
     folder = _script_folder(given, dialect_)
-    weights = Options(anchor=given["anchor"]).anchor_weights
+    chosen = Options(
+        anchor=given["anchor"],
+        refine="never",
+        strategy="sql",
+        solver="sql",
+        output_layout=given["output_layout"],
+        output_type=given["output_type"],
+    )
     reference = _script_reference(given, sources, folder is not None)
     if reference is None:
         _refuse_reference_options()
@@ -600,7 +607,7 @@ def script(**given: Any) -> None:
         transform_table=given["transform_table"],
         folder=folder,
         reference=reference,
-        anchors=weights,
+        options=chosen,
         figures_share=given["figures_share"],
     ).render()
     click.echo(text)

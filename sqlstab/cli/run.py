@@ -12,6 +12,7 @@ from rich.table import Table
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.errors import UsageError
+from sqlstab.preparation import prepared_text
 from sqlstab.project import Project
 from sqlstab.quality import SCORES_KEPT
 from sqlstab.registry import is_looked_up
@@ -202,14 +203,26 @@ def summary(figures: dict[str, Any], where: str) -> Table:
                 table.add_row(f"  {side}", _cosine_text(cosine[side]))
     promised = "dot_products" if VECTORS in sides else "scores"
     error = figures[promised]["max_relative_error"]
+    prepared = prepared_text(figures["options"])
+    if prepared:
+        table.add_row("prepared", prepared)
     if error is not None:
-        kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
-        table.add_row(promised.replace("_", " "), f"{kept}, to {error:.0e} of the largest")
+        table.add_row(promised.replace("_", " "), _kept_text(error))
+    for rider, of_rider in figures[promised].get("also", {}).items():
+        if of_rider is not None:
+            table.add_row(f"  of {rider}", _kept_text(of_rider))
     relations = [output["relation"] for output in figures["outputs"].values()]
     if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))
     table.add_row("written", f"{where} in {figures['timings']['total']:.1f} s")
     return table
+
+
+def _kept_text(error: float) -> str:
+    if error == 0:
+        return "[green]kept[/], exactly"
+    kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
+    return f"{kept}, to {error:.0e} of the largest"
 
 
 def _cosine_text(figures: dict[str, Any]) -> str:

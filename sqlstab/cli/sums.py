@@ -15,6 +15,7 @@ from sqlstab.config import Options
 from sqlstab.dialects import DIALECTS, DUCKDB, dialect
 from sqlstab.errors import DataError, UsageError
 from sqlstab.places import Place, check_outputs
+from sqlstab.registry import is_looked_up
 from sqlstab.runs import new_run_id, replaced_files
 from sqlstab.stabilize import collect_sums
 from sqlstab.tables import SIDES
@@ -31,9 +32,11 @@ FORMATS = ("json", "csv", "parquet")
 @options.tables(required=True)
 @click.option(
     "--reference",
+    multiple=True,
     metavar="DIR",
     help="The run whose space to stay in: a run directory. Adds the cross Gram matrices of the "
-    "side that holds the space in place.",
+    "side that holds the space in place. Given several times, the consensus of these runs: solve "
+    "then takes the newest of them as its --reference.",
 )
 @options.engine
 @options.for_tables(options.FOUND_ANCHORS)
@@ -72,6 +75,7 @@ def gram(context: click.Context, /, **given: Any) -> None:
     form = given["form"] or Path(given["out"] or "x.csv").suffix[1:]
     if form not in FORMATS:
         raise UsageError(f"--format says how to write {given['out']}: {', '.join(FORMATS)}.")
+    _refuse_looked_up(given["reference"])
     if given["out"]:
         _check_gram_output(given, settings)
     kept_in_table = bool(chosen.grams and not sql.file_reader(chosen.grams))
@@ -79,7 +83,7 @@ def gram(context: click.Context, /, **given: Any) -> None:
         found = collect_sums(
             options.embedding_table(given, "users"),
             options.embedding_table(given, "items"),
-            given["reference"],
+            [Path(name) for name in given["reference"]] or None,
             engine,
             options=chosen,
             progress=progress_on(console, given["quiet"] or given["verbose"]),
@@ -92,14 +96,28 @@ def gram(context: click.Context, /, **given: Any) -> None:
         partial.write_bytes(data)
 
 
+def _refuse_looked_up(references: tuple[str, ...]) -> None:
+    """Sums are solved with the transform of a reference, which must be a file.
+
+    Raises:
+        UsageError: A reference is what a registry is asked for.
+    """
+    for name in references:
+        if is_looked_up(name) and not Path(name).exists():
+            raise UsageError(
+                f"--reference {name} is looked up in a registry, which sqlstab gram does not read: "
+                "sqlstab solve needs the transform of the same run as a file. Name its directory "
+                "(sqlstab runs current shows where the run in place is), or use sqlstab run."
+            )
+
+
 def _check_gram_output(given: dict[str, Any], settings: EngineSettings) -> None:
     # Of the engines only DuckDB reads files.
     reads_files = not settings.url and not settings.kind
     inputs = [Place(f"{side} table", given[side]) for side in SIDES if reads_files]
     if settings.database:
         inputs.append(Place("the database", settings.database, "file"))
-    if given["reference"]:
-        inputs.append(Place("the reference", given["reference"], "run"))
+    inputs += [Place("the reference", name, "run") for name in given["reference"]]
     output = Place("the sums", given["out"], "file")
     kept = [Place("the Gram matrices", given["grams"])] if given["grams"] else []
     check_outputs(inputs, [output, *kept], DUCKDB)

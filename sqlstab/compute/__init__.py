@@ -103,6 +103,16 @@ class Compute(Protocol):
                 be summed.
         """
 
+    def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
+        """The mean of a table's rows, (e,); of no row an empty array, and not finite on overflow.
+
+        Args:
+            table: The table.
+            dimension: e.
+            rows: How many rows there are; for the progress display.
+            step: The progress display.
+        """
+
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """C, G_X and G_Y over the shared anchors, with row weights; not finite if they overflow.
 

@@ -15,6 +15,7 @@ from sqlstab.column_types import is_kept_by_arrow
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.compute.sql import SqlCompute, row_group
 from sqlstab.errors import DataError
+from sqlstab.preparation import UNPREPARED, Preparation, unit
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
 from sqlstab.tables import Column, StableTable, VectorTable
 
@@ -86,6 +87,14 @@ class ArrowCompute:
             raise InvalidVectorsError(table)
         return Gram(matrix, seen)
 
+    def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
+        """See `Compute`."""
+        total, seen = np.zeros(dimension), 0
+        for batch in self._batches(sql.rows(table, self._engine.dialect), dimension, rows, step):
+            total += _doubles(batch.column(0), dimension, table).sum(axis=0)
+            seen += len(batch)
+        return total / seen if seen else np.empty(0)
+
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         dimension, rank = matrix.shape
@@ -156,7 +165,9 @@ class ArrowCompute:
         try:
             for batch in self._batches(statement, len(steps[0]), rows, step, row_group(output)):
                 raw = _rows(batch.column(0), len(steps[0]), table)
-                stable = product(raw, steps, np.float32 if single else np.float64)
+                stable = product(
+                    raw, steps, np.float32 if single else np.float64, table.preparation
+                )
                 result = arranged(batch, stable, output)
                 if writer is None:
                     writer = _parquet_writer(target, result.schema, output)
@@ -181,6 +192,7 @@ class ArrowCompute:
                 "array",
                 ("x",),
                 table.element,
+                preparation=table.preparation,
             )
 
     def _batches(
@@ -226,7 +238,12 @@ def _parquet_writer(path: Path, schema: pa.Schema, output: StableTable) -> pq.Pa
     )
 
 
-def product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]]) -> Floats:
+def product(
+    vectors: Floats,
+    steps: list[Matrix],
+    dtype: type[np.floating[Any]],
+    preparation: Preparation = UNPREPARED,
+) -> Floats:
     """Vectors times matrices, in float64; in slices, so that what lies between stays in the cache.
 
     One multiplication of all would touch fresh memory for each of its intermediate results, and
@@ -240,6 +257,8 @@ def product(vectors: Floats, steps: list[Matrix], dtype: type[np.floating[Any]])
         part = vectors[start : start + size]
         count = len(part)
         raw[:count] = part
+        if preparation:
+            raw[:count] = preparation.of(raw[:count])
         current = raw
         for matrix, product in zip(steps, products, strict=True):
             np.matmul(current[:count], matrix, out=product[:count])
@@ -267,7 +286,8 @@ def out_of_range() -> DataError:
 
 
 def _doubles(array: Any, dimension: int | None, table: VectorTable) -> Matrix:
-    return _rows(array, dimension, table).astype(np.float64, copy=False)
+    rows: Matrix = _rows(array, dimension, table).astype(np.float64, copy=False)
+    return table.preparation.of(rows)
 
 
 def _rows(array: Any, dimension: int | None, table: VectorTable) -> Floats:
@@ -280,10 +300,3 @@ def _rows(array: Any, dimension: int | None, table: VectorTable) -> Floats:
         raise InvalidVectorsError(table, dimension)
     rows: Floats = values.to_numpy().reshape(-1, dimension)
     return rows
-
-
-def unit(vectors: Matrix) -> Matrix:
-    """Rows of length one; a zero row stays one."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Matrix = vectors / np.where(norms > 0, norms, 1.0)
-    return unit

@@ -12,9 +12,10 @@ import pyarrow as pa
 import sqlstab
 from sqlstab import sql
 from sqlstab.compute import Gram, InvalidVectorsError
-from sqlstab.compute.arrow import OutOfRangeError, arranged, out_of_range, product, unit
+from sqlstab.compute.arrow import OutOfRangeError, arranged, out_of_range, product
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.errors import EngineError, UsageError
+from sqlstab.preparation import UNPREPARED, Preparation, unit
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class SparkCompute:
         parts = self._parts(
             statement,
             [(table, dimension)],
-            partial(_gram, dimension=dimension, whitener=whitener),
+            partial(_gram, dimension=dimension, whitener=whitener, preparation=table.preparation),
             size * size // 2,
         )
         if not parts and table.share < 1:
@@ -95,6 +96,20 @@ class SparkCompute:
             raise InvalidVectorsError(table)
         return Gram(matrix, sum(count for count, _ in parts))
 
+    def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
+        """See `Compute`."""
+        parts = self._parts(
+            sql.rows(table, self._engine.dialect),
+            [(table, dimension)],
+            partial(_sum, dimension=dimension),
+            dimension,
+        )
+        seen = sum(count for count, _ in parts)
+        total: Matrix = np.zeros(dimension)
+        for _, (part,) in parts:
+            total = total + part
+        return total / seen if seen else np.empty(0)
+
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         rank, dimension = matrix.shape[1], pair.dimension
@@ -107,6 +122,7 @@ class SparkCompute:
                 dimension=dimension,
                 normalize=normalize,
                 weighted=pair.table.weight is not None,
+                preparations=(pair.table.preparation, pair.reference.preparation),
             ),
             (rank + dimension) ** 2,
         )
@@ -128,7 +144,13 @@ class SparkCompute:
         parts = self._parts(
             sql.shared_rows(sample.table, sample.reference, self._engine.dialect),
             [(pair.table, len(matrix)), (pair.reference, pair.dimension)],
-            partial(_cosines, matrix=matrix, raw_matrix=raw_matrix, dimension=pair.dimension),
+            partial(
+                _cosines,
+                matrix=matrix,
+                raw_matrix=raw_matrix,
+                dimension=pair.dimension,
+                preparations=(pair.table.preparation, pair.reference.preparation),
+            ),
         )
         return BeforeAfter(
             sum(count for count, _ in parts),
@@ -156,7 +178,8 @@ class SparkCompute:
         frame = given.toDF(*(f"c{k}" for k in range(len(given.columns))))
         try:
             stable = frame.mapInArrow(
-                partial(_apply, steps=steps, output=output), _output_schema(frame, output)
+                partial(_apply, steps=steps, output=output, preparation=table.preparation),
+                _output_schema(frame, output),
             ).toDF(output.id, *output.vector, *given.columns[2:])
         except PySparkNotImplementedError:
             SqlCompute(self._engine).apply(table, steps, output, target, rows, step)
@@ -292,26 +315,39 @@ def _sliced(batches: Iterator[pa.RecordBatch], numbers: int) -> Iterator[pa.Reco
             yield batch.slice(start, size)
 
 
-def _vectors(batch: pa.RecordBatch, column: int, dimension: int) -> Matrix:
-    """A column of lists as an (n, dimension) matrix of doubles."""
+def _vectors(
+    batch: pa.RecordBatch, column: int, dimension: int, preparation: Preparation = UNPREPARED
+) -> Matrix:
+    """A column of lists as an (n, dimension) matrix of doubles, prepared if asked."""
     array = batch.column(column)
     values = array.flatten()
     lengths = np.diff(array.offsets.to_numpy())
     if array.null_count or values.null_count or not dimension or (lengths != dimension).any():
         raise UnusableError(column)
     vectors: Matrix = values.to_numpy().astype(np.float64, copy=False).reshape(-1, dimension)
-    return vectors
+    return preparation.of(vectors)
+
+
+def _sum(batches: Iterator[pa.RecordBatch], dimension: int) -> Part:
+    total, rows = np.zeros(dimension), 0
+    for batch in _sliced(batches, dimension):
+        total += _vectors(batch, 0, dimension).sum(axis=0)
+        rows += len(batch)
+    return rows, [total]
 
 
 def _gram(
-    batches: Iterator[pa.RecordBatch], dimension: int | None, whitener: Matrix | None
+    batches: Iterator[pa.RecordBatch],
+    dimension: int | None,
+    whitener: Matrix | None,
+    preparation: Preparation,
 ) -> Part:
     total: Any = np.zeros((0, 0))
     rows = 0
     for batch in _sliced(batches, dimension or _ASSUMED_DIMENSION):
         if dimension is None:
             dimension = len(batch.column(0)[0].as_py() or ())
-        x = _vectors(batch, 0, dimension)
+        x = _vectors(batch, 0, dimension, preparation)
         if whitener is not None:
             x = x @ whitener
         # numpy sees that both factors are one array and calls BLAS's dsyrk.
@@ -327,13 +363,15 @@ def _shared_sums(
     dimension: int,
     normalize: bool,
     weighted: bool,
+    preparations: tuple[Preparation, Preparation],
 ) -> Part:
     raw_dimension, rank = matrix.shape
     cross = np.zeros((rank, dimension))
     run, reference = np.zeros((rank, rank)), np.zeros((dimension, dimension))
     rows = 0
     for batch in _sliced(batches, raw_dimension + dimension):
-        x, y = _vectors(batch, 0, raw_dimension), _vectors(batch, 1, dimension)
+        x = _vectors(batch, 0, raw_dimension, preparations[0])
+        y = _vectors(batch, 1, dimension, preparations[1])
         x = x @ matrix
         if normalize:
             x, y = unit(x), unit(y)
@@ -349,14 +387,19 @@ def _shared_sums(
 
 
 def _cosines(
-    batches: Iterator[pa.RecordBatch], matrix: Matrix, raw_matrix: Matrix | None, dimension: int
+    batches: Iterator[pa.RecordBatch],
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
+    dimension: int,
+    preparations: tuple[Preparation, Preparation],
 ) -> Part:
     raw_dimension, stable_dimension = matrix.shape
     padding = ((0, 0), (0, stable_dimension - dimension))
     before: list[Matrix] = [np.empty(0)]
     after: list[Matrix] = [np.empty(0)]
     for batch in _sliced(batches, raw_dimension + dimension):
-        x, y = _vectors(batch, 0, raw_dimension), _vectors(batch, 1, dimension)
+        x = _vectors(batch, 0, raw_dimension, preparations[0])
+        y = _vectors(batch, 1, dimension, preparations[1])
         if raw_matrix is not None:
             before.append(row_cosines(x, y @ raw_matrix))
         after.append(row_cosines(x @ matrix, np.pad(y, padding)))
@@ -365,12 +408,15 @@ def _cosines(
 
 
 def _apply(
-    batches: Iterator[pa.RecordBatch], steps: list[Matrix], output: StableTable
+    batches: Iterator[pa.RecordBatch],
+    steps: list[Matrix],
+    output: StableTable,
+    preparation: Preparation,
 ) -> Iterator[pa.RecordBatch]:
     dtype = np.float32 if output.element == "float" else np.float64
     for batch in batches:
         raw = _vectors(batch, 0, len(steps[0]))
-        rows = arranged(batch, product(raw, steps, dtype), output)
+        rows = arranged(batch, product(raw, steps, dtype, preparation), output)
         if output.layout == "long":
             # An integer, as SQL has it.
             rows = rows.set_column(1, rows.schema.names[1], rows.column(1).cast(pa.int32()))

@@ -74,6 +74,15 @@ class SqlCompute:
             self._grams[table.side] = table, gram
         return gram
 
+    def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
+        """See `Compute`."""
+        found: dict[str, Any] = {}
+        for statement in sql.means(table, dimension, self._dialect):
+            found |= self._engine.query(statement, step)[0]
+        if not int(found["n_rows"]):
+            return np.empty(0)
+        return np.array([float(found[f"m{k}"]) for k in range(1, dimension + 1)])
+
     def shared_sums(self, pair: Pair, matrix: Matrix, *, normalize: bool, step: Step) -> SharedSums:
         """See `Compute`."""
         # Unit rows need the matrix first. Else it is applied to the sums of raw rows.
@@ -228,7 +237,7 @@ class SqlCompute:
         Yields:
             This table, the matrix, and whether to normalize; or a table of such rows, None, False.
         """
-        plain = matrix is None and not normalize
+        plain = matrix is None and not normalize and not table.preparation
         if plain or (not self._is_tiled(size) and self._takes_inline(table, size, matrix)):
             yield table, matrix, normalize
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from sqlstab.preparation import prepared_text
 from sqlstab.report.charts import charts
 from sqlstab.report.measure import main_side, tables_of
 from sqlstab.runs import figures_of
@@ -62,7 +63,14 @@ def html(figures: dict[str, Any]) -> str:
     run = figures["run"]
     tables = {side: figures_of(run, side) for side in tables_of(run)}
     sides = [side for side in tables if side not in run.get("also", {})]
-    return template.render(f=figures, charts=sections, marks=_MARKS, sides=sides, tables=tables)
+    return template.render(
+        f=figures,
+        charts=sections,
+        marks=_MARKS,
+        sides=sides,
+        tables=tables,
+        prepared=prepared_text(run["options"]),
+    )
 
 
 def figure(value: float | None, digits: int = 2) -> str:

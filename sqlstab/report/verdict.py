@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sqlstab.preparation import prepared_text
 from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.report.measure import main_side, tables_of
 from sqlstab.tables import singular
@@ -90,12 +91,19 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     error = run[of_all]["max_relative_error"]
     if error is not None:
         kept = error <= SCORES_KEPT
+        prepared = prepared_text(run["options"])
+        since = f" after the vectors were {prepared}" if prepared else ""
+        found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
         text = (
-            f"No {what} changed: the largest difference is {error:.0e} of the largest {what}."
+            f"No {what} changed{since}{found}."
             if kept
-            else f"{what.capitalize()}s changed, by up to {error:.0e} of the largest."
+            else f"{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
+    for rider, of_rider in run[of_all].get("also", {}).items():
+        if of_rider is not None and of_rider > SCORES_KEPT:
+            text = f"They changed, by up to {of_rider:.0e} of the largest."
+            yield Finding("doubtful", f"Scores of {rider}", text)
     if figures["sides"]:
         for anchor in _anchors(figures):
             yield _coverage(figures["sides"][anchor], anchor)
@@ -111,9 +119,12 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
 def _same_place(figures: dict[str, Any], side: str) -> Finding:
     found = {**(figures["run"]["cosine"] or {}), **(figures["sides"] or {})}.get(side)
     title = f"Same {side}"
-    if not found or not found["after"]:
+    if not found:
+        text = f"The reference has no table of {side} to compare these with."
+        return Finding("good", title, text)
+    if not found["after"]:
         level: Level = "doubtful" if side in _anchors(figures) else "good"
-        return Finding(level, title, "None are shared.")
+        return Finding(level, title, f"No {singular(side)} of this run is in the reference.")
     after = found["after"]["mean"]
     if after is None:
         return Finding("doubtful", title, "Those that are shared are zero vectors.")

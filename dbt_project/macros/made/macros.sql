@@ -1,10 +1,24 @@
 {#- Made from sql/macros.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{#- The rows of a table with their vectors.
+{#- The rows of a table with their vectors, which are prepared if the table's are to be.
       size      components of a vector
       element   float or double; only arrays come as float
       anchor    only the rows that may align, with their weight -#}
 {%- macro part_vectors(t, dialect, size, element="double", anchor=false, weight=false, keep=false) -%}
+{%- set others = sqlstab.part_carried(t, (anchor or weight) and t.weight, keep) -%}
+{%- if t.mean or t.unit -%}
+{%- set query = sqlstab.part_stored(t, dialect, size, "double", anchor, weight, keep) -%}
+{%- if t.mean -%}
+{%- set query = sqlstab.part_centred(dialect, query, t.mean, others) -%}
+{%- endif -%}
+{{ sqlstab.part_unit(dialect, query, size, others) if t.unit else query }}
+{%- else -%}
+{{ sqlstab.part_stored(t, dialect, size, element, anchor, weight, keep) }}
+{%- endif -%}
+{%- endmacro -%}
+
+{#- The same rows with their vectors as they stand in the table. -#}
+{%- macro part_stored(t, dialect, size, element="double", anchor=false, weight=false, keep=false) -%}
 {%- set weighted = (anchor or weight) and t.weight -%}
 {%- if t.only_valid -%}
 {{ sqlstab.part_valid(t, dialect, element, anchor, weighted, keep) }}
@@ -191,7 +205,7 @@ AND min({{ t.dimension }}) = {{ t.first }}
 {%- if t.only_valid -%}
 SELECT id{{ ", w" if weighted }}
 FROM (
-    {{ sqlstab.part_vectors(t, dialect, t.only_valid, anchor=anchor, weight=weight) | indent(4) }}
+    {{ sqlstab.part_stored(t, dialect, t.only_valid, anchor=anchor, weight=weight) | indent(4) }}
 ) AS v
 {%- else -%}
 SELECT
@@ -272,11 +286,12 @@ FROM {{ t.relation }} AS t
 {#- The rows of a table as columns (id, x1, x2, ...) of doubles, after a matrix or a normalization if any; at
     least the components of these parts. -#}
 {%- macro part_as_columns(t, dialect, size, matrix=none, normalize=false, anchor=false, parts=[]) -%}
-{%- set direct = t.layout == "wide" and not t.only_valid and not matrix and not normalize -%}
+{%- set prepared = t.mean or t.unit -%}
+{%- set direct = t.layout == "wide" and not t.only_valid and not prepared and not matrix and not normalize -%}
 {%- if dialect.style == "components" or direct -%}
 {%- if matrix or normalize -%}
 {{ sqlstab.part_transformed(t, dialect, size, matrix, normalize, anchor) }}
-{%- elif t.only_valid -%}
+{%- elif t.only_valid or prepared -%}
 {{ sqlstab.part_vectors(t, dialect, size, anchor=anchor) }}
 {%- else -%}
 {{ sqlstab.part_components(t, dialect, size, anchor, anchor and t.weight, parts=parts) }}
@@ -358,6 +373,24 @@ FROM (
 {%- endif -%}
 {%- endmacro -%}
 
+{#- The rows of a query less a vector, given as literals. -#}
+{%- macro part_centred(dialect, query, mean, others="") -%}
+SELECT
+    id,
+    {%- if dialect.style == "arrays" %}
+    {{ sqlstab.filled(dialect.difference, ["c.x", sqlstab.filled(dialect.array, [mean | join(", ")])]) }} AS x
+    {%- else %}
+    {%- for value in mean %}
+    c.x{{ loop.index }} - {{ value }} AS x{{ loop.index }}{{ "," if not loop.last }}
+    {%- endfor %}
+    {%- endif %}
+    {{- others }}
+FROM (
+    {{ query | indent(4) }}
+) AS c
+{{- sqlstab.part_fenced(dialect) }}
+{%- endmacro -%}
+
 {#- Rows of length one in place of the rows of a query; a zero row stays as it is. -#}
 {%- macro part_unit(dialect, query, size, others="") -%}
 {%- set measured -%}
@@ -383,6 +416,24 @@ FROM (
     {{ sqlstab.part_once(dialect, measured, ["x", "norm"], others) | indent(4) }}
 ) AS n
 {{- sqlstab.part_fenced(dialect) }}
+{%- endmacro -%}
+
+{#- The rows of a query with their vectors as arrays, whatever the dialect multiplies. -#}
+{%- macro part_packed(dialect, query, size, others="") -%}
+{%- if dialect.style == "arrays" -%}
+{{ query }}
+{%- else -%}
+{%- set parts -%}
+{%- for k in range(1, size + 1) %}x{{ k }}{{ ", " if not loop.last }}{% endfor -%}
+{%- endset -%}
+SELECT
+    id,
+    {{ sqlstab.filled(dialect.array, [parts]) }} AS x
+    {{- others }}
+FROM (
+    {{ query | indent(4) }}
+) AS products
+{%- endif -%}
 {%- endmacro -%}
 
 {#- Dot product of two vectors, named without the number of the component. -#}
@@ -436,7 +487,8 @@ FROM (
 {#- A row (id, i, value) for each component, and the weight. -#}
 {%- macro part_long_rows(t, dialect, size, anchor=false) -%}
 {%- set weighted = anchor and t.weight -%}
-{%- if t.layout == "long" -%}
+{%- set prepared = t.mean or t.unit -%}
+{%- if t.layout == "long" and not prepared -%}
 SELECT
     {{ t.id }} AS id,
     {{ t.dimension }} - {{ t.first - 1 }} AS i,
@@ -460,12 +512,16 @@ SELECT
     r.w AS w
     {%- endif %}
 FROM (
+    {%- if prepared %}
+    {{ sqlstab.part_packed(dialect, sqlstab.part_vectors(t, dialect, size, anchor=anchor), size, sqlstab.part_carried(t, weighted, false)) | indent(4) }}
+    {%- else %}
     {{ sqlstab.part_arrays(t, dialect, t.element, anchor, weighted) | indent(4) }}
+    {%- endif %}
 ) AS r
 {%- if dialect.unnest[0] %}
 {{ sqlstab.filled(dialect.unnest[0], ["r.x", size]) }}
 {%- endif %}
-{%- if t.only_valid %}
+{%- if t.only_valid and not prepared %}
 WHERE r.id IN (
     {{ sqlstab.part_ids(t, dialect, anchor) | indent(4) }}
 )

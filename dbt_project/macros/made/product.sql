@@ -6,25 +6,12 @@
 {%- if held %} times a matrix that a table holds{% elif matrix %} times a matrix{% endif %}
 {%- if normalize %}, made unit vectors{% endif %}
 {%- if anchor %}; only those that may align{% endif %}.
-{%- if dialect.style == "arrays" %}
-{%- if held %}
+{%- if held and dialect.style == "arrays" %}
 {%- set query = sqlstab.part_multiplied(dialect, sqlstab.part_vectors(t, dialect, held.rows, anchor=anchor), sqlstab.part_matrix_columns(held, dialect), others) %}
 {{ sqlstab.part_unit(dialect, query, dimension, others) if normalize else query }}
-{%- else %}
-{{ sqlstab.part_transformed(t, dialect, dimension, matrix, normalize, anchor) }}
-{%- endif %}
 {%- elif held %}
 {{ sqlstab.part_all_joined(t, dialect, [held], anchor) }}
 {%- else %}
-{%- set parts %}
-{%- for k in range(1, dimension + 1) %}x{{ k }}{{ ", " if not loop.last }}{% endfor %}
-{%- endset %}
-SELECT
-    id,
-    {{ sqlstab.filled(dialect.array, [parts]) }} AS x
-    {{- others }}
-FROM (
-    {{ sqlstab.part_transformed(t, dialect, dimension, matrix, normalize, anchor) | indent(4) }}
-) AS products
+{{ sqlstab.part_packed(dialect, sqlstab.part_transformed(t, dialect, dimension, matrix, normalize, anchor), dimension, others) }}
 {%- endif %}
 {%- endmacro -%}

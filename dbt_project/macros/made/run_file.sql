@@ -17,7 +17,7 @@ CAST((SELECT value FROM {{ figures }} WHERE name = '{{ name }}') AS {{ type }})
         }
 {%- endmacro -%}
 
-{%- macro statement_run_file(dialect, version, maps, inputs, dimension, stable_dimension, solution, reference, anchors, outputs, figures) -%}
+{%- macro statement_run_file(dialect, version, maps, inputs, options, dimension, stable_dimension, solution, reference, anchors, outputs, figures) -%}
 -- What run.json holds.
 SELECT
     1 AS format,
@@ -28,6 +28,11 @@ SELECT
         'users': {{ sqlstab.part_run_file_described(inputs["users"]) }},
         'items': {{ sqlstab.part_run_file_described(inputs["items"]) }}
     } AS inputs,
+    {
+        {%- for name, value in options.items() %}
+        '{{ name }}': {{ value }}{{ "," if not loop.last }}
+        {%- endfor %}
+    } AS options,
     {%- for side in ["users", "items"] %}
     {
         'rows': {{ sqlstab.part_run_file_figure(figures, side ~ "_rows", "BIGINT") }},

@@ -33,7 +33,9 @@
     "keep": [],
     "keep_names": [],
     "below": sqlstab.below(share),
-    "only_valid": none
+    "only_valid": none,
+    "mean": [],
+    "unit": false
 }) }}
 {%- endmacro -%}
 

@@ -1,0 +1,74 @@
+-- The stable vectors of the items: each row times a matrix.
+SELECT
+    s.id AS `item_id`,
+    CAST(get(s.x, 1 - 1) AS float) AS `e0`,
+    CAST(get(s.x, 2 - 1) AS float) AS `e1`,
+    CAST(get(s.x, 3 - 1) AS float) AS `e2`,
+    s.k1 AS `genre`
+FROM (
+    SELECT
+        id,
+        transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+        k1
+    FROM (
+        SELECT
+            q.*,
+            (
+                SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
+                FROM (
+                    SELECT
+                        j,
+                        transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
+                    FROM `sqlstab_transform`
+                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                id,
+                pinned.x AS x,
+                k1
+            FROM (
+                SELECT
+                    id,
+                    transform(x, v -> v / norm) AS x,
+                    k1
+                FROM (
+                    SELECT
+                        id,
+                        pinned.x AS x,
+                        pinned.norm AS norm,
+                        k1
+                    FROM (
+                        SELECT
+                            q.*,
+                            coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                        FROM (
+                            SELECT
+                                id,
+                                pinned.x AS x,
+                                k1
+                            FROM (
+                                SELECT
+                                    id,
+                                    zip_with(c.x, array(0.5E0, -1.0E0, 1E-20), (v, w) -> v - w) AS x,
+                                    k1
+                                FROM (
+                                    SELECT
+                                        t.`item_id` AS id,
+                                        CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+                                        t.`genre` AS k1
+                                    FROM `lake`.`items` AS t
+                                ) AS c
+                            ) AS p
+                            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                        ) AS q
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+                ) AS n
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+        ) AS q
+    ) AS m
+) AS s

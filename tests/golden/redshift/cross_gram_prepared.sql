@@ -1,0 +1,73 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        1 + k / 3 AS i,
+        1 + mod(k, 3) AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            k AS k,
+            CAST(v AS DOUBLE PRECISION) AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                ARRAY(
+                    sum(run.w * run.x1 * reference.x1), sum(run.w * run.x1 * reference.x2), sum(run.w * run.x1 * reference.x3),
+                    sum(run.w * run.x2 * reference.x1), sum(run.w * run.x2 * reference.x2), sum(run.w * run.x2 * reference.x3),
+                    sum(run.w * run.x3 * reference.x1), sum(run.w * run.x3 * reference.x2), sum(run.w * run.x3 * reference.x3)
+                ) AS sums
+            FROM (
+                SELECT
+                    id,
+                    c.x1 - 0.5E0 AS x1,
+                    c.x2 - -1.0E0 AS x2,
+                    c.x3 - 1E-20 AS x3,
+                    w
+                FROM (
+                    SELECT
+                        id,
+                        CAST(x[1 - 1] AS DOUBLE PRECISION) AS x1,
+                        CAST(x[2 - 1] AS DOUBLE PRECISION) AS x2,
+                        CAST(x[3 - 1] AS DOUBLE PRECISION) AS x3,
+                        w
+                    FROM (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x,
+                            CAST(t."n_ratings" AS DOUBLE PRECISION) AS w
+                        FROM "items" AS t
+                        WHERE
+                            (t.year > 1990)
+                            AND (t.n_ratings >= 20)
+                    ) AS v
+                ) AS c
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    CAST(x[1 - 1] AS DOUBLE PRECISION) AS x1,
+                    CAST(x[2 - 1] AS DOUBLE PRECISION) AS x2,
+                    CAST(x[3 - 1] AS DOUBLE PRECISION) AS x3
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        t."embedding" AS x
+                    FROM "yesterday"."items" AS t
+                ) AS v
+            ) AS reference USING (id)
+        ) AS g
+        CROSS JOIN g.sums AS v AT k
+    ) AS entries
+) AS gram
+ORDER BY
+    i,
+    j

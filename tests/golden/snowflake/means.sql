@@ -1,0 +1,40 @@
+-- The mean of the users, of a share of the rows, chosen by a hash of the id.
+SELECT
+    count(*) AS n_rows,
+    avg(x1) AS m1,
+    avg(x2) AS m2,
+    avg(x3) AS m3
+FROM (
+    SELECT *
+    FROM (
+        SELECT
+            id,
+            CAST(GET(x, 1 - 1) AS FLOAT) AS x1,
+            CAST(GET(x, 2 - 1) AS FLOAT) AS x2,
+            CAST(GET(x, 3 - 1) AS FLOAT) AS x3
+        FROM (
+            SELECT
+                t."id" AS id,
+                t."v" AS x
+            FROM "USERS" AS t
+            WHERE
+                (MD5(CAST(t."id" AS VARCHAR)) < '80000000')
+        ) AS v
+        WHERE ARRAY_SIZE(x) = 3
+    ) AS r
+    WHERE
+        id IS NOT NULL
+        AND (r.x1 - r.x1) + (r.x2 - r.x2) + (r.x3 - r.x3) = 0
+        AND id NOT IN (
+            SELECT id
+            FROM (
+                SELECT t."id" AS id
+                FROM "USERS" AS t
+                WHERE
+                    (MD5(CAST(t."id" AS VARCHAR)) < '80000000')
+            ) AS d
+            WHERE id IS NOT NULL
+            GROUP BY id
+            HAVING count(*) > 1
+        )
+) AS r

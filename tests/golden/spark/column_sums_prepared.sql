@@ -1,0 +1,53 @@
+-- Sums of the components of the items, over the ids that both tables have.
+SELECT
+    i,
+    sum(CAST(value AS double)) AS value,
+    count(*) AS n_rows
+FROM (
+    SELECT
+        r.id AS id,
+        u.k + 1 AS i,
+        u.v AS value
+    FROM (
+        SELECT
+            id,
+            transform(x, v -> v / norm) AS x
+        FROM (
+            SELECT
+                id,
+                pinned.x AS x,
+                pinned.norm AS norm
+            FROM (
+                SELECT
+                    q.*,
+                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                FROM (
+                    SELECT
+                        id,
+                        pinned.x AS x
+                    FROM (
+                        SELECT
+                            id,
+                            zip_with(c.x, array(0.5E0, -1.0E0, 1E-20), (v, w) -> v - w) AS x
+                        FROM (
+                            SELECT
+                                t.`item_id` AS id,
+                                CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x
+                            FROM `lake`.`items` AS t
+                        ) AS c
+                    ) AS p
+                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                ) AS q
+            ) AS p
+            LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+        ) AS n
+    ) AS r
+    LATERAL VIEW posexplode(r.x) u AS k, v
+) AS components
+JOIN (
+    SELECT
+        t.`id` AS id
+    FROM `yesterday`.`items` AS t
+) AS other USING (id)
+GROUP BY i
+ORDER BY i

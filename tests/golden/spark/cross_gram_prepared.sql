@@ -1,0 +1,87 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        p + k DIV 4 AS i,
+        q + mod(k, 4) AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            p,
+            q,
+            n_rows,
+            u.k AS k,
+            u.v AS value
+        FROM (
+            SELECT
+                p,
+                q,
+                count(*) AS n_rows,
+                array(
+                    sum(w * a1 * b1), sum(w * a1 * b2), sum(w * a1 * b3), sum(w * a1 * b4),
+                    sum(w * a2 * b1), sum(w * a2 * b2), sum(w * a2 * b3), sum(w * a2 * b4),
+                    sum(w * a3 * b1), sum(w * a3 * b2), sum(w * a3 * b3), sum(w * a3 * b4),
+                    sum(w * a4 * b1), sum(w * a4 * b2), sum(w * a4 * b3), sum(w * a4 * b4)
+                ) AS sums
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    get(x, p - 1) AS a1,
+                    get(x, p + 1 - 1) AS a2,
+                    get(x, p + 2 - 1) AS a3,
+                    get(x, p + 3 - 1) AS a4,
+                    get(y, q - 1) AS b1,
+                    get(y, q + 1 - 1) AS b2,
+                    get(y, q + 2 - 1) AS b3,
+                    get(y, q + 3 - 1) AS b4,
+                    w
+                FROM (
+                    SELECT
+                        CAST(run.x AS array<double>) AS x,
+                        CAST(reference.x AS array<double>) AS y,
+                        run.w AS w
+                    FROM (
+                        SELECT
+                            id,
+                            zip_with(c.x, array(0.5E0, -1.0E0, 1E-20), (v, w) -> v - w) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x,
+                                CAST(t.`n_ratings` AS double) AS w
+                            FROM `items` AS t
+                            WHERE
+                                (t.year > 1990)
+                                AND (t.n_ratings >= 20)
+                        ) AS c
+                    ) AS run
+                    JOIN (
+                        SELECT
+                            t.`id` AS id,
+                            t.`embedding` AS x
+                        FROM `yesterday`.`items` AS t
+                    ) AS reference USING (id)
+                ) AS v
+                LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                LATERAL VIEW explode(sequence(1, 3, 4)) AS q
+            ) AS pieces
+            GROUP BY
+                p,
+                q
+        ) AS g
+        LATERAL VIEW posexplode(g.sums) u AS k, v
+    ) AS entries
+) AS gram
+WHERE i <= 3 AND j <= 3
+ORDER BY
+    i,
+    j

@@ -1,0 +1,87 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        p + k / 4 AS i,
+        q + mod(k, 4) AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            p,
+            q,
+            n_rows,
+            u.k - 1 AS k,
+            u.v AS value
+        FROM (
+            SELECT
+                p,
+                q,
+                count(*) AS n_rows,
+                ARRAY[
+                    sum(w * a1 * b1), sum(w * a1 * b2), sum(w * a1 * b3), sum(w * a1 * b4),
+                    sum(w * a2 * b1), sum(w * a2 * b2), sum(w * a2 * b3), sum(w * a2 * b4),
+                    sum(w * a3 * b1), sum(w * a3 * b2), sum(w * a3 * b3), sum(w * a3 * b4),
+                    sum(w * a4 * b1), sum(w * a4 * b2), sum(w * a4 * b3), sum(w * a4 * b4)
+                ] AS sums
+            FROM (
+                SELECT
+                    p,
+                    q,
+                    element_at(x, p) AS a1,
+                    element_at(x, p + 1) AS a2,
+                    element_at(x, p + 2) AS a3,
+                    element_at(x, p + 3) AS a4,
+                    element_at(y, q) AS b1,
+                    element_at(y, q + 1) AS b2,
+                    element_at(y, q + 2) AS b3,
+                    element_at(y, q + 3) AS b4,
+                    w
+                FROM (
+                    SELECT
+                        CAST(run.x AS array(double)) AS x,
+                        CAST(reference.x AS array(double)) AS y,
+                        run.w AS w
+                    FROM (
+                        SELECT
+                            id,
+                            zip_with(c.x, ARRAY[0.5E0, -1.0E0, 1E-20], (v, w) -> v - w) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                CAST(t."embedding" AS array(double)) AS x,
+                                CAST(t."n_ratings" AS double) AS w
+                            FROM "items" AS t
+                            WHERE
+                                (t.year > 1990)
+                                AND (t.n_ratings >= 20)
+                        ) AS c
+                    ) AS run
+                    JOIN (
+                        SELECT
+                            t."id" AS id,
+                            t."embedding" AS x
+                        FROM "yesterday"."items" AS t
+                    ) AS reference USING (id)
+                ) AS v
+                CROSS JOIN UNNEST(sequence(1, 3, 4)) AS steps_p(p)
+                CROSS JOIN UNNEST(sequence(1, 3, 4)) AS steps_q(q)
+            ) AS pieces
+            GROUP BY
+                p,
+                q
+        ) AS g
+        CROSS JOIN UNNEST(g.sums) WITH ORDINALITY AS u(v, k)
+    ) AS entries
+) AS gram
+WHERE i <= 3 AND j <= 3
+ORDER BY
+    i,
+    j
