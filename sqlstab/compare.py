@@ -357,7 +357,7 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
     by_chance = chance["held_out"]
     seen = (
         f"{side.capitalize()} that took no part in the fit agree to a cosine of {held_out:.2f}; "
-        f"with shuffled ids it would be {by_chance:.2f}"
+        f"with shuffled ids it would be {round(by_chance, 2) + 0.0:.2f}"
     )
     by_themselves = by_chance > 1 - _ROUNDING
     if shared < wanted or by_themselves:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import UsageError
-from sqlstab.tables import singular
+from sqlstab.tables import VECTORS, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -218,7 +218,7 @@ def _plane(ids: list[str], points: dict[str, Any], side: Side, kind: str) -> Cha
     width = max(max(p[k] for p in both) - min(p[k] for p in both) for k in range(2)) or 1.0
     return Chart(
         "plane",
-        f"{side.capitalize()}, {kind} vectors",
+        _titled(side, kind),
         f"The same {len(ids)} {side} in both runs, {kind} vectors, joined by lines. The lines are "
         f"{sum(moved) / len(moved) / width:.0%} of the picture's width on average.",
         (("stable", "reference"), ("run", "this run")),
@@ -229,6 +229,12 @@ def _plane(ids: list[str], points: dict[str, Any], side: Side, kind: str) -> Cha
             for name, pair in zip(ids, pairs, strict=True)
         ],
     )
+
+
+def _titled(side: Side, kind: str, *more: str) -> str:
+    """What a chart shows: `Items, raw vectors`; of vectors alone, `Raw vectors`."""
+    named = () if side == VECTORS else (side,)
+    return ", ".join([*named, *more, f"{kind} vectors"]).capitalize()
 
 
 def _spectrum(figures: dict[str, Any]) -> Chart:
@@ -385,7 +391,7 @@ def _skew(
     others = [v for i, row in enumerate(matrix) for v in row[:i] if v is not None]
     return Chart(
         "runs",
-        f"{side.capitalize()}, any two runs, {kind} vectors",
+        _titled(side, kind, "any two runs"),
         f"Mean cosine of the same {singular(side)} in any two of {len(names)} runs, {kind} "
         f"vectors: from {min(others):.2f} to {max(others):.2f}.",
         (),
@@ -396,4 +402,5 @@ def _skew(
 
 
 def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}"
+    # No minus before a zero.
+    return "unknown" if value is None else f"{round(value, 2) + 0.0:.2f}"

@@ -75,7 +75,8 @@ def html(figures: dict[str, Any]) -> str:
 
 def figure(value: float | None, digits: int = 2) -> str:
     """A figure as a page shows it."""
-    return "unknown" if value is None else f"{value:.{digits}f}"
+    # No minus before a zero.
+    return "unknown" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def shortened(statement: str) -> str:
