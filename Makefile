@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(VENV)/uv/bin/uv
 # A dead link fails it; without the page-long notice about MkDocs 2.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test fuzz lint format docs golden picture clean
+.PHONY: lock test-oldest test-newest
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
@@ -16,6 +18,27 @@ demo: $(VENV)/core.stamp
 # Two processes share the tests as `_ByFile` in tests/conftest.py says.
 test: $(VENV)/dev.stamp chromium
 	$(BIN)/python -m pytest -n 2
+
+# Renew what the tests are installed from: docs/dependencies.md.
+LOCK := requirements/dev.txt
+lock: $(VENV)/uv.stamp
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --extra dev \
+	  --generate-hashes --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml
+
+# The lowest versions that pyproject.toml allows, and the newest there are, each in an environment of
+# its own; both leave out what takes most of the time of `make test`. OLDEST is a Python or its path.
+OLDEST ?= 3.10
+SELECTED ?= -k "not spark and not dbt and not faults"
+test-oldest: $(VENV)/uv.stamp chromium
+	$(UV) venv --quiet --clear --python $(OLDEST) $(VENV)/oldest
+	$(UV) pip install --quiet --python $(VENV)/oldest --resolution lowest-direct --editable '.[dev]'
+	$(VENV)/oldest/bin/python -m pytest $(SELECTED)
+
+test-newest: $(VENV)/uv.stamp chromium
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)/newest
+	$(UV) pip install --quiet --python $(VENV)/newest --prerelease disallow --refresh \
+	  --editable '.[dev]'
+	$(VENV)/newest/bin/python -m pytest $(SELECTED)
 
 # Damaged files of every format, FUZZ_MINUTES with each; `make test` takes a few hundred.
 FUZZ_MINUTES ?= 10
@@ -107,14 +130,21 @@ $(VENV)/python.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "sqlstab needs Python 3.10 or newer")'
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
 	  echo "The venv module is missing or incomplete: on Debian or Ubuntu, apt install python3-venv."; exit 1; }
-	# pip 23, which Python 3.11 brings, fails on the extras of the tests (InconsistentCandidate).
-	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
 
 $(VENV)/core.stamp: $(VENV)/python.stamp pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+# What the lock names and nothing else, the builder of this package included.
+$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	touch $@ $(VENV)/core.stamp
+
+# Resolves versions; pip does not know lowest ones, nor those of other platforms.
+$(VENV)/uv.stamp: $(VENV)/python.stamp
+	$(PYTHON) -m venv --clear $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv
+	touch $@

@@ -88,11 +88,14 @@ def is_id(column_type: str, dialect: Dialect) -> bool:
     return _kind(column_type, dialect) in _IDS
 
 
-def has_big_integer(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is, or holds, an integer type of more than 64 bits; few file formats have one."""
+def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
+    """Whether it is, or holds, a type that Parquet has not: DuckDB writes another in its place.
+
+    That is a double for an integer of more than 64 bits, and a struct for a union.
+    """
     tree = _parsed(column_type, dialect.sqlglot)
     return tree is not None and any(
-        part.this in _BIG_INTEGER for part in tree.find_all(exp.DataType)
+        part.this in {*_BIG_INTEGER, _T.UNION} for part in tree.find_all(exp.DataType)
     )
 
 

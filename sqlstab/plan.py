@@ -27,6 +27,7 @@ from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
 from sqlstab.quality import BeforeAfter, SharedSums
+from sqlstab.sql_solver import SqlSolver
 from sqlstab.stabilize import Job, loaded_runs
 from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import VECTORS, Column, VectorTable
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from sqlstab.engines import Engine, Expected
     from sqlstab.progress import Step
     from sqlstab.runs import Run
-    from sqlstab.solve import Matrix
+    from sqlstab.solve import Balance, Factor, Matrix
     from sqlstab.stabilize import AnyRun
     from sqlstab.tables import EmbeddingTable, Side, StableTable
     from sqlstab.transform import Transform
@@ -60,8 +61,10 @@ _ANSWERS: dict[str, Any] = {
     # Not all: else the sums over the shared ids are known.
     "shared": _ROWS - 1,
     "first_dimension": 0,
+    "name": "",
     "i": 1,
     "j": 1,
+    "k": 1,
     "value": 1.0,
     "summed": 1,
     "total": 1.0,
@@ -69,6 +72,8 @@ _ANSWERS: dict[str, Any] = {
     "largest": 1.0,
     "largest_error": 0.0,
 }
+# How the tables of the SQL solver begin.
+_SOLVING = "sqlstab_solve_"
 # A number whose text is as long as that of any: below 1e-4, Python writes an exponent.
 _LONG_NUMBER = -0.00012345678901234567
 
@@ -258,7 +263,9 @@ def _known(
 
 def _notes(options: Options, dialect: Dialect) -> list[str]:
     notes = []
-    if options.refine == "auto":
+    if options.solver == "sql":
+        notes.append("Where vector columns are nearly dependent, the SQL solver ends the run.")
+    elif options.refine == "auto":
         notes.append(
             "Where vector columns are nearly dependent, each table is summed once or twice more."
         )
@@ -295,10 +302,14 @@ def _tables_made(
         if is_new:
             created.remove(made_now)
         made.append(PlannedTable(transform_table, f"{maps}{'' if is_new else ', added'}", False))
-    if created:
+    solving = sum(_SOLVING in name for name in created)
+    if solving:
+        role = "sums, and steps of the SQL solver, each for the time of a solution"
+        made.append(PlannedTable(f"{solving} x {_SOLVING}...", role, True))
+    if len(created) > solving:
         made.append(
             PlannedTable(
-                f"{len(created)} x sqlstab_...",
+                f"{len(created) - solving} x sqlstab_...",
                 "matrices and products, where statements with constants would be too long or many",
                 True,
             )
@@ -512,6 +523,32 @@ def _filled(matrix: Matrix) -> Matrix:
     return np.full(matrix.shape, _LONG_NUMBER)
 
 
+class _PlannedSolver(SqlSolver):
+    """Solves sums of long numbers, and finds unit matrices."""
+
+    def balance(
+        self,
+        grams: Mapping[Side, Gram],
+        factors: Mapping[Side, Factor],
+        rank: int | None = None,
+    ) -> Balance:
+        """See `SqlSolver`."""
+        filled = {side: Gram(_filled(gram.matrix), gram.rows) for side, gram in grams.items()}
+        return super().balance(filled, factors, rank)
+
+    def _solved(self, statements: sql.Solve, size: int) -> dict[str, Matrix]:
+        super()._solved(statements, size)
+        return {
+            "users": np.eye(size),
+            "items": np.eye(size),
+            "singular_values": np.ones((size, 1)),
+        }
+
+    def _omega(self, cross: Matrix) -> Matrix:
+        super()._omega(_filled(cross))
+        return np.eye(*cross.shape)
+
+
 class _PlannedTables(StagedTables):
     """Inserts matrices of long numbers."""
 
@@ -568,6 +605,9 @@ class _PlannedJob(Job):
             scores=scores,
         )
         self._staged = _PlannedTables(recorder, targets, transform_table, self._run_id)
+        if self._solver:
+            beside = next(iter(targets.values()), "")
+            self._solver = _PlannedSolver(recorder, beside, self._run_id)
 
     def staged_name(self, side: Side) -> str:
         """The name that a side's table is written under."""

@@ -522,7 +522,13 @@ class _Reader:
             close = difflib.get_close_matches(name, self._variables, 1)
             raise self._file.error(place, problem + (f" {close[0]} is given." if close else ""))
         self._used.add(name)
-        return self._variables[name]
+        value = self._variables[name]
+        if not value.strip():
+            # In a script that is mostly a variable that is not set: `stable/{day}` would be the
+            # directory of all days.
+            problem = f"the variable {{{name}}} is empty; give a value with --var {name}=VALUE."
+            raise self._file.error(place, problem)
+        return value
 
     def _url(self, written: str, place: _Place) -> SecretUrl:
         def value(match: re.Match[str], place: _Place) -> str:

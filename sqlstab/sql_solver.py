@@ -92,15 +92,7 @@ class SqlSolver:
             EngineError: The database failed.
         """
         rank, dimension = cross.shape
-        entries = [
-            ("items", k + 1, j + 1, float(value), 1) for (k, j), value in np.ndenumerate(cross)
-        ]
-        omega = np.zeros(cross.shape)
-        with self._table("cross", entries) as name:
-            relation = sql.relation(name, self._engine.dialect)
-            statement = sql.align(self._engine.dialect, rank, dimension, relation)
-            for row in self._engine.query(statement):
-                omega[int(row["k"]) - 1, int(row["j"]) - 1] = row["value"]
+        omega = self._omega(cross)
         determined = int(np.sum(omega**2) + 1e-3)
         if determined < rank:
             raise DataError(
@@ -120,6 +112,20 @@ class SqlSolver:
             ambiguous=0,
             determinant=float(np.sign(np.linalg.det(omega))) if rank == dimension else None,
         )
+
+    def _omega(self, cross: Matrix) -> Matrix:
+        """The orthogonal polar factor of C, as far as C determines it."""
+        rank, dimension = cross.shape
+        entries = [
+            ("items", k + 1, j + 1, float(value), 1) for (k, j), value in np.ndenumerate(cross)
+        ]
+        omega = np.zeros(cross.shape)
+        with self._table("cross", entries) as name:
+            relation = sql.relation(name, self._engine.dialect)
+            statement = sql.align(self._engine.dialect, rank, dimension, relation)
+            for row in self._engine.query(statement):
+                omega[int(row["k"]) - 1, int(row["j"]) - 1] = row["value"]
+        return omega
 
     def _solved(self, statements: sql.Solve, size: int) -> dict[str, Matrix]:
         """The maps and the singular values of a solution."""

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from sqlstab.config import Strategy
     from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Step
-    from sqlstab.solve import Balance, Factor, Matrix
+    from sqlstab.solve import Alignment, Balance, Factor, Matrix
 
 logger = logging.getLogger("sqlstab")
 
@@ -1116,6 +1116,13 @@ class Job:
         with self._step("solve", "Solving in SQL"):
             return self._solver.balance(self._grams, factors, self._options.rank)
 
+    def _aligned(self, cross: Matrix) -> Alignment:
+        """Omega."""
+        if self._solver is None:
+            return solve.align(cross)
+        with self._step("solve", "Aligning in SQL"):
+            return self._solver.align(cross)
+
     def _summed(
         self, checked: CheckedTable, share: float, kept_share: float | None
     ) -> tuple[CheckedTable, Gram]:
@@ -1195,7 +1202,7 @@ class Job:
             )
         # Neither the alignment nor its figures depend on a common factor; squares may overflow.
         total *= 1 / max(np.trace(total.run), np.trace(total.reference))
-        alignment = (self._solver or solve).align(total.cross)
+        alignment = self._aligned(total.cross)
         for warning in quality.alignment_warnings(
             alignment,
             axes.rank,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlstab.column_types import (
     element_type,
-    has_big_integer,
+    has_no_file_type,
     is_id,
     is_integer,
     is_native_vector,
@@ -42,6 +42,12 @@ VECTORS: Side = "vectors"
 # What a vector is multiplied with. Vectors without a second side are compared with each other.
 OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
 LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
+
+# Components of a vector, where no table is looked at that shows how many there are: a statement has
+# a term for each pair of them. Snowflake's vectors have as many at most.
+MOST_DIMENSIONS = 4096
+# A name that ends in a number, which is no longer than that of a column may be.
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
 # Column pairs that announce one row per (id, dimension, value).
 _LONG_DIMENSIONS = ("dim", "dimension", "i", "idx", "index", "position")
@@ -249,7 +255,7 @@ def resolve(
             f"view, or name another column with {option(side, 'id')}."
         )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
-    lossy = [f"{c.name} {c.type}" for c in keep if has_big_integer(c.type, dialect)]
+    lossy = [f"{c.name} {c.type}" for c in keep if has_no_file_type(c.type, dialect)]
     if lossy:
         raise DataError(
             f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
@@ -351,7 +357,7 @@ def _candidates(
             found.append(("array", (column,)))
     groups: dict[str, dict[int, Column]] = defaultdict(dict)
     for column in free:
-        match = re.fullmatch(r"(.*?)(\d+)", column.name)
+        match = _NUMBERED.fullmatch(column.name)
         if match and not element_type(column.type, dialect):
             groups[match[1]][int(match[2])] = column
     for numbered in groups.values():
@@ -415,11 +421,16 @@ def range_of_names(spec: str, where: str) -> list[str]:
     Raises:
         UsageError: It is none; the message begins with `where`.
     """
-    first, last = (re.fullmatch(r"(.*?)(\d+)", end.strip()) for end in spec.split("..", 1))
+    first, last = (_NUMBERED.fullmatch(end.strip()) for end in spec.split("..", 1))
     if not first or not last or first[1] != last[1] or int(first[2]) > int(last[2]):
         raise UsageError(
             f"{where}: {spec} is no range of columns; write the first and the last one, "
             "as in e0..e63."
+        )
+    count = int(last[2]) - int(first[2]) + 1
+    if count > MOST_DIMENSIONS:
+        raise UsageError(
+            f"{where}: {spec} are {count:,} columns; a vector has at most {MOST_DIMENSIONS:,}."
         )
     width = len(first[2]) if first[2].startswith("0") and len(first[2]) > 1 else 0
     return [f"{first[1]}{k:0{width}d}" for k in range(int(first[2]), int(last[2]) + 1)]
@@ -430,8 +441,9 @@ def _prefix(
 ) -> tuple[Column, ...]:
     numbered = {}
     for column in free:
-        if column.name.startswith(prefix) and column.name[len(prefix) :].isdecimal():
-            numbered[int(column.name[len(prefix) :])] = column
+        match = _NUMBERED.fullmatch(column.name.removeprefix(prefix))
+        if column.name.startswith(prefix) and match and not match[1]:
+            numbered[int(match[2])] = column
     if not numbered:
         names = [column.name for column in known.columns]
         raise DataError(
@@ -543,6 +555,6 @@ def _wide_names(table: VectorTable, dimension: int, dialect: Dialect) -> tuple[s
     if table.layout == "wide" and len(table.vector) == dimension:
         return table.vector
     # Another dimension than the input's: go on counting as the input does.
-    match = re.fullmatch(r"(.*?)(\d+)", table.vector[0]) if table.layout == "wide" else None
+    match = _NUMBERED.fullmatch(table.vector[0]) if table.layout == "wide" else None
     prefix, first = (match[1], int(match[2])) if match else (dialect.folded("e"), 0)
     return tuple(f"{prefix}{k}" for k in range(first, first + dimension))

@@ -325,6 +325,8 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run -c sqlstab.toml --var day=a --var day=b", 2, "--var day is given twice"),
     ("run -c sqlstab.toml --var day=a --var month=may", 2, "month"),
     ("run -c sqlstab.toml --var day=../..", 2, "users.parquet would be overwritten"),
+    ("run -c sqlstab.toml --var day=", 2, "line 6: [run] out: the variable {day} is empty; give"),
+    ("plan -c sqlstab.toml --var 'day= '", 2, "[run] out: the variable {day} is empty"),
     ("run --var a=b", 2, "--var is of use with --config only"),
     # Plans.
     (f"plan {TABLES}", 2, "say it with --dimension"),
@@ -405,6 +407,13 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("render gram --dialect duckdb", 2, "Name a table with --users or --items"),
     ("render gram --dialect duckdb --users u", 2, "Say it with --dimension"),
     ("render gram --dialect duckdb --users u --dimension 0", 2, "0 is not in the range"),
+    ("render gram --dialect duckdb --users u --dimension 100000", 2, "range 1<=x<=4096"),
+    ("render drift --dialect duckdb --users u --dimension 4097", 2, "range 1<=x<=4096"),
+    ("render gram --dialect duckdb --users u --vector e0..e99999999", 2, "are 100,000,000 columns"),
+    (f"render gram --dialect duckdb --users u --vector e0..e{'9' * 30}", 2, "no range"),
+    (f"{SCRIPT} duckdb --out o --reference-dimension 5000", 2, "range 1<=x<=4096"),
+    (f"plan {TABLES} --dimension 4097", 2, "4097 is not in the range 1<=x<=4096"),
+    (f"{RUN} --vector e0..e4096", 2, "e0..e4096 are 4,097 columns; a vector has at most 4,096"),
     ("render gram --dialect duckdb --users u --layout wide", 2, "--dimension"),
     (
         "render gram --dialect duckdb --users u --vector e0..e2 --dimension 4",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sample": {"sample": 0.9},
     "drop": {"on_invalid": "drop"},
     "rank": {"rank": 3, "output_type": "double", "output_layout": "array"},
+    "solver": {"solver": "sql", "refine": "never"},
 }
 
 
@@ -137,7 +139,8 @@ def test_the_run_does_what_was_planned(
             EmbeddingTable(f"{day}_{side}_{layout}", weight="n", anchor_filter="id > 60")
             for side in ("users", "items")
         )
-        engine = open_engine(database)
+        # What is solved in SQL goes through tables.
+        engine = open_engine(database, read_only=chosen.solver == "python")
         out = tmp_path / day
         planned = plan(
             {"users": users, "items": items},
@@ -230,6 +233,30 @@ def test_without_a_connection(dialect: str) -> None:
     shown = invoke("plan", *arguments).stdout
     assert "in all" in shown
     assert "Summing users" in shown
+
+
+@pytest.mark.parametrize("dialect", [name for name, one in DIALECTS.items() if one.solver])
+def test_the_sql_solver_is_planned(dialect: str) -> None:
+    """Its statements and tables, where it solves in one statement and where in several."""
+    arguments = ["--users", "ml.u", "--items", "ml.i", "--dialect", dialect, "--dimension", 16]
+    arguments += ["--users-out", "ml.su", "--items-out", "ml.si", "--json", "--show-sql"]
+    usual, found = (
+        json.loads(invoke("plan", *arguments, "--solver", solver).stdout)
+        for solver in ("python", "sql")
+    )
+    steps = {step["step"]: step for step in found["steps"]}
+    solving = steps.pop("Solving in SQL")
+    assert [*steps] == [step["step"] for step in usual["steps"]]
+    assert any("The SQL solver refuses" in text for text in solving["sql"])
+    made = {name for text in solving["sql"] for name in re.findall(r"sqlstab_solve_\w+", text)}
+    assert len(made) == (1 if DIALECTS[dialect].solver == "recursive" else 6)
+    assert found["longest_statement"] >= solving["longest_statement"] > 10_000
+    (own,) = (table for table in found["tables"] if "solve" in table["name"])
+    assert own["name"] == f"{len(made)} x sqlstab_solve_..."
+    assert own["temporary"]
+    assert "the SQL solver ends the run" in " ".join(found["notes"])
+    limit = found["longest_statement_allowed"]
+    assert limit is None or solving["longest_statement"] < limit
 
 
 def test_with_a_reference_and_without_a_connection(tmp_path: Path, database: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from conftest import movietweetings, read_vectors, write_vectors
+from engines import missing
 from invoke import invoke
 from warehouse import Rows, Variant
 
@@ -269,6 +272,37 @@ def test_the_same_text_each_day(
     got = np.array([stable["items"][k] for k in range(50)])
     got = got @ np.array([stable["users"][k] for k in range(60)]).T
     np.testing.assert_allclose(got, items @ users.T, atol=1e-12)
+
+
+def test_clickhouse_takes_a_file_as_it_is(rng: np.random.Generator) -> None:
+    """As one text, which its client's parser takes apart; there is no such client on PyPI."""
+    if reason := missing("clickhouse"):
+        (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
+    raw = {"users": rng.standard_normal((25, 2)), "items": rng.standard_normal((20, 2))}
+    text = "CREATE DATABASE ml ENGINE = Atomic;\n"
+    for side, vectors in raw.items():
+        rows = ", ".join(f"({k}, {vector.tolist()})" for k, vector in enumerate(vectors))
+        text += f"CREATE TABLE ml.{side} (id Int64, embedding Array(Float64)) ORDER BY id;\n"
+        text += f"INSERT INTO ml.{side} VALUES {rows};\n"
+    text += render(
+        *("--dialect", "clickhouse", "--dimension", 2, "--element", "double"),
+        *("--users", "ml.users", "--items", "ml.items", "--transform-table", "ml.maps"),
+        *("--users-into", "ml.stable_users", "--items-into", "ml.stable_items"),
+    )
+    # Of several statements chdb prints the last one's result.
+    written = (f"SELECT '{side}', id, embedding FROM ml.stable_{side}" for side in raw)
+    text += f"SELECT * FROM ({' UNION ALL '.join(written)}) ORDER BY ALL;\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "chdb", text, "JSONCompactEachRow"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    stable = {side: np.array([row[2] for row in rows if row[0] == side]) for side in raw}
+    scores = raw["items"] @ raw["users"].T
+    np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-13)
 
 
 # --- usage ----------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""The `spark-sql` shell runs our statements as they are: its Hive metastore, no Python."""
+"""The `spark-sql` shell runs a script as it is: its Hive metastore, no Python."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,37 +10,52 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engines import missing, spark_environment
-
-from sqlstab import sql
-from sqlstab.dialects import SPARK
-from sqlstab.tables import Column, StableTable, VectorTable
+from invoke import invoke
 
 
-def test_gram_and_apply_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None:
-    if reason := missing("spark"):
-        (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
-    import pyspark  # noqa: PLC0415
-
-    vectors = rng.standard_normal((20, 3)).astype(np.float32)
-    matrix = rng.standard_normal((3, 3))
-    table = VectorTable("items", "ml.items", Column("id", "int"), "array", ("embedding",), "float")
-    output = StableTable("array", "id", ("embedding",), "double", 3)
+def create(name: str, vectors: np.ndarray) -> str:
     values = ", ".join(
         f"({k}, array({', '.join(f'float({float(value)!r})' for value in vector)}))"
         for k, vector in enumerate(vectors)
     )
-    (gram,) = sql.gram(table, 3, SPARK)
-    apply = sql.create_table("ml.stable", sql.apply(table, [matrix], output, SPARK), SPARK)
+    return (
+        f"CREATE TABLE {name} STORED AS PARQUET AS\n"
+        f"SELECT * FROM VALUES {values} AS v(id, embedding);\n"
+    )
+
+
+def test_a_script_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Scores stay, and both Gram matrices become one: sums, solution and products are right."""
+    if reason := missing("spark"):
+        (pytest.fail if "CI" in os.environ else pytest.skip)(reason)
+    import pyspark  # noqa: PLC0415
+
+    raw = {
+        "users": rng.standard_normal((25, 2)).astype(np.float32),
+        "items": rng.standard_normal((20, 2)).astype(np.float32),
+    }
+    text = invoke(
+        *("render", "script", "--dialect", "spark", "--dimension", 2, "--output-type", "double"),
+        *("--users", "ml.users", "--items", "ml.items", "--transform-table", "ml.maps"),
+        *("--users-into", "ml.stable_users", "--items-into", "ml.stable_items"),
+    ).stdout
     script = tmp_path / "job.sql"
     script.write_text(
-        f"CREATE DATABASE ml; USE ml;\n"
-        f"CREATE TABLE items STORED AS PARQUET AS\n"
-        f"SELECT * FROM VALUES {values} AS v(id, embedding);\n"
-        f"{gram};\n{apply};\nSELECT id, to_json(embedding) FROM ml.stable ORDER BY id;\n"
+        "CREATE DATABASE ml;\n"
+        + "".join(create(f"ml.{side}", vectors) for side, vectors in raw.items())
+        + text
+        + "".join(
+            f"SELECT 'stable_{side}', id, to_json(embedding) FROM ml.stable_{side} ORDER BY id;\n"
+            for side in raw
+        )
+        + "SELECT 'maps', count(*), count(DISTINCT run_id) FROM ml.maps;\n"
     )
     home = Path(pyspark.__file__).parent
+    # Its code is compiled for longer than it runs.
+    settings = ("spark.sql.codegen.factoryMode=NO_CODEGEN", "spark.sql.codegen.wholeStage=false")
+    options = ["--master", "local[1]", *(part for one in settings for part in ("--conf", one))]
     done = subprocess.run(
-        [home / "bin" / "spark-sql", "-f", script, "--master", "local[1]"],
+        [home / "bin" / "spark-sql", *options, "-f", script],
         cwd=tmp_path,
         env={**os.environ, **spark_environment(tmp_path), "SPARK_HOME": str(home)},
         capture_output=True,
@@ -48,11 +64,14 @@ def test_gram_and_apply_in_the_shell(tmp_path: Path, rng: np.random.Generator) -
     )
     assert done.returncode == 0, done.stderr[-3000:]
     printed = [line.split("\t") for line in done.stdout.splitlines()]
-    sums = {(int(r[1]), int(r[2])): float(r[3]) for r in printed if r[0] == "items"}
-    exact = vectors.astype(np.float64)
-    expected = exact.T @ exact
-    assert sums.keys() == {(i, j) for i in (1, 2, 3) for j in range(i, 4)}
-    for (i, j), value in sums.items():
-        assert value == pytest.approx(expected[i - 1, j - 1], rel=1e-12, abs=1e-12)
-    stable = [np.fromstring(r[1].strip("[]"), sep=",") for r in printed if len(r) == 2]
-    np.testing.assert_allclose(stable, exact @ matrix, rtol=1e-12, atol=1e-12)
+    assert ["maps", "8", "1"] in printed
+    stable = {
+        side: np.array([json.loads(row[2]) for row in printed if row[0] == f"stable_{side}"])
+        for side in raw
+    }
+    exact = {side: vectors.astype(np.float64) for side, vectors in raw.items()}
+    scores = exact["items"] @ exact["users"].T
+    np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-13)
+    values = np.diag(np.linalg.svd(scores, compute_uv=False)[:2])
+    for vectors in stable.values():
+        np.testing.assert_allclose(vectors.T @ vectors, values, atol=1e-12)

@@ -16,7 +16,7 @@ from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
 from sqlstab.sql import file_reader
-from sqlstab.tables import LAYOUTS, SIDES, VECTORS, EmbeddingTable, Rider
+from sqlstab.tables import LAYOUTS, MOST_DIMENSIONS, SIDES, VECTORS, EmbeddingTable, Rider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -195,6 +195,13 @@ def for_tables(
         return command
 
     return decorate
+
+
+def dimension(text: str, name: str = "--dimension") -> Callable[[Command], Command]:
+    """How many components a vector has."""
+    return click.option(
+        name, type=click.IntRange(min=1, max=MOST_DIMENSIONS), metavar="E", help=text
+    )
 
 
 def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:

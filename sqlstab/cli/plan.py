@@ -51,12 +51,9 @@ if TYPE_CHECKING:
     help="Plan for this SQL, and connect to nothing. What the columns are is then not looked at: "
     "the defaults of --id, --vector and --layout are id, embedding and array.",
 )
-@click.option(
-    "--dimension",
-    type=click.IntRange(min=1),
-    metavar="E",
-    help="Components of a vector: a plan looks at no row. Needed where vectors are arrays or rows, "
-    "unless a reference tells. Default: as many as there are columns, or as the reference has.",
+@options.dimension(
+    "Components of a vector: a plan looks at no row. Needed where vectors are arrays or rows, "
+    "unless a reference tells. Default: as many as there are columns, or as the reference has."
 )
 @options.for_tables(options.FOUND_ALL)
 @options.for_tables(options.UNSEEN)

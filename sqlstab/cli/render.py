@@ -54,18 +54,12 @@ _dialect = click.option(
 )
 
 
-def _dimension(
-    text: str, name: str = "--dimension"
-) -> Callable[[options.Command], options.Command]:
-    return click.option(name, type=click.IntRange(min=1), metavar="E", help=text)
-
-
-_raw_dimension = _dimension(
+_raw_dimension = options.dimension(
     "Components of a vector. Needed, unless --vector names a column for each."
 )
 _reference_options = options.all_of(
     options.for_tables(options.REFERENCE),
-    _dimension(
+    options.dimension(
         "Components of a stable vector of the reference. Default: E.", "--reference-dimension"
     ),
 )
@@ -289,8 +283,10 @@ _into_options = options.all_of(
 )
 _product_options = options.all_of(
     _transform_options,
-    _dimension("Components of a raw vector; with --transform-table only."),
-    _dimension("Components of a stable vector. Default: as a raw one.", "--stable-dimension"),
+    options.dimension("Components of a raw vector; with --transform-table only."),
+    options.dimension(
+        "Components of a stable vector. Default: as a raw one.", "--stable-dimension"
+    ),
     _into_options,
     options.for_tables(options.NAMED_KEEP),
     options.output_layout,
@@ -496,7 +492,9 @@ def inverse(**given: Any) -> None:
 @render.command(short_help="How far vectors of the same id have moved.")
 @_dialect
 @options.tables()
-@_dimension("Components of a stable vector. Needed, unless --vector names a column for each.")
+@options.dimension(
+    "Components of a stable vector. Needed, unless --vector names a column for each."
+)
 @options.for_tables(options.NAMED)
 @_reference_options
 def drift(**given: Any) -> None:
