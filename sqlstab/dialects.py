@@ -77,7 +77,7 @@ class Dialect:
         refuse: A number that cannot be had: an error with the text {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
-        divide: Whole quotient of integers {0} and {1}.
+        divide, remainder: Whole quotient of integers {0} and {1}, and what it leaves.
         fence: What ends a subquery whose columns must be computed once, not at each use.
         native_vectors: Names of the engine's own vector types.
         from_native: A native vector as an array.
@@ -182,6 +182,7 @@ class Dialect:
     quantile: str
     digest: str
     divide: str
+    remainder: str = "mod({0}, {1})"
     fence: str = ""
     native_vectors: frozenset[str] = frozenset()
     from_native: str = "{0}"
@@ -245,6 +246,12 @@ _BY_RENAMING = (
     "DROP TABLE {3}",
 )
 _KEPT_BY_RENAMING = _BY_RENAMING[1:3]
+# Copied, so that a reader always finds a table.
+_BY_COPYING = (
+    "CREATE TABLE {3} AS SELECT * FROM {1}",
+    "CREATE OR REPLACE TABLE {1} AS SELECT * FROM {0}",
+    "DROP TABLE {0}",
+)
 # Redshift has Postgres's catalogue.
 _PG_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
@@ -474,13 +481,8 @@ DATABRICKS = replace(
     name="databricks",
     sqlglot="databricks",
     storage="",
-    replace=("CREATE OR REPLACE TABLE {1} AS SELECT * FROM {0}", "DROP TABLE {0}"),
-    # Copied, so that a reader always finds a table.
-    keep=(
-        "CREATE TABLE {3} AS SELECT * FROM {1}",
-        "CREATE OR REPLACE TABLE {1} AS SELECT * FROM {0}",
-        "DROP TABLE {0}",
-    ),
+    replace=_BY_COPYING[1:],
+    keep=_BY_COPYING,
 )
 
 CLICKHOUSE = Dialect(

@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from sqlstab import sql
 from sqlstab.dialects import DIALECTS
-from sqlstab.errors import ConflictError, EngineError, UsageError
+from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,6 +115,18 @@ def check_expected(query: Callable[[str], list[dict[str, Any]]], expected: Expec
         found = query(statement)
         if found != rows:
             raise ConflictError(f"There is {found} where {rows} was expected.", statement)
+
+
+def no_relation(relation: str, error: EngineError) -> DataError:
+    """What `Engine.describe` raises for a relation that is not there."""
+    return DataError(f"There is no table or view {relation} to read: {error}")
+
+
+def no_files(dialect: Dialect) -> UsageError:
+    """What `Engine.write` raises where only tables can be written."""
+    return UsageError(
+        f"{dialect.name} writes tables, not files: name them with --users-out and --items-out."
+    )
 
 
 def qualified(engine: Engine, name: str) -> str:
