@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # A dead link fails it; without the page-long notice about MkDocs 2.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test fuzz lint format docs golden picture clean
+.PHONY: demo test test-extras fuzz lint format docs golden picture clean
 .PHONY: bench bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-macros dbt-demo
 .PHONY: report-picture chromium
@@ -15,6 +15,10 @@ demo: $(VENV)/core.stamp
 
 test: $(VENV)/dev.stamp chromium
 	$(BIN)/python -m pytest
+
+# Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
+test-extras:
+	$(PYTHON) tests/extras.py
 
 # Damaged files of every format, FUZZ_MINUTES with each; `make test` takes a few hundred.
 FUZZ_MINUTES ?= 10
