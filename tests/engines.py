@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import duckdb
+    from datafusion import SessionContext
     from pyspark.sql import SparkSession
 
 # What Spark 4 runs on.
@@ -273,6 +274,14 @@ def _snowflake() -> Iterator[str]:
             yield "snowflake://user:password@account/TESTS/PUBLIC"
 
 
+@contextmanager
+def _datafusion() -> Iterator[SessionContext]:
+    """A session in this process; its tables are in memory."""
+    from datafusion import SessionContext  # noqa: PLC0415
+
+    yield SessionContext()
+
+
 @dataclass(frozen=True)
 class Target:
     """An engine that tests run on, and what they must know of it.
@@ -317,6 +326,7 @@ TARGETS = {
         array="ARRAY",
         emulated=True,
     ),
+    "datafusion": Target(_datafusion, ("datafusion",)),
 }
 # Those that whole runs are made on, and those of them that are quick.
 RUNNABLE = [name for name, target in TARGETS.items() if not target.emulated]

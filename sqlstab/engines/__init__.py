@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
+    from datafusion import SessionContext
     from pyspark.sql import SparkSession
     from sqlalchemy.engine import Engine as Database
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     # Queries and the rows that they must give.
     Expected: TypeAlias = "Sequence[tuple[str, list[dict[str, Any]]]]"
     AnyEngine: TypeAlias = (
-        "Engine | DuckDBPyConnection | SparkSession | Database | str | Path | None"
+        "Engine | DuckDBPyConnection | SparkSession | SessionContext | Database | str | Path | None"
     )
 
 
@@ -153,8 +154,9 @@ def connect(
     """What a user names as an engine, as one; closed at the end if it was opened here.
 
     Args:
-        engine: An `Engine`, a DuckDB connection, a SparkSession, a SQLAlchemy engine or URL, the
-            path of a DuckDB database file, or None for DuckDB on files.
+        engine: An `Engine`, a DuckDB connection, a SparkSession, a DataFusion SessionContext, a
+            SQLAlchemy engine or URL, the path of a DuckDB database file, or None for DuckDB on
+            files.
         writes_tables: Whether tables will be written: a database file is opened for that.
 
     Raises:
@@ -169,6 +171,10 @@ def connect(
         from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
 
         session = SparkEngine(cast("SparkSession", engine))
+    elif package == "datafusion":
+        from sqlstab.engines.datafusion import DataFusionEngine  # noqa: PLC0415 - an extra
+
+        session = DataFusionEngine(cast("SessionContext", engine))
     elif package == "sqlalchemy" or (isinstance(engine, str) and "://" in engine):
         from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415 - an extra
 
@@ -181,8 +187,9 @@ def connect(
     elif isinstance(engine, str) and engine in DIALECTS and not Path(engine).exists():
         raise UsageError(
             f"{engine!r} says which SQL, not which database: give a SQLAlchemy engine or URL, as "
-            "in postgresql+psycopg://user:password@host/database, a SparkSession, a DuckDB "
-            "connection or database file, or None for DuckDB on files."
+            "in postgresql+psycopg://user:password@host/database, a SparkSession, a DataFusion "
+            "SessionContext (pip install 'sqlstab[datafusion]'), a DuckDB connection or database "
+            "file, or None for DuckDB on files."
         )
     elif engine is None or isinstance(engine, (str, Path)):
         session = DuckDBEngine(engine, read_only=not writes_tables)
@@ -193,7 +200,7 @@ def connect(
     else:
         raise UsageError(
             f"{type(engine).__name__} is no engine: give a DuckDB connection or database file, a "
-            "SparkSession, or a SQLAlchemy engine or URL."
+            "SparkSession, a DataFusion SessionContext, or a SQLAlchemy engine or URL."
         )
     try:
         yield session

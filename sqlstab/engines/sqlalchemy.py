@@ -77,7 +77,7 @@ class SqlAlchemyEngine:
         if name not in _DIALECTS:
             raise UsageError(
                 f"sqlstab does not speak the SQL of {name}; it does that of "
-                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
+                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB, Spark and DataFusion without it."
             )
         self.dialect = _DIALECTS[name]
         self.identity = self._database.url.render_as_string(hide_password=True)
