@@ -6,7 +6,7 @@ UV := $(VENV)/uv/bin/uv
 # A dead link fails it; without the page-long notice about MkDocs 2.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test fuzz lint format docs golden picture clean
+.PHONY: demo test test-extras fuzz lint format docs golden picture clean
 .PHONY: lock test-oldest test-newest
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-macros dbt-demo
@@ -39,6 +39,10 @@ test-newest: $(VENV)/uv.stamp chromium
 	$(UV) pip install --quiet --python $(VENV)/newest --prerelease disallow --refresh \
 	  --editable '.[dev]'
 	$(VENV)/newest/bin/python -m pytest $(SELECTED)
+
+# Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
+test-extras:
+	$(PYTHON) tests/extras.py
 
 # Damaged files of every format, FUZZ_MINUTES with each; `make test` takes a few hundred.
 FUZZ_MINUTES ?= 10

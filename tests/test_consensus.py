@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from conftest import read_vectors, write_vectors
+from engines import QUICK
 from invoke import invoke
+from warehouse import store_vectors
 
 from sqlstab import (
     DataError,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 SIDES: tuple[Side, Side] = ("users", "items")
-ARRAYS = {"clickhouse": "Array(Float64)", "postgres": "float8[]"}
 Vectors = dict[int, np.ndarray]
 
 
@@ -69,21 +70,9 @@ class Days:
     ) -> Run:
         """The run of a day."""
         raw = raw_vectors(day, dimension)
-        dialect = self.engine.dialect
-        kind = ARRAYS.get(dialect.name, "DOUBLE[]")
         named = {side: EmbeddingTable(f"c_{side}", vector="v") for side in SIDES}
         for side in SIDES:
-            values = (
-                f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
-                for key, vector in raw[side].items()
-            )
-            self.engine.execute(
-                [
-                    sql.drop_table(f"c_{side}", dialect),
-                    f"CREATE TABLE c_{side} (id int, v {kind}){dialect.storage}",
-                    f"INSERT INTO c_{side} VALUES {', '.join(values)}",
-                ]
-            )
+            store_vectors(self.engine, f"c_{side}", raw[side])
             if "anchor_filter" in given:
                 named[side] = replace(named[side], anchor_filter=given["anchor_filter"])
         given.pop("anchor_filter", None)
@@ -171,7 +160,7 @@ def check(
     assert alignment["shared_users"] == len(set(raw["users"]) & set(newest["users"]))
 
 
-@pytest.fixture(params=["duckdb", "postgres", "clickhouse"])
+@pytest.fixture(params=QUICK)
 def days(request: pytest.FixtureRequest, running: Running) -> Iterator[Days]:
     yield from _days(running[request.param])
 

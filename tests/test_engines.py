@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from conftest import movietweetings, read_vectors
-from engines import TARGETS
-from warehouse import TYPES, VARIANTS, Loaded, Rows, Variant, Warehouse, array
+from engines import QUICK, RUNNABLE, TARGETS
+from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
 from sqlstab import DataError, Options, Run, report, sql, stabilize
 from sqlstab.checks import check_table
@@ -402,7 +402,7 @@ def test_what_is_a_vector_in_the_long_layout(warehouse: Warehouse, kind: str) ->
         for key, dimensions in enumerate(whole + broken)
         for position, dimension in enumerate(dimensions)
     ]
-    nullable = TYPES[warehouse.name].nullable
+    nullable = TARGETS[warehouse.name].nullable
     dimension_type = nullable.format(getattr(warehouse.dialect, kind, kind))
     value_type = nullable.format(warehouse.dialect.double)
     columns = {"id": warehouse.dialect.bigint, "dim": dimension_type, "value": value_type}
@@ -966,7 +966,7 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     engine, dialect = warehouse.engine, warehouse.dialect
     odd = _ODD_TABLE.get(warehouse.name, ('odd "schema"', "order by é, it's"))
     schema, table, target = (sql.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
-    kind = "DATABASE" if warehouse.name == "clickhouse" else "SCHEMA"
+    kind = TARGETS[warehouse.name].schema
     engine.execute([f"CREATE {kind} IF NOT EXISTS {schema}"])
     if warehouse.name == "snowflake":
         engine.execute(["USE SCHEMA PUBLIC"])  # a new schema is the current one
@@ -1024,9 +1024,7 @@ class _NoStep:
         """See `Step`."""
 
 
-@pytest.mark.parametrize(
-    "warehouse", [name for name in TARGETS if name != "snowflake"], indirect=True
-)
+@pytest.mark.parametrize("warehouse", RUNNABLE, indirect=True)
 def test_768_components(warehouse: Warehouse) -> None:
     """In SQL alone, by way of tables where constants would be too many.
 
@@ -1060,8 +1058,9 @@ def test_768_components(warehouse: Warehouse) -> None:
                 np.array([want[i - 1, j - 1] for i, j in places]),
             )
 
-    if warehouse.name == "spark":
-        # 600,000 constants, or as many inserted, take it minutes: there `SparkCompute` multiplies.
+    if warehouse.name in ("spark", "datafusion"):
+        # 600,000 constants, or as many inserted, take Spark minutes (there `SparkCompute`
+        # multiplies), and DataFusion half a minute.
         return
     matrix = rng.standard_normal((size, size)) / size
     compute = SqlCompute(warehouse.engine)
@@ -1150,10 +1149,6 @@ def test_multiplied_rows_are_read_by_the_names_that_they_have() -> None:
     assert not re.search(r't\."[a-z]', read)
 
 
-# Engines with a job of their own; fakesnow would take minutes for the sums of e = 32.
-_JOBS = [name for name in TARGETS if name != "snowflake"]
-
-
 def movie_tables(warehouse: Warehouse, group: str, number: int) -> dict[str, str]:
     """The vectors of one retraining as tables."""
 
@@ -1219,12 +1214,9 @@ _COMPARED = ("users", "items", "dimension", "rank", "singular_values", "alignmen
 
 def own_tables(warehouse: Warehouse) -> list[str]:
     """Names of tables that a run has left behind."""
-    listing = (
-        "SELECT table_name FROM information_schema.tables"
-        if warehouse.dialect.transactions
-        else "SHOW TABLES"
-    )
-    names = [str(v) for row in warehouse.engine.query(listing) for v in row.values()]
+    engine = warehouse.engine
+    listed = engine.query(sql.tables_beside(engine.qualified("t"), warehouse.dialect))
+    names = [str(row.get("name") or row.get("tablename")) for row in listed]
     return [name for name in names if name.startswith("sqlstab_")]
 
 
@@ -1232,10 +1224,9 @@ def own_tables(warehouse: Warehouse) -> list[str]:
     ("warehouse", "group"),
     [
         (name, group)
-        for name in _JOBS
+        for name in RUNNABLE
         for group in ("time_als_e32", "seeds_bpr_e32")
-        # On Spark a run takes half a minute.
-        if name != "spark" or group == "time_als_e32"
+        if name in QUICK or group == "time_als_e32"
     ],
     indirect=["warehouse"],
 )
@@ -1265,8 +1256,8 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
         earlier = run
 
 
-# On Spark the statements of a report take minutes; it runs each of them on small vectors above.
-@pytest.mark.parametrize("warehouse", [n for n in _JOBS if n != "spark"], indirect=True)
+# A slow engine runs each of the statements of a report on small vectors above.
+@pytest.mark.parametrize("warehouse", QUICK, indirect=True)
 def test_a_report_on_tables_shows_what_one_on_files_does(
     warehouse: Warehouse, running: Running, on_files: Callable[[str], tuple[Run, Run]]
 ) -> None:
@@ -1305,7 +1296,7 @@ def test_a_report_on_tables_shows_what_one_on_files_does(
     assert own_tables(warehouse) == []
 
 
-@pytest.mark.parametrize("warehouse", _JOBS, indirect=True)
+@pytest.mark.parametrize("warehouse", RUNNABLE, indirect=True)
 def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     warehouse: Warehouse, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,21 +1,31 @@
-"""The examples for schedulers do what they say, as far as that shows without their servers."""
+"""The examples do what they say; Airflow's as far as that shows without its server."""
 
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
 import types
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import duckdb
 import jinja2
 import pytest
+from engines import psql_environment
+from invoke import invoke
 from test_dbt import demo
+from test_scheduler import needs_duckdb
+
+from sqlstab import Run
+from sqlstab.engines import connect
+
+if TYPE_CHECKING:
+    from engines import Running
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # See test_dbt.py.
@@ -52,10 +62,10 @@ def project(tmp_path: Path) -> Path:
     return demo.copy_project(tmp_path)
 
 
-def shell(command: str, folder: Path, *, status: int = 0) -> str:
+def shell(command: str, folder: Path, *, status: int = 0, **variables: str) -> str:
     """Run a command with the programs of this environment first."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **variables}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=folder,
@@ -110,3 +120,105 @@ def test_airflow(project: Path) -> None:
     demo.load_duckdb(project / "movies.duckdb", demo.DATA / "run0")
     shell(command, project)
     assert stable_run(project) == [("2013-06-15",)]
+
+
+# The walks, one for each kind of user, on what `sqlstab demo --out demo` has left.
+
+
+@pytest.fixture(scope="module")
+def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with demo/ in it."""
+    folder = tmp_path_factory.mktemp("walks")
+    invoke("demo", "--quiet", "--out", folder / "demo")
+    return folder
+
+
+def test_the_readme_and_the_docs_name_each_walk() -> None:
+    scripts = {path.name for pattern in ("*.sh", "*.py") for path in EXAMPLES.glob(pattern)}
+    assert len(scripts) == 6
+    for page in ("README.md", "docs/index.md"):
+        text = (EXAMPLES.parent / page).read_text()
+        assert {name for name in scripts if f"examples/{name}" in text} == scripts, page
+
+
+def moved(walks: Path, folder: str, earlier: str, later: str) -> None:
+    """Two run directories of a walk are of one space, in which the same movie has stayed."""
+    run = Run.load(walks / "demo" / folder / later)
+    assert run.transform.reference == Run.load(walks / "demo" / folder / earlier).run_id
+    cosine = run.figures["cosine"]["items"]
+    assert abs(cosine["before"]["mean"]) < 0.1
+    assert cosine["after"]["mean"] == pytest.approx(0.75, abs=0.02)
+
+
+def test_parquet(walks: Path) -> None:
+    printed = shell(f"sh {EXAMPLES}/parquet.sh", walks)
+    moved(walks, "parquet", "june-15", "july-1")
+    assert "alignable: " in printed
+    assert "-> 0.749" in printed
+
+
+@needs_duckdb
+def test_duckdb_command_line(walks: Path) -> None:
+    printed = shell(f"sh {EXAMPLES}/duckdb_cli.sh", walks)
+    moved(walks, "duckdb", "june-15", "july-1")
+    raw, stable = map(float, re.findall(r"[-\d.]+", printed.rsplit("raw", 1)[1])[-2:])
+    assert abs(raw) < 0.1
+    assert stable == pytest.approx(0.75, abs=0.02)
+
+
+def test_psql(walks: Path, running: Running) -> None:
+    url = running["postgres"]
+    try:
+        printed = shell(f"bash {EXAMPLES}/psql.sh", walks, **psql_environment(url))
+    finally:
+        with connect(url, writes_tables=True) as engine:
+            engine.execute(["DROP SCHEMA IF EXISTS movies CASCADE"])
+    figures = re.findall(r"[\d.]+", printed.rsplit("after_median", 1)[1])
+    assert float(figures[0]) == 1461
+    assert float(figures[1]) == pytest.approx(0.75, abs=0.02)
+
+
+def walk_in_python(name: str, walks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(walks)
+    runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def test_spark(
+    walks: Path,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spark = running["spark"]
+    try:
+        walk_in_python("spark_hive.py", walks, monkeypatch)
+    finally:
+        spark.sql("DROP DATABASE IF EXISTS movies CASCADE")
+    found = re.search(
+        r"cosine of the same movie: ([\d.]+) before, ([\d.]+) after", capsys.readouterr().out
+    )
+    assert found
+    assert float(found[1]) < 0.1
+    assert float(found[2]) == pytest.approx(0.75, abs=0.02)
+
+
+def test_serving(
+    walks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk_in_python("serving.py", walks, monkeypatch)
+    printed = capsys.readouterr().out
+    shared = dict(re.findall(r"(raw|stable) vectors: ([\d.]+) of the 10", printed))
+    assert float(shared["raw"]) < 1
+    assert float(shared["stable"]) > 5
+    assert "scores: the same to " in printed
+
+
+def test_texts(
+    walks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk_in_python("texts.py", walks, monkeypatch)
+    share = dict(
+        re.findall(r"(raw|stable) vectors in monday's index: .* (\d+)%", capsys.readouterr().out)
+    )
+    assert int(share["raw"]) < 5
+    assert int(share["stable"]) > 80

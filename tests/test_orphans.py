@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlglot
-from engines import TARGETS
+from engines import QUICK, RUNNABLE, TARGETS
 from invoke import invoke
-from test_outputs import SCHEMA, load
+from test_outputs import load
 
 from sqlstab import EmbeddingTable, Options, orphans, sql, stabilize
 from sqlstab.compute.sql import SqlCompute
@@ -37,8 +37,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result"
 DAY = dt.timedelta(hours=24)
 # Names that others give, and dbt's package.
 NOT_OURS = ("sqlstab_runs", "sqlstab_gram", "sqlstab_20261301t000000_000000z_00ff_users", "other")
-# Runs are made on these: Spark is slow at it, and Snowflake's emulator knows no SWAP WITH.
-RUNNABLE = ("duckdb", "postgres", "clickhouse")
 
 
 def long_ago() -> str:
@@ -49,13 +47,13 @@ def long_ago() -> str:
 def engine(request: pytest.FixtureRequest, running: Running) -> Iterator[Engine]:
     """With a schema c of its own, and inputs in it."""
     with connect(running[request.param], writes_tables=True) as opened:
-        kind = SCHEMA.get(request.param, "SCHEMA")
-        opened.execute([f"CREATE {kind} c"])
-        if opened.dialect.name != "snowflake":
+        target = TARGETS[request.param]
+        opened.execute([f"CREATE {target.schema} c"])
+        if request.param in RUNNABLE:
             for seed, name in enumerate(("c.users", "c.items")):
                 load(opened, name, seed)
         yield opened
-        opened.execute([f"DROP {kind} c{'' if kind == 'DATABASE' else ' CASCADE'}"])
+        opened.execute([f"DROP {target.schema} c{target.cascade}"])
 
 
 def create(engine: Engine, *names: str) -> None:
@@ -119,7 +117,7 @@ def run(engine: Engine, reference: str | None = None, keep: int = 1) -> Any:
     )
 
 
-@pytest.mark.parametrize("engine", RUNNABLE, indirect=True)
+@pytest.mark.parametrize("engine", QUICK, indirect=True)
 def test_kept_tables(engine: Engine) -> None:
     """A registry keeps them, until it says that they are gone."""
     first = run(engine)
@@ -140,7 +138,7 @@ def test_kept_tables(engine: Engine) -> None:
     assert found(engine, older_than=now, log=registry.log()) == {}
 
 
-@pytest.mark.parametrize("engine", RUNNABLE, indirect=True)
+@pytest.mark.parametrize("engine", QUICK, indirect=True)
 def test_tables_that_may_be_the_only_ones(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where tables take their places one after the other, a kill may come in between."""
     run(engine)
@@ -148,7 +146,7 @@ def test_tables_that_may_be_the_only_ones(engine: Engine, monkeypatch: pytest.Mo
     real = engine.execute
 
     def killed(given: list[str], step: Any = None, *, expected: Any = ()) -> None:
-        if any("su" in s and ("RENAME" in s or "EXCHANGE" in s) for s in given):
+        if any("su" in s and re.search("RENAME|EXCHANGE|REPLACE", s) for s in given):
             statements.extend(given)
             raise SystemExit
         real(given, expected=expected)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from engines import TARGETS
+from engines import RUNNABLE, TARGETS
+from warehouse import store_vectors
 
 from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, sql, stabilize
 from sqlstab.engines import connect
@@ -22,35 +23,18 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
-ENGINES = [name for name in TARGETS if name != "snowflake"]
-ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
-SCHEMA = {"clickhouse": "DATABASE"}
-
 
 def load(engine: Engine, name: str, seed: int = 0, rows: int = 20) -> None:
     """A table (id, v) of vectors."""
-    dialect = engine.dialect
-    vectors = np.random.default_rng(seed).standard_normal((rows, 3))
-    values = (
-        f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
-        for key, vector in enumerate(vectors)
-    )
-    kind = ARRAYS.get(dialect.name, "DOUBLE[]")
-    engine.execute(
-        [
-            sql.drop_table(name, dialect),
-            f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
-            f"INSERT INTO {name} VALUES {', '.join(values)}",
-        ]
-    )
+    store_vectors(engine, name, np.random.default_rng(seed).standard_normal((rows, 3)))
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=RUNNABLE)
 def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
     """A connection, session or URL, with tables o_users and o_items and a schema o_schema."""
     name = request.param
     with connect(running[name], writes_tables=True) as engine:
-        schema = SCHEMA.get(name, "SCHEMA")
+        schema = TARGETS[name].schema
         engine.execute([f"CREATE {schema} IF NOT EXISTS o_schema"])
         for seed, table in enumerate(("o_users", "o_items")):
             load(engine, table, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import os
 import re
 import subprocess
@@ -12,6 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import sqlstab
+from sqlstab.tables import SIDES
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,21 +43,62 @@ def tracked(*folders: str) -> set[str]:
 
 
 def test_contents_of_the_wheel(built: dict[str, Path]) -> None:
+    """The package, its templates, the demo's data and the licences; nothing else."""
     with zipfile.ZipFile(built["wheel"]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        licences = {name for name in archive.namelist() if "/licenses/" in name}
+        about = {name.split(".dist-info/")[1] for name in archive.namelist() if name not in names}
     templates = {f"sqlstab/templates/{Path(name).name}" for name in tracked("sql")}
     assert names == tracked("sqlstab") | templates
-    assert "sqlstab/py.typed" in names
-    assert {Path(name).name for name in licences} == {"LICENSE", "LICENSE-MovieTweetings.txt"}
+    assert {"sqlstab/py.typed", "sqlstab/templates/gram.sql.jinja"} < names
+    demo = {f"sqlstab/demo_data/run{k}/{side}.parquet" for k in range(4) for side in SIDES}
+    assert demo | {"sqlstab/demo_data/genres.parquet", "sqlstab/demo_data/README.md"} < names
+    assert about == {
+        "METADATA",
+        "RECORD",
+        "WHEEL",
+        "entry_points.txt",
+        "licenses/LICENSE",
+        "licenses/sqlstab/demo_data/LICENSE-MovieTweetings.txt",
+    }
     assert built["wheel"].stat().st_size < 4e6
 
 
 def test_contents_of_the_sdist(built: dict[str, Path]) -> None:
+    """All of the repository, as it is to be had from it."""
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     with tarfile.open(built["sdist"]) as archive:
         names = {member.name.split("/", 1)[1] for member in archive.getmembers() if member.isfile()}
-    assert tracked("sqlstab", "sql", "tests") <= names
-    assert {"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile"} <= names
+    wanted = {name for name in listing.stdout.splitlines() if (ROOT / name).exists()}
+    assert names == wanted | {"PKG-INFO"}
+
+
+def test_the_metadata(built: dict[str, Path]) -> None:
+    """Version, licence and Python, wherever they are said."""
+    with zipfile.ZipFile(built["wheel"]) as archive:
+        (path,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        found = email.message_from_string(archive.read(path).decode())
+    assert found["Version"] == sqlstab.__version__
+    release = sqlstab.__version__.split(".dev")[0]
+    assert f"\n## [{release}] - " in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {release}\n" in (ROOT / "CITATION.cff").read_text()
+    assert found["License-Expression"] == "Apache-2.0"
+    assert f"\nlicense: {found['License-Expression']}\n" in (ROOT / "CITATION.cff").read_text()
+    assert str(found.get_payload()).strip() == (ROOT / "README.md").read_text().strip()
+    python = {
+        c.rsplit(" ", 1)[1] for c in found.get_all("Classifier", []) if ":: Python :: 3." in c
+    }
+    assert f">={min(python, key=minor)}," in f"{found['Requires-Python']},"
+    assert f"<3.{minor(max(python, key=minor)) + 1}," in f"{found['Requires-Python']},"
+
+
+def minor(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
@@ -74,6 +119,7 @@ def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
 # What imports only when an engine is used, and the module where that may be.
 EXTRAS = {
     "pyspark": "spark",
+    "datafusion": "datafusion",
     "sqlalchemy": "sqlalchemy",
     "dbt": "dbt",
     "altair": "charts",
@@ -88,7 +134,10 @@ def test_imports_are_declared() -> None:
     names = set(re.findall(r'^ +"([a-z0-9-]+)', declared, re.MULTILINE))
     imported = set()
     for path in (ROOT / "sqlstab").rglob("*.py"):
-        text = path.read_text()
+        # What types alone need is not imported.
+        text = re.sub(
+            r"^if TYPE_CHECKING:\n(?: .*\n|\n)+", "", path.read_text(), flags=re.MULTILINE
+        )
         found = set(re.findall(r"^ *(?:import|from) ([a-z0-9_]+)", text, re.MULTILINE))
         imported |= {name for name in found if EXTRAS.get(name) not in (path.stem, "spark")}
         at_start = set(re.findall(r"^(?:import|from) ([a-z0-9_]+)", text, re.MULTILINE))

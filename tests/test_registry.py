@@ -12,7 +12,9 @@ import click
 import numpy as np
 import pytest
 from conftest import read_vectors
+from engines import RUNNABLE, TARGETS
 from invoke import invoke
+from warehouse import store_vectors
 
 from sqlstab import (
     DataError,
@@ -44,44 +46,28 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
-ENGINES = ["duckdb", "postgres", "clickhouse", "spark"]
-ARRAYS = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
 ROWS, DIMENSION = 30, 3
 
 
 def load(engine: Engine, day: int) -> None:
     """Tables g_users and g_items of a model that is trained anew each day."""
-    dialect = engine.dialect
     noise = np.random.default_rng(day)
     turned = np.linalg.qr(noise.standard_normal((DIMENSION, DIMENSION)))[0]
     for seed, name in enumerate(("g_users", "g_items")):
         lasting = np.random.default_rng(100 + seed).standard_normal((ROWS, DIMENSION))
         vectors = (lasting + 0.2 * noise.standard_normal(lasting.shape)) @ turned
-        values = (
-            f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
-            for key, vector in enumerate(vectors)
-        )
-        kind = ARRAYS.get(dialect.name, "DOUBLE[]")
-        engine.execute(
-            [
-                sql.drop_table(name, dialect),
-                f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
-                f"INSERT INTO {name} VALUES {', '.join(values)}",
-            ]
-        )
+        store_vectors(engine, name, vectors)
 
 
 def tables(engine: Engine) -> set[str]:
     """The tables of these tests, and those with names of ours."""
     shown = {"postgres": "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"}
     rows = engine.query(shown.get(engine.dialect.name, "SHOW TABLES"))
-    names = {str(row.get("tablename", next(iter(row.values())))) for row in rows}
-    if engine.dialect.name == "spark":
-        names = {str(row["tablename"]) for row in rows}
+    names = {str(value) for row in rows for value in row.values()}
     return {name for name in names if name.lower().startswith(("g_", "sqlstab_"))}
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=RUNNABLE)
 def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
     yield from _cleared(running[request.param])
 
@@ -188,7 +174,7 @@ def test_what_is_kept_where_no_engine_is_at_hand(name: str) -> None:
     assert sql.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
 
 
-@pytest.mark.parametrize("name", [*ENGINES, "snowflake"])
+@pytest.mark.parametrize("name", TARGETS)
 def test_any_text_of_any_length(running: Running, name: str) -> None:
     """An event comes back as it was, in however many statements it went there."""
     text = "it's \"quoted\" \\ back\\'slash {x:Int} %s %(a)s :p ? \u2028 \n ü \0 -- /* "

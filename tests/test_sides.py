@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import movietweetings, read_vectors, write_vectors
-from engines import TARGETS
+from engines import RUNNABLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invoke import invoke
 from scipy.linalg import orthogonal_procrustes
 from test_scheduler import shell
+from warehouse import store_vectors
 
 from sqlstab import (
     DataError,
@@ -40,7 +41,7 @@ from sqlstab.registry import Registry
 from sqlstab.stabilize import apply_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from engines import Running
 
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 STRATEGIES = ("arrow", "sql")
-ENGINES = [name for name in TARGETS if name != "snowflake"]
 
 
 def retrained(vectors: np.ndarray, seed: int, noise: float = 0.1) -> np.ndarray:
@@ -873,24 +873,6 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
 # On the engines.
 
 
-def create(engine: Engine, name: str, vectors: Mapping[int, np.ndarray]) -> None:
-    """A table (id, v) of vectors."""
-    dialect = engine.dialect
-    kinds = {"clickhouse": "Array(Float64)", "spark": "array<double>", "postgres": "float8[]"}
-    kind = kinds.get(dialect.name, "DOUBLE[]")
-    values = (
-        f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
-        for key, vector in vectors.items()
-    )
-    engine.execute(
-        [
-            sql.drop_table(name, dialect),
-            f"CREATE TABLE {name} (id int, v {kind}){dialect.storage}",
-            f"INSERT INTO {name} VALUES {', '.join(values)}",
-        ]
-    )
-
-
 def fetch(engine: Engine, name: str) -> np.ndarray:
     """The vectors of a table (id, v), by id."""
     rows = engine.query(f"SELECT id, v FROM {sql.relation(name, engine.dialect)}")
@@ -900,7 +882,7 @@ def fetch(engine: Engine, name: str) -> np.ndarray:
 TABLES = ("s_docs", "s_users", "s_items", "s_queries", "s_su", "s_si", "s_sq", "s_sd", "s_t", "s_r")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=RUNNABLE)
 def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
     """A connection, session or URL, and an engine on it."""
     name = request.param
@@ -922,10 +904,10 @@ def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
         "transform_table": "s_t",
         "registry": "s_r",
     }
-    create(engine, "s_docs", dict(enumerate(first)))
+    store_vectors(engine, "s_docs", dict(enumerate(first)))
     stabilize(vectors="s_docs", options=Options(keep_runs=1), **options)
     np.testing.assert_allclose(fetch(engine, "s_sd"), first, atol=1e-15)
-    create(engine, "s_docs", dict(enumerate(raw)))
+    store_vectors(engine, "s_docs", dict(enumerate(raw)))
     run = stabilize(vectors="s_docs", options=Options(keep_runs=1), **options)
     np.testing.assert_allclose(fetch(engine, "s_sd"), aligned(raw, first), atol=1e-12)
     assert run.figures["dot_products"]["max_relative_error"] < 1e-12
@@ -980,7 +962,7 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
     written = []
     for day in range(2):
         for name, table in names.items():
-            create(engine, table, dict(enumerate(raw[name])))
+            store_vectors(engine, table, dict(enumerate(raw[name])))
         run = stabilize(
             names["users"],
             names["items"],

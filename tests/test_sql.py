@@ -437,6 +437,25 @@ def test_conditions_that_are_kept(text: str, want: str | None) -> None:
 fragments = st.text("ax1 ()'\"-/*;,.=<>@#$?:[]{}|&!~%^\\ SELECTFROM", max_size=14)
 
 
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("to_char(day, '%Y') = '2026'", "TO_CHAR(day, '%Y') = '2026'"),
+        ("array_has(tags, 'a') AND isnan(x)", "ARRAY_HAS(tags, 'a') AND ISNAN(x)"),
+        ("array_length(v) = 3", "ARRAY_LENGTH(v) = 3"),
+        ("regexp_like(country, '^d')", "REGEXP_LIKE(country, '^d')"),
+        ("x::float > 1", "CAST(x AS REAL) > 1"),
+    ],
+)
+def test_functions_of_datafusion_stay_its_own(text: str, want: str) -> None:
+    """sqlglot reads its SQL as Postgres's, where these have other names or another meaning."""
+    datafusion = DIALECTS["datafusion"]
+    assert sql.condition(text, datafusion) == want
+    for refused in (f"{text} AND sum(x) > 1", f"{text} AND random() < 0.5"):
+        with pytest.raises(UsageError):
+            sql.condition(refused, datafusion)
+
+
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
 @given(text=fragments | st.text(max_size=30))
 def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:

@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from engines import TARGETS
 
 from sqlstab import sql
 from sqlstab.dialects import DIALECTS
 from sqlstab.tables import EmbeddingTable, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlstab.engines import Engine
     from sqlstab.tables import Layout, Side, VectorTable
 
 # Rows of one INSERT statement.
 _INSERTED = 500
-
-
-@dataclass(frozen=True)
-class Types:
-    """How an engine spells types.
-
-    Attributes:
-        array: An array of given elements.
-        nullable: A type that takes NULL, where a plain one does not.
-    """
-
-    array: str
-    nullable: str = "{0}"
-
-
-TYPES = {
-    "duckdb": Types("{0}[]"),
-    "postgres": Types("{0}[]"),
-    "spark": Types("array<{0}>"),
-    "clickhouse": Types("Array({0})", "Nullable({0})"),
-    "snowflake": Types("ARRAY"),
-}
 
 
 @dataclass(frozen=True)
@@ -66,17 +46,17 @@ class Variant:
 
 
 def _variants(engine: str) -> dict[str, Variant]:
-    dialect, types = DIALECTS[engine], TYPES[engine]
+    dialect, target = DIALECTS[engine], TARGETS[engine]
     real, double, bigint = dialect.real, dialect.double, dialect.bigint
     single = real != double
     no_length = frozenset({"null_vectors", "wrong_length"})
     found = {
         "wide": Variant("wide", real, single, bigint, no_length),
-        "array": Variant("array", types.array.format(real), single, bigint),
+        "array": Variant("array", target.array.format(real), single, bigint),
         "long": Variant("long", real, single, bigint),
     }
-    if single and engine != "spark":  # where a statement takes a second
-        found["doubles"] = Variant("array", types.array.format(double), False, bigint)
+    if single and not target.slow:
+        found["doubles"] = Variant("array", target.array.format(double), False, bigint)
     if engine == "duckdb":
         found["fixed"] = Variant("array", "FLOAT[{0}]", True, bigint, frozenset({"wrong_length"}))
     if engine == "postgres":
@@ -106,7 +86,7 @@ def _variants(engine: str) -> dict[str, Variant]:
     return found
 
 
-VARIANTS = {engine: _variants(engine) for engine in TYPES}
+VARIANTS = {engine: _variants(engine) for engine in TARGETS}
 
 
 @dataclass(frozen=True)
@@ -224,7 +204,7 @@ class Warehouse:
             first: The number of the first dimension in the long layout.
             names: Other names of columns than `id`, `embedding`, `e0`, ...
         """
-        nullable = TYPES[self.name].nullable
+        nullable = TARGETS[self.name].nullable
         whole = isinstance(rows.vectors, np.ndarray)
         size = rows.vectors.shape[1] if whole else len(rows.vectors[0])
         component = variant.type.format(size)
@@ -302,6 +282,26 @@ class Warehouse:
             found = {key: [parts[k] for k in sorted(parts)] for key, parts in found.items()}
         assert all(len(vector) == size for vector in found.values())
         return {key: np.array(vector, dtype=np.float64) for key, vector in found.items()}
+
+
+def store_vectors(
+    engine: Engine, name: str, vectors: Mapping[int, Any] | np.ndarray, column: str = "v"
+) -> None:
+    """A new table of vectors of doubles, in arrays, by ids; from 0 on, where none are given."""
+    dialect = engine.dialect
+    kind = TARGETS[dialect.name].array.format(dialect.double)
+    found = vectors if isinstance(vectors, Mapping) else dict(enumerate(vectors))
+    values = (
+        f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
+        for key, vector in found.items()
+    )
+    engine.execute(
+        [
+            sql.drop_table(name, dialect),
+            f"CREATE TABLE {name} (id int, {column} {kind}){dialect.storage}",
+            f"INSERT INTO {name} VALUES {', '.join(values)}",
+        ]
+    )
 
 
 def array(value: Any) -> list[float]:

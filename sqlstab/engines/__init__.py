@@ -10,12 +10,13 @@ from duckdb import DuckDBPyConnection
 
 from sqlstab import sql
 from sqlstab.dialects import DIALECTS
-from sqlstab.errors import ConflictError, EngineError, UsageError
+from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
+    from datafusion import SessionContext
     from pyspark.sql import SparkSession
     from sqlalchemy.engine import Engine as Database
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     # Queries and the rows that they must give.
     Expected: TypeAlias = "Sequence[tuple[str, list[dict[str, Any]]]]"
     AnyEngine: TypeAlias = (
-        "Engine | DuckDBPyConnection | SparkSession | Database | str | Path | None"
+        "Engine | DuckDBPyConnection | SparkSession | SessionContext | Database | str | Path | None"
     )
 
 
@@ -117,6 +118,18 @@ def check_expected(query: Callable[[str], list[dict[str, Any]]], expected: Expec
             raise ConflictError(f"There is {found} where {rows} was expected.", statement)
 
 
+def no_relation(relation: str, error: EngineError) -> DataError:
+    """What `Engine.describe` raises for a relation that is not there."""
+    return DataError(f"There is no table or view {relation} to read: {error}")
+
+
+def no_files(dialect: Dialect) -> UsageError:
+    """What `Engine.write` raises where only tables can be written."""
+    return UsageError(
+        f"{dialect.name} writes tables, not files: name them with --users-out and --items-out."
+    )
+
+
 def qualified(engine: Engine, name: str) -> str:
     """See `Engine.qualified`; asks by the dialect's statement."""
     parts = sql.table_parts(name, engine.dialect)
@@ -141,8 +154,9 @@ def connect(
     """What a user names as an engine, as one; closed at the end if it was opened here.
 
     Args:
-        engine: An `Engine`, a DuckDB connection, a SparkSession, a SQLAlchemy engine or URL, the
-            path of a DuckDB database file, or None for DuckDB on files.
+        engine: An `Engine`, a DuckDB connection, a SparkSession, a DataFusion SessionContext, a
+            SQLAlchemy engine or URL, the path of a DuckDB database file, or None for DuckDB on
+            files.
         writes_tables: Whether tables will be written: a database file is opened for that.
 
     Raises:
@@ -157,6 +171,10 @@ def connect(
         from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
 
         session = SparkEngine(cast("SparkSession", engine))
+    elif package == "datafusion":
+        from sqlstab.engines.datafusion import DataFusionEngine  # noqa: PLC0415 - an extra
+
+        session = DataFusionEngine(cast("SessionContext", engine))
     elif package == "sqlalchemy" or (isinstance(engine, str) and "://" in engine):
         from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415 - an extra
 
@@ -169,8 +187,9 @@ def connect(
     elif isinstance(engine, str) and engine in DIALECTS and not Path(engine).exists():
         raise UsageError(
             f"{engine!r} says which SQL, not which database: give a SQLAlchemy engine or URL, as "
-            "in postgresql+psycopg://user:password@host/database, a SparkSession, a DuckDB "
-            "connection or database file, or None for DuckDB on files."
+            "in postgresql+psycopg://user:password@host/database, a SparkSession, a DataFusion "
+            "SessionContext (pip install 'sqlstab[datafusion]'), a DuckDB connection or database "
+            "file, or None for DuckDB on files."
         )
     elif engine is None or isinstance(engine, (str, Path)):
         session = DuckDBEngine(engine, read_only=not writes_tables)
@@ -181,7 +200,7 @@ def connect(
     else:
         raise UsageError(
             f"{type(engine).__name__} is no engine: give a DuckDB connection or database file, a "
-            "SparkSession, or a SQLAlchemy engine or URL."
+            "SparkSession, a DataFusion SessionContext, or a SQLAlchemy engine or URL."
         )
     try:
         yield session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab import sql
 from sqlstab.dialects import SPARK
-from sqlstab.engines import check_expected, qualified
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.engines import check_expected, no_files, no_relation, qualified
+from sqlstab.errors import EngineError
 from sqlstab.tables import Column
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SparkEngine:
         except EngineError as error:
             if not any(mark in str(error) for mark in self.dialect.missing):
                 raise
-            raise DataError(f"There is no table or view {relation} to read: {error}") from error
+            raise no_relation(relation, error) from error
         return [Column(name, kind) for name, kind in frame.dtypes]
 
     def qualified(self, name: str) -> str:
@@ -101,9 +101,7 @@ class SparkEngine:
 
     def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
         """See `Engine`."""
-        raise UsageError(
-            "spark writes tables, not files: name them with --users-out and --items-out."
-        )
+        raise no_files(self.dialect)
 
     def _run(self, statement: str) -> DataFrame:
         logger.debug("%s", statement)

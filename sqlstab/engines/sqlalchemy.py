@@ -17,7 +17,7 @@ from sqlstab.dialects import (
     SNOWFLAKE,
     TRINO,
 )
-from sqlstab.engines import check_expected, qualified
+from sqlstab.engines import check_expected, no_files, no_relation, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.tables import Column
 
@@ -77,7 +77,7 @@ class SqlAlchemyEngine:
         if name not in _DIALECTS:
             raise UsageError(
                 f"sqlstab does not speak the SQL of {name}; it does that of "
-                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
+                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB, Spark and DataFusion without it."
             )
         self.dialect = _DIALECTS[name]
         self.identity = self._database.url.render_as_string(hide_password=True)
@@ -102,7 +102,7 @@ class SqlAlchemyEngine:
         except EngineError as error:
             if not _says(error, self.dialect.missing):
                 raise
-            raise DataError(f"There is no table or view {relation} to read: {error}") from error
+            raise no_relation(relation, error) from error
         if not rows:
             raise DataError(f"There is no table or view {relation}, or it has no columns.")
         return rows
@@ -159,10 +159,7 @@ class SqlAlchemyEngine:
 
     def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
         """See `Engine`."""
-        raise UsageError(
-            f"{self.dialect.name} writes tables, not files: name them with --users-out and "
-            "--items-out."
-        )
+        raise no_files(self.dialect)
 
     @contextmanager
     def _running(self, statement: str) -> Iterator[Connection]:

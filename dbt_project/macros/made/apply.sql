@@ -18,6 +18,7 @@
 {{ sqlstab.filled(dialect.array, [parts]) }}
 {%- endif -%}
 {%- endset -%}
+{%- set elements = "s.x" if dialect.style == "arrays" else array -%}
 -- The stable vectors of the {{ t.side }}: each row times a matrix{{ ", then times another" if steps | length == 2 }}.
 SELECT
     s.id AS {{ output.id }},
@@ -29,8 +30,8 @@ SELECT
     {%- if not loop.last %},{% endif %}
     {%- endfor %}
     {%- else %}
-    {{ sqlstab.filled(dialect.unnest[1], ["s.x", output.dimension]) }} + {{ output.first }} AS {{ output.vector[0] }},
-    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.unnest[2], ["s.x", output.dimension])]) }} AS {{ output.vector[1] }}
+    {{ sqlstab.filled(dialect.unnest[1], [elements, output.dimension]) }} + {{ output.first }} AS {{ output.vector[0] }},
+    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.unnest[2], [elements, output.dimension])]) }} AS {{ output.vector[1] }}
     {%- endif %}
     {%- for column in t.keep_names %},
     s.k{{ loop.index }} AS {{ column }}
@@ -39,6 +40,6 @@ FROM (
     {{ sqlstab.part_multiplied(dialect, query, steps[-1], others) | indent(4) }}
 ) AS s
 {%- if output.layout == "long" and dialect.unnest[0] %}
-{{ sqlstab.filled(dialect.unnest[0], ["s.x" if dialect.style == "arrays" else array, output.dimension]) }}
+{{ sqlstab.filled(dialect.unnest[0], [elements, output.dimension]) }}
 {%- endif %}
 {%- endmacro -%}

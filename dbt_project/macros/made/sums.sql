@@ -16,7 +16,7 @@ SELECT
 FROM (
     SELECT
         {{ row }} + {{ sqlstab.filled(dialect.divide, ["k", width]) }} AS i,
-        {{ column }} + mod(k, {{ width }}) AS j,
+        {{ column }} + {{ sqlstab.filled(dialect.remainder, ["k", width]) }} AS j,
         value,
         n_rows
     FROM (

@@ -1,0 +1,46 @@
+"""Spark with Hive tables: a job that runs after each training.
+
+    sqlstab demo --out demo
+    spark-submit examples/spark_hive.py
+
+Vectors, stable vectors and the registry of runs are tables of the metastore; nothing else is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+import sqlstab
+
+
+def main() -> None:
+    """Two trainings, each followed by the job."""
+    spark = SparkSession.builder.appName("stabilize").enableHiveSupport().getOrCreate()
+    spark.sql("CREATE DATABASE IF NOT EXISTS movies")
+    raw = Path("demo", "raw").resolve()
+    for training in ("run0", "run1"):
+        for side in ("users", "items"):  # stands for the training
+            vectors = spark.read.parquet(str(raw / training / f"{side}.parquet"))
+            vectors.write.mode("overwrite").saveAsTable(f"movies.{side}")
+        run = sqlstab.stabilize(
+            "movies.users",
+            "movies.items",
+            # The run in place; the first one, which finds none, defines the space.
+            reference="previous",
+            registry="movies.runs",
+            users_out="movies.stable_users",
+            items_out="movies.stable_items",
+            engine=spark,
+        )
+        print(f"{training}: run {run.run_id}, in the space of {run.transform.reference}")
+        if run.figures["cosine"]:
+            items = run.figures["cosine"]["items"]
+            before, after = items["before"]["mean"], items["after"]["mean"]
+            print(f"cosine of the same movie: {before:.2f} before, {after:.2f} after")
+    spark.table("movies.stable_items").show(3)
+
+
+if __name__ == "__main__":
+    main()

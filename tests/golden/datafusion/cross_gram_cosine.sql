@@ -1,0 +1,90 @@
+-- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
+-- reference (y) share, for all i and j.
+SELECT
+    'items' AS side,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        1 + k / 3 AS i,
+        1 + k % 3 AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            n_rows,
+            unnest(range(0, 9)) AS k,
+            unnest(g.sums) AS value
+        FROM (
+            SELECT
+                count(*) AS n_rows,
+                [
+                    sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
+                    sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
+                    sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
+                FROM (
+                    SELECT
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                            m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                            m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                        FROM (
+                            SELECT
+                                id,
+                                CAST(x[1] AS DOUBLE) AS x1,
+                                CAST(x[2] AS DOUBLE) AS x2,
+                                CAST(x[3] AS DOUBLE) AS x3
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x
+                                FROM "items" AS t
+                            ) AS v
+                        ) AS m
+                    ) AS q
+                ) AS n
+            ) AS run
+            JOIN (
+                SELECT
+                    id,
+                    x1 / norm AS x1,
+                    x2 / norm AS x2,
+                    x3 / norm AS x3
+                FROM (
+                    SELECT
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                    FROM (
+                        SELECT
+                            id,
+                            CAST(x[1] AS DOUBLE) AS x1,
+                            CAST(x[2] AS DOUBLE) AS x2,
+                            CAST(x[3] AS DOUBLE) AS x3
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                t."embedding" AS x
+                            FROM "yesterday"."items" AS t
+                        ) AS v
+                    ) AS q
+                ) AS n
+            ) AS reference USING (id)
+        ) AS g
+    ) AS entries
+) AS gram
+ORDER BY
+    i,
+    j
