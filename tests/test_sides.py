@@ -927,7 +927,7 @@ def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     moved = [first + 100, raw - 50]
     stable = None
     for day, vectors in enumerate(moved):
-        create(engine, "s_docs", dict(enumerate(vectors)))
+        store_vectors(engine, "s_docs", dict(enumerate(vectors)))
         stable = stabilize(
             vectors="s_docs",
             reference=stable,
@@ -942,7 +942,7 @@ def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     assert stable.figures["cosine"]["vectors"]["after"]["mean"] > 0.98
     found = compare(EmbeddingTable("s_docs"), stable, url).figures["vectors"]
     assert found["relative_residual"] < 1e-6
-    create(engine, "s_docs", dict(enumerate(raw)))
+    store_vectors(engine, "s_docs", dict(enumerate(raw)))
 
     registry = Registry("s_r", engine)
     registry.rollback()

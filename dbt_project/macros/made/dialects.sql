@@ -809,6 +809,7 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "",
+    "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
     "slice": "",

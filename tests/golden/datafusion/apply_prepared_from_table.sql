@@ -1,0 +1,68 @@
+-- The stable vectors of the items: each row times a matrix that a table holds.
+SELECT
+    stable.*,
+    t."genre" AS "genre"
+FROM (
+    SELECT
+        id AS "item_id",
+        max(CASE WHEN j = 1 THEN CAST(value AS REAL) END) AS "e0",
+        max(CASE WHEN j = 2 THEN CAST(value AS REAL) END) AS "e1",
+        max(CASE WHEN j = 3 THEN CAST(value AS REAL) END) AS "e2"
+    FROM (
+        SELECT
+            r.id AS id,
+            m.j AS j,
+            sum(CAST(r.value AS DOUBLE) * m.value) AS value
+        FROM (
+            SELECT
+                r.id AS id,
+                unnest(range(0, 3)) + 1 AS i,
+                unnest(r.x) AS value
+            FROM (
+                SELECT
+                    id,
+                    [x1, x2, x3] AS x
+                FROM (
+                    SELECT
+                        id,
+                        x1 / norm AS x1,
+                        x2 / norm AS x2,
+                        x3 / norm AS x3
+                    FROM (
+                        SELECT
+                            q.*,
+                            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                        FROM (
+                            SELECT
+                                id,
+                                c.x1 - 0.5E0 AS x1,
+                                c.x2 - -1.0E0 AS x2,
+                                c.x3 - 1E-20 AS x3
+                            FROM (
+                                SELECT
+                                    t."item_id" AS id,
+                                    CAST(t."e0" AS DOUBLE) AS x1,
+                                    CAST(t."e1" AS DOUBLE) AS x2,
+                                    CAST(t."e2" AS DOUBLE) AS x3
+                                FROM "lake"."items" AS t
+                            ) AS c
+                        ) AS q
+                    ) AS n
+                ) AS products
+            ) AS r
+        ) AS r
+        JOIN (
+            SELECT
+                i,
+                j,
+                value
+            FROM "sqlstab_transform"
+            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+        ) AS m ON m.i = r.i
+        GROUP BY
+            r.id,
+            m.j
+    ) AS products
+    GROUP BY id
+) AS stable
+JOIN "lake"."items" AS t ON t."item_id" = stable."item_id"

@@ -1,0 +1,50 @@
+-- Sums of the components of the items, over the ids that both tables have.
+SELECT
+    i,
+    sum(CAST(value AS DOUBLE)) AS value,
+    count(*) AS n_rows
+FROM (
+    SELECT
+        r.id AS id,
+        unnest(range(0, 3)) + 1 AS i,
+        unnest(r.x) AS value
+    FROM (
+        SELECT
+            id,
+            [x1, x2, x3] AS x
+        FROM (
+            SELECT
+                id,
+                x1 / norm AS x1,
+                x2 / norm AS x2,
+                x3 / norm AS x3
+            FROM (
+                SELECT
+                    q.*,
+                    coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                FROM (
+                    SELECT
+                        id,
+                        c.x1 - 0.5E0 AS x1,
+                        c.x2 - -1.0E0 AS x2,
+                        c.x3 - 1E-20 AS x3
+                    FROM (
+                        SELECT
+                            t."item_id" AS id,
+                            CAST(t."e0" AS DOUBLE) AS x1,
+                            CAST(t."e1" AS DOUBLE) AS x2,
+                            CAST(t."e2" AS DOUBLE) AS x3
+                        FROM "lake"."items" AS t
+                    ) AS c
+                ) AS q
+            ) AS n
+        ) AS products
+    ) AS r
+) AS components
+JOIN (
+    SELECT
+        t."id" AS id
+    FROM "yesterday"."items" AS t
+) AS other USING (id)
+GROUP BY i
+ORDER BY i
