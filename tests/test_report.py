@@ -18,7 +18,7 @@ from invoke import invoke
 
 import sqlstab
 from sqlstab import DataError, Options, Report, Run, UsageError, report, stabilize
-from sqlstab.report.page import shortened
+from sqlstab.report.page import figure, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,6 +185,13 @@ def test_a_run_that_worked(made: Report) -> None:
 
 def levels(found: Report) -> dict[str, str]:
     return {f["title"]: f["level"] for f in found.figures["verdict"]["findings"]}
+
+
+def test_no_minus_before_a_zero() -> None:
+    assert (figure(-0.004), figure(-0.006), figure(None)) == (
+        *("0.00", "-0.01"),
+        "unknown",
+    )
 
 
 def test_a_new_space(runs: list[Run]) -> None:

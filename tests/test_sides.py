@@ -783,8 +783,10 @@ def test_directions_that_a_rider_has_alone(
     assert lost.figures["scores"]["also"]["queries"] > 0.1
     assert "directions in which the users have nothing" in " ".join(lost.figures["warnings"])
     assert "with scores of its Rider." in " ".join(lost.figures["warnings"])
-    made = report(tmp_path / "lost").figures["verdict"]["findings"]
-    assert "Scores of queries" in [finding["title"] for finding in made]
+    page = report(tmp_path / "lost")
+    titles = [finding["title"] for finding in page.figures["verdict"]["findings"]]
+    assert "Scores of queries" in titles
+    assert re.search("counts in the scores</th><td>1</td><td>1</td><td>0</td>", page.text("html"))
     rider = replace(named["also"]["queries"], scores=1)
     kept = stabilize(**{**named, "also": {"queries": rider}}, out=tmp_path / "run", options=options)
     assert kept.figures["rank"] == 5
