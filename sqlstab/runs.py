@@ -208,8 +208,9 @@ class Run:
         run = cls(figures, Transform.load(directory), directory)
         if figures.get("run_id") != run.run_id:
             raise DataError(
-                f"{directory} mixes two runs: {FIGURES_FILE} is of {figures.get('run_id')}, "
-                f"{TRANSFORM_FILE} of {run.run_id}."
+                f"{directory} mixes two runs: {FIGURES_FILE} is of "
+                f"{saved.shown(figures.get('run_id'))}, {TRANSFORM_FILE} of "
+                f"{saved.shown(run.run_id)}."
             )
         try:
             check_figures(figures)

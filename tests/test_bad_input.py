@@ -141,6 +141,7 @@ def bad_runs() -> None:
         "cosine": damaged(good, "cosine", value="high"),
         "rows": damaged(good, "users", "rows", value="many"),
         "list": [good],
+        "long_name": damaged(good, "run_id", value="x" * 5000),
     }.items():
         shutil.copytree("tuesday", f"run_{name}")
         Path(f"run_{name}/run.json").write_text(json.dumps(document))
@@ -300,6 +301,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --reference run_cosine", 4, "cosine is 'high', not an object"),
     (f"{RUN} --reference run_figures", 4, "damaged: sqlstab is missing"),
     (f"{RUN} --reference run_mixed", 4, "run_mixed mixes two runs: run.json is of"),
+    (f"{RUN} --reference run_long_name", 4, "run_long_name mixes two runs: run.json is of 'xxx"),
     (f"{RUN} --reference run_lacks", 4, "The run directory run_lacks lacks items.parquet"),
     (f"{RUN} --reference run_broken", 4, "run_broken/items.parquet cannot be read"),
     (f"{RUN} --reference run_short", 4, "run_short/items.parquet has vectors (embedding) that"),
