@@ -306,6 +306,7 @@ class Bomb:
 
 # pyarrow before 21 says that it does not execute it.
 @pytest.mark.filterwarnings("ignore:pickle-based deserialization:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:pyarrow.PyExtensionType is deprecated:FutureWarning")
 def test_nothing_is_executed(files: dict[str, Any]) -> None:
     """Neither a pickle in the place of a file, nor one in the metadata of a Parquet file."""
     bomb = pickle.dumps(Bomb())
