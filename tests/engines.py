@@ -294,6 +294,7 @@ class Target:
         schema: What holds tables, as CREATE calls it.
         cascade: What lets DROP take the tables in it along.
         slow: Whether a statement takes a second, so that not every variant of a test is worth it.
+        slow_to_plan: Whether it plans a statement of a thousand expressions for a second.
         emulated: Whether another engine stands in for it: for statements, not for whole runs.
     """
 
@@ -304,6 +305,7 @@ class Target:
     schema: str = "SCHEMA"
     cascade: str = " CASCADE"
     slow: bool = False
+    slow_to_plan: bool = False
     emulated: bool = False
 
 
@@ -326,11 +328,13 @@ TARGETS = {
         array="ARRAY",
         emulated=True,
     ),
-    "datafusion": Target(_datafusion, ("datafusion",)),
+    "datafusion": Target(_datafusion, ("datafusion",), slow_to_plan=True),
 }
-# Those that whole runs are made on, and those of them that are quick.
+# Those that whole runs are made on, those of them that are quick, and those that are it with real
+# vectors too.
 RUNNABLE = [name for name, target in TARGETS.items() if not target.emulated]
 QUICK = [name for name in RUNNABLE if not TARGETS[name].slow]
+QUICKEST = [name for name in QUICK if not TARGETS[name].slow_to_plan]
 
 
 def missing(name: str) -> str | None:

@@ -72,9 +72,9 @@ def check(extra: str, code: str, folder: Path) -> str:
 def main() -> None:
     """Check the extras that are named, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("extras", nargs="*", choices=EXTRAS, default=list(EXTRAS))
+    parser.add_argument("extras", nargs="*", metavar="EXTRA", help="By default all, and none.")
     failed = []
-    for extra in parser.parse_args().extras:
+    for extra in parser.parse_args().extras or EXTRAS:
         with tempfile.TemporaryDirectory(prefix="sqlstab-extras-") as folder:
             said = check(extra, EXTRAS[extra], Path(folder))
         print(f"{extra or 'no extra'}: {'failed' if said else 'fine'}", flush=True)

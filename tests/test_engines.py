@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from conftest import movietweetings, read_vectors
-from engines import QUICK, RUNNABLE, TARGETS
+from engines import QUICKEST, RUNNABLE, TARGETS
 from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
 from sqlstab import DataError, Options, Run, report, sql, stabilize
@@ -1226,7 +1226,7 @@ def own_tables(warehouse: Warehouse) -> list[str]:
         (name, group)
         for name in RUNNABLE
         for group in ("time_als_e32", "seeds_bpr_e32")
-        if name in QUICK or group == "time_als_e32"
+        if name in QUICKEST or group == "time_als_e32"
     ],
     indirect=["warehouse"],
 )
@@ -1256,8 +1256,8 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
         earlier = run
 
 
-# A slow engine runs each of the statements of a report on small vectors above.
-@pytest.mark.parametrize("warehouse", QUICK, indirect=True)
+# The others run each of the statements of a report on small vectors above.
+@pytest.mark.parametrize("warehouse", QUICKEST, indirect=True)
 def test_a_report_on_tables_shows_what_one_on_files_does(
     warehouse: Warehouse, running: Running, on_files: Callable[[str], tuple[Run, Run]]
 ) -> None:
