@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from measure import DOCS, write_block  # noqa: E402
 
-from sqlstab import solve, sql  # noqa: E402
+from sqlstab import ddl, solve, sql  # noqa: E402
 from sqlstab.dialects import DUCKDB  # noqa: E402
 from sqlstab.engines import connect  # noqa: E402
 
@@ -183,9 +183,9 @@ def engine_table(name: str, sizes: list[int]) -> str:
                 rows = [tuple(row.values()) for row in sums.to_pylist()]
                 engine.execute(
                     [
-                        sql.drop_table(table_, dialect),
-                        sql.create_sums_table(table_, dialect),
-                        *sql.insert(table_, rows, dialect),
+                        ddl.drop_table(table_, dialect),
+                        ddl.create_sums_table(table_, dialect),
+                        *ddl.insert(table_, rows, dialect),
                     ]
                 )
             seconds = min(solved_in(engine, size) for _ in range(2))
@@ -199,10 +199,10 @@ def solved_in(engine: Engine, size: int) -> float:
     found = solution(engine.dialect, size)
     started = time.perf_counter()
     for name, query in found.tables.items():
-        engine.execute([sql.create_table(name, query, engine.dialect)])
+        engine.execute([ddl.create_table(name, query, engine.dialect)])
     engine.query(found.query)
     seconds = time.perf_counter() - started
-    engine.execute([sql.drop_table(name, engine.dialect) for name in found.tables])
+    engine.execute([ddl.drop_table(name, engine.dialect) for name in found.tables])
     return seconds
 
 

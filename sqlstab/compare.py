@@ -21,8 +21,8 @@ from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
 from sqlstab.preparation import PREPARING
 from sqlstab.progress import Silent
+from sqlstab.quoting import file_reader
 from sqlstab.runs import FIGURES_FILE, Run, file_name
-from sqlstab.sql import file_reader
 from sqlstab.stabilize import Job, checked_options, embedding_table, preparing
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 

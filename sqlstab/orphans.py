@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlstab import folders, sql
+from sqlstab import ddl, folders, quoting
 from sqlstab.errors import EngineError
 from sqlstab.runs import staged_directories
 from sqlstab.staged import KEPT, SCRATCH, TRIAL
@@ -72,8 +72,8 @@ def tables(
     earliest = dt.datetime.now(dt.timezone.utc) - older_than
     found: dict[str, Orphan] = {}
     for name in beside:
-        *schema, _ = sql.table_parts(name, engine.dialect)
-        rows = engine.query(sql.tables_beside(name, engine.dialect))
+        *schema, _ = quoting.table_parts(name, engine.dialect)
+        rows = engine.query(ddl.tables_beside(name, engine.dialect))
         listed = sorted(str(row.get("name") or row.get("tablename")) for row in rows)
         for own in listed:
             match = _OWN.fullmatch(own)
@@ -82,7 +82,7 @@ def tables(
             since = _time(match["time"])
             what = _what(match["run"], match["rest"], set(listed), log, engine)
             if what and since and since < earliest:
-                whole = sql.table_name([*schema, own], engine.dialect)
+                whole = quoting.table_name([*schema, own], engine.dialect)
                 found[whole] = Orphan(whole, what, since)
     return list(found.values())
 
@@ -100,11 +100,11 @@ def _what(run: str, rest: str, listed: set[str], log: Log | None, engine: Engine
     if not engine.dialect.transactions:
         # Tables take their places one after the other. While both of these are there, nothing has
         # their place; and of a run that was recorded before, this may be the table it replaced.
-        staged = rest.removesuffix(sql.OLD)
-        both = {f"sqlstab_{run}_{staged}", f"sqlstab_{run}_{staged}{sql.OLD}"} <= listed
+        staged = rest.removesuffix(ddl.OLD)
+        both = {f"sqlstab_{run}_{staged}", f"sqlstab_{run}_{staged}{ddl.OLD}"} <= listed
         if both or (entry and not entry.was_placed):
             return "half way"
-    return "replaced table" if rest.endswith(sql.OLD) else "stable table, not in place"
+    return "replaced table" if rest.endswith(ddl.OLD) else "stable table, not in place"
 
 
 def _as_in_names(run_id: str) -> str:
@@ -149,4 +149,4 @@ def remove(orphans: Iterable[Orphan], engine: Engine | None) -> None:
             if Path(orphan.name).exists():
                 raise EngineError(f"{orphan.name} cannot be removed.")
         elif engine and orphan.removable:
-            engine.execute([sql.drop_table(orphan.name, engine.dialect)])
+            engine.execute([ddl.drop_table(orphan.name, engine.dialect)])

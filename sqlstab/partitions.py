@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import checks, parquet, sql
+from sqlstab import checks, ddl, parquet, quoting, sql
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
 from sqlstab.folders import locked
@@ -87,7 +87,7 @@ class PartitionGrams:
         self._run_id = run_id
         self._by = by
         self._version = version
-        is_file = engine.dialect.reads_files and sql.file_reader(store) is not None
+        is_file = engine.dialect.reads_files and quoting.file_reader(store) is not None
         self._store = store if is_file else engine.qualified(store)
         self._is_file = is_file
 
@@ -170,11 +170,13 @@ class PartitionGrams:
         dialect = self._engine.dialect
         by, *versions = self.columns(table)
         version = versions[0].name if versions else None
-        column = sql.identifier(by.name, dialect)
+        column = quoting.identifier(by.name, dialect)
         for row in self._engine.query(sql.partitions(table, by.name, version, dialect)):
             text = row["partition_key"]
             # Compared with the bare column, so that the engine can skip the other partitions.
-            value = f"CAST({sql.string(text, dialect)} AS {by.type})" if text is not None else ""
+            value = (
+                f"CAST({quoting.string(text, dialect)} AS {by.type})" if text is not None else ""
+            )
             condition = f"{column} = {value}" if text is not None else f"{column} IS NULL"
             yield _Partition(json.dumps(text), condition, str(row["version"]), int(row["n_rows"]))
 
@@ -226,8 +228,8 @@ class PartitionGrams:
         if self._is_file:
             self._append(entries)
             return
-        statements = [] if self._exists() else [sql.create_gram_store(self._store, dialect)]
-        self._engine.execute([*statements, *sql.insert(self._store, entries, dialect)])
+        statements = [] if self._exists() else [ddl.create_gram_store(self._store, dialect)]
+        self._engine.execute([*statements, *ddl.insert(self._store, entries, dialect)])
 
     def _append(self, entries: list[tuple[Any, ...]]) -> None:
         columns = zip(*entries, strict=True)
@@ -248,7 +250,7 @@ class PartitionGrams:
 
 def _location(relation: str) -> str:
     """A relation's name; the whole path of a local file."""
-    is_path = sql.file_reader(relation) and "://" not in relation
+    is_path = quoting.file_reader(relation) and "://" not in relation
     return str(Path(relation).absolute()) if is_path else relation
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlstab import sql
+from sqlstab import quoting
 from sqlstab.errors import UsageError
 from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import OWN_FILES
@@ -27,7 +27,7 @@ class Place:
     Attributes:
         what: What it is for, as it stands in messages: `users table`, `the stable users`.
         name: Its name, as the user gave it.
-        kind: A `relation` is what `sql.relation` takes: a table, or on some engines files.
+        kind: A `relation` is what `quoting.relation` takes: a table, or on some engines files.
         files: The names of further files that a `run` has in its directory.
     """
 
@@ -61,7 +61,7 @@ def writes_tables(
     tables: Iterable[str | None], registry: str | Path | None, options: Options
 ) -> bool:
     """Whether a run writes tables: those that are named, its registry, or Gram matrices to keep."""
-    kept = options.grams and not sql.file_reader(options.grams)
+    kept = options.grams and not quoting.file_reader(options.grams)
     recorded = registry and not is_registry_file(registry)
     return any((*tables, kept, recorded))
 
@@ -72,7 +72,7 @@ def _meet(first: Place, second: Place, dialect: Dialect) -> bool:
         return first.name == second.name
     read, written = _path(first, dialect), _path(second, dialect)
     if read is None and written is None:
-        return sql.may_be_one_table(first.name, second.name, dialect)
+        return quoting.may_be_one_table(first.name, second.name, dialect)
     if read is None or written is None:
         return False
     if first.kind == "run":
@@ -96,7 +96,7 @@ def _path(place: Place, dialect: Dialect) -> Path | None:
     path = Path(place.name)
     if path.is_dir():
         return path.resolve() / "*.parquet"
-    return path.resolve() if sql.file_reader(place.name) else None
+    return path.resolve() if quoting.file_reader(place.name) else None
 
 
 def _without_wildcards(path: Path) -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sqlstab import sql
+from sqlstab import ddl, quoting, sql
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
@@ -353,7 +353,7 @@ class _Recorder:
 
     def relation(self, name: str) -> str:
         """A relation as it stands in statements."""
-        return sql.relation(name, self.dialect)
+        return quoting.relation(name, self.dialect)
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Recorder]:
@@ -376,7 +376,7 @@ class _Recorder:
 
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
-        self.record(sql.describe(relation, self.dialect), "Looking at the columns")
+        self.record(ddl.describe(relation, self.dialect), "Looking at the columns")
         if self._engine is None:
             raise DataError(f"{relation} is not looked at.")
         return self._engine.describe(relation)
@@ -390,11 +390,11 @@ class _Recorder:
     def kind(self, name: str) -> str | None:
         """See `Engine`; nothing is there where nobody looks."""
         if self.dialect.kind and not self._is_bare(name):
-            self.record(sql.table_kind(name, self.dialect), "Looking at the outputs")
+            self.record(ddl.table_kind(name, self.dialect), "Looking at the outputs")
         return self._engine.kind(name) if self._engine else None
 
     def _is_bare(self, name: str) -> bool:
-        return len(sql.table_parts(name, self.dialect)) == 1
+        return len(quoting.table_parts(name, self.dialect)) == 1
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
         """See `Engine`."""

@@ -29,9 +29,9 @@ from urllib.parse import quote
 from sqlstab.config import Options
 from sqlstab.errors import UsageError
 from sqlstab.places import writes_tables
+from sqlstab.quoting import file_reader
 from sqlstab.registry import is_file, is_looked_up
 from sqlstab.spelling import spelled
-from sqlstab.sql import file_reader
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Rider, Side, check_riders
 
 if sys.version_info >= (3, 11):
@@ -637,7 +637,7 @@ class _Reader:
         is_duckdb = not engine.keys() & {"url", "kind"}
         if is_duckdb and "://" not in relation and not relation.startswith('"'):
             path = self._path(relation)
-            # As in `sql.relation`: a directory stands for the Parquet files in it.
+            # As in `quoting.relation`: a directory stands for the Parquet files in it.
             if file_reader(relation) or os.path.isdir(path):  # noqa: PTH112 - it never raises
                 relation = path
         return self._build(partial(EmbeddingTable, relation), section, values)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlstab import checks, saved, sql
+from sqlstab import checks, ddl, quoting, saved, sql
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import locked
@@ -121,7 +121,7 @@ class Entry:
         if self.in_files:
             return (place,)
         engine = str(self.figures["engine"])
-        return (engine, *sql.normal_parts(place, DIALECTS[engine]))
+        return (engine, *quoting.normal_parts(place, DIALECTS[engine]))
 
     @property
     def is_aside(self) -> bool:
@@ -627,9 +627,9 @@ class Registry:
                 run_id = there[side].run_id
                 aside = _kept_name(target, run_id, side, dialect)
                 kept.setdefault(run_id, {})[side] = aside
-                statements += sql.keep_table(name, target, aside, dialect)
+                statements += ddl.keep_table(name, target, aside, dialect)
             elif self._engine.kind(target) is None:
-                statements += sql.replace_table(name, target, dialect)
+                statements += ddl.replace_table(name, target, dialect)
             else:
                 raise DataError(
                     f"{target} is no table of a run in the registry {self.name}, and would be "
@@ -657,7 +657,7 @@ class Registry:
         if surplus and not dry_run:
             dialect = self._engine.dialect
             names = [name for entry in surplus for name in entry.aside]
-            drops = [sql.drop_table(name, dialect) for name in names]
+            drops = [ddl.drop_table(name, dialect) for name in names]
             # In this order: a table that nobody knows of does no harm, one that is gone does.
             self._record([], _events(*(("drop", entry.run_id, {}) for entry in surplus)), drops)
         return surplus
@@ -717,13 +717,13 @@ class Registry:
     def statements(self, events: Sequence[Event]) -> list[str]:
         """Statements that add events to a table, which they create if need be."""
         made = self._engine.kind(self.name) is not None
-        create = [] if made else [sql.create_registry(self.name, self._engine.dialect)]
+        create = [] if made else [ddl.create_registry(self.name, self._engine.dialect)]
         return [*create, *self.insertions(events)]
 
     def insertions(self, events: Sequence[Event]) -> list[str]:
         """Statements that add events to a table that is there."""
         rows = [(e.event_id, e.event, e.run_id, json.dumps(e.body)) for e in events]
-        return sql.insert_events(self.name, rows, self._engine.dialect)
+        return ddl.insert_events(self.name, rows, self._engine.dialect)
 
     def _events(self, *, transform_of: str | None = None) -> Iterable[Event]:
         if self._file is None:
@@ -752,10 +752,10 @@ class Registry:
             return
         dialect = self._engine.dialect
         names = {column.name.lower() for column in self._engine.describe(self.name)}
-        if not names >= set(sql.REGISTRY_COLUMNS):
+        if not names >= set(ddl.REGISTRY_COLUMNS):
             raise DataError(
                 f"{self.name} is no registry of runs: it lacks the columns "
-                f"{', '.join(sorted(set(sql.REGISTRY_COLUMNS) - names))}. Name a table of its own."
+                f"{', '.join(sorted(set(ddl.REGISTRY_COLUMNS) - names))}. Name a table of its own."
             )
         parts: dict[str, list[dict[str, Any]]] = {}
         statement = sql.registry(self.name, dialect, transform_of=transform_of)

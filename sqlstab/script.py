@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlstab import __version__, sql
+from sqlstab import __version__, ddl, quoting, sql
 from sqlstab.errors import UsageError
 from sqlstab.quality import SCORE_ROWS
 from sqlstab.runs import FIGURES_FILE, file_name
@@ -118,10 +118,10 @@ class Script:
             [
                 *(["BEGIN"] if dialect.transactions else []),
                 *settings,
-                *(sql.drop_table(name, dialect) for name in self._scratch().values()),
-                *(sql.drop_table(name, dialect) for name in self._solve.tables),
+                *(ddl.drop_table(name, dialect) for name in self._scratch().values()),
+                *(ddl.drop_table(name, dialect) for name in self._solve.tables),
                 *(
-                    [sql.create_matrix_table(self.transform_table, dialect)]
+                    [ddl.create_matrix_table(self.transform_table, dialect)]
                     if self.transform_table
                     else []
                 ),
@@ -164,10 +164,10 @@ class Script:
         return scratch_name(beside, name, self.dialect)
 
     def _create(self, name: str, query: str) -> str:
-        return sql.create_table(self._scratch()[name], query, self.dialect)
+        return ddl.create_table(self._scratch()[name], query, self.dialect)
 
     def _relation(self, name: str) -> str:
-        return sql.relation(self._scratch()[name], self.dialect)
+        return quoting.relation(self._scratch()[name], self.dialect)
 
     def _united(self, name: str, statements: list[str]) -> str:
         united = sql.union(statements, self.dialect)
@@ -225,7 +225,7 @@ class Script:
 
     def _solution(self) -> Iterator[str]:
         for name, query in self._solve.tables.items():
-            yield sql.create_table(name, query, self.dialect)
+            yield ddl.create_table(name, query, self.dialect)
         yield self._create("solution", self._solve.query)
         yield self._create("maps", sql.maps(self._scratch()["solution"], self.dialect))
 
@@ -242,7 +242,7 @@ class Script:
         )
         if self.folder is None:
             return self._create(f"written_{side}", query)
-        target = sql.string(self.targets[side], self.dialect)
+        target = quoting.string(self.targets[side], self.dialect)
         return f"COPY (\n{query}) TO {target} (FORMAT parquet)"
 
     def _written(self, side: Side) -> VectorTable:
@@ -333,11 +333,11 @@ class Script:
         if self.folder is None:
             for side in SIDES:
                 staged = self._scratch()[f"written_{side}"]
-                yield from sql.replace_table(staged, self.targets[side], dialect)
+                yield from ddl.replace_table(staged, self.targets[side], dialect)
         else:
             yield from self._run_files(self.folder)
         if self.transform_table:
-            name = sql.relation(self.transform_table, dialect)
+            name = quoting.relation(self.transform_table, dialect)
             columns = "run_id, side, i, j, value"
             yield f"INSERT INTO {name}\nSELECT {columns}\nFROM {self._relation('maps')}"
         if dialect.transactions:
@@ -365,5 +365,5 @@ class Script:
             ),
         }
         for name, query in queries.items():
-            target = sql.string(str(folder / name), self.dialect)
+            target = quoting.string(str(folder / name), self.dialect)
             yield f"COPY (\n{query}) TO {target} (FORMAT json)"

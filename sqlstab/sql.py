@@ -1,9 +1,8 @@
-"""The statements, rendered from the templates in `sql/`.
+"""The statements that compute, rendered from the templates in `sql/`.
 
-Templates hold our own text. Whatever a user supplies (relations, columns, conditions) goes through
-sqlglot before it gets there: names are quoted, conditions are parsed and written anew, so nothing
-can break out of its place in a statement. Whole statements are not transpiled at run time: at
-e = 64 sqlglot takes half a second for one, and its time grows with e squared.
+Templates hold our own text. Whatever a user supplies goes through `quoting` before it gets there.
+Whole statements are not transpiled at run time: at e = 64 sqlglot takes half a second for one, and
+its time grows with e squared. Statements about tables as such are in `ddl`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import numpy as np
 import sqlglot
 from sqlglot import exp
 
@@ -26,6 +24,7 @@ from sqlstab.column_types import is_enum
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
 from sqlstab.preparation import UNPREPARED
+from sqlstab.quoting import condition, identifier, relation, string
 from sqlstab.tables import SIDES, VECTORS
 from sqlstab.wrapping import wrapped
 
@@ -36,11 +35,6 @@ if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, StableTable, VectorTable
-
-_FILE_READERS = {
-    "read_parquet": (".parquet", ".parq", ".pq"),
-    "read_csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"),
-}
 
 
 @cache
@@ -69,76 +63,6 @@ def _part(macro: str, *arguments: Any) -> str:
     return text
 
 
-def _one_line(text: str, what: str) -> str:
-    """Refuse line breaks: the templates indent line by line, which would change such a text."""
-    if text.splitlines() != [text]:
-        raise UsageError(f"The {what} {text!r} must be one line of text.")
-    return text
-
-
-def identifier(name: str, dialect: Dialect) -> str:
-    """A quoted column name."""
-    one_line = _one_line(name, "name")
-    if any(character in dialect.not_in_names for character in one_line):
-        raise UsageError(
-            f"The name {name!r} has a character that no name of {dialect.name} can have."
-        )
-    return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
-
-
-def string(text: str, dialect: Dialect) -> str:
-    """A quoted string, of one line."""
-    one_line = text and _one_line(text, "text")
-    return exp.Literal.string(one_line).sql(dialect=dialect.sqlglot)
-
-
-def file_reader(relation: str) -> str | None:
-    """The function that reads this relation, if it is a file, a glob or a URL; None for a table."""
-    if relation.startswith('"'):
-        return None
-    path = relation.split("?", maxsplit=1)[0] if "://" in relation else relation
-    for reader, endings in _FILE_READERS.items():
-        if path.lower().endswith(endings):
-            return reader
-    return "read_parquet" if "/" in relation or "*" in relation else None
-
-
-def relation(name: str, dialect: Dialect) -> str:
-    """A relation as it stands after FROM: a call that reads files, or a quoted table name.
-
-    Args:
-        name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
-            `schema.users`, `"odd name"`. A directory stands for the Parquet files in it.
-        dialect: The dialect to write.
-
-    Raises:
-        UsageError: It is none of these.
-    """
-    if not name.strip() or "\0" in name:
-        raise UsageError(f"{name!r} names no table and no file.")
-    reader, path = _file(name, dialect)
-    if reader:
-        # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
-        own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
-        return f"{reader}({string(path, dialect)}{own})"
-    return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
-
-
-def parquet_files(name: str, dialect: Dialect) -> str | None:
-    """The path or the glob of the Parquet files that a relation's name stands for, if it does."""
-    reader, path = _file(name, dialect)
-    return path if reader == "read_parquet" else None
-
-
-def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
-    """What reads a relation, if that is files, and their path; a directory is a glob then."""
-    if not dialect.reads_files:
-        return None, name
-    if "://" not in name and not name.startswith('"') and Path(name).is_dir():
-        return "read_parquet", str(Path(name) / "*.parquet")
-    return file_reader(name), name
-
-
 def row_group_bytes(path: str, dialect: Dialect) -> str:
     """The bytes of a Parquet file's largest row group, 0 if it has none, and DuckDB's threads."""
     return (
@@ -146,103 +70,6 @@ def row_group_bytes(path: str, dialect: Dialect) -> str:
         "FROM (\n    SELECT sum(total_uncompressed_size) AS bytes\n"
         f"    FROM parquet_metadata({string(path, dialect)})\n    GROUP BY row_group_id\n) AS g\n"
     )
-
-
-def table_parts(name: str, dialect: Dialect) -> list[str]:
-    """The parts of a table's name: `lake.users` is `["lake", "users"]`.
-
-    Raises:
-        UsageError: It is no such name.
-    """
-    try:
-        table = exp.to_table(name, dialect=dialect.sqlglot)
-    except (sqlglot.errors.SqlglotError, ValueError):
-        table = None
-    if not isinstance(table, exp.Table) or any(
-        not isinstance(part, exp.Identifier) for part in table.parts
-    ):
-        raise UsageError(
-            f"{name!r} is not the name of a table; write table, schema.table, or quote an odd "
-            'name as in "odd name".'
-        )
-    return [
-        part.name if part.args.get("quoted") else dialect.folded(part.name) for part in table.parts
-    ]
-
-
-def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
-    """Whether two names may be of one table: `users` may be `main.users`, and `USERS` `users`."""
-    parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]
-    known = min(map(len, parts))
-    return parts[0][-known:] == parts[1][-known:]
-
-
-def normal_parts(name: str, dialect: Dialect) -> list[str]:
-    """The parts of a table's name, equal for two spellings of one whole name."""
-    parts = table_parts(name, dialect)
-    return [part.casefold() for part in parts] if dialect.ignores_case else parts
-
-
-_NOT_OF_ONE_ROW = (
-    exp.Query,
-    exp.Command,
-    exp.Placeholder,
-    exp.Parameter,
-    exp.Star,
-    exp.AggFunc,
-    exp.Window,
-)
-# Functions that give another answer each time, look into another table, or run a text as SQL.
-_VOLATILE = {
-    "clock_timestamp",
-    "gen_random_uuid",
-    "generate_uuid",
-    "joinget",
-    "monotonically_increasing_id",
-    "nextval",
-    "query_to_xml",
-    "seq8",
-    "shuffle",
-    "uniform",
-}
-_VOLATILE_PREFIXES = ("rand", "uuid", "generateuuid", "dblink", "dictget")
-
-
-def condition(text: str, dialect: Dialect) -> str:
-    """A user's condition, parsed and written anew.
-
-    Raises:
-        UsageError: It is no single condition on the columns of one row.
-    """
-    try:
-        tree = sqlglot.parse_one(text, into=exp.Condition, dialect=dialect.sqlglot)
-        accepted = tree.sql(dialect=dialect.sqlglot, comments=False)
-        # As it will stand: sqlglot accepts some beginnings of expressions by themselves.
-        again = sqlglot.parse_one(f"SELECT 1 WHERE ({accepted})", dialect=dialect.sqlglot)
-    except sqlglot.errors.SqlglotError as error:
-        raise UsageError(
-            f"The condition {text!r} is not one SQL expression, such as year > 1990."
-        ) from error
-    alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
-    # In ClickHouse `id IN name` looks into another table.
-    in_table = any(found.args.get("field") is not None for found in tree.find_all(exp.In))
-    if not alone or in_table or tree.find(*_NOT_OF_ONE_ROW):
-        raise UsageError(
-            f"The condition {text!r} must be about the columns of one row; "
-            "subqueries, aggregates and parameters are not allowed."
-        )
-    called = {
-        function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
-        for function in tree.find_all(exp.Func)
-    }
-    volatile = [name for name in called if name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)]
-    if volatile:
-        # Each scan would see other rows.
-        raise UsageError(
-            f"The condition {text!r} must give the same answer each time, which {min(volatile)} "
-            "does not; --sample takes a share of the rows."
-        )
-    return _one_line(accepted, "condition")
 
 
 @dataclass(frozen=True)
@@ -1012,143 +839,6 @@ def product(
     )
 
 
-# Bytes of one INSERT statement, where the engine takes so many.
-_INSERTED = 2**18
-# Columns of the tables that we keep: a matrix of each run and side, and a Gram matrix of each
-# partition of a table.
-_MATRIX_COLUMNS = {
-    "run_id": "text",
-    "side": "text",
-    "i": "integer",
-    "j": "integer",
-    "value": "double",
-}
-_SUMS_COLUMNS = {
-    "side": "text",
-    "i": "integer",
-    "j": "integer",
-    "value": "double",
-    "n_rows": "bigint",
-}
-_GRAM_COLUMNS = {
-    "run_id": "text",
-    "source": "text",
-    "partition_key": "text",
-    "version": "text",
-    "partition_rows": "bigint",
-    "n_rows": "bigint",
-    "i": "integer",
-    "j": "integer",
-    "value": "double",
-}
-# The registry's: an event is a JSON text, cut into parts of so many characters. Even with each of
-# them escaped, a part takes half of ClickHouse's longest statement, and it fits into Redshift's
-# longest string. An entry of a transform as a row of its own would be 600,000 rows at e = 256.
-REGISTRY_COLUMNS = {
-    "event_id": "text",
-    "event": "text",
-    "run_id": "text",
-    "part": "integer",
-    "parts": "integer",
-    "body": "long_text",
-}
-_PART = 60_000
-
-
-def matrix_table(
-    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
-) -> list[str]:
-    """Statements that create a table (run_id, side, i, j, value) and fill it."""
-    create = _create(name, _MATRIX_COLUMNS, dialect)
-    return [create, *insert_matrices(name, run_id, matrices, dialect)]
-
-
-def create_matrix_table(name: str, dialect: Dialect) -> str:
-    """A statement that creates such a table, if there is none."""
-    return _if_missing(_create(name, _MATRIX_COLUMNS, dialect))
-
-
-def insert_matrices(
-    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
-) -> list[str]:
-    """Statements that add the entries of a run's matrices to such a table."""
-    entries = [
-        (run_id, side, i + 1, j + 1, value)
-        for side, matrix in matrices.items()
-        for (i, j), value in np.ndenumerate(matrix)
-    ]
-    return insert(name, entries, dialect)
-
-
-def create_sums_table(name: str, dialect: Dialect) -> str:
-    """A statement that creates a table of sums, (side, i, j, value, n_rows)."""
-    return _create(name, _SUMS_COLUMNS, dialect)
-
-
-def create_gram_store(name: str, dialect: Dialect) -> str:
-    """A statement that creates the table which holds Gram matrices of partitions, if need be."""
-    return _if_missing(_create(name, _GRAM_COLUMNS, dialect))
-
-
-def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
-    listed = ",\n".join(
-        f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
-    )
-    return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.storage}"
-
-
-def _if_missing(create: str) -> str:
-    return create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
-
-
-def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
-    """Statements that insert rows of text, whole numbers and doubles into a table."""
-    # sqlglot takes 20 microseconds for a text, and a matrix repeats few of them 600,000 times.
-    texts = {value for row in rows for value in row if isinstance(value, str)}
-    quoted = {text: string(text, dialect) for text in texts}
-
-    def literal(value: Any) -> str:
-        if isinstance(value, str):
-            return quoted[value]
-        return str(value) if isinstance(value, int) else dialect.number(float(value))
-
-    header = f"INSERT INTO {relation(name, dialect)} VALUES\n"
-    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - len(header.encode())
-    statements: list[list[str]] = []
-    free = 0
-    for row in rows:
-        text = f"({', '.join(map(literal, row))})"
-        size = len(text.encode()) + len(",\n")
-        if size > free or not statements:
-            statements.append([])
-            free = most
-        statements[-1].append(text)
-        free -= size
-    return [header + ",\n".join(values) for values in statements]
-
-
-def create_registry(name: str, dialect: Dialect) -> str:
-    """A statement that creates the table which a registry of runs is kept in, if need be."""
-    return _if_missing(_create(name, REGISTRY_COLUMNS, dialect))
-
-
-def insert_events(
-    name: str, events: Sequence[tuple[str, str, str, str]], dialect: Dialect
-) -> list[str]:
-    """Statements that add events to a registry.
-
-    Args:
-        name: The table.
-        events: Of each its id, its kind, the run that it is about, and its body, ASCII text.
-        dialect: The dialect to write.
-    """
-    rows: list[tuple[Any, ...]] = []
-    for event_id, kind, run_id, body in events:
-        cut = [body[start : start + _PART] for start in range(0, len(body), _PART)]
-        rows += [(event_id, kind, run_id, k, len(cut), text) for k, text in enumerate(cut, start=1)]
-    return insert(name, rows, dialect)
-
-
 def registry(name: str, dialect: Dialect, *, transform_of: str | None = None) -> str:
     """The rows of a registry, in order: all but the transforms, or a run's transform alone."""
     return _render(
@@ -1191,102 +881,6 @@ def stored_gram(
         source=string(source, dialect),
         partitions=[(string(key, dialect), string(run, dialect)) for key, run in partitions],
     )
-
-
-def create_table(name: str, query: str, dialect: Dialect) -> str:
-    """A statement that makes a table of a query's rows."""
-    return f"CREATE TABLE {relation(name, dialect)}{dialect.storage} AS\n{query}"
-
-
-def trial_table(name: str, dialect: Dialect) -> str:
-    """A statement that makes a table without rows, to see whether that can be done."""
-    return _create(name, {"i": "integer"}, dialect)
-
-
-def drop_table(name: str, dialect: Dialect) -> str:
-    """A statement that drops a table, if it is there."""
-    return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
-
-
-# Ends the name of a table that another one is about to replace.
-OLD = "_old"
-
-
-def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
-    """Statements that put a staged table in another table's place, whether that is there or not."""
-    *schema, own = table_parts(staged, dialect)
-    aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}{OLD}"))
-    return _put_in_place(dialect.replace, staged, target, aside, dialect)
-
-
-def keep_table(staged: str, target: str, kept: str, dialect: Dialect) -> list[str]:
-    """The same for a table that is there, and is called otherwise from then on."""
-    return _put_in_place(dialect.keep, staged, target, kept, dialect)
-
-
-def _put_in_place(
-    patterns: Sequence[str], staged: str, target: str, aside: str, dialect: Dialect
-) -> list[str]:
-    names = [relation(name, dialect) for name in (staged, target, aside)]
-    bare, bare_aside = (
-        identifier(table_parts(name, dialect)[-1], dialect) for name in (target, aside)
-    )
-    return [pattern.format(names[0], names[1], bare, names[2], bare_aside) for pattern in patterns]
-
-
-def describe(name: str, dialect: Dialect) -> str:
-    """A statement that lists a relation's columns: name and type come first."""
-    quoted = relation(name, dialect)
-    *schema, bare = table_parts(name, dialect)
-    prefix = ".".join(identifier(part, dialect) for part in schema)
-    return dialect.describe.format(
-        quoted,
-        string(quoted, dialect),
-        string(bare, dialect),
-        f"{prefix}." if prefix else "",
-    )
-
-
-def table_kind(name: str, dialect: Dialect) -> str:
-    """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
-    return dialect.kind.format(*_in_catalogue(name, dialect))
-
-
-def identity(name: str, dialect: Dialect) -> str:
-    """A statement whose rows change when another table takes a whole name; empty for none."""
-    return dialect.identity.format(*_in_catalogue(name, dialect))
-
-
-def lock(name: str, dialect: Dialect) -> str:
-    """A statement that waits for other transactions with the same statement; empty for none."""
-    return dialect.lock.format(*_in_catalogue(name, dialect))
-
-
-def tables_beside(name: str, dialect: Dialect) -> str:
-    """A statement that lists the tables in the schema of a whole name, at least those of ours."""
-    return dialect.tables.format(*_in_catalogue(name, dialect))
-
-
-def _in_catalogue(name: str, dialect: Dialect) -> list[str]:
-    """What the patterns of a dialect that ask the catalogue have for a table of a whole name."""
-    *schema, bare = table_parts(name, dialect)
-    database = schema[:-1]
-    prefixes = [
-        "".join(f"{identifier(part, dialect)}." for part in parts) for parts in (database, schema)
-    ]
-    strings = [string(parts[-1] if parts else "", dialect) for parts in ([bare], schema, database)]
-    return [*strings, *prefixes, prefixes[1].removesuffix(".")]
-
-
-def table_name(parts: Sequence[str], dialect: Dialect) -> str:
-    """The name of a table from its parts, quoted where it must be."""
-    plain = ".".join(parts)
-    try:
-        if all(parts) and table_parts(plain, dialect) == list(parts):
-            return plain
-    except UsageError:
-        pass
-    return ".".join(identifier(part, dialect) for part in parts)
 
 
 def drift(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import sql
+from sqlstab import ddl, quoting, sql
 from sqlstab.errors import DataError, EngineError
 from sqlstab.solve import Alignment, balanced, singular_values
 from sqlstab.staged import scratch_name
@@ -70,7 +70,7 @@ class SqlSolver:
             if i <= j
         ]
         with self._table("grams", entries) as name:
-            relation = sql.relation(name, self._engine.dialect)
+            relation = quoting.relation(name, self._engine.dialect)
             statements = sql.solve(self._engine.dialect, size, relation, table=self._name)
             found = self._solved(statements, size)
         values = found["singular_values"][:, 0]
@@ -121,7 +121,7 @@ class SqlSolver:
         ]
         omega = np.zeros(cross.shape)
         with self._table("cross", entries) as name:
-            relation = sql.relation(name, self._engine.dialect)
+            relation = quoting.relation(name, self._engine.dialect)
             statement = sql.align(self._engine.dialect, rank, dimension, relation)
             for row in self._engine.query(statement):
                 omega[int(row["k"]) - 1, int(row["j"]) - 1] = row["value"]
@@ -130,7 +130,7 @@ class SqlSolver:
     def _solved(self, statements: sql.Solve, size: int) -> dict[str, Matrix]:
         """The maps and the singular values of a solution."""
         dialect = self._engine.dialect
-        drops = [sql.drop_table(name, dialect) for name in statements.tables]
+        drops = [ddl.drop_table(name, dialect) for name in statements.tables]
         matrices: dict[str, Matrix] = {
             "users": np.zeros((size, size)),
             "items": np.zeros((size, size)),
@@ -138,7 +138,7 @@ class SqlSolver:
         }
         try:
             for name, query in statements.tables.items():
-                self._engine.execute([sql.create_table(name, query, dialect)])
+                self._engine.execute([ddl.create_table(name, query, dialect)])
             for row in self._engine.query(statements.query):
                 if row["name"] in matrices:
                     matrices[row["name"]][int(row["i"]) - 1, int(row["j"]) - 1] = row["value"]
@@ -160,9 +160,9 @@ class SqlSolver:
         dialect = self._engine.dialect
         name = self._name(what)
         self._engine.execute(
-            [sql.create_sums_table(name, dialect), *sql.insert(name, entries, dialect)]
+            [ddl.create_sums_table(name, dialect), *ddl.insert(name, entries, dialect)]
         )
         try:
             yield name
         finally:
-            self._engine.execute([sql.drop_table(name, dialect)])
+            self._engine.execute([ddl.drop_table(name, dialect)])

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from sqlstab import __version__, checks, gates, quality, solve, sql
+from sqlstab import __version__, checks, ddl, gates, quality, solve
 from sqlstab.compute import Compute, Gram, InvalidVectorsError, Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
@@ -39,10 +39,10 @@ from sqlstab.partitions import PartitionGrams
 from sqlstab.places import Place, check_outputs, writes_tables
 from sqlstab.preparation import PREPARING, Preparation
 from sqlstab.progress import Progress, Silent
+from sqlstab.quoting import file_reader
 from sqlstab.registry import Placement, Registry, is_looked_up, is_policy, mending
 from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
 from sqlstab.spelling import spelled
-from sqlstab.sql import file_reader
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables
 from sqlstab.sums import Sums
@@ -564,7 +564,7 @@ class Job:
             raise HalfWayInterrupt(f"{happened}.") from error
         for name in placement.dropped:
             try:
-                self._engine.execute([sql.drop_table(name, self._engine.dialect)])
+                self._engine.execute([ddl.drop_table(name, self._engine.dialect)])
             except EngineError as error:
                 self._warn(f"{name}, of a run that is not kept on, may be left behind: {error}")
 
@@ -622,7 +622,7 @@ class Job:
             dialect = self._engine.dialect
             before = self._registry.statements(placement.before)
             after = self._registry.insertions(placement.after)
-            after += [sql.drop_table(name, dialect) for name in placement.dropped]
+            after += [ddl.drop_table(name, dialect) for name in placement.dropped]
         # Where there are no transactions, half of it may be done.
         unsure = placement is not None and not self._engine.dialect.transactions
         remedy = f"Once both tables are in place, {mending(self._run_id)} records that."

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import sql
+from sqlstab import ddl, quoting
 from sqlstab.errors import ConflictError, EngineError, HalfWayInterrupt, UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class StagedTables:
         check_creatable(self._engine, made, self._run_id)
         if self._engine.dialect.identity:
             for target in self.targets.values():
-                query = sql.identity(target, self._engine.dialect)
+                query = ddl.identity(target, self._engine.dialect)
                 self._found.append((query, self._engine.query(query)))
 
     def name(self, side: Side) -> str:
@@ -116,13 +116,13 @@ class StagedTables:
             self._engine.execute(before)
         for side, target in self.targets.items():
             if target in kept:
-                statements += sql.keep_table(self.name(side), target, kept[target], dialect)
+                statements += ddl.keep_table(self.name(side), target, kept[target], dialect)
             else:
-                statements += sql.replace_table(self.name(side), target, dialect)
+                statements += ddl.replace_table(self.name(side), target, dialect)
         if self.transform_table:
             if self._engine.kind(self.transform_table) is None:
-                statements.append(sql.create_matrix_table(self.transform_table, dialect))
-            statements += sql.insert_matrices(self.transform_table, self._run_id, matrices, dialect)
+                statements.append(ddl.create_matrix_table(self.transform_table, dialect))
+            statements += ddl.insert_matrices(self.transform_table, self._run_id, matrices, dialect)
         statements += after
         if statements:
             self._begun = True
@@ -139,7 +139,7 @@ class StagedTables:
     def _locks(self, beside: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
         """Queries that let one run at a time replace these tables, in an order without deadlock."""
         names = {*self.targets.values(), *beside, *filter(None, [self.transform_table])}
-        locks = (sql.lock(name, self._engine.dialect) for name in sorted(names))
+        locks = (ddl.lock(name, self._engine.dialect) for name in sorted(names))
         return [(lock, [{"n": 1}]) for lock in locks if lock]
 
     @contextmanager
@@ -164,7 +164,7 @@ class StagedTables:
             kept = self._done or (self._begun and not self._engine.dialect.transactions)
             for side in () if kept else self.targets:
                 try:
-                    self._engine.execute([sql.drop_table(self.name(side), self._engine.dialect)])
+                    self._engine.execute([ddl.drop_table(self.name(side), self._engine.dialect)])
                 except EngineError as error:
                     logger.warning("%s may be left behind: %s", self.name(side), error)
 
@@ -221,7 +221,7 @@ def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> N
         if trial in tried:
             continue
         tried.add(trial)
-        create, drop = sql.trial_table(trial, engine.dialect), sql.drop_table(trial, engine.dialect)
+        create, drop = ddl.trial_table(trial, engine.dialect), ddl.drop_table(trial, engine.dialect)
         try:
             engine.execute([create, drop])
         except EngineError as error:
@@ -233,6 +233,6 @@ def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> N
 
 def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:
     """The name of a table of ours in the schema of another table."""
-    *schema, _ = sql.table_parts(beside, dialect)
+    *schema, _ = quoting.table_parts(beside, dialect)
     own = "sqlstab_" + re.sub(r"[^a-z0-9]", "_", suffix.lower())
-    return ".".join(sql.identifier(part, dialect) for part in (*schema, own))
+    return ".".join(quoting.identifier(part, dialect) for part in (*schema, own))

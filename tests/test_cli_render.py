@@ -17,7 +17,7 @@ from invoke import invoke
 from sqlglot import exp
 from warehouse import store_vectors
 
-from sqlstab import Run, Transform, sql, stabilize
+from sqlstab import Run, Transform, ddl, stabilize
 from sqlstab.dialects import DIALECTS, DUCKDB
 from sqlstab.engines import connect
 from sqlstab.staged import scratch_name
@@ -208,7 +208,7 @@ def test_tables_are_replaced_as_a_run_replaces_them(run: Run, dialect: str) -> N
     wanted = [
         statement
         for name in ("a", "b")
-        for statement in sql.replace_table(
+        for statement in ddl.replace_table(
             scratch_name(f"s.{name}", f"staged_{name}", record), f"s.{name}", record
         )
     ]

@@ -19,8 +19,8 @@ from sqlstab import (
     Options,
     Run,
     UsageError,
+    ddl,
     quality,
-    sql,
     stabilize,
 )
 from sqlstab.engines import connect
@@ -177,7 +177,7 @@ def _days(session: Any) -> Iterator[Days]:
         entries = Registry("c_runs", engine).log().entries.values()
         placed = [name for entry in entries if entry.places for name in entry.places.values()]
         for name in [*placed, "c_runs", "c_users", "c_items"]:
-            engine.execute([sql.drop_table(name, engine.dialect)])
+            engine.execute([ddl.drop_table(name, engine.dialect)])
 
 
 def test_a_run_is_aligned_with_the_sum_of_all_before_it(days: Days) -> None:
@@ -241,7 +241,7 @@ def test_runs_whose_tables_are_gone_do_not_count(
     assert duck_days.used() == duck_days.ids(4, 5)
     # A kept table that is missing without a word is a mistake, whoever made it.
     kept = registry.log().entries[duck_days.runs[5].run_id].aside
-    duck_days.engine.execute([sql.drop_table(kept[1], duck_days.engine.dialect)])
+    duck_days.engine.execute([ddl.drop_table(kept[1], duck_days.engine.dialect)])
     says = rf"{duck_days.runs[5].run_id} belongs to the consensus, .* consensus:1\.$"
     with pytest.raises(DataError, match=says):
         duck_days.run(7, "consensus")

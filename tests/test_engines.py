@@ -14,7 +14,7 @@ from conftest import movietweetings, read_vectors
 from engines import QUICKEST, RUNNABLE, TARGETS
 from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import DataError, Options, Run, report, sql, stabilize
+from sqlstab import DataError, Options, Run, ddl, quoting, report, sql, stabilize
 from sqlstab.checks import check_table
 from sqlstab.compute import Pair
 from sqlstab.compute.sql import SqlCompute
@@ -311,7 +311,7 @@ def test_cosine_sums(lab: Lab) -> None:
 
 def test_filter(lab: Lab) -> None:
     """A percent sign, a colon and a quote in a condition are what they are."""
-    genre = sql.string("it's 50% :a", lab.dialect)
+    genre = quoting.string("it's 50% :a", lab.dialect)
     table = replace(lab.run.table, filter=f"n_ratings >= 10 AND genre = {genre}")
     keys = lab.run.ids
     chosen = (lab.of("n_ratings", keys) >= 10) & (lab.of("genre", keys) == "it's 50% :a")
@@ -446,11 +446,11 @@ def held(warehouse: Warehouse) -> list[MatrixTable]:
         for name, matrix in (("matrices", MATRIX), ("squares", SQUARE)):
             warehouse.engine.execute(
                 [
-                    sql.drop_table(name, warehouse.dialect),
-                    *sql.matrix_table(
+                    ddl.drop_table(name, warehouse.dialect),
+                    *ddl.matrix_table(
                         name, "20260102", {"items": matrix, "users": -matrix}, warehouse.dialect
                     ),
-                    *sql.insert_matrices(
+                    *ddl.insert_matrices(
                         name, "20260101", {"items": 2 * matrix}, warehouse.dialect
                     ),
                 ]
@@ -515,7 +515,7 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
     name = f"{raw.table.relation}_stable"
     engine, dialect = lab.warehouse.engine, lab.dialect
     query = sql.apply(replace(raw.table, keep=keep), [matrix], output, dialect)
-    engine.execute([sql.drop_table(name, dialect), sql.create_table(name, query, dialect)])
+    engine.execute([ddl.drop_table(name, dialect), ddl.create_table(name, query, dialect)])
 
     types = dict(engine.describe(raw.table.relation))
     written = dict(engine.describe(name))
@@ -531,8 +531,8 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
     sql_back = f"{raw.table.relation}_back"
     engine.execute(
         [
-            sql.drop_table(sql_back, dialect),
-            *sql.matrix_table(sql_back, "r", {"items": np.linalg.inv(matrix)}, dialect),
+            ddl.drop_table(sql_back, dialect),
+            *ddl.matrix_table(sql_back, "r", {"items": np.linalg.inv(matrix)}, dialect),
         ]
     )
     back = MatrixTable(sql_back, "items", 5, 5)
@@ -965,14 +965,14 @@ _OUR_COLUMNS = {
 def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> None:
     engine, dialect = warehouse.engine, warehouse.dialect
     odd = _ODD_TABLE.get(warehouse.name, ('odd "schema"', "order by é, it's"))
-    schema, table, target = (sql.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
+    schema, table, target = (quoting.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
     kind = TARGETS[warehouse.name].schema
     engine.execute([f"CREATE {kind} IF NOT EXISTS {schema}"])
     if warehouse.name == "snowflake":
         engine.execute(["USE SCHEMA PUBLIC"])  # a new schema is the current one
     variant = VARIANTS[warehouse.name][layout]
     loaded = warehouse.load(f"{schema}.{table}", variant, RUN, names=names)
-    ratings = sql.identifier(names["n_ratings"], dialect)
+    ratings = quoting.identifier(names["n_ratings"], dialect)
     source = replace(
         loaded.table,
         filter=f"{ratings} >= 10",
@@ -994,7 +994,7 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     output = replace(lab.output(layout, 5), id=source.id.name, vector=source.vector, first=7)
     query = sql.apply(source, [matrix], output, dialect)
     target = f"{schema}.{target}"
-    engine.execute([sql.drop_table(target, dialect), sql.create_table(target, query, dialect)])
+    engine.execute([ddl.drop_table(target, dialect), ddl.create_table(target, query, dialect)])
     stable = replace(source, relation=target, filter=None, element="double", first=7)
     output = replace(lab.output(layout, 4), id=source.id.name, vector=source.vector[:4], first=7)
     back = sql.apply_from_table(source, held(warehouse)[:1], output, dialect)
@@ -1010,7 +1010,7 @@ def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehou
     whole, double = warehouse.dialect.bigint, warehouse.dialect.double
     columns = f"Id {whole}, E0 {double}, E1 {double}"
     create = f"CREATE TABLE Without_Quotes ({columns}){warehouse.dialect.storage}"
-    drop = sql.drop_table("Without_Quotes", warehouse.dialect)
+    drop = ddl.drop_table("Without_Quotes", warehouse.dialect)
     warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
     found = warehouse.engine.describe("Without_Quotes")
     table = resolve(EmbeddingTable("Without_Quotes"), "items", found, warehouse.dialect)
@@ -1065,9 +1065,9 @@ def test_768_components(warehouse: Warehouse) -> None:
     matrix = rng.standard_normal((size, size)) / size
     compute = SqlCompute(warehouse.engine)
     output = lab.output("array", size)
-    warehouse.engine.execute([sql.drop_table("stable_768", lab.dialect)])
+    warehouse.engine.execute([ddl.drop_table("stable_768", lab.dialect)])
     compute.apply(run.table, [matrix], output, "stable_768", 12, _NoStep())
-    query = f"SELECT * FROM {sql.relation('stable_768', lab.dialect)}"
+    query = f"SELECT * FROM {quoting.relation('stable_768', lab.dialect)}"
     agree_by_id(warehouse.vectors(query, "array", size), run.ids, x @ matrix)
     white = compute.gram(run.table, size, matrix[:, :20], 12, _NoStep()).matrix
     agree(white, matrix[:, :20].T @ x.T @ x @ matrix[:, :20])
@@ -1215,7 +1215,7 @@ _COMPARED = ("users", "items", "dimension", "rank", "singular_values", "alignmen
 def own_tables(warehouse: Warehouse) -> list[str]:
     """Names of tables that a run has left behind."""
     engine = warehouse.engine
-    listed = engine.query(sql.tables_beside(engine.qualified("t"), warehouse.dialect))
+    listed = engine.query(ddl.tables_beside(engine.qualified("t"), warehouse.dialect))
     names = [str(row.get("name") or row.get("tablename")) for row in listed]
     return [name for name in names if name.startswith("sqlstab_")]
 
@@ -1251,7 +1251,7 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
         assert own_tables(warehouse) == []
         for side in stable:
             ids, vectors = read_vectors(files.directory / f"{side}.parquet")  # type: ignore[operator]
-            query = f"SELECT * FROM {sql.relation(out[f'{side}_out'], warehouse.dialect)}"
+            query = f"SELECT * FROM {quoting.relation(out[f'{side}_out'], warehouse.dialect)}"
             agree_by_id(warehouse.vectors(query, "array", 32), ids, vectors, 1e-5)
         earlier = run
 
@@ -1307,7 +1307,7 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     out = {"users_out": "failed_users", "items_out": "failed_items"}
     options = {"engine": running[warehouse.name], **out}
     stabilize(users.table.relation, items.table.relation, **options)
-    read = {name: f"SELECT * FROM {sql.relation(name, lab.dialect)}" for name in out.values()}
+    read = {name: f"SELECT * FROM {quoting.relation(name, lab.dialect)}" for name in out.values()}
     before = {name: warehouse.vectors(query, "array", 5) for name, query in read.items()}
 
     def fail(*_: Any, **__: Any) -> None:

@@ -15,7 +15,7 @@ from engines import QUICK, RUNNABLE, TARGETS
 from invoke import invoke
 from test_outputs import load
 
-from sqlstab import EmbeddingTable, Options, orphans, sql, stabilize
+from sqlstab import EmbeddingTable, Options, ddl, orphans, quoting, sql, stabilize
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
@@ -57,14 +57,14 @@ def engine(request: pytest.FixtureRequest, running: Running) -> Iterator[Engine]
 
 
 def create(engine: Engine, *names: str) -> None:
-    engine.execute([sql.trial_table(name, engine.dialect) for name in names])
+    engine.execute([ddl.trial_table(name, engine.dialect) for name in names])
 
 
 def found(engine: Engine, **given: Any) -> dict[str, str]:
     beside = [engine.qualified("c.x")]
     given = {"older_than": DAY} | given
     return {
-        sql.table_parts(orphan.name, engine.dialect)[-1]: orphan.what
+        quoting.table_parts(orphan.name, engine.dialect)[-1]: orphan.what
         for orphan in orphans.tables(engine, beside, **given)
     }
 
@@ -77,11 +77,11 @@ def test_tables_of_old_runs(engine: Engine) -> None:
         staged = StagedTables(engine, {"users": "c.su"}, None, run_id)
         ours[run_id] = staged.name("users")
     old, young = ours.values()
-    others = [f"c.{sql.identifier(name, dialect)}" for name in NOT_OURS]
+    others = [f"c.{quoting.identifier(name, dialect)}" for name in NOT_OURS]
     create(engine, old, young, *others)
-    name = sql.table_parts(old, dialect)[-1]
+    name = quoting.table_parts(old, dialect)[-1]
     assert found(engine) == {name: "stable table, not in place"}
-    youngest = sql.table_parts(young, dialect)[-1]
+    youngest = quoting.table_parts(young, dialect)[-1]
     both = {name: "stable table, not in place", youngest: "stable table, not in place"}
     assert found(engine, older_than=dt.timedelta()) == both
     [orphan] = orphans.tables(engine, [engine.qualified("c.x")], DAY)
@@ -89,7 +89,7 @@ def test_tables_of_old_runs(engine: Engine) -> None:
     orphans.remove([orphan], engine)
     assert found(engine) == {}
     assert found(engine, older_than=dt.timedelta()) == {youngest: "stable table, not in place"}
-    engine.execute([sql.drop_table(name, dialect) for name in (young, *others)])
+    engine.execute([ddl.drop_table(name, dialect) for name in (young, *others)])
 
 
 def test_tables_for_intermediate_results(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,10 +185,10 @@ def test_an_old_table_beside_its_successor(running: Running) -> None:
         engine.execute(["CREATE SCHEMA c"])
         try:
             staged = StagedTables(engine, {"users": "c.su"}, None, long_ago()).name("users")
-            old = staged[:-1] + sql.OLD + staged[-1]
+            old = staged[:-1] + ddl.OLD + staged[-1]
             create(engine, staged, old)
             assert list(found(engine).values()) == ["half way"] * 2
-            engine.execute([sql.drop_table(staged, engine.dialect)])
+            engine.execute([ddl.drop_table(staged, engine.dialect)])
             assert list(found(engine).values()) == ["replaced table"]
         finally:
             engine.execute(["DROP SCHEMA c CASCADE"])
@@ -304,12 +304,12 @@ def test_the_documentation(running: Running) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
 def test_statements_are_of_their_dialect(dialect: Dialect) -> None:
-    name = f"lake.ml.{sql.identifier('odd name', dialect)}"
+    name = f"lake.ml.{quoting.identifier('odd name', dialect)}"
     for statement in (
-        sql.tables_beside(name, dialect),
-        sql.table_kind(name, dialect),
-        sql.identity(name, dialect),
-        sql.lock(name, dialect),
+        ddl.tables_beside(name, dialect),
+        ddl.table_kind(name, dialect),
+        ddl.identity(name, dialect),
+        ddl.lock(name, dialect),
     ):
         if statement.startswith("SELECT"):
             parsed = sqlglot.parse_one(statement, read=dialect.sqlglot)

@@ -10,7 +10,17 @@ import pytest
 from engines import RUNNABLE, TARGETS
 from warehouse import store_vectors
 
-from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, sql, stabilize
+from sqlstab import (
+    DataError,
+    EmbeddingTable,
+    EngineError,
+    Options,
+    UsageError,
+    ddl,
+    quoting,
+    sql,
+    stabilize,
+)
 from sqlstab.engines import connect
 from sqlstab.stabilize import collect_sums
 
@@ -40,7 +50,7 @@ def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
             load(engine, table, seed)
         yield running[name]
         for table in ("o_users", "o_items", "o_su", "o_si"):
-            engine.execute([sql.drop_table(table, engine.dialect)])
+            engine.execute([ddl.drop_table(table, engine.dialect)])
 
 
 @contextmanager
@@ -85,7 +95,7 @@ def test_kinds(target: Any) -> None:
         engine.execute(["CREATE VIEW o_view AS SELECT * FROM o_users"])
         try:
             whole = engine.qualified("o_view")
-            assert len(sql.table_parts(whole, engine.dialect)) > 1
+            assert len(quoting.table_parts(whole, engine.dialect)) > 1
             assert engine.qualified(whole) == whole
             assert [engine.kind(name) for name in ("o_view", whole)] == ["view", "view"]
             assert engine.kind("o_users") == "table"
@@ -138,7 +148,7 @@ def test_a_reference_that_is_gone(target: Any, monkeypatch: pytest.MonkeyPatch) 
     first = run(target)
     assert run(target, first).figures["alignment"]["anchors"] == 20
     with opened(target) as engine:
-        engine.execute([sql.drop_table("o_si", engine.dialect)])
+        engine.execute([ddl.drop_table("o_si", engine.dialect)])
     monkeypatch.setattr("sqlstab.checks.check_table", None)
     with pytest.raises(DataError, match=r"There is no table or view .*o_si"):
         run(target, first)

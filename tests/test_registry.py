@@ -24,7 +24,9 @@ from sqlstab import (
     Options,
     Run,
     UsageError,
+    ddl,
     history,
+    quoting,
     sql,
     stabilize,
 )
@@ -87,7 +89,7 @@ def _cleared(session: Any) -> Iterator[Any]:
         load(engine, 0)
         yield session
         for name in tables(engine):
-            engine.execute([f"DROP TABLE {sql.identifier(name, engine.dialect)}"])
+            engine.execute([f"DROP TABLE {quoting.identifier(name, engine.dialect)}"])
 
 
 def run(target: Any, day: int, reference: Any = "previous", **given: Any) -> Run:
@@ -171,7 +173,7 @@ KEEPING = {
 
 @pytest.mark.parametrize("name", KEEPING)
 def test_what_is_kept_where_no_engine_is_at_hand(name: str) -> None:
-    assert sql.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
+    assert ddl.keep_table("s.n", "s.t", "s.k", DIALECTS[name]) == KEEPING[name]
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -188,7 +190,7 @@ def test_any_text_of_any_length(running: Running, name: str) -> None:
         registry.append([event])
         assert list(registry._events(transform_of="run'\\1")) == [event]
         assert list(registry._events()) == []
-        engine.execute([sql.drop_table("g_runs", engine.dialect)])
+        engine.execute([ddl.drop_table("g_runs", engine.dialect)])
 
 
 def test_a_failed_gate_leaves_all_as_it_was(target: Any) -> None:
@@ -242,7 +244,7 @@ def test_the_first_run_is_kept_for_those_that_refer_to_it(duck: Any) -> None:
         assert tables(engine) == {
             *("g_users", "g_items", "g_runs", "g_su", "g_si"),
             *(
-                sql.table_parts(name, engine.dialect)[-1]
+                quoting.table_parts(name, engine.dialect)[-1]
                 for name in (registry.log().entries[new.run_id].places or {}).values()
             ),
         }
@@ -695,8 +697,8 @@ def test_names_that_differ_in_case_are_one_table(duck: Any) -> None:
         assert rows(engine) == written[0]
         registry.rollback(list(registry.log().entries)[1])
         assert rows(engine) == written[1]
-    assert sql.normal_parts('"SU"', DIALECTS["postgres"]) == ["SU"]
-    assert sql.normal_parts("SU", DIALECTS["postgres"]) == ["su"]
+    assert quoting.normal_parts('"SU"', DIALECTS["postgres"]) == ["SU"]
+    assert quoting.normal_parts("SU", DIALECTS["postgres"]) == ["su"]
 
 
 def test_what_is_dropped_is_recorded_first(
@@ -724,7 +726,7 @@ def test_what_is_dropped_is_recorded_first(
         for day in (3, 4):
             run(duck, day, registry=file, options=Options(keep_runs=1))
         with monkeypatch.context() as patch:
-            broken = {True: lambda *_: "DROP TABLE g_nothing", False: sql.drop_table}
+            broken = {True: lambda *_: "DROP TABLE g_nothing", False: ddl.drop_table}
             patch.setattr(sql, "drop_table", lambda name, d: broken["_kept" in name](name, d))
             run(duck, 5, registry=file, options=Options(keep_runs=1))
         assert any("may be left behind" in record.message for record in caplog.records)

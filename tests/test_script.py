@@ -18,7 +18,7 @@ from engines import missing
 from invoke import invoke
 from warehouse import Rows, Variant
 
-from sqlstab import Options, Run, Transform, __version__, sql, stabilize
+from sqlstab import Options, Run, Transform, __version__, ddl, stabilize
 from sqlstab.dialects import DIALECTS
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_the_same_text_each_day(
     variant = Variant("wide", dialect.double, False, dialect.bigint)
     users, items = rng.standard_normal((60, 4)), rng.standard_normal((50, 4))
     for name in ("s_users_out", "s_items_out", "s_transforms", "r_users_out", "r_items_out"):
-        warehouse.engine.execute([sql.drop_table(name, dialect)])
+        warehouse.engine.execute([ddl.drop_table(name, dialect)])
 
     def fill(vectors: np.ndarray, side: Any) -> None:
         warehouse.load(f"s_{side}", variant, Rows(range(len(vectors)), vectors, {}), side=side)

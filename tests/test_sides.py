@@ -32,8 +32,9 @@ from sqlstab import (
     Transform,
     UsageError,
     compare,
+    ddl,
+    quoting,
     report,
-    sql,
     stabilize,
 )
 from sqlstab.engines import connect
@@ -877,7 +878,7 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
 
 def fetch(engine: Engine, name: str) -> np.ndarray:
     """The vectors of a table (id, v), by id."""
-    rows = engine.query(f"SELECT id, v FROM {sql.relation(name, engine.dialect)}")
+    rows = engine.query(f"SELECT id, v FROM {quoting.relation(name, engine.dialect)}")
     return np.array([list(row["v"]) for row in sorted(rows, key=lambda row: row["id"])])
 
 
@@ -891,7 +892,7 @@ def target(request: pytest.FixtureRequest, running: Running) -> Iterator[Any]:
     with connect(running[name], writes_tables=True) as engine:
         yield running[name], engine
         for table in TABLES:
-            engine.execute([sql.drop_table(table, engine.dialect)])
+            engine.execute([ddl.drop_table(table, engine.dialect)])
 
 
 def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:

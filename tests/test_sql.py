@@ -15,7 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from sqlstab import UsageError, sql
+from sqlstab import UsageError, ddl, quoting, sql
 from sqlstab.dialects import DIALECTS, DUCKDB, Dialect
 from sqlstab.preparation import Preparation
 from sqlstab.tables import Column, StableTable, VectorTable
@@ -61,7 +61,7 @@ HELD = sql.MatrixTable("sqlstab_transform", "items", 3, 3)
 
 def solve_text(dialect: Dialect, solution: sql.Solve) -> str:
     """All of a solution, as a script has it."""
-    created = [sql.create_table(name, text, dialect) for name, text in solution.tables.items()]
+    created = [ddl.create_table(name, text, dialect) for name, text in solution.tables.items()]
     return ";\n\n".join([*(text.strip() for text in created), solution.query])
 
 
@@ -158,12 +158,12 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "partitions": sql.partitions(ANCHORED, "day", "loaded_at", dialect),
         "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
         "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
-        "matrix_table": ";\n".join(sql.matrix_table("t", "run", {"items": MATRIX}, dialect)),
+        "matrix_table": ";\n".join(ddl.matrix_table("t", "run", {"items": MATRIX}, dialect)),
         "registry": sql.registry("ml.runs", dialect),
         "registry_table": ";\n".join(
             [
-                sql.create_registry("ml.runs", dialect),
-                *sql.insert_events("ml.runs", [("1.0", "drop", "1", '{"a": "b\\u00fc"}')], dialect),
+                ddl.create_registry("ml.runs", dialect),
+                *ddl.insert_events("ml.runs", [("1.0", "drop", "1", '{"a": "b\\u00fc"}')], dialect),
             ]
         ),
         "registry_transform": sql.registry("ml.runs", dialect, transform_of="20261124T000000Z-ab"),
@@ -334,7 +334,7 @@ def test_any_name_stays_a_name_in_every_dialect(
 ) -> None:
     assume(all(text.splitlines() == [text] for text in (id_name, vector, table)))
     assume(not any(c in dialect.not_in_names for c in id_name + vector + table))
-    quoted = sql.identifier(table, dialect)
+    quoted = quoting.identifier(table, dialect)
     source = VectorTable("items", quoted, Column(id_name, "INTEGER"), "array", (vector,), "double")
     trees = sqlglot.parse(sql.check(source, dialect), dialect=dialect.sqlglot)
     assert len(trees) == 1
@@ -346,19 +346,19 @@ def test_any_name_stays_a_name_in_every_dialect(
 @pytest.mark.parametrize("name", ["../users.parquet", ".", ""])
 def test_names_that_are_no_tables(name: str) -> None:
     with pytest.raises(UsageError, match="name"):
-        sql.relation(name, DIALECTS["postgres"])
+        quoting.relation(name, DIALECTS["postgres"])
 
 
 def test_names_that_bigquery_cannot_have() -> None:
     for name in ("a`b", "a\\", "a.b"):
         with pytest.raises(UsageError, match="no name of bigquery can have"):
-            sql.identifier(name, DIALECTS["bigquery"])
+            quoting.identifier(name, DIALECTS["bigquery"])
 
 
 @given(path=names | hostile)
 def test_any_path_is_a_string(path: str) -> None:
     assume(path.splitlines() == [path] and not path.startswith('"'))
-    text = sql.relation(f"{path}.parquet", DUCKDB)
+    text = quoting.relation(f"{path}.parquet", DUCKDB)
     tree = sqlglot.parse_one(f"SELECT * FROM {text}", dialect="duckdb")
     literals = list(tree.find_all(exp.Literal))
     assert [literal.this for literal in literals] == [f"{path}.parquet"]
@@ -368,11 +368,11 @@ def test_any_path_is_a_string(path: str) -> None:
 @pytest.mark.parametrize("name", ["a\nb", "a\r", "a\u2028b", "\n"])
 def test_names_of_several_lines_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="one line"):
-        sql.identifier(name, DUCKDB)
+        quoting.identifier(name, DUCKDB)
     with pytest.raises(UsageError, match="one line"):
-        sql.relation(f"{name}.parquet", DUCKDB)
+        quoting.relation(f"{name}.parquet", DUCKDB)
     with pytest.raises(UsageError, match=r"one line|condition"):
-        sql.condition(f"x = '{name}'", DUCKDB)
+        quoting.condition(f"x = '{name}'", DUCKDB)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_names_of_several_lines_are_refused(name: str) -> None:
 )
 def test_conditions_that_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="condition"):
-        sql.condition(text, DUCKDB)
+        quoting.condition(text, DUCKDB)
 
 
 @pytest.mark.parametrize(
@@ -427,10 +427,10 @@ def test_conditions_that_are_refused(text: str) -> None:
     ],
 )
 def test_conditions_that_are_kept(text: str, want: str | None) -> None:
-    got = sql.condition(text, DUCKDB)
+    got = quoting.condition(text, DUCKDB)
     if want is not None:
         assert got == want
-    assert sql.condition(got, DUCKDB) == got
+    assert quoting.condition(got, DUCKDB) == got
 
 
 # Fragments of SQL find more than arbitrary text does.
@@ -450,10 +450,10 @@ fragments = st.text("ax1 ()'\"-/*;,.=<>@#$?:[]{}|&!~%^\\ SELECTFROM", max_size=1
 def test_functions_of_datafusion_stay_its_own(text: str, want: str) -> None:
     """sqlglot reads its SQL as Postgres's, where these have other names or another meaning."""
     datafusion = DIALECTS["datafusion"]
-    assert sql.condition(text, datafusion) == want
+    assert quoting.condition(text, datafusion) == want
     for refused in (f"{text} AND sum(x) > 1", f"{text} AND random() < 0.5"):
         with pytest.raises(UsageError):
-            sql.condition(refused, datafusion)
+            quoting.condition(refused, datafusion)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
@@ -461,7 +461,7 @@ def test_functions_of_datafusion_stay_its_own(text: str, want: str) -> None:
 def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
     """Whatever is accepted is one expression within its parentheses, about one table."""
     try:
-        accepted = sql.condition(text, dialect)
+        accepted = quoting.condition(text, dialect)
     except UsageError:
         return
     tree = sqlglot.parse_one(
@@ -492,25 +492,25 @@ def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
     ],
 )
 def test_relations(name: str, want: str) -> None:
-    assert sql.relation(name, DUCKDB) == want
+    assert quoting.relation(name, DUCKDB) == want
 
 
 def test_a_directory_is_its_parquet_files(tmp_path: Path) -> None:
-    assert sql.relation(str(tmp_path), DUCKDB) == f"read_parquet('{tmp_path}/*.parquet')"
+    assert quoting.relation(str(tmp_path), DUCKDB) == f"read_parquet('{tmp_path}/*.parquet')"
 
 
 @pytest.mark.parametrize("name", ["", " ", "f(1)", "a\0b", "read_csv('x')", "a.b.c.d.e(1)"])
 def test_relations_that_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="table"):
-        sql.relation(name, DUCKDB)
+        quoting.relation(name, DUCKDB)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
 def test_inserts_are_as_long_as_the_engine_takes(dialect: Dialect) -> None:
     rows = [("run", "items", i, 1, float(i)) for i in range(1, 20_001)]
-    statements = sql.insert("maps", rows, dialect)
+    statements = ddl.insert("maps", rows, dialect)
     assert all(dialect.takes(statement) for statement in statements)
     assert len(statements) < 8
     lines = [line for statement in statements for line in statement.splitlines()[1:]]
     assert [int(line.split(", ")[2]) for line in lines] == list(range(1, 20_001))
-    assert sql.insert("maps", [], dialect) == []
+    assert ddl.insert("maps", [], dialect) == []

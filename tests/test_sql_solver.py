@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import conditioned
 
-from sqlstab import UsageError, solve, sql
+from sqlstab import UsageError, ddl, quoting, solve, sql
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import EngineError
 from sqlstab.quality import (
@@ -49,7 +49,7 @@ def fill(warehouse: Warehouse, name: str, rows: list[list[Any]]) -> str:
         "n_rows": dialect.bigint,
     }
     warehouse.create(name, columns, rows)
-    return sql.relation(name, dialect)
+    return quoting.relation(name, dialect)
 
 
 class Solution:
@@ -63,8 +63,8 @@ class Solution:
         for table, query in solution.tables.items():
             warehouse.engine.execute(
                 [
-                    sql.drop_table(table, warehouse.dialect),
-                    sql.create_table(table, query, warehouse.dialect),
+                    ddl.drop_table(table, warehouse.dialect),
+                    ddl.create_table(table, query, warehouse.dialect),
                 ]
             )
         for row in warehouse.engine.query(solution.query):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from engines import TARGETS
 
-from sqlstab import sql
+from sqlstab import ddl, quoting
 from sqlstab.dialects import DIALECTS
 from sqlstab.tables import EmbeddingTable, resolve
 
@@ -146,9 +146,9 @@ class Warehouse:
 
     def create(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """A table with columns of these types, and its rows."""
-        name = sql.relation(table, self.dialect)
+        name = quoting.relation(table, self.dialect)
         listed = ", ".join(
-            f"{sql.identifier(column, self.dialect)} {column_type}"
+            f"{quoting.identifier(column, self.dialect)} {column_type}"
             for column, column_type in columns.items()
         )
         literals = [
@@ -156,7 +156,7 @@ class Warehouse:
         ]
         self.engine.execute(
             [
-                sql.drop_table(table, self.dialect),
+                ddl.drop_table(table, self.dialect),
                 f"CREATE TABLE {name} ({listed}){self.dialect.storage}",
                 *(
                     f"INSERT INTO {name} VALUES " + ", ".join(literals[start : start + _INSERTED])
@@ -169,7 +169,7 @@ class Warehouse:
         if value is None:
             return "NULL"
         if isinstance(value, str):
-            return sql.string(value, self.dialect)
+            return quoting.string(value, self.dialect)
         if isinstance(value, (int, np.integer)):
             quoted = "String" in column_type
             return f"'{value}'" if quoted else str(value)
@@ -268,7 +268,7 @@ class Warehouse:
         """The vectors of so many components that a query gives, by id, which comes first."""
         if self.name == "snowflake" and layout == "array":
             # fakesnow fetches no array that a query has just made.
-            key, array_column = (sql.identifier(name, self.dialect) for name in names)
+            key, array_column = (quoting.identifier(name, self.dialect) for name in names)
             query = f"SELECT {key}, CAST({array_column} AS ARRAY) FROM (\n{query}) AS q"
         found: dict[Any, Any] = {}
         for row in self.engine.query(query):
@@ -297,7 +297,7 @@ def store_vectors(
     )
     engine.execute(
         [
-            sql.drop_table(name, dialect),
+            ddl.drop_table(name, dialect),
             f"CREATE TABLE {name} (id int, {column} {kind}){dialect.storage}",
             f"INSERT INTO {name} VALUES {', '.join(values)}",
         ]

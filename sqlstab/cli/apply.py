@@ -10,7 +10,7 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.cli.render import read_transform
 from sqlstab.errors import UsageError
-from sqlstab.sql import file_reader
+from sqlstab.quoting import file_reader
 from sqlstab.stabilize import apply_transform
 from sqlstab.tables import SIDES, VECTORS
 

@@ -15,7 +15,7 @@ from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
-from sqlstab.sql import file_reader
+from sqlstab.quoting import file_reader
 from sqlstab.tables import LAYOUTS, MOST_DIMENSIONS, SIDES, VECTORS, EmbeddingTable, Rider
 
 if TYPE_CHECKING:

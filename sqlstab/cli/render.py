@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sqlstab import sql
+from sqlstab import ddl, quoting, sql
 from sqlstab.cli import options
 from sqlstab.config import Options
 from sqlstab.declared import declared, declared_reference
@@ -414,10 +414,10 @@ def _products(
         elif given["replace"] and not _is_file(into, dialect_):
             staged = _staged_name(into, dialect_)
             statements += [
-                sql.drop_table(staged, dialect_),
-                sql.create_table(staged, query, dialect_),
+                ddl.drop_table(staged, dialect_),
+                ddl.create_table(staged, query, dialect_),
             ]
-            replacements += sql.replace_table(staged, into, dialect_)
+            replacements += ddl.replace_table(staged, into, dialect_)
         else:
             statements.append(_written(query, into, dialect_))
     statements += replacements
@@ -443,19 +443,19 @@ def _check_into(given: dict[str, Any], sides: Sequence[Side], dialect_: Dialect)
 
 
 def _is_file(into: str, dialect_: Dialect) -> bool:
-    return dialect_.reads_files and sql.file_reader(into) is not None
+    return dialect_.reads_files and quoting.file_reader(into) is not None
 
 
 def _staged_name(into: str, dialect_: Dialect) -> str:
     """A name of ours for each table: two of one schema are staged beside each other."""
-    return scratch_name(into, f"staged_{sql.table_parts(into, dialect_)[-1]}", dialect_)
+    return scratch_name(into, f"staged_{quoting.table_parts(into, dialect_)[-1]}", dialect_)
 
 
 def _written(query: str, into: str, dialect_: Dialect) -> str:
     """A statement that makes a table, or a file, of a query's rows."""
     if _is_file(into, dialect_):
-        return f"COPY (\n{query}) TO {sql.string(into, dialect_)} (FORMAT parquet)"
-    return sql.create_table(into, query, dialect_)
+        return f"COPY (\n{query}) TO {quoting.string(into, dialect_)} (FORMAT parquet)"
+    return ddl.create_table(into, query, dialect_)
 
 
 @render.command(short_help="The stable vectors.")

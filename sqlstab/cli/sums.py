@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sqlstab import sql, sums
+from sqlstab import ddl, quoting, sums
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.config import Options
@@ -78,7 +78,7 @@ def gram(context: click.Context, /, **given: Any) -> None:
     _refuse_looked_up(given["reference"])
     if given["out"]:
         _check_gram_output(given, settings)
-    kept_in_table = bool(chosen.grams and not sql.file_reader(chosen.grams))
+    kept_in_table = bool(chosen.grams and not quoting.file_reader(chosen.grams))
     with options.opened(settings, writes_tables=kept_in_table) as engine:
         found = collect_sums(
             options.embedding_table(given, "users"),
@@ -248,7 +248,7 @@ def _check_format(given: dict[str, Any], form: str | None) -> None:
 
 def _inserts(transform: Transform, given: dict[str, Any]) -> str:
     matrices = {side: transform[side].matrix for side in SIDES}
-    make = sql.matrix_table if given["create"] else sql.insert_matrices
+    make = ddl.matrix_table if given["create"] else ddl.insert_matrices
     statements = make(
         given["transform_table"], transform.run_id, matrices, dialect(given["dialect_name"])
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 import sqlstab
-from sqlstab import sql
+from sqlstab import ddl, sql
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.compute.arrow import OutOfRangeError, arranged, out_of_range, product
 from sqlstab.compute.sql import SqlCompute
@@ -187,7 +187,7 @@ class SparkCompute:
         view = f"sqlstab_{secrets.token_hex(8)}"
         stable.createOrReplaceTempView(view)
         try:
-            self._engine.execute([sql.create_table(target, f"SELECT * FROM {view}\n", dialect)])
+            self._engine.execute([ddl.create_table(target, f"SELECT * FROM {view}\n", dialect)])
         except EngineError as error:
             raise _raised_by_worker(error, table, len(steps[0])) from error
         finally:

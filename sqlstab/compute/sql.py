@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import sql
+from sqlstab import ddl, sql
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.quality import BeforeAfter, Cosines, SharedSums
 from sqlstab.runs import new_run_id
@@ -295,7 +295,7 @@ class SqlCompute:
         folded = self._dialect.folded
         names = ("j", "value") if in_rows else ("x",)
         try:
-            self._engine.execute([sql.create_table(name, query, self._dialect)])
+            self._engine.execute([ddl.create_table(name, query, self._dialect)])
             yield VectorTable(
                 table.side,
                 name,
@@ -307,23 +307,23 @@ class SqlCompute:
                 first=1 if in_rows else 0,
             )
         finally:
-            self._engine.execute([sql.drop_table(name, self._dialect)])
+            self._engine.execute([ddl.drop_table(name, self._dialect)])
 
     @contextmanager
     def _held(self, matrix: Matrix, side: Side) -> Iterator[MatrixTable]:
         """A matrix as a temporary table."""
         name = self._scratch_name()
         try:
-            self._engine.execute(sql.matrix_table(name, "m", {side: matrix}, self._dialect))
+            self._engine.execute(ddl.matrix_table(name, "m", {side: matrix}, self._dialect))
             yield MatrixTable(name, side, matrix.shape[0], matrix.shape[1], "m")
         finally:
-            self._engine.execute([sql.drop_table(name, self._dialect)])
+            self._engine.execute([ddl.drop_table(name, self._dialect)])
 
     def _scratch_name(self) -> str:
         return scratch_name(self._beside, f"{new_run_id()}{SCRATCH}", self._dialect)
 
     def _create(self, name: str, query: str, step: Step) -> None:
-        self._engine.execute([sql.create_table(name, query, self._dialect)], step)
+        self._engine.execute([ddl.create_table(name, query, self._dialect)], step)
 
     def _entries(self, statements: list[str], step: Step) -> Iterator[dict[str, Any]]:
         for statement in statements:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from duckdb import DuckDBPyConnection
 
-from sqlstab import sql
+from sqlstab import quoting
 from sqlstab.dialects import DIALECTS
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 
@@ -132,7 +132,7 @@ def no_files(dialect: Dialect) -> UsageError:
 
 def qualified(engine: Engine, name: str) -> str:
     """See `Engine.qualified`; asks by the dialect's statement."""
-    parts = sql.table_parts(name, engine.dialect)
+    parts = quoting.table_parts(name, engine.dialect)
     if len(parts) > 1 or not engine.dialect.current_schema:
         return name
     schema = list(engine.query(engine.dialect.current_schema)[0].values())
@@ -142,7 +142,7 @@ def qualified(engine: Engine, name: str) -> str:
             f"schema.{name}.",
             engine.dialect.current_schema,
         )
-    return sql.table_name([*schema, *parts], engine.dialect)
+    return quoting.table_name([*schema, *parts], engine.dialect)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import sql
+from sqlstab import ddl, quoting
 from sqlstab.dialects import DATAFUSION
 from sqlstab.engines import check_expected, no_files, no_relation, qualified
 from sqlstab.errors import EngineError
@@ -45,7 +45,7 @@ class DataFusionEngine:
 
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
-        statement = f"SELECT * FROM {sql.relation(relation, self.dialect)}"
+        statement = f"SELECT * FROM {quoting.relation(relation, self.dialect)}"
         try:
             with _failing(statement):
                 schema = self._session.sql(statement).schema()
@@ -61,7 +61,7 @@ class DataFusionEngine:
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
-        rows = self.query(sql.table_kind(self.qualified(name), self.dialect))
+        rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
         return rows[0]["kind"] if rows else None
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:

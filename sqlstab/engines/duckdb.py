@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from sqlstab import folders, sql
+from sqlstab import ddl, folders, quoting, sql
 from sqlstab.dialects import DUCKDB
 from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
@@ -136,7 +136,7 @@ class DuckDBEngine:
         Raises:
             DataError: There is no such relation, or it cannot be read.
         """
-        statement = f"DESCRIBE SELECT * FROM {sql.relation(relation, self.dialect)}"
+        statement = f"DESCRIBE SELECT * FROM {quoting.relation(relation, self.dialect)}"
         logger.debug("%s", statement)
         try:
             rows = self._connection.execute(statement).fetchall()
@@ -147,7 +147,7 @@ class DuckDBEngine:
                 ) from error
             if isinstance(error, _UNREADABLE):
                 raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
-            reader = sql.file_reader(relation)
+            reader = quoting.file_reader(relation)
             kind = "file" if reader else "table or view"
             hint = "" if reader else "; a file name ends in .parquet or .csv"
             raise DataError(
@@ -162,13 +162,13 @@ class DuckDBEngine:
         A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
         page: 126 MB at e = 256. As measured, a scan needs twice that for each thread.
         """
-        files = sql.parquet_files(relation, self.dialect)
+        files = quoting.parquet_files(relation, self.dialect)
         if self._limit is None or files is None:
             return
         with suppress(duckdb.Error):  # what cannot be read is for the scan to say
             # Each footer is a request where files are remote; the first is like the others.
             found = self._connection.execute(
-                f"SELECT min(file) FROM glob({sql.string(files, DUCKDB)})"
+                f"SELECT min(file) FROM glob({quoting.string(files, DUCKDB)})"
             ).fetchone()
             first = found[0] if found and found[0] else files
             size, threads = self._connection.execute(sql.row_group_bytes(first, DUCKDB)).fetchall()[
@@ -181,11 +181,11 @@ class DuckDBEngine:
 
     def qualified(self, name: str) -> str:
         """See `Engine`; always with a database, since temporary tables come first in a schema."""
-        parts = sql.table_parts(name, self.dialect)
+        parts = quoting.table_parts(name, self.dialect)
         if len(parts) != 2:
             return qualified(self, name)
         # What stands before the point may be a schema, or a database, whose schema is `main` then.
-        before = sql.string(parts[0], self.dialect)
+        before = quoting.string(parts[0], self.dialect)
         found = self.query(
             "SELECT current_database() AS database, EXISTS (FROM duckdb_schemas() WHERE "
             f"database_name = current_database() AND lower(schema_name) = lower({before})) "
@@ -193,11 +193,11 @@ class DuckDBEngine:
             f"lower(database_name) = lower({before})) AS is_schema"
         )[0]
         whole = [found["database"], *parts] if found["is_schema"] else [parts[0], "main", parts[1]]
-        return sql.table_name(whole, self.dialect)
+        return quoting.table_name(whole, self.dialect)
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
-        rows = self.query(sql.table_kind(self.qualified(name), self.dialect))
+        rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
         return rows[0]["kind"] if rows else None
 
     def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
@@ -245,7 +245,7 @@ class DuckDBEngine:
 
     def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
         """Run a query and write its rows to a Parquet file, in groups of so many rows."""
-        target = sql.string(str(path), self.dialect)
+        target = quoting.string(str(path), self.dialect)
         copy = f"COPY (\n{statement}) TO {target} ({_COPY_OPTIONS}, ROW_GROUP_SIZE {row_group})\n"
         with self._running(copy, step):
             self._connection.execute(copy)
@@ -305,7 +305,7 @@ def spill_folders() -> list[Path]:
 
 
 def _setting(value: str | int | bool) -> str:
-    return sql.string(value, DUCKDB) if isinstance(value, str) else str(value).lower()
+    return quoting.string(value, DUCKDB) if isinstance(value, str) else str(value).lower()
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import sql
+from sqlstab import quoting
 from sqlstab.dialects import SPARK
 from sqlstab.engines import check_expected, no_files, no_relation, qualified
 from sqlstab.errors import EngineError
@@ -52,7 +52,7 @@ class SparkEngine:
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
         try:
-            frame = self._run(f"SELECT * FROM {sql.relation(relation, self.dialect)}")
+            frame = self._run(f"SELECT * FROM {quoting.relation(relation, self.dialect)}")
         except EngineError as error:
             if not any(mark in str(error) for mark in self.dialect.missing):
                 raise
@@ -65,7 +65,7 @@ class SparkEngine:
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
-        whole = sql.relation(self.qualified(name), self.dialect)
+        whole = quoting.relation(self.qualified(name), self.dialect)
         try:
             with _failing(""):
                 found = self.session.catalog.getTable(whole).tableType

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlstab import sql
+from sqlstab import ddl
 from sqlstab.dialects import (
     BIGQUERY,
     CLICKHOUSE,
@@ -95,7 +95,7 @@ class SqlAlchemyEngine:
 
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
-        statement = sql.describe(relation, self.dialect)
+        statement = ddl.describe(relation, self.dialect)
         try:
             with self._running(statement) as connection:
                 rows = [Column(str(row[0]), str(row[1])) for row in _run(connection, statement)]
@@ -120,7 +120,7 @@ class SqlAlchemyEngine:
                 return None
             return "table"
         try:
-            rows = self.query(sql.table_kind(self.qualified(name), self.dialect))
+            rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
         except EngineError as error:
             # A schema that is not there.
             if _says(error, self.dialect.missing):

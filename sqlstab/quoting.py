@@ -1,0 +1,203 @@
+"""What a user names or writes, as it stands in a statement.
+
+Relations, columns and conditions go through sqlglot: names are quoted, conditions are parsed and
+written anew, so nothing can break out of its place.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from sqlstab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlstab.dialects import Dialect
+
+_FILE_READERS = {
+    "read_parquet": (".parquet", ".parq", ".pq"),
+    "read_csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".csv.zst", ".tsv.zst"),
+}
+
+
+def _one_line(text: str, what: str) -> str:
+    """Refuse line breaks: the templates indent line by line, which would change such a text."""
+    if text.splitlines() != [text]:
+        raise UsageError(f"The {what} {text!r} must be one line of text.")
+    return text
+
+
+def identifier(name: str, dialect: Dialect) -> str:
+    """A quoted column name."""
+    one_line = _one_line(name, "name")
+    if any(character in dialect.not_in_names for character in one_line):
+        raise UsageError(
+            f"The name {name!r} has a character that no name of {dialect.name} can have."
+        )
+    return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
+
+
+def string(text: str, dialect: Dialect) -> str:
+    """A quoted string, of one line."""
+    one_line = text and _one_line(text, "text")
+    return exp.Literal.string(one_line).sql(dialect=dialect.sqlglot)
+
+
+def file_reader(relation: str) -> str | None:
+    """The function that reads this relation, if it is a file, a glob or a URL; None for a table."""
+    if relation.startswith('"'):
+        return None
+    path = relation.split("?", maxsplit=1)[0] if "://" in relation else relation
+    for reader, endings in _FILE_READERS.items():
+        if path.lower().endswith(endings):
+            return reader
+    return "read_parquet" if "/" in relation or "*" in relation else None
+
+
+def relation(name: str, dialect: Dialect) -> str:
+    """A relation as it stands after FROM: a call that reads files, or a quoted table name.
+
+    Args:
+        name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
+            `schema.users`, `"odd name"`. A directory stands for the Parquet files in it.
+        dialect: The dialect to write.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if not name.strip() or "\0" in name:
+        raise UsageError(f"{name!r} names no table and no file.")
+    reader, path = _file(name, dialect)
+    if reader:
+        # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
+        own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
+        return f"{reader}({string(path, dialect)}{own})"
+    return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
+
+
+def parquet_files(name: str, dialect: Dialect) -> str | None:
+    """The path or the glob of the Parquet files that a relation's name stands for, if it does."""
+    reader, path = _file(name, dialect)
+    return path if reader == "read_parquet" else None
+
+
+def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
+    """What reads a relation, if that is files, and their path; a directory is a glob then."""
+    if not dialect.reads_files:
+        return None, name
+    if "://" not in name and not name.startswith('"') and Path(name).is_dir():
+        return "read_parquet", str(Path(name) / "*.parquet")
+    return file_reader(name), name
+
+
+def table_parts(name: str, dialect: Dialect) -> list[str]:
+    """The parts of a table's name: `lake.users` is `["lake", "users"]`.
+
+    Raises:
+        UsageError: It is no such name.
+    """
+    try:
+        table = exp.to_table(name, dialect=dialect.sqlglot)
+    except (sqlglot.errors.SqlglotError, ValueError):
+        table = None
+    if not isinstance(table, exp.Table) or any(
+        not isinstance(part, exp.Identifier) for part in table.parts
+    ):
+        raise UsageError(
+            f"{name!r} is not the name of a table; write table, schema.table, or quote an odd "
+            'name as in "odd name".'
+        )
+    return [
+        part.name if part.args.get("quoted") else dialect.folded(part.name) for part in table.parts
+    ]
+
+
+def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
+    """Whether two names may be of one table: `users` may be `main.users`, and `USERS` `users`."""
+    parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]
+    known = min(map(len, parts))
+    return parts[0][-known:] == parts[1][-known:]
+
+
+def normal_parts(name: str, dialect: Dialect) -> list[str]:
+    """The parts of a table's name, equal for two spellings of one whole name."""
+    parts = table_parts(name, dialect)
+    return [part.casefold() for part in parts] if dialect.ignores_case else parts
+
+
+_NOT_OF_ONE_ROW = (
+    exp.Query,
+    exp.Command,
+    exp.Placeholder,
+    exp.Parameter,
+    exp.Star,
+    exp.AggFunc,
+    exp.Window,
+)
+# Functions that give another answer each time, look into another table, or run a text as SQL.
+_VOLATILE = {
+    "clock_timestamp",
+    "gen_random_uuid",
+    "generate_uuid",
+    "joinget",
+    "monotonically_increasing_id",
+    "nextval",
+    "query_to_xml",
+    "seq8",
+    "shuffle",
+    "uniform",
+}
+_VOLATILE_PREFIXES = ("rand", "uuid", "generateuuid", "dblink", "dictget")
+
+
+def condition(text: str, dialect: Dialect) -> str:
+    """A user's condition, parsed and written anew.
+
+    Raises:
+        UsageError: It is no single condition on the columns of one row.
+    """
+    try:
+        tree = sqlglot.parse_one(text, into=exp.Condition, dialect=dialect.sqlglot)
+        accepted = tree.sql(dialect=dialect.sqlglot, comments=False)
+        # As it will stand: sqlglot accepts some beginnings of expressions by themselves.
+        again = sqlglot.parse_one(f"SELECT 1 WHERE ({accepted})", dialect=dialect.sqlglot)
+    except sqlglot.errors.SqlglotError as error:
+        raise UsageError(
+            f"The condition {text!r} is not one SQL expression, such as year > 1990."
+        ) from error
+    alone = isinstance(again, exp.Select) and isinstance(again.args["where"].this, exp.Paren)
+    # In ClickHouse `id IN name` looks into another table.
+    in_table = any(found.args.get("field") is not None for found in tree.find_all(exp.In))
+    if not alone or in_table or tree.find(*_NOT_OF_ONE_ROW):
+        raise UsageError(
+            f"The condition {text!r} must be about the columns of one row; "
+            "subqueries, aggregates and parameters are not allowed."
+        )
+    called = {
+        function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
+        for function in tree.find_all(exp.Func)
+    }
+    volatile = [name for name in called if name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)]
+    if volatile:
+        # Each scan would see other rows.
+        raise UsageError(
+            f"The condition {text!r} must give the same answer each time, which {min(volatile)} "
+            "does not; --sample takes a share of the rows."
+        )
+    return _one_line(accepted, "condition")
+
+
+def table_name(parts: Sequence[str], dialect: Dialect) -> str:
+    """The name of a table from its parts, quoted where it must be."""
+    plain = ".".join(parts)
+    try:
+        if all(parts) and table_parts(plain, dialect) == list(parts):
+            return plain
+    except UsageError:
+        pass
+    return ".".join(identifier(part, dialect) for part in parts)
