@@ -19,11 +19,13 @@ from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
+from sqlstab.job import Job
 from sqlstab.preparation import PREPARING
 from sqlstab.progress import Silent
 from sqlstab.quoting import file_reader
+from sqlstab.references import preparing
 from sqlstab.runs import FIGURES_FILE, Run, file_name
-from sqlstab.stabilize import Job, checked_options, embedding_table, preparing
+from sqlstab.stabilize import checked_options, embedding_table
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 
 if TYPE_CHECKING:

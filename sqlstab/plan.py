@@ -26,9 +26,10 @@ from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
+from sqlstab.job import Job
 from sqlstab.quality import BeforeAfter, SharedSums
+from sqlstab.references import loaded_runs
 from sqlstab.sql_solver import SqlSolver
-from sqlstab.stabilize import Job, loaded_runs
 from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import VECTORS, Column, VectorTable
 
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine, Expected
     from sqlstab.progress import Step
+    from sqlstab.references import AnyRun
     from sqlstab.runs import Run
     from sqlstab.solve import Balance, Factor, Matrix
-    from sqlstab.stabilize import AnyRun
     from sqlstab.tables import EmbeddingTable, Side, StableTable
     from sqlstab.transform import Transform
 

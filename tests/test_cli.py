@@ -95,7 +95,7 @@ def test_interrupted(tmp_path: Path, tables: list[Any]) -> None:
 
 def test_interrupted_half_way(tmp_path: Path, tables: list[Any]) -> None:
     script = (
-        "import sys; from sqlstab import cli; from sqlstab.stabilize import Job; "
+        "import sys; from sqlstab import cli; from sqlstab.job import Job; "
         "from sqlstab.errors import HalfWayInterrupt\n"
         "def late(*a): raise HalfWayInterrupt('su had been written by then.')\n"
         "Job.run = late; "

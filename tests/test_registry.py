@@ -34,9 +34,9 @@ from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
 from sqlstab.errors import HalfWayInterrupt, SqlstabError
 from sqlstab.folders import locked
+from sqlstab.job import Job
 from sqlstab.project import Project, load_registry
 from sqlstab.registry import Event, Registry
-from sqlstab.stabilize import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

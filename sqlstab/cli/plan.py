@@ -18,8 +18,9 @@ from sqlstab.cli.run import project_of
 from sqlstab.declared import declared
 from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
+from sqlstab.references import loaded_runs
 from sqlstab.registry import Registry
-from sqlstab.stabilize import embedding_table, loaded_runs
+from sqlstab.stabilize import embedding_table
 from sqlstab.tables import SIDES
 
 if TYPE_CHECKING:

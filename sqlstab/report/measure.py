@@ -14,9 +14,10 @@ import numpy as np
 from sqlstab import __version__, checks, sql
 from sqlstab.compare import compare
 from sqlstab.config import Options
+from sqlstab.job import Job
 from sqlstab.quality import SAMPLED_ROWS
+from sqlstab.references import check_kinds
 from sqlstab.sql import Vectors
-from sqlstab.stabilize import Job, check_kinds
 from sqlstab.tables import VECTORS
 
 if TYPE_CHECKING:
