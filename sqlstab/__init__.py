@@ -6,7 +6,7 @@ that computes where the vectors are.
 
 from __future__ import annotations
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 from sqlstab.compare import Comparison, compare
 from sqlstab.config import Options
