@@ -86,10 +86,16 @@ def clickhouse(running: Running) -> Iterator[Any]:
 
 def _cleared(session: Any) -> Iterator[Any]:
     with connect(session, writes_tables=True) as engine:
+        # Before, too: scripts of other tests leave their tables.
+        _clear(engine)
         load(engine, 0)
         yield session
-        for name in tables(engine):
-            engine.execute([f"DROP TABLE {quoting.identifier(name, engine.dialect)}"])
+        _clear(engine)
+
+
+def _clear(engine: Engine) -> None:
+    for name in tables(engine):
+        engine.execute([f"DROP TABLE {quoting.identifier(name, engine.dialect)}"])
 
 
 def run(target: Any, day: int, reference: Any = "previous", **given: Any) -> Run:
