@@ -21,25 +21,24 @@ from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import __version__, checks, ddl, gates, quality, solve
+from sqlstab import __version__, checks, gates, quality, solve
 from sqlstab.compute import Compute, Gram, InvalidVectorsError
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import SPARK
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import default_share, fingerprint
+from sqlstab.outputs import Outputs
 from sqlstab.partitions import PartitionGrams
-from sqlstab.places import Place, check_outputs
 from sqlstab.preparation import Preparation
-from sqlstab.quoting import file_reader
 from sqlstab.references import AnyRun, Earlier, Reference, check_kinds, loaded_runs, preparing
-from sqlstab.registry import Placement, Registry, is_looked_up, is_policy, mending
-from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files, staging
+from sqlstab.registry import Registry, is_looked_up, is_policy
+from sqlstab.runs import FORMAT, Run, file_name, new_run_id, replaced_files
 from sqlstab.spelling import spelled
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables
@@ -69,11 +68,6 @@ logger = logging.getLogger("sqlstab")
 
 # What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
 _FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
-
-
-def inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
-    """What no output may overwrite."""
-    return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
 
 @dataclass(frozen=True)
@@ -139,13 +133,12 @@ class Job:
         self._engine = engine
         self._like = like
         self._scores = {rider: weight for rider, weight in scores.items() if weight}
-        self._registry = registry
         self._options = options
         self._progress = progress
-        self._out = out
         self._run_id = new_run_id()
         self._anchors: dict[Side, float] = {}
-        self._staged = StagedTables(engine, targets, transform_table, self._run_id)
+        tables = StagedTables(engine, targets, transform_table, self._run_id)
+        self._outputs = Outputs(engine, options, tables, out, registry, like, self._run_id)
         beside = next(iter(targets.values()), "")
         self._compute = compute or _compute(engine, options.strategy, beside)
         self._solver = SqlSolver(engine, beside, self._run_id) if options.solver == "sql" else None
@@ -167,9 +160,9 @@ class Job:
                     f"--also {rider}: nothing is aligned on it, so it takes no weight and no "
                     "anchor filter."
                 )
-        self._check_outputs(named)
+        self._outputs.check(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
-        with self._staged.dropped_afterwards(), self._staging() as directory:
+        with self._outputs.staged() as directory:
             tables, earlier = self._checked(named, reference)
             tables = self._prepared(tables, begins=earlier is None)
 
@@ -197,7 +190,7 @@ class Job:
                 figures["reference"] = {
                     "run_id": earlier.run.run_id,
                     "dimension": earlier.run.transform.dimension,
-                    "policy": reference if self._registry and is_policy(reference) else None,
+                    "policy": self._policy(reference),
                     "runs": [each.run.run_id for each in (*earlier.others, earlier)],
                 }
             figures["alignment"] = fit
@@ -205,14 +198,14 @@ class Job:
             figures["gates"] = gates.check(figures, self._options)
             if figures["gates"] and not all(g["passed"] for g in figures["gates"].values()):
                 self._warn("Written by force although a gate has failed; see gates in run.json.")
-            if directory is not None or self._staged.targets:
+            if directory is not None or self._outputs.tables.targets:
                 written = self._write(directory, tables, transform)
                 kept = figures["dot_products" if VECTORS in tables else "scores"]
                 kept |= self._score_errors(tables, written, transform)
                 figures["outputs"] = {
                     side: {
                         **_described(written[side]),
-                        "relation": self._place(side),
+                        "relation": self._outputs.place(side),
                         "fingerprint": self._new_fingerprint(written[side], tables[side].rows),
                     }
                     for side in tables
@@ -220,57 +213,23 @@ class Job:
             self._finish(figures, started)
             # What can fail of the directory fails before tables are replaced.
             if directory is not None:
-                self._save(directory, figures, transform)
-            run = Run(figures, transform, self._out)
-            placement = self._placement(run, reference)
-            if self._registry and placement and not self._is_recorded_with_tables:
-                # If the rest fails, it is known whose outputs are in place.
-                self._registry.append(placement.before)
-            if self._staged.wanted:
+                self._outputs.save(directory, figures, transform)
+            run = Run(figures, transform, self._outputs.directory)
+            placement = self._outputs.placement(run, refers_to_first=reference == "first")
+            self._outputs.announce(placement)
+            if self._outputs.tables.wanted:
                 matrices = {side: known.matrix for side, known in transform.maps.items()}
-                self._put_in_place(matrices, placement)
+                with self._step("replace", "Putting tables in place"):
+                    self._outputs.put_in_place(matrices, placement)
                 self._finish(figures, started)
                 if directory is not None:
-                    self._save_figures_again(directory, figures, transform)
-        if self._registry and placement and not self._is_recorded_with_tables:
-            self._record(self._registry, placement)
+                    self._outputs.save_figures(directory, figures, transform, self._warn)
+        self._outputs.record(placement, self._warn)
         return run
 
-    @property
-    def _is_recorded_with_tables(self) -> bool:
-        """Whether the run is recorded by the statements that put its tables in place."""
-        return bool(self._registry and self._registry.in_table and self._staged.targets)
-
-    def _placement(self, run: Run, reference: AnyRun | Sequence[AnyRun] | None) -> Placement | None:
-        """What becomes of the runs that are there; None without a registry."""
-        if self._registry is None:
-            return None
-        if self._staged.targets:
-            places = dict(self._staged.targets)
-        else:
-            directory = Path(self._out or "").absolute()
-            places = {side: str(directory / file_name(side)) for side in run.figures["inputs"]}
-        return self._registry.placement(
-            run, self._options, places, refers_to_first=reference == "first"
-        )
-
-    def _record(self, registry: Registry, placement: Placement) -> None:
-        """Say in a registry that a run's outputs are in place, and drop what is not kept on."""
-        try:
-            registry.append(placement.after)
-        except (EngineError, KeyboardInterrupt) as error:
-            happened = (
-                f"The outputs of run {self._run_id} are in place, but the registry "
-                f"{registry.name} does not say so; {mending(self._run_id)} mends that"
-            )
-            if isinstance(error, EngineError):
-                raise EngineError(f"{happened}: {error}", error.statement) from error
-            raise HalfWayInterrupt(f"{happened}.") from error
-        for name in placement.dropped:
-            try:
-                self._engine.execute([ddl.drop_table(name, self._engine.dialect)])
-            except EngineError as error:
-                self._warn(f"{name}, of a run that is not kept on, may be left behind: {error}")
+    def _policy(self, reference: AnyRun | Sequence[AnyRun] | None) -> Any:
+        """The policy by which the registry chose the reference, if that is how it came."""
+        return reference if self._outputs.registry and is_policy(reference) else None
 
     def sums(
         self,
@@ -279,7 +238,7 @@ class Job:
     ) -> Sums:
         """All that a transform is solved from; see `collect_sums`."""
         self._anchors = self._options.anchors_of(named)
-        self._check_overwritten(named)
+        self._outputs.check_overwritten(named)
         tables, earlier = self._checked(named, reference)
         grams: dict[Side, Gram] = {}
         for side in SIDES:
@@ -304,9 +263,10 @@ class Job:
         files: Mapping[Side, Path],
     ) -> None:
         """Write stable tables; see `apply_transform`."""
-        self._staged.prepare()
+        staged = self._outputs.tables
+        staged.prepare()
         resolved = {side: self._resolve(table, side) for side, table in named.items()}
-        with self._staged.dropped_afterwards(), replaced_files(*files.values()) as partials:
+        with staged.dropped_afterwards(), replaced_files(*files.values()) as partials:
             beside = dict(zip(files, partials, strict=True))
             for side, table in resolved.items():
                 checked = self._check(table)
@@ -314,115 +274,11 @@ class Job:
                     raise InvalidVectorsError(checked.table, transform.raw_dimension)
                 prepared = replace(checked.table, preparation=transform[side].preparation)
                 checked = replace(checked, table=prepared)
-                target = beside[side] if side in files else self._staged.name(side)
+                target = beside[side] if side in files else staged.name(side)
                 self._write_side(checked, transform, target)
-            if self._staged.wanted:
-                self._put_in_place({}, None)
-
-    def _put_in_place(self, matrices: Mapping[Side, Matrix], placement: Placement | None) -> None:
-        before: list[str] = []
-        after: list[str] = []
-        if placement and self._registry and self._is_recorded_with_tables:
-            dialect = self._engine.dialect
-            before = self._registry.statements(placement.before)
-            after = self._registry.insertions(placement.after)
-            after += [ddl.drop_table(name, dialect) for name in placement.dropped]
-        # Where there are no transactions, half of it may be done.
-        unsure = placement is not None and not self._engine.dialect.transactions
-        remedy = f"Once both tables are in place, {mending(self._run_id)} records that."
-        with self._step("replace", "Putting tables in place"):
-            try:
-                self._staged.put_in_place(
-                    matrices,
-                    kept=placement.kept if placement else {},
-                    before=before,
-                    after=after,
-                    beside=[self._registry.name] if before and self._registry else [],
-                )
-            except EngineError as error:
-                if not unsure or isinstance(error, ConflictError):
-                    raise
-                raise EngineError(f"{error} {remedy}", error.statement) from error
-            except KeyboardInterrupt as error:
-                if not unsure:
-                    raise
-                raise KeyboardInterrupt(f"{error} {remedy}".strip()) from error
-
-    def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
-        transform.save(directory)
-        Run(figures, transform, directory).save_figures(directory)
-
-    def _save_figures_again(
-        self, directory: Path, figures: dict[str, Any], transform: Transform
-    ) -> None:
-        """With the time that replacing took; it is no reason to fail now."""
-        try:
-            Run(figures, transform, directory).save_figures(directory)
-        except OSError as error:
-            self._warn(f"run.json lacks the time of the last step: {error.strerror}.")
-
-    def _check_overwritten(self, named: dict[Side, EmbeddingTable]) -> None:
-        """No output may overwrite an input, or another output."""
-        targets, transform_table = self._staged.targets, self._staged.transform_table
-        outputs = [Place(f"the stable {side}", target) for side, target in targets.items()]
-        if transform_table:
-            outputs.append(Place("the transform", transform_table))
-        if self._options.grams:
-            outputs.append(Place("the Gram matrices", self._options.grams))
-        if self._registry:
-            kind: Literal["relation", "file"] = "relation" if self._registry.in_table else "file"
-            outputs.append(Place("the registry", self._registry.name, kind))
-        if self._out is not None:
-            riders = tuple(map(file_name, self._like))
-            outputs.append(Place("the run directory", str(self._out), "run", riders))
-        check_outputs(inputs(named), outputs, self._engine.dialect)
-
-    def _check_outputs(self, named: dict[Side, EmbeddingTable]) -> None:
-        targets, dialect = self._staged.targets, self._engine.dialect
-        names = " and ".join(
-            f"the out of --also {side}" if side in self._like else f"--{side}-out" for side in named
-        )
-        if targets and set(targets) != set(named):
-            raise UsageError(f"Name the tables to write for all that are read: {names}.")
-        if dialect.reads_files and any(map(file_reader, targets.values())):
-            raise UsageError(
-                f"{names} name{'s' * (len(named) == 1)} tables; for files there is --out."
-            )
-        if self._staged.transform_table and (self._options.center or self._options.normalize):
-            raise UsageError(
-                "--transform-table holds matrices, and to center or normalize is more than to "
-                "multiply by one: leave it out. transform.json and a --registry have all of it, "
-                "and sqlstab apply takes it."
-            )
-        self._check_overwritten(named)
-        self._staged.prepare()
-        if self._registry:
-            if self._out is None and not targets:
-                raise UsageError(
-                    f"--registry records where a run's outputs are: name --out, or {names}."
-                )
-            if self._options.keep_runs and not targets:
-                raise UsageError(
-                    "--keep-runs keeps tables that a run replaces; on files, give each run a "
-                    "directory of its own."
-                )
-            self._registry.prepare(self._run_id)
-        elif self._options.keep_runs:
-            raise UsageError("--keep-runs is of use with --registry only.")
-        if self._out is not None and not self._staged.targets and not dialect.reads_files:
-            raise UsageError(f"{dialect.name} writes tables, not files: name them with {names}.")
-
-    @contextmanager
-    def _staging(self) -> Iterator[Path | None]:
-        if self._out is None:
-            yield None
-            return
-        with staging(self._out) as directory:
-            yield directory
-
-    def _place(self, side: Side) -> str:
-        """Where a stable table is in the end: its name, or its file in the run directory."""
-        return self._staged.targets.get(side) or file_name(side)
+            if staged.wanted:
+                with self._step("replace", "Putting tables in place"):
+                    staged.put_in_place({})
 
     @contextmanager
     def _step(self, name: str, title: str) -> Iterator[Step]:
@@ -554,16 +410,17 @@ class Job:
     def _looked_up(self, reference: AnyRun) -> list[Run]:
         if not (isinstance(reference, str) and is_looked_up(reference)):
             return loaded_runs(reference)
-        if self._registry is None:
+        if self._outputs.registry is None:
             if Path(reference).exists():
                 return loaded_runs(reference)
             raise UsageError(
                 f"--reference {reference} is looked up in a registry of runs: name that with "
                 "--registry, or give the directory of a run."
             )
-        found = self._registry.reference(reference)
+        found = self._outputs.registry.reference(reference)
         directory = found.runs[-1].directory if found.runs else None
-        overwritten = directory and self._out and directory.resolve() == self._out.resolve()
+        out = self._outputs.directory
+        overwritten = directory and out and directory.resolve() == out.resolve()
         if reference == "first" and overwritten:
             raise UsageError(
                 f"--reference first is the run in {directory}, which --out would replace, so that "
@@ -645,14 +502,14 @@ class Job:
         try:
             checks.check_unchanged(self._engine, run, table, rows)
         except DataError as error:
-            if self._registry is None:
+            if self._outputs.registry is None:
                 raise
-            remedy = self._registry.remedy({table.side: table.relation})
+            remedy = self._outputs.registry.remedy({table.side: table.relation})
             raise DataError(f"{error}{remedy}") from error
 
     def _new_fingerprint(self, table: VectorTable, rows: int) -> dict[str, Any] | None:
         """Of a table; files are replaced together with `run.json`."""
-        if not self._staged.targets:
+        if not self._outputs.tables.targets:
             return None
         with self._step("fingerprint", f"Taking the fingerprint of {table.side}"):
             return fingerprint(self._engine, table, rows, default_share(rows)).to_dict()
@@ -987,9 +844,7 @@ class Job:
             side: self._write_side(
                 tables[side],
                 transform,
-                self._staged.name(side)
-                if directory is None or self._staged.targets
-                else directory / file_name(side),
+                self._outputs.target(side, directory),
             )
             for side in tables
         }

@@ -27,6 +27,7 @@ from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
 from sqlstab.job import Job
+from sqlstab.outputs import Outputs
 from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.references import loaded_runs
 from sqlstab.sql_solver import SqlSolver
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from sqlstab.runs import Run
     from sqlstab.solve import Balance, Factor, Matrix
     from sqlstab.tables import EmbeddingTable, Side, StableTable
-    from sqlstab.transform import Transform
 
 # Rows of each table, as far as a plan needs a number: enough that figures come from a sample.
 _ROWS = 1_000_000
@@ -558,6 +558,24 @@ class _PlannedTables(StagedTables):
         super().put_in_place({side: _filled(matrix) for side, matrix in matrices.items()})
 
 
+class _PlannedOutputs(Outputs):
+    """Writes no files."""
+
+    @contextmanager
+    def staged(self) -> Iterator[Path | None]:
+        """See `Outputs`."""
+        # As long a name as a run takes.
+        out = self.directory
+        with self.tables.dropped_afterwards():
+            yield out and out.absolute().with_name(f".{out.name}.sqlstab-xxxxxxxx")
+
+    def save(self, *_: Any) -> None:
+        """See `Outputs`."""
+
+    def save_figures(self, *_: Any) -> None:
+        """See `Outputs`."""
+
+
 class _PlannedJob(Job):
     """A run that touches nothing.
 
@@ -605,32 +623,20 @@ class _PlannedJob(Job):
             like=like,
             scores=scores,
         )
-        self._staged = _PlannedTables(recorder, targets, transform_table, self._run_id)
+        tables = _PlannedTables(recorder, targets, transform_table, self._run_id)
+        self._outputs = _PlannedOutputs(recorder, options, tables, out, None, like, self._run_id)
         if self._solver:
             beside = next(iter(targets.values()), "")
             self._solver = _PlannedSolver(recorder, beside, self._run_id)
 
     def staged_name(self, side: Side) -> str:
         """The name that a side's table is written under."""
-        return self._staged.name(side)
+        return self._outputs.tables.name(side)
 
     @property
     def transform_table(self) -> str:
         """The table to add the maps to, with its schema."""
-        return self._staged.transform_table or ""
-
-    @contextmanager
-    def _staging(self) -> Iterator[Path | None]:
-        # As long a name as a run takes.
-        yield self._out and self._out.absolute().with_name(f".{self._out.name}.sqlstab-xxxxxxxx")
-
-    def _save_figures_again(
-        self, directory: Path, figures: dict[str, Any], transform: Transform
-    ) -> None:
-        pass
-
-    def _save(self, directory: Path, figures: dict[str, Any], transform: Transform) -> None:
-        pass
+        return self._outputs.tables.transform_table or ""
 
     def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
         written = run.fingerprint(table.side)

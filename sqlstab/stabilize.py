@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import UsageError
-from sqlstab.job import Job, inputs
+from sqlstab.job import Job
+from sqlstab.outputs import inputs
 from sqlstab.places import Place, check_outputs, writes_tables
 from sqlstab.progress import Progress, Silent
 from sqlstab.quoting import file_reader
