@@ -1110,7 +1110,7 @@ def test_statements_stay_within_the_limits(
         # Two, since it matters whether there is more than one.
         return sorted(found, key=lambda tile: (tile[0] != tile[1], len(tile[0])), reverse=True)[:2]
 
-    monkeypatch.setattr(sql, "insert", lambda *_: [])
+    monkeypatch.setattr(ddl, "insert", lambda *_: [])
     monkeypatch.setattr(sql, "tiles", largest)
     table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
     matrix = np.random.default_rng(1).standard_normal((size, size))

@@ -15,7 +15,7 @@ from engines import QUICK, RUNNABLE, TARGETS
 from invoke import invoke
 from test_outputs import load
 
-from sqlstab import EmbeddingTable, Options, ddl, orphans, quoting, sql, stabilize
+from sqlstab import EmbeddingTable, Options, ddl, orphans, quoting, stabilize
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
@@ -96,7 +96,7 @@ def test_tables_for_intermediate_results(engine: Engine, monkeypatch: pytest.Mon
     monkeypatch.setattr("sqlstab.compute.sql.new_run_id", long_ago)
     create(engine, SqlCompute(engine, "c.su")._scratch_name())
     # A trial table whose process was killed before it was dropped.
-    monkeypatch.setattr(sql, "drop_table", lambda *_: "SELECT 1")
+    monkeypatch.setattr(ddl, "drop_table", lambda *_: "SELECT 1")
     check_creatable(engine, {"": "c.su"}, long_ago())
     monkeypatch.undo()
     assert sorted(found(engine).values()) == ["intermediate table"] * 2

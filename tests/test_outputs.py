@@ -18,7 +18,6 @@ from sqlstab import (
     UsageError,
     ddl,
     quoting,
-    sql,
     stabilize,
 )
 from sqlstab.engines import connect
@@ -83,8 +82,8 @@ def test_what_is_not_there_and_what_fails_are_two_things(
                 engine.describe(missing)
             assert engine.kind(missing) is None
         broken = "(SELECT no_such_column FROM o_users) AS t"
-        monkeypatch.setattr(sql, "relation", lambda *_: broken)
-        monkeypatch.setattr(sql, "describe", lambda *_: f"SELECT * FROM {broken}")
+        monkeypatch.setattr(quoting, "relation", lambda *_: broken)
+        monkeypatch.setattr(ddl, "describe", lambda *_: f"SELECT * FROM {broken}")
         if engine.dialect.name != "duckdb":  # which calls a column like a table
             with pytest.raises(EngineError):
                 engine.describe("o_users")

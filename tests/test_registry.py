@@ -27,7 +27,6 @@ from sqlstab import (
     ddl,
     history,
     quoting,
-    sql,
     stabilize,
 )
 from sqlstab.dialects import DIALECTS
@@ -220,7 +219,7 @@ def test_recorded_and_put_in_place_together(
             before, made = rows(engine), tables(engine)
             events = list(Registry("g_runs", engine)._events())
             with monkeypatch.context() as patch:
-                patch.setattr(sql, "insert_events", lambda *_: ["INSERT INTO g_nothing VALUES (1)"])
+                patch.setattr(ddl, "insert_events", lambda *_: ["INSERT INTO g_nothing VALUES (1)"])
                 with pytest.raises(EngineError, match="g_nothing"):
                     run(session, 1, options=Options(keep_runs=1))
             assert (rows(engine), tables(engine)) == (before, made)
@@ -733,7 +732,7 @@ def test_what_is_dropped_is_recorded_first(
             run(duck, day, registry=file, options=Options(keep_runs=1))
         with monkeypatch.context() as patch:
             broken = {True: lambda *_: "DROP TABLE g_nothing", False: ddl.drop_table}
-            patch.setattr(sql, "drop_table", lambda name, d: broken["_kept" in name](name, d))
+            patch.setattr(ddl, "drop_table", lambda name, d: broken["_kept" in name](name, d))
             run(duck, 5, registry=file, options=Options(keep_runs=1))
         assert any("may be left behind" in record.message for record in caplog.records)
         assert states(registry.log())[-3:] == ["replaced", "kept", "current"]
