@@ -242,7 +242,11 @@ class Job:
         tables, earlier = self._checked(named, reference)
         grams: dict[Side, Gram] = {}
         for side in SIDES:
-            tables[side], grams[side] = self._summed(tables[side], self._options.share, None)
+            tables[side], gram = self._summed(tables[side], self._options.share, None)
+            if self._options.share < 1 and gram.rows < len(gram.matrix):
+                self._warn_of_sample(side, gram)
+                gram = self._first_gram(tables[side], 1.0, None)
+            grams[side] = gram
             tables[side] = replace(tables[side], dimension=len(grams[side].matrix))
         checks.check_dimensions(tables["users"], tables["items"])
         if earlier is None:
@@ -621,7 +625,7 @@ class Job:
     def _factor(
         self, side: Side, tables: Mapping[Side, CheckedTable], earlier: Reference | None
     ) -> tuple[dict[Side, CheckedTable], Factor]:
-        """Step 1: R of a side from its Gram matrix, with as many passes as it needs.
+        """Step 1: R of a side from its Gram matrix.
 
         The scores of several tables with one side are those of one table with the rows of all: its
         Gram matrix is the sum of theirs.
@@ -642,24 +646,40 @@ class Job:
             summed[name] = replace(checked, dimension=len(grams[name].matrix))
             checks.check_alike(summed[name], summed[side])
         gram = _weighted(grams, weights)
-        factor = solve.factor(gram.matrix, gram.rows)
-        if share < 1 and factor.rank < factor.triangle.shape[1]:
+        factor = self._refined(gram, summed, weights, share)
+        # Fewer rows than dimensions may look like more: rounding errors fill the other ones.
+        if share < 1 and min(gram.rows, factor.rank) < len(gram.matrix):
             # What a sample does not show, the other rows may have; scores must stay exact.
-            self._warn(
-                f"{side}: a sample of {gram.rows:,} rows does not fill the {len(gram.matrix)} "
-                "dimensions; all rows were summed instead."
-            )
-            share = 1.0
-            grams = {name: self._first_gram(summed[name], share, None) for name in weights}
+            self._warn_of_sample(side, gram)
+            grams = {name: self._first_gram(summed[name], 1.0, None) for name in weights}
             gram = _weighted(grams, weights)
-            factor = solve.factor(gram.matrix, gram.rows)
+            factor = self._refined(gram, summed, weights, 1.0)
         self._grams[side] = gram
+        return {
+            name: replace(checked, summed=grams[name].rows) for name, checked in summed.items()
+        }, factor
+
+    def _warn_of_sample(self, side: Side, gram: Gram) -> None:
+        self._warn(
+            f"{side}: a sample of {gram.rows:,} rows does not fill the {len(gram.matrix)} "
+            "dimensions; all rows were summed instead."
+        )
+
+    def _refined(
+        self,
+        gram: Gram,
+        tables: Mapping[Side, CheckedTable],
+        weights: Mapping[Side, float],
+        share: float,
+    ) -> Factor:
+        """R from the weighted Gram matrix of tables, with as many passes as it needs."""
+        factor = solve.factor(gram.matrix, gram.rows)
         # The SQL solver takes Gram matrices, and refuses those that a second pass is for.
         refine = "never" if self._solver else self._options.refine
         while solve.wants_refinement(factor, refine):
             white = {
                 name: self._gram(
-                    summed[name],
+                    tables[name],
                     factor.whitener,
                     f"Summing {name} once more, to full accuracy",
                     share,
@@ -667,9 +687,7 @@ class Job:
                 for name in weights
             }
             factor = solve.refine(factor, _weighted(white, weights).matrix)
-        return {
-            name: replace(checked, summed=grams[name].rows) for name, checked in summed.items()
-        }, factor
+        return factor
 
     def _balance(self, factors: dict[Side, Factor]) -> Balance:
         """Steps 2 and 3: one diagonal Gram matrix for both sides."""

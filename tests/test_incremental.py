@@ -12,6 +12,7 @@ import pytest
 from conftest import read_vectors, write_vectors
 
 from sqlstab import DataError, EmbeddingTable, Options, UsageError, stabilize
+from sqlstab.stabilize import collect_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,27 @@ def test_a_sample_that_misses_directions_is_not_used(
     assert run.figures["users"]["summed"] == 300
     assert "does not fill the 4 dimensions" in caplog.text
     assert scores_error(source, tmp_path / "out") <= 1e-12
+
+
+@pytest.mark.parametrize("strategy", ["arrow", "sql"])
+def test_a_sample_of_fewer_rows_than_dimensions_is_not_used(
+    tmp_path: Path, rng: np.random.Generator, strategy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rounding errors fill the Gram matrix of 15 rows, so that it looks like one of 40."""
+    for side in ("users", "items"):
+        write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((300, 40)))
+    run = stabilize(
+        tmp_path / "users.parquet",
+        tmp_path / "items.parquet",
+        out=tmp_path / "out",
+        options=Options(sample="5%", strategy=strategy),
+    )
+    assert run.figures["items"]["summed"] == 300
+    assert "does not fill the 40 dimensions" in caplog.text
+    assert scores_error(tmp_path, tmp_path / "out") <= 1e-12
+    raw = tmp_path / "users.parquet", tmp_path / "items.parquet"
+    sums = collect_sums(*raw, options=Options(sample="5%", strategy=strategy))
+    assert sums.grams["users"].rows == 300
 
 
 def test_bad_vectors_outside_the_sample_are_seen(tmp_path: Path, rng: np.random.Generator) -> None:
