@@ -217,7 +217,7 @@ def _value(value: Any, where: str) -> float:
         ) from None
     if not np.isfinite(number):
         raise DataError(
-            f"{where}: the value is {value}, not finite: a component is, or sums of squares "
+            f"{where}: the value is {saved.shown(value)}, not finite: a component is, or sums of squares "
             "overflow. See what is wrong with sqlstab render check, or divide the vectors of both "
             "sides by a constant."
         )

@@ -146,6 +146,10 @@ BAD: dict[str, tuple[Callable[[list[Row]], str | list[Row]], str]] = {
     "text": (lambda rows: changed(rows, 4, value="1,5"), "row 5: the value is '1,5', which is no"),
     "NaN": (lambda rows: changed(rows, 4, value=float("nan")), "row 5: the value is nan, not fin"),
     "infinite": (lambda rows: changed(rows, 4, value="Infinity"), "row 5: .*not finite"),
+    "huge": (
+        lambda rows: changed(rows, 4, value="9" * 5000),
+        r"row 5: the value is '9{59}\.\.\., not finite",
+    ),
     "one missing": (
         lambda rows: rows[:4] + rows[5:],
         "the users has 5 of 6 entries; i = 2, j = 3 is the first that is missing",
