@@ -217,9 +217,9 @@ def _value(value: Any, where: str) -> float:
         ) from None
     if not np.isfinite(number):
         raise DataError(
-            f"{where}: the value is {saved.shown(value)}, not finite: a component is, or sums of squares "
-            "overflow. See what is wrong with sqlstab render check, or divide the vectors of both "
-            "sides by a constant."
+            f"{where}: the value is {saved.shown(value)}, not finite: a component is, or sums of "
+            "squares overflow. See what is wrong with sqlstab render check, or divide the vectors "
+            "of both sides by a constant."
         )
     return number
 
