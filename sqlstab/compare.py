@@ -265,6 +265,11 @@ class _Comparing(Job):
                 self._check_unchanged(opened, checked.table, checked.rows)
         if VECTORS in tables:
             done = preparing(opened) if isinstance(opened, Run) else dict.fromkeys(wanted, False)
+            if wanted["center"] and done["normalize"] and not done["center"]:
+                raise UsageError(
+                    "Unit vectors cannot be centred afterwards, for their lengths are lost: "
+                    "compare the raw vectors."
+                )
             if any(wanted[name] and not done[name] for name in wanted):
                 preparation = self._preparation(
                     tables[VECTORS],

@@ -171,6 +171,8 @@ class Job:
             )
             if earlier and any(table.left_out for table in tables.values()):
                 earlier = self._counted(earlier, tables)
+            if earlier:
+                self._warn_of_missing(earlier.run, tables)
             for rider, side in self._like.items():
                 checks.check_alike(tables[rider], tables[side])
             omega, fit = self._align(axes, tables, earlier)
@@ -227,6 +229,15 @@ class Job:
         self._outputs.record(placement, self._warn)
         return run
 
+    def _warn_of_missing(self, reference: Run, tables: Mapping[Side, CheckedTable]) -> None:
+        """Whoever uses a table's stable vectors would not notice that they are out of date."""
+        for rider in reference.transform.also:
+            if rider not in tables:
+                self._warn(
+                    f"{rider}: run {reference.run_id}, the reference, has this further table, and "
+                    "this run has not; its stable vectors stay in that run. Name it with --also."
+                )
+
     def _policy(self, reference: AnyRun | Sequence[AnyRun] | None) -> Any:
         """The policy by which the registry chose the reference, if that is how it came."""
         return reference if self._outputs.registry and is_policy(reference) else None
@@ -243,10 +254,7 @@ class Job:
         grams: dict[Side, Gram] = {}
         for side in SIDES:
             tables[side], gram = self._summed(tables[side], self._options.share, None)
-            if self._options.share < 1 and gram.rows < len(gram.matrix):
-                self._warn_of_sample(side, gram)
-                gram = self._first_gram(tables[side], 1.0, None)
-            grams[side] = gram
+            grams[side] = self._filling(tables[side], gram, len(gram.matrix))
             tables[side] = replace(tables[side], dimension=len(grams[side].matrix))
         checks.check_dimensions(tables["users"], tables["items"])
         if earlier is None:
@@ -611,6 +619,7 @@ class Job:
         values, passes = None, 0
         if rank is not None and rank < dimension:
             checked, gram = self._summed(checked, self._options.share, None)
+            gram = self._filling(checked, gram, rank)
             checked = replace(checked, summed=gram.rows)
             axes = solve.principal_axes(gram.matrix, rank)
             matrix, values, passes = axes.matrix, axes.singular_values, 1
@@ -658,6 +667,16 @@ class Job:
         return {
             name: replace(checked, summed=grams[name].rows) for name, checked in summed.items()
         }, factor
+
+    def _filling(self, checked: CheckedTable, gram: Gram, wanted: int) -> Gram:
+        """The Gram matrix of a sample, or of all rows if it has fewer directions than wanted."""
+        if self._options.share == 1:
+            return gram
+        # Fewer rows than dimensions may look like more: rounding errors fill the other ones.
+        if min(gram.rows, solve.factor(gram.matrix, gram.rows).rank) >= wanted:
+            return gram
+        self._warn_of_sample(checked.table.side, gram)
+        return self._first_gram(checked, 1.0, None)
 
     def _warn_of_sample(self, side: Side, gram: Gram) -> None:
         self._warn(
@@ -936,6 +955,8 @@ class Job:
                 quality.SCORE_ROWS,
                 step,
             )
+        if error is not None and not np.isfinite(error):
+            raise checks.overflow_error(next(iter(tables.values())).table)
         single = any(table.element == "float" for table in written.values())
         promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
         if error is None or error <= promise or self._options.rank:

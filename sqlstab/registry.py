@@ -568,8 +568,9 @@ class Registry:
         if entry is None:
             raise DataError(
                 f"The registry {self.name} knows of no run before the one in place whose outputs "
-                "are still there; --keep-runs keeps the tables of so many runs, and a directory "
-                "of its own a run on files."
+                "are still there. From now on, keep the tables of some runs with --keep-runs; on "
+                "files, give each run a directory of its own. A run that was rolled back is put "
+                "in place again by its id."
             )
         if entry.run_id == log.current:
             raise UsageError(f"Run {entry.run_id} is in place already.")

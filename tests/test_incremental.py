@@ -99,6 +99,9 @@ def test_a_sample_that_misses_directions_is_not_used(
     assert run.figures["users"]["summed"] == 300
     assert "does not fill the 4 dimensions" in caplog.text
     assert scores_error(source, tmp_path / "out") <= 1e-12
+    raw = source / "users.parquet", source / "items.parquet"
+    sums = collect_sums(*raw, options=Options(sample="5%", strategy=strategy))
+    assert sums.grams["users"].rows == 300
 
 
 @pytest.mark.parametrize("strategy", ["arrow", "sql"])
@@ -120,6 +123,15 @@ def test_a_sample_of_fewer_rows_than_dimensions_is_not_used(
     raw = tmp_path / "users.parquet", tmp_path / "items.parquet"
     sums = collect_sums(*raw, options=Options(sample="5%", strategy=strategy))
     assert sums.grams["users"].rows == 300
+
+
+def test_a_sample_of_fewer_vectors_than_a_rank_is_not_used(
+    tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = write_vectors(tmp_path / "docs.parquet", rng.standard_normal((1000, 50)))
+    run = stabilize(vectors=table, options=Options(rank=30, sample="1%"))
+    assert "does not fill" in caplog.text
+    assert run.figures["vectors"]["summed"] == 1000
 
 
 def test_bad_vectors_outside_the_sample_are_seen(tmp_path: Path, rng: np.random.Generator) -> None:

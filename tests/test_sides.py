@@ -1035,3 +1035,42 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures["before"]["mean"], figures["after"]["mean"]
     assert found == pytest.approx([float(number) for number in shown.groups()], abs=5e-3)
     assert "It worked: the same vectors stay where they were." in printed
+
+
+def test_a_further_table_may_have_the_name_of_an_option(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    paths = [write_vectors(tmp_path / f"{n}.parquet", rng.standard_normal((9, 3))) for n in "uiq"]
+    sides = ("--users", paths[0], "--items", paths[1], "--out", tmp_path / "out")
+    for name in ("anchor", "filter", "id"):
+        also = ("--also", f"{name}={paths[2]}:users", "--anchor-filter", "id > 3")
+        invoke("run", *sides, *also)
+        assert len(read_vectors(tmp_path / "out" / f"{name}.parquet")[0]) == 9
+
+
+def test_a_further_table_that_is_left_out_is_missed(
+    tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = [write_vectors(tmp_path / f"{n}.parquet", rng.standard_normal((9, 3))) for n in "uiq"]
+    first = stabilize(*paths[:2], out=tmp_path / "1", also={"queries": Rider(paths[2], "users")})
+    caplog.clear()
+    stabilize(*paths[:2], first, tmp_path / "2", also={"queries": Rider(paths[2], "users")})
+    assert "further table" not in caplog.text
+    stabilize(*paths[:2], first, tmp_path / "3")
+    assert f"queries: run {first.run_id}, the reference, has this further table" in caplog.text
+
+
+def test_unit_vectors_are_not_centred_afterwards(tmp_path: Path, rng: np.random.Generator) -> None:
+    table = write_vectors(tmp_path / "docs.parquet", rng.standard_normal((40, 3)))
+    ways = {"unit": Options(normalize=True), "centred": Options(center=True)}
+    for name, way in ways.items():
+        stabilize(vectors=table, out=tmp_path / name, options=way)
+    with pytest.raises(UsageError, match="Unit vectors cannot be centred afterwards"):
+        compare(tmp_path / "unit", tmp_path / "centred")
+
+
+def test_vectors_whose_squares_overflow(tmp_path: Path, rng: np.random.Generator) -> None:
+    table = write_vectors(tmp_path / "docs.parquet", 1e160 * rng.standard_normal((40, 3)))
+    with pytest.raises(DataError, match="the sums of squares overflow"):
+        stabilize(vectors=table, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

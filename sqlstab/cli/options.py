@@ -536,7 +536,8 @@ def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
         table, colon, side = text.rpartition(":")
         if not colon or not table or not side:
             raise UsageError(f"--also {name}={text}: write {wanted}.")
-        relation = embedding_table({**given, name: table}, name)
+        # Options without a side; its name may be the beginning of another option's.
+        relation = embedding_table({**given, "": table}, "")
         # These are for tables that are aligned on.
         relation = replace(relation, weight=None, anchor_filter=None)
         found[name] = Rider(relation, side, outputs.pop(name, None), scores.pop(name, 0.0))

@@ -205,12 +205,12 @@ def summary(figures: dict[str, Any], where: str) -> Table:
     error = figures[promised]["max_relative_error"]
     prepared = prepared_text(figures["options"])
     if prepared:
-        table.add_row("prepared", prepared)
+        table.add_row("prepared", f"{prepared}, which changed dot products")
     if error is not None:
-        table.add_row(promised.replace("_", " "), _kept_text(error))
+        table.add_row(promised.replace("_", " "), _kept_text(error, since=bool(prepared)))
     for rider, of_rider in figures[promised].get("also", {}).items():
         if of_rider is not None:
-            table.add_row(f"  of {rider}", _kept_text(of_rider))
+            table.add_row(f"  of {rider}", _kept_text(of_rider, since=bool(prepared)))
     relations = [output["relation"] for output in figures["outputs"].values()]
     if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))
@@ -218,10 +218,12 @@ def summary(figures: dict[str, Any], where: str) -> Table:
     return table
 
 
-def _kept_text(error: float) -> str:
-    if error == 0:
-        return "[green]kept[/], exactly"
+def _kept_text(error: float, *, since: bool) -> str:
     kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
+    if since:
+        kept = f"{kept} from there on"
+    if error == 0:
+        return f"{kept}, exactly"
     return f"{kept}, to {error:.0e} of the largest"
 
 

@@ -79,15 +79,18 @@ def list_runs(context: click.Context, /, **given: Any) -> None:
             return
     table = Table(box=None, padding=(0, 2, 0, 0))
     sides = history.sides_of(entries)
-    for title in ("run", "created", "reference", *sides, "cosine", "status"):
-        table.add_column(title, justify="right" if title in (*sides, "cosine") else "left")
+    # Whole ids, also in a narrow terminal: the other commands take them.
+    numbers = {entry.run_id: str(number) for number, entry in enumerate(entries, start=1)}
+    for title in ("", "run", "reference", *sides, "cosine", "status"):
+        left = title in ("run", "status")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
     for entry in entries:
         status = log.status(entry)
         cosine, rows = _cosine(entry), _rows(entry)
         table.add_row(
+            numbers[entry.run_id],
             entry.run_id,
-            entry.created,
-            entry.reference or "",
+            numbers.get(entry.reference or "", entry.reference or ""),
             *(f"{rows[side]:,}" if side in rows else "" for side in sides),
             "" if cosine is None else f"{cosine:.3f}",
             Text(status, style=_STYLES.get(status, "")),
