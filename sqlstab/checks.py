@@ -27,6 +27,10 @@ _PROBLEMS = {
 }
 
 
+class ChangedTableError(DataError):
+    """A stable table is no longer what its run wrote."""
+
+
 @dataclass(frozen=True)
 class CheckedTable:
     """A table that can be worked with.
@@ -67,7 +71,7 @@ def check_unchanged(engine: Engine, run: Run, table: VectorTable, rows: int) -> 
         rows: How many rows that has.
 
     Raises:
-        DataError: It is another one.
+        ChangedTableError: It is another one.
     """
     written = run.fingerprint(table.side)
     if written is None:
@@ -75,7 +79,7 @@ def check_unchanged(engine: Engine, run: Run, table: VectorTable, rows: int) -> 
     now = fingerprint(engine, table, rows, written.share)
     if written.agrees(now):
         return
-    raise DataError(
+    raise ChangedTableError(
         f"{table.relation} is no longer the table of stable {table.side} that run {run.run_id} "
         f"wrote: that had {written.rows:,} rows, and in {written.summed:,} of them, chosen by "
         f"a hash of the id, first components whose sum was {written.total:.9g}; now there are "

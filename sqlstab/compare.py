@@ -17,15 +17,17 @@ import numpy as np
 
 from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
+from sqlstab.compute.choice import choose
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
-from sqlstab.job import Job
+from sqlstab.inspection import Inspector
 from sqlstab.preparation import PREPARING
-from sqlstab.progress import Silent
+from sqlstab.progress import Diary, Silent
 from sqlstab.quoting import file_reader
 from sqlstab.references import preparing
-from sqlstab.runs import FIGURES_FILE, Run, file_name
+from sqlstab.runs import FIGURES_FILE, Run, file_name, new_run_id
 from sqlstab.stabilize import checked_options, embedding_table
+from sqlstab.summing import Summing
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 
 if TYPE_CHECKING:
@@ -111,8 +113,8 @@ def compare(
         'alignable'
     """
     with connect(engine, writes_tables=False) as session:
-        job = _Comparing(session, checked_options(options), progress or Silent(), {}, None, None)
-        return job.compare(_opened(first, session), _opened(second, session))
+        comparing = _Comparing(session, checked_options(options), Diary(progress or Silent()))
+        return comparing.compare(_opened(first, session), _opened(second, session))
 
 
 def _opened(model: AnyModel, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
@@ -183,8 +185,24 @@ class _Shared:
     means: tuple[Matrix, Matrix]
 
 
-class _Comparing(Job):
-    """The steps of a comparison; the first ones are those of a run."""
+class _Comparing:
+    """The steps of a comparison; the first ones are those of a run.
+
+    Args:
+        engine: Where the vectors are.
+        options: As in `compare`.
+        diary: Is told.
+    """
+
+    def __init__(self, engine: Engine, options: Options, diary: Diary) -> None:
+        self._engine = engine
+        self._options = options
+        self._diary = diary
+        self._compute = choose(engine, options.strategy, "")
+        self._inspector = Inspector(engine, options, self._compute, diary)
+        self._summing = Summing(
+            engine, options, self._compute, self._inspector, diary, new_run_id()
+        )
 
     def compare(
         self, first: Run | dict[Side, EmbeddingTable], second: Run | dict[Side, EmbeddingTable]
@@ -237,7 +255,7 @@ class _Comparing(Job):
                 **sides,
                 "score_drift": _score_drift({side: found for side, (_, found) in shared.items()}),
                 "engine": self._engine.dialect.name,
-                "warnings": self._warnings,
+                "warnings": self._diary.warnings,
             }
         )
 
@@ -252,17 +270,19 @@ class _Comparing(Job):
                 be so already.
         """
         if isinstance(opened, Run):
-            self._check_reachable(opened)
+            self._inspector.check_reachable(opened)
             named = {side: opened.table(side) for side in opened.sides}
         else:
             named = opened
         tables = {
-            side: self._check(self._resolve(table, side), values=side == VECTORS)
+            side: self._inspector.checked(
+                self._inspector.resolved(table, side), values=side == VECTORS
+            )
             for side, table in named.items()
         }
         if isinstance(opened, Run):
             for checked in tables.values():
-                self._check_unchanged(opened, checked.table, checked.rows)
+                self._inspector.check_unchanged(opened, checked.table, checked.rows)
         if VECTORS in tables:
             done = preparing(opened) if isinstance(opened, Run) else dict.fromkeys(wanted, False)
             if wanted["center"] and done["normalize"] and not done["center"]:
@@ -271,7 +291,7 @@ class _Comparing(Job):
                     "compare the raw vectors."
                 )
             if any(wanted[name] and not done[name] for name in wanted):
-                preparation = self._preparation(
+                preparation = self._summing.preparation(
                     tables[VECTORS],
                     center=wanted["center"] and not done["center"],
                     normalize=wanted["normalize"],
@@ -285,8 +305,9 @@ class _Comparing(Job):
             return _Model(tables, {VECTORS: own})
         factors: dict[Side, solve.Factor] = {}
         for side in SIDES:
-            summed, factors[side] = self._factor(side, tables, None)
-            tables |= summed
+            factored = self._summing.factor(side, tables, {side: 1.0}, {})
+            factors[side] = factored.factor
+            tables |= factored.tables
         checks.check_dimensions(tables["users"], tables["items"])
         balance = solve.balance(factors["users"], factors["items"])
         return _Model(tables, {"users": balance.users, "items": balance.items})
@@ -295,13 +316,13 @@ class _Comparing(Job):
         """How many ids both models have, and the sums over them if there is any but zero."""
         table, other = first.tables[side].table, second.tables[side].table
         matrix, other_matrix = first.matrices[side], second.matrices[side]
-        with self._step("check", "Counting shared ids"):
+        with self._diary.step("check", "Counting shared ids"):
             checks.check_joinable(self._engine, table, other)
             rows = checks.count_shared(self._engine, table, other)
         if rows == 0:
             return 0, None
         pair = Pair(table, other, len(other_matrix), rows)
-        with self._step("cross_gram", f"Comparing {side}") as step:
+        with self._diary.step("cross_gram", f"Comparing {side}") as step:
             sums, fitted = (
                 self._compute.shared_sums(
                     pair.sample(share), matrix, normalize=False, step=step

@@ -137,6 +137,11 @@ class Options:
         object.__setattr__(self, "share", _share(self.sample))
         object.__setattr__(self, "anchor_weights", _anchor_weights(self.anchor))
 
+    @property
+    def prepares(self) -> bool:
+        """Whether anything is done to vectors before all else."""
+        return any(getattr(self, name) for name in PREPARING)
+
     def to_dict(self) -> dict[str, Any]:
         """All of them by name, as `run.json` holds them: a default may change one day."""
         values = {part.name: getattr(self, part.name) for part in fields(self) if part.init}

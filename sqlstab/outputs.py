@@ -17,7 +17,7 @@ from sqlstab.registry import Placement, Registry, mending
 from sqlstab.runs import Run, file_name, staging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from sqlstab.config import Options
     from sqlstab.engines import Engine
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sqlstab.transform import Transform
 
 
-def inputs(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
-    """What no output may overwrite."""
+def read_places(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
+    """What a run reads, which no output may overwrite."""
     return [Place(f"{side} table", table.relation) for side, table in named.items()]
 
 
@@ -41,11 +41,11 @@ class Outputs:
         tables: The stable tables and the transform table, if there are any.
         directory: The run directory.
         registry: Where the run is recorded.
-        like: The side whose space each further table shares.
-        run_id: The run.
+        also: Which of the run's tables ride along.
 
     Attributes:
         tables, directory, registry: As given.
+        run_id: The run.
     """
 
     def __init__(
@@ -53,18 +53,22 @@ class Outputs:
         engine: Engine,
         options: Options,
         tables: StagedTables,
-        directory: Path | None,
-        registry: Registry | None,
-        like: Mapping[Side, Side],
-        run_id: str,
+        directory: Path | None = None,
+        registry: Registry | None = None,
+        also: Collection[Side] = (),
     ) -> None:
         self._engine = engine
         self._options = options
         self.tables = tables
         self.directory = directory
         self.registry = registry
-        self._like = like
-        self._run_id = run_id
+        self._also = also
+        self.run_id = tables.run_id
+
+    @property
+    def beside(self) -> str:
+        """A table in whose schema a run may make tables of its own; empty if there is none."""
+        return next(iter(self.tables.targets.values()), "")
 
     def check(self, named: Mapping[Side, EmbeddingTable]) -> None:
         """They can be meant, and can be made where they are to be: before anything is read.
@@ -75,7 +79,7 @@ class Outputs:
         """
         targets, dialect = self.tables.targets, self._engine.dialect
         names = " and ".join(
-            f"the out of --also {side}" if side in self._like else f"--{side}-out" for side in named
+            f"the out of --also {side}" if side in self._also else f"--{side}-out" for side in named
         )
         if targets and set(targets) != set(named):
             raise UsageError(f"Name the tables to write for all that are read: {names}.")
@@ -83,7 +87,7 @@ class Outputs:
             raise UsageError(
                 f"{names} name{'s' * (len(named) == 1)} tables; for files there is --out."
             )
-        if self.tables.transform_table and (self._options.center or self._options.normalize):
+        if self.tables.transform_table and self._options.prepares:
             raise UsageError(
                 "--transform-table holds matrices, and to center or normalize is more than to "
                 "multiply by one: leave it out. transform.json and a --registry have all of it, "
@@ -101,7 +105,7 @@ class Outputs:
                     "--keep-runs keeps tables that a run replaces; on files, give each run a "
                     "directory of its own."
                 )
-            self.registry.prepare(self._run_id)
+            self.registry.prepare(self.run_id)
         elif self._options.keep_runs:
             raise UsageError("--keep-runs is of use with --registry only.")
         if self.directory is not None and not self.tables.targets and not dialect.reads_files:
@@ -119,9 +123,9 @@ class Outputs:
             kind: Literal["relation", "file"] = "relation" if self.registry.in_table else "file"
             outputs.append(Place("the registry", self.registry.name, kind))
         if self.directory is not None:
-            riders = tuple(map(file_name, self._like))
+            riders = tuple(map(file_name, self._also))
             outputs.append(Place("the run directory", str(self.directory), "run", riders))
-        check_outputs(inputs(named), outputs, self._engine.dialect)
+        check_outputs(read_places(named), outputs, self._engine.dialect)
 
     @contextmanager
     def staged(self) -> Iterator[Path | None]:
@@ -199,7 +203,7 @@ class Outputs:
             after += [ddl.drop_table(name, dialect) for name in placement.dropped]
         # Where there are no transactions, half of it may be done.
         unsure = placement is not None and not self._engine.dialect.transactions
-        remedy = f"Once both tables are in place, {mending(self._run_id)} records that."
+        remedy = f"Once all tables are in place, {mending(self.run_id)} records that."
         try:
             self.tables.put_in_place(
                 matrices,
@@ -226,8 +230,8 @@ class Outputs:
             registry.append(placement.after)
         except (EngineError, KeyboardInterrupt) as error:
             happened = (
-                f"The outputs of run {self._run_id} are in place, but the registry "
-                f"{registry.name} does not say so; {mending(self._run_id)} mends that"
+                f"The outputs of run {self.run_id} are in place, but the registry "
+                f"{registry.name} does not say so; {mending(self.run_id)} mends that"
             )
             if isinstance(error, EngineError):
                 raise EngineError(f"{happened}: {error}", error.statement) from error

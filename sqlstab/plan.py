@@ -20,16 +20,20 @@ import numpy as np
 import pyarrow as pa
 
 from sqlstab import ddl, quoting, sql
-from sqlstab.compute import Gram, InvalidVectorsError
+from sqlstab.compute import Gram, InvalidVectorsError, choice
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
+from sqlstab.inspection import Inspector
 from sqlstab.job import Job
 from sqlstab.outputs import Outputs
+from sqlstab.progress import Diary
 from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.references import loaded_runs
+from sqlstab.runs import new_run_id
+from sqlstab.solver import PythonSolver
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import VECTORS, Column, VectorTable
@@ -40,14 +44,15 @@ if TYPE_CHECKING:
 
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Compute, Pair
-    from sqlstab.config import Options
+    from sqlstab.config import Options, Strategy
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine, Expected
     from sqlstab.progress import Step
     from sqlstab.references import AnyRun
     from sqlstab.runs import Run
     from sqlstab.solve import Balance, Factor, Matrix
-    from sqlstab.tables import EmbeddingTable, Side, StableTable
+    from sqlstab.solver import Solver
+    from sqlstab.tables import EmbeddingTable, Rider, Side, StableTable
 
 # Rows of each table, as far as a plan needs a number: enough that figures come from a sample.
 _ROWS = 1_000_000
@@ -185,8 +190,7 @@ def plan(
     registry: str | None = None,
     dimension: int | None = None,
     known: Mapping[Side, VectorTable] | None = None,
-    like: Mapping[Side, Side] = MappingProxyType({}),
-    scores: Mapping[Side, float] = MappingProxyType({}),
+    also: Mapping[Side, Rider] = MappingProxyType({}),
 ) -> Plan:
     """Plan a run.
 
@@ -203,8 +207,7 @@ def plan(
         dimension: Components of a raw vector, where no columns tell. Default: those of the
             reference.
         known: The raw tables with all their columns; needed without an engine.
-        like: The side whose space each further table shares.
-        scores: How much the scores of each count.
+        also: Which of the tables ride along.
 
     Raises:
         UsageError: The run cannot be meant, or the dimension is not known.
@@ -218,9 +221,29 @@ def plan(
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
     whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
-    job = _PlannedJob(recorder, whole, targets, transform_table, out, like, scores)
+    outputs = _PlannedOutputs(
+        recorder,
+        whole,
+        _PlannedTables(recorder, targets, transform_table, new_run_id()),
+        out,
+        also=also,
+    )
+    compute = _compute(recorder, whole.strategy, outputs.beside)
+    stand_in = _StandIn(compute)
+    diary = _Quiet(recorder)
+    inspector = _PlannedInspector(recorder, whole, stand_in, diary)
     if engine is None:
-        job.known = _known(known or {}, runs)
+        inspector.known = _known(known or {}, runs)
+    job = Job(
+        recorder,
+        whole,
+        stand_in,
+        inspector,
+        _solver(recorder, whole, outputs),
+        outputs,
+        diary,
+        also,
+    )
     inputs = {side: [recorder.relation(table.relation)] for side, table in tables.items()}
     anchors = options.anchors_of(tables)
     for run in reversed(runs):
@@ -233,10 +256,10 @@ def plan(
     job.run(dict(tables), runs or None)
     return Plan(
         dialect,
-        job.strategy,
+        compute.name,
         recorder.steps,
         inputs,
-        _tables_made(recorder, job, targets, transform_table),
+        _tables_made(recorder, outputs.tables, targets, transform_table),
         [*_notes(options, dialect), *_notes_on_record(registry, options)],
     )
 
@@ -283,7 +306,10 @@ def _notes(options: Options, dialect: Dialect) -> list[str]:
 
 
 def _tables_made(
-    recorder: _Recorder, job: _PlannedJob, targets: Mapping[Side, str], transform_table: str | None
+    recorder: _Recorder,
+    staged: StagedTables,
+    targets: Mapping[Side, str],
+    transform_table: str | None,
 ) -> list[PlannedTable]:
     created = [
         match[1]
@@ -294,11 +320,12 @@ def _tables_made(
     made = []
     maps = "the map" if VECTORS in targets else "the two maps"
     for side, target in targets.items():
-        if recorder.relation(job.staged_name(side)) in created:
-            created.remove(recorder.relation(job.staged_name(side)))
+        written = recorder.relation(staged.name(side))
+        if written in created:
+            created.remove(written)
             made.append(PlannedTable(target, f"stable {side}, replaced at the end", False))
-    if transform_table:
-        made_now = recorder.relation(job.transform_table)
+    if transform_table and staged.transform_table:
+        made_now = recorder.relation(staged.transform_table)
         is_new = made_now in created
         if is_new:
             created.remove(made_now)
@@ -576,90 +603,65 @@ class _PlannedOutputs(Outputs):
         """See `Outputs`."""
 
 
-class _PlannedJob(Job):
-    """A run that touches nothing.
-
-    Args:
-        recorder: Writes its statements down.
-        options: As in `Job`.
-        targets: As in `Job`.
-        transform_table: As in `Job`.
-        out: As in `Job`.
-        like: As in `Job`.
-        scores: As in `Job`.
+class _PlannedInspector(Inspector):
+    """Looks at no row.
 
     Attributes:
-        known: Tables that need not be looked at, by side and name.
+        known: Tables that need not be looked at, by side and name; None if there is an engine.
     """
 
     def __init__(
-        self,
-        recorder: _Recorder,
-        options: Options,
-        targets: Mapping[Side, str],
-        transform_table: str | None,
-        out: Path | None,
-        like: Mapping[Side, Side],
-        scores: Mapping[Side, float],
+        self, recorder: _Recorder, options: Options, compute: Compute, diary: Diary
     ) -> None:
-        compute: Compute = SqlCompute(recorder, next(iter(targets.values()), ""))
-        if options.strategy != "sql" and recorder.dialect in (DUCKDB, SPARK):
-            compute = _PlannedArrow(recorder)
-        elif options.strategy == "arrow":
-            raise UsageError(
-                f"{recorder.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
-            )
-        self.strategy = compute.name
-        self.known: dict[tuple[Side, str], VectorTable] | None = None
+        super().__init__(recorder, options, compute, diary)
         self._recorder = recorder
-        super().__init__(
-            recorder,
-            options,
-            recorder,
-            targets,
-            transform_table,
-            out,
-            _StandIn(compute),
-            like=like,
-            scores=scores,
-        )
-        tables = _PlannedTables(recorder, targets, transform_table, self._run_id)
-        self._outputs = _PlannedOutputs(recorder, options, tables, out, None, like, self._run_id)
-        if self._solver:
-            beside = next(iter(targets.values()), "")
-            self._solver = _PlannedSolver(recorder, beside, self._run_id)
+        self.known: dict[tuple[Side, str], VectorTable] | None = None
 
-    def staged_name(self, side: Side) -> str:
-        """The name that a side's table is written under."""
-        return self._outputs.tables.name(side)
-
-    @property
-    def transform_table(self) -> str:
-        """The table to add the maps to, with its schema."""
-        return self._outputs.tables.transform_table or ""
-
-    def _check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
-        written = run.fingerprint(table.side)
-        if written is not None:
-            fingerprint(self._recorder, table, rows, written.share)
-
-    def _warn(self, message: str) -> None:
-        pass
-
-    def _resolve(self, table: EmbeddingTable, side: Side) -> VectorTable:
+    def resolved(self, table: EmbeddingTable, side: Side) -> VectorTable:
+        """See `Inspector`."""
         if self.known is None:
-            return super()._resolve(table, side)
+            return super().resolved(table, side)
         with suppress(DataError):
             self._recorder.describe(table.relation)
         return self.known[side, table.relation]
 
-    def _numbered(self, table: VectorTable) -> VectorTable:
-        numbered = super()._numbered(table)
-        return numbered if self.known is None else table
-
-    def _check(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
-        checked = super()._check(table, values=values)
+    def checked(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
+        """See `Inspector`."""
+        checked = super().checked(table, values=values)
         if checked.dimension is not None:
             return checked
         # A run learns it from the first rows.
         return replace(checked, dimension=self._recorder.known_dimension())
+
+    def numbered(self, table: VectorTable) -> VectorTable:
+        """See `Inspector`."""
+        numbered = super().numbered(table)
+        return numbered if self.known is None else table
+
+    def check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
+        """See `Inspector`."""
+        written = run.fingerprint(table.side)
+        if written is not None:
+            fingerprint(self._recorder, table, rows, written.share)
+
+
+class _Quiet(Diary):
+    """What a planned run would warn of is about answers that are made up."""
+
+    def warn(self, message: str) -> None:
+        """See `Diary`."""
+
+
+def _compute(recorder: _Recorder, strategy: Strategy, beside: str) -> Compute:
+    """The way to compute that a run would take, with nothing connected."""
+    if strategy != "sql" and recorder.dialect in (DUCKDB, SPARK):
+        return _PlannedArrow(recorder)
+    if strategy == "arrow":
+        raise choice.no_blas(recorder.dialect)
+    return SqlCompute(recorder, beside)
+
+
+def _solver(recorder: _Recorder, options: Options, outputs: Outputs) -> Solver:
+    if options.solver == "sql":
+        return _PlannedSolver(recorder, outputs.beside, outputs.run_id)
+    return PythonSolver()

@@ -74,3 +74,23 @@ def prepared_text(options: Mapping[str, Any]) -> str:
     """
     done = {"center": "centred", "normalize": "made unit vectors"}
     return " and ".join(text for name, text in done.items() if options.get(name))
+
+
+def what_is_lost(*, center: bool, normalize: bool) -> str:
+    """What a space of vectors that are prepared so does not have, for who begins one."""
+    if center and normalize:
+        what = (
+            "centred and have length one: their dot products are cosines about the mean, and the "
+            "model's dot products and lengths are lost"
+        )
+    elif center:
+        what = "centred: their dot products, lengths and cosines are no longer the model's"
+    else:
+        what = (
+            "of length one: their dot products are the cosines of the model, and its lengths are "
+            "lost"
+        )
+    return (
+        f"Stable vectors are {what}. A fresh vector must take the same way: sqlstab apply, and "
+        "Transform in Python, do."
+    )

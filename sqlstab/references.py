@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlstab import quality
+from sqlstab import checks, quality
 from sqlstab.compute import Pair
-from sqlstab.errors import UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.preparation import PREPARING
+from sqlstab.registry import is_looked_up, is_policy
 from sqlstab.runs import Run
 from sqlstab.tables import (
     VECTORS,
@@ -18,7 +19,14 @@ from sqlstab.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    from sqlstab.checks import CheckedTable
+    from sqlstab.config import Options
+    from sqlstab.engines import Engine
+    from sqlstab.inspection import Inspector
+    from sqlstab.progress import Diary
+    from sqlstab.registry import Registry
 
 
 AnyRun: TypeAlias = str | Path | Run
@@ -97,6 +105,153 @@ class Reference(Earlier):
         """Components of a stable vector; a space may have grown from one run to the next."""
         return max(each.run.transform.dimension for each in (self, *self.others))
 
+    def figures(self, policy: str | None) -> dict[str, Any]:
+        """What `run.json` says of it.
+
+        Args:
+            policy: The policy by which it was chosen.
+        """
+        return {
+            "run_id": self.run.run_id,
+            "dimension": self.run.transform.dimension,
+            "policy": policy,
+            "runs": [each.run.run_id for each in (*self.others, self)],
+        }
+
+
+class References:
+    """Finds the runs to align with, and the ids that are shared with them.
+
+    Args:
+        engine: Where the tables are.
+        options: How the run is done.
+        inspector: Looks at tables.
+        diary: Is told.
+        registry: Knows runs by their ids and by policies, if there is one.
+        directory: The run directory, which is replaced.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        options: Options,
+        inspector: Inspector,
+        diary: Diary,
+        registry: Registry | None,
+        directory: Path | None,
+    ) -> None:
+        self._engine = engine
+        self._options = options
+        self._inspector = inspector
+        self._diary = diary
+        self._registry = registry
+        self._directory = directory
+
+    def runs(self, reference: AnyRun | Sequence[AnyRun] | None) -> list[Run]:
+        """The runs, read from directories or a registry; none for a new space."""
+        if reference is None or isinstance(reference, (str, Path, Run)):
+            return self._looked_up(reference) if reference is not None else []
+        return loaded_runs([run for one in reference for run in self._looked_up(one)])
+
+    def policy(self, reference: object) -> str | None:
+        """The policy by which the registry chose the reference, if that is how it came."""
+        return str(reference) if self._registry and is_policy(reference) else None
+
+    def resolved(self, run: Run, wanted: Collection[Side]) -> dict[Side, VectorTable]:
+        """Those of a run's stable tables that are wanted, with their columns."""
+        self._inspector.check_reachable(run)
+        there = (side for side in run.tables if side in wanted)
+        return {side: self._inspector.resolved(run.table(side), side) for side in there}
+
+    def opened(
+        self,
+        runs: Sequence[Run],
+        stable: Sequence[Mapping[Side, VectorTable]],
+        tables: Mapping[Side, CheckedTable],
+        anchors: Collection[Side],
+    ) -> Reference:
+        """The reference, once its tables are known to be what its runs wrote.
+
+        Args:
+            runs: The runs, the newest last.
+            stable: The stable tables of each.
+            tables: The new run's tables.
+            anchors: Those of them that are aligned.
+
+        Raises:
+            DataError: They are not, or nothing can be aligned with them.
+        """
+        with self._diary.step("check", "Checking the reference"):
+            *others, newest = (
+                Earlier(run, self._as_written(run, each, anchors), {})
+                for run, each in zip(runs, stable, strict=True)
+            )
+        reference = Reference(newest.run, newest.tables, {}, dict.fromkeys(anchors, 0), others)
+        return self.counted(reference, tables)
+
+    def counted(self, reference: Reference, tables: Mapping[Side, CheckedTable]) -> Reference:
+        """The reference, with the numbers of ids that are shared with it."""
+        anchors: dict[Side, int] = {}
+        with self._diary.step("check", "Counting shared ids"):
+            shared = self._shared(reference, tables)
+            for side in reference.anchors:
+                sample = replace(tables[side].table, share=self._options.share)
+                anchors[side] = checks.count_anchors(
+                    self._engine, sample, reference.tables[side], shared[side]
+                )
+            others = [replace(each, shared=self._shared(each, tables)) for each in reference.others]
+        return replace(reference, shared=shared, anchors=anchors, others=others)
+
+    def _looked_up(self, reference: AnyRun) -> list[Run]:
+        if not (isinstance(reference, str) and is_looked_up(reference)):
+            return loaded_runs(reference)
+        if self._registry is None:
+            if Path(reference).exists():
+                return loaded_runs(reference)
+            raise UsageError(
+                f"--reference {reference} is looked up in a registry of runs: name that with "
+                "--registry, or give the directory of a run."
+            )
+        found = self._registry.reference(reference)
+        directory = found.runs[-1].directory if found.runs else None
+        overwritten = (
+            directory and self._directory and directory.resolve() == self._directory.resolve()
+        )
+        if reference == "first" and overwritten:
+            raise UsageError(
+                f"--reference first is the run in {directory}, which --out would replace, so that "
+                "the next run could not refer to it: give each run a directory of its own, or "
+                "refer to previous."
+            )
+        if found.gone and len(found.runs) == 1:
+            self._diary.warn(
+                f"The consensus is of run {found.runs[0].run_id} alone, as --reference previous "
+                "is: the stable tables of those before it are gone. Keep them with --keep-runs, or "
+                "write each run to tables or a directory of its own."
+            )
+        return found.runs
+
+    def _as_written(
+        self, run: Run, stable: Mapping[Side, VectorTable], anchors: Collection[Side]
+    ) -> dict[Side, VectorTable]:
+        """A run's stable tables, if they are what it wrote."""
+        found: dict[Side, VectorTable] = {}
+        for side, table in stable.items():
+            try:
+                found[side] = self._inspector.stable(run, table, values=side in anchors).table
+            except checks.ChangedTableError as error:
+                if self._registry is None:
+                    raise
+                remedy = self._registry.remedy({side: table.relation})
+                raise DataError(f"{error}{remedy}") from error
+        return found
+
+    def _shared(self, earlier: Earlier, tables: Mapping[Side, CheckedTable]) -> dict[Side, int]:
+        return {
+            side: checks.count_shared(self._engine, tables[side].table, stable)
+            for side, stable in earlier.tables.items()
+        }
+
 
 def check_kinds(run: Run, sides: Collection[Side]) -> None:
     """A run is aligned with one of the same kind: of users and items, or of vectors alone.
@@ -115,3 +270,18 @@ def preparing(run: Run) -> dict[str, bool]:
     """How the vectors of a run were prepared, by the names of options."""
     known = next(iter(run.transform.maps.values()))
     return {name: getattr(known.preparation, name) for name in PREPARING}
+
+
+def check_prepared(run: Run, options: Options) -> None:
+    """Vectors are centred and made unit vectors in all runs of a space, or in none.
+
+    Raises:
+        UsageError: The options are not those of the space of this run.
+    """
+    for name, there in preparing(run).items():
+        if there != getattr(options, name):
+            having, remedy = ("with", "add it") if there else ("without", "leave it out")
+            raise UsageError(
+                f"Run {run.run_id} is of a space whose vectors are written {having} --{name}: "
+                f"{remedy}, or begin a new space without a --reference."
+            )

@@ -39,6 +39,8 @@ class SqlSolver:
         run_id: Names the tables, so that two runs do not meet.
     """
 
+    where = "in SQL"
+
     def __init__(self, engine: Engine, beside: str, run_id: str) -> None:
         sql.check_solver(engine.dialect)
         self._engine = engine

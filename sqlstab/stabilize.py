@@ -6,15 +6,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sqlstab import solver
+from sqlstab.compute import choice
 from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import UsageError
+from sqlstab.inspection import Inspector
 from sqlstab.job import Job
-from sqlstab.outputs import inputs
+from sqlstab.outputs import Outputs, read_places
 from sqlstab.places import Place, check_outputs, writes_tables
-from sqlstab.progress import Progress, Silent
+from sqlstab.progress import Diary, Progress, Silent
 from sqlstab.quoting import file_reader
 from sqlstab.registry import Registry
+from sqlstab.runs import new_run_id
+from sqlstab.staged import StagedTables
 from sqlstab.tables import (
     VECTORS,
     EmbeddingTable,
@@ -26,7 +31,7 @@ from sqlstab.tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlstab.engines import AnyEngine
+    from sqlstab.engines import AnyEngine, Engine
     from sqlstab.references import AnyRun
     from sqlstab.runs import Run
     from sqlstab.sums import Sums
@@ -107,18 +112,15 @@ def stabilize(
     written = writes_tables([*targets.values(), transform_table], registry, options)
     # The SQL solver finds its sums in a table.
     with connect(engine, writes_tables=written or options.solver == "sql") as session:
-        job = Job(
+        outputs = Outputs(
             session,
             options,
-            progress or Silent(),
-            targets,
-            transform_table,
+            StagedTables(session, targets, transform_table, new_run_id()),
             Path(out) if out is not None else None,
-            registry=Registry(registry, session) if registry else None,
-            like=like,
-            scores=scores,
+            Registry(registry, session) if registry else None,
+            also,
         )
-        return job.run(tables, reference)
+        return _job(session, options, progress, outputs, also).run(tables, reference)
 
 
 def collect_sums(
@@ -153,8 +155,8 @@ def collect_sums(
     }
     options = checked_options(options)
     with connect(engine, writes_tables=options.grams is not None) as session:
-        job = Job(session, options, progress or Silent(), {}, None, None)
-        return job.sums(named, reference)
+        outputs = Outputs(session, options, StagedTables(session, {}, None, new_run_id()))
+        return _job(session, options, progress, outputs).sums(named, reference)
 
 
 def apply_transform(
@@ -195,9 +197,32 @@ def apply_transform(
             Place(f"the stable {side}", str(output), "file" if side in files else "relation")
             for side, output in outputs.items()
         ]
-        check_outputs(inputs(named), written, session.dialect)
-        job = Job(session, options, progress or Silent(), targets, None, None)
+        check_outputs(read_places(named), written, session.dialect)
+        tables_made = StagedTables(session, targets, None, new_run_id())
+        job = _job(session, options, progress, Outputs(session, options, tables_made))
         job.apply(named, transform, files)
+
+
+def _job(
+    engine: Engine,
+    options: Options,
+    progress: Progress | None,
+    outputs: Outputs,
+    also: Mapping[Side, Rider] = MappingProxyType({}),
+) -> Job:
+    """A job whose parts are those that the engine and the options ask for."""
+    diary = Diary(progress or Silent())
+    compute = choice.choose(engine, options.strategy, outputs.beside)
+    return Job(
+        engine,
+        options,
+        compute,
+        Inspector(engine, options, compute, diary),
+        solver.choose(engine, options, outputs.beside, outputs.run_id),
+        outputs,
+        diary,
+        also,
+    )
 
 
 def named_tables(

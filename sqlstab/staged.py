@@ -33,6 +33,7 @@ class StagedTables:
 
     Attributes:
         targets, transform_table: The names, with their schemas once `prepare` has been called.
+        run_id: As given.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class StagedTables:
         self._engine = engine
         self.targets = dict(targets)
         self.transform_table = transform_table
-        self._run_id = run_id
+        self.run_id = run_id
         self._begun = self._done = False
         self._found: list[tuple[str, list[dict[str, Any]]]] = []
 
@@ -75,7 +76,7 @@ class StagedTables:
             self.transform_table = self._engine.qualified(self.transform_table)
             if self._engine.kind(self.transform_table) is None:
                 made["the transform"] = self.transform_table
-        check_creatable(self._engine, made, self._run_id)
+        check_creatable(self._engine, made, self.run_id)
         if self._engine.dialect.identity:
             for target in self.targets.values():
                 query = ddl.identity(target, self._engine.dialect)
@@ -83,7 +84,7 @@ class StagedTables:
 
     def name(self, side: Side) -> str:
         """The name that a side's table is written under, in the schema where it will stay."""
-        return scratch_name(self.targets[side], f"{self._run_id}_{side}", self._engine.dialect)
+        return scratch_name(self.targets[side], f"{self.run_id}_{side}", self._engine.dialect)
 
     def put_in_place(
         self,
@@ -122,7 +123,7 @@ class StagedTables:
         if self.transform_table:
             if self._engine.kind(self.transform_table) is None:
                 statements.append(ddl.create_matrix_table(self.transform_table, dialect))
-            statements += ddl.insert_matrices(self.transform_table, self._run_id, matrices, dialect)
+            statements += ddl.insert_matrices(self.transform_table, self.run_id, matrices, dialect)
         statements += after
         if statements:
             self._begun = True

@@ -202,7 +202,6 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --sample 0", 2, "--sample is '0'; it must be a share of the rows, as 5%"),
     (f"{RUN} --sample 101%", 2, "--sample is '101%'"),
     (f"{RUN} --sample nan", 2, "--sample is 'nan'"),
-    (f"{RUN} --sample 1e-9", 4, "A sample of 1e-07% has none of the 40 users; take a larger"),
     (f"{RUN} --min-mean-cosine 2", 2, "--min-mean-cosine is 2.0; it must be a number from -1 to 1"),
     (f"{RUN} --min-cka nan", 2, "--min-cka is nan"),
     (f"{RUN} --min-shared-ids 0", 2, "it must be a number from 1 on"),

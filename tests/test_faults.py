@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -104,8 +105,19 @@ class Place:
 
 def spilled() -> set[str]:
     """What is in the temporary folder, beside what multiprocessing has there."""
-    names = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
-    return {name for name in names if not name.startswith("pymp-")}
+    folder = Path(tempfile.gettempdir())
+    return {
+        path.name
+        for path in folder.iterdir()
+        if not path.name.startswith("pymp-") and not _is_pythons_trial(path)
+    }
+
+
+def _is_pythons_trial(path: Path) -> bool:
+    """A file with which Python tries whether it can write there: it lives for a few calls."""
+    return bool(
+        re.fullmatch(r"[a-z0-9_]{8}", path.name) and path.is_file() and path.stat().st_size <= 4
+    )
 
 
 class Files(Place):

@@ -185,6 +185,13 @@ def test_a_sample(tmp_path: Path, docs: Callable[..., Path]) -> None:
     # Half of the ids say nearly the same as all.
     wanted = aligned(raw, read_vectors(docs(0))[1])
     assert np.abs(written - wanted).max() < 0.15
+    # The mean of a sample without a row is that of all.
+    centred = stabilize(
+        vectors=docs(1), out=tmp_path / "centred", options=Options(sample=1e-6, center=True)
+    )
+    np.testing.assert_allclose(
+        centred.transform.vectors.preparation.mean, raw.mean(axis=0), atol=1e-12
+    )
 
 
 def test_a_space_grows_with_the_model(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -425,9 +432,9 @@ def test_a_space_is_prepared_or_not(
     stabilize(vectors=docs(1), reference=centred, out=out, options=Options(center=True))
     assert "no longer the model's" not in caplog.text
     for reference, options, word in (
-        (plain, Options(center=True), "begun without center: leave it out"),
-        (centred, Options(), "begun with center: add it"),
-        (centred, Options(center=True, normalize=True), "begun without normalize: leave it out"),
+        (plain, Options(center=True), "written without center: leave it out"),
+        (centred, Options(), "written with center: add it"),
+        (centred, Options(center=True, normalize=True), "written without normalize: leave it out"),
     ):
         with pytest.raises(UsageError, match=word):
             stabilize(vectors=docs(1), reference=reference, out=out, options=options)
@@ -441,7 +448,7 @@ def test_a_space_is_prepared_or_not(
     file.write_text(begin + "center = true\n")
     invoke("run", "-c", file)
     file.write_text(begin)
-    assert "begun with [run] center: add it" in invoke("run", "-c", file, code=2).stderr
+    assert "written with [run] center: add it" in invoke("run", "-c", file, code=2).stderr
     with pytest.raises(UsageError, match="transform_table holds matrices"):
         stabilize(
             vectors=docs(0),
@@ -767,6 +774,15 @@ def test_a_rider_that_counts_in_the_scores(
     )
     assert 0 < sampled.figures["also"]["queries"]["summed"] < 60
     assert sampled.figures["scores"]["also"]["queries"] < 1e-12
+    # One with no row of the smallest table: that is summed as a whole, in both passes.
+    few = stabilize(
+        **{**named, "also": {"queries": rider}},
+        out=tmp_path / "few",
+        options=replace(options, sample=1e-6),
+    )
+    assert few.figures["also"]["queries"]["summed"] == 70
+    np.testing.assert_allclose(few.figures["singular_values"], values)
+    assert "queries: a sample of 0 rows does not fill the 5" in " ".join(few.figures["warnings"])
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

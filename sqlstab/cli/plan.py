@@ -138,8 +138,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             registry=project.registry,
             dimension=given["dimension"],
             known=known,
-            like={name: rider.like for name, rider in project.also.items()},
-            scores={name: rider.scores for name, rider in project.also.items()},
+            also=project.also,
         )
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import UsageError
-from sqlstab.progress import Silent
+from sqlstab.progress import Diary, Silent
 from sqlstab.report import page
 from sqlstab.report.measure import Measuring
 from sqlstab.report.verdict import verdict
@@ -83,8 +82,8 @@ def report(
     if compared is not None and compared.run_id == finished.run_id:
         raise UsageError(f"Run {finished.run_id} cannot be its own reference.")
     with connect(engine, writes_tables=False) as session:
-        job = Measuring(session, Options(), progress or Silent(), {}, None, None)
-        figures = job.figures(finished, compared, others)
+        measuring = Measuring(session, Diary(progress or Silent()))
+        figures = measuring.figures(finished, compared, others)
     return Report({"verdict": verdict(figures), **figures})
 
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from sqlstab import __version__, checks, sql
 from sqlstab.compare import compare
+from sqlstab.compute.choice import choose
 from sqlstab.config import Options
-from sqlstab.job import Job
+from sqlstab.inspection import Inspector
 from sqlstab.quality import SAMPLED_ROWS
 from sqlstab.references import check_kinds
 from sqlstab.sql import Vectors
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from sqlstab.engines import Engine
+    from sqlstab.progress import Diary
     from sqlstab.runs import Run
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, VectorTable
@@ -41,8 +44,22 @@ _DRAWN = 60
 _Pair: TypeAlias = tuple[Vectors, Vectors]
 
 
-class Measuring(Job):
-    """The steps of a report; nothing is written."""
+class Measuring:
+    """The steps of a report; nothing is written.
+
+    Args:
+        engine: Where the stable tables are.
+        diary: Is told.
+    """
+
+    def __init__(self, engine: Engine, diary: Diary) -> None:
+        self._engine = engine
+        self._diary = diary
+        options = Options()
+        compute = choose(engine, options.strategy, "")
+        self._inspector = Inspector(engine, options, compute, diary)
+        self._statements: list[dict[str, str]] = []
+        self._tables: dict[tuple[str, Side], tuple[VectorTable, int]] = {}
 
     def figures(self, run: Run, reference: Run | None, others: Sequence[Run]) -> dict[str, Any]:
         """All figures; see `report`.
@@ -52,8 +69,6 @@ class Measuring(Job):
             reference: The one to compare it with.
             others: Further runs.
         """
-        self._statements: list[dict[str, str]] = []
-        self._tables: dict[tuple[str, Side], tuple[VectorTable, int]] = {}
         chosen = [*others, *([reference] if reference else []), run]
         # A run's name sorts by time.
         runs = sorted({each.run_id: each for each in chosen}.values(), key=lambda r: r.run_id)
@@ -78,18 +93,17 @@ class Measuring(Job):
             "runs": [{"name": names[each.run_id], **_short(each)} for each in runs],
             "cosines": self._between(runs) if len(runs) > 2 else None,
             "statements": self._statements,
-            "warnings": self._warnings,
+            "warnings": self._diary.warnings,
         }
 
     def _look_at(self, run: Run) -> None:
         """Find a run's stable tables, and count their rows."""
-        self._check_reachable(run)
-        with self._step("check", f"Checking run {run.run_id}"):
+        self._inspector.check_reachable(run)
+        with self._diary.step("check", f"Checking run {run.run_id}"):
             for side in run.sides:
-                table = self._numbered(self._resolve(run.table(side), side))
-                checked = checks.check_table(self._engine, table, values=False, drop=None)
-                self._check_unchanged(run, table, checked.rows)
-                self._tables[run.run_id, side] = table, checked.rows
+                table = self._inspector.resolved(run.table(side), side)
+                checked = self._inspector.stable(run, table, values=False)
+                self._tables[run.run_id, side] = checked.table, checked.rows
 
     def _beside(self, run: Run, reference: Run) -> dict[str, Any]:
         alignment = run.figures["alignment"] or {}
@@ -99,7 +113,7 @@ class Measuring(Job):
             reference,
             self._engine,
             options=Options(anchor=alignment.get("weights") or main),
-            progress=self._progress,
+            progress=self._diary.progress,
         )
         sides = {}
         for side in run.sides:
@@ -122,7 +136,7 @@ class Measuring(Job):
         share = min(1.0, SAMPLED_ROWS / shared)
         stable = self._stable(run, reference, side, share)
         raw = self._raw(run, reference, stable, side)
-        with self._step("rows", f"Measuring {side}"):
+        with self._diary.step("rows", f"Measuring {side}"):
             found: dict[str, Any] = {"after": self._cosine_figures(stable, f"stable {side}")}
             found["before"] = self._cosine_figures(raw, f"raw {side}") if raw else None
             moved = sql.moved_most(stable, raw, _MOVED, self._engine.dialect)
@@ -161,7 +175,7 @@ class Measuring(Job):
         columns = 2 * (run.transform.raw_dimension + run.transform.dimension)
         narrow = dialect.style == "arrays" or columns <= dialect.most_columns
         if not narrow or not dialect.takes(statement):
-            self._warn(
+            self._diary.warn(
                 f"{side}: raw vectors were not compared; {dialect.name} takes no statement as long "
                 f"as {run.transform.raw_dimension} dimensions need."
             )
@@ -226,7 +240,7 @@ class Measuring(Job):
                 continue
             found[name] = {}
             for measure in ("dot", "cosine"):
-                with self._step("neighbours", f"Looking for neighbours ({name}, {measure})"):
+                with self._diary.step("neighbours", f"Looking for neighbours ({name}, {measure})"):
                     statement = sql.neighbours(
                         pair[0],
                         pair[1],
@@ -252,7 +266,7 @@ class Measuring(Job):
                 [[1.0 if i == j else None for j in range(len(runs))] for i in range(len(runs))]
                 for _ in range(2)
             )
-            with self._step("between", f"Comparing {side} of {len(runs)} runs") as step:
+            with self._diary.step("between", f"Comparing {side} of {len(runs)} runs") as step:
                 pairs = [(i, j) for i in range(len(runs)) for j in range(i)]
                 for number, (i, j) in enumerate(pairs):
                     rows = min(self._tables[runs[k].run_id, side][1] for k in (i, j))

@@ -1,0 +1,47 @@
+"""Which way to compute a run takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlstab.compute.arrow import ArrowCompute
+from sqlstab.compute.sql import SqlCompute
+from sqlstab.dialects import SPARK
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlstab.compute import Compute
+    from sqlstab.config import Strategy
+    from sqlstab.dialects import Dialect
+    from sqlstab.engines import Engine
+
+
+def choose(engine: Engine, strategy: Strategy, beside: str) -> Compute:
+    """The way to compute: BLAS where it can be had, SQL elsewhere or on request.
+
+    Args:
+        engine: The engine.
+        strategy: As in `Options`.
+        beside: A table in whose schema temporary tables may be made, if there is one.
+
+    Raises:
+        UsageError: BLAS is asked for where it cannot be had.
+    """
+    if strategy != "sql":
+        if isinstance(engine, DuckDBEngine):
+            return ArrowCompute(engine)
+        if engine.dialect is SPARK:
+            from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415 - an extra
+            from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
+
+            if isinstance(engine, SparkEngine):
+                return SparkCompute(engine)
+        if strategy == "arrow":
+            raise no_blas(engine.dialect)
+    return SqlCompute(engine, beside)
+
+
+def no_blas(dialect: Dialect) -> UsageError:
+    """BLAS cannot be had on this engine."""
+    return UsageError(f"{dialect.name} hands no rows to BLAS; leave out --strategy arrow.")
