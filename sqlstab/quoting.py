@@ -64,7 +64,8 @@ def relation(name: str, dialect: Dialect) -> str:
 
     Args:
         name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
-            `schema.users`, `"odd name"`. A directory stands for the Parquet files in it.
+            `schema.users`, `"odd name"`. A directory, as in `./users`, stands for the Parquet files
+            in it.
         dialect: The dialect to write.
 
     Raises:
@@ -87,12 +88,15 @@ def parquet_files(name: str, dialect: Dialect) -> str | None:
 
 
 def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
-    """What reads a relation, if that is files, and their path; a directory is a glob then."""
-    if not dialect.reads_files:
-        return None, name
-    if "://" not in name and not name.startswith('"') and Path(name).is_dir():
+    """What reads a relation, if that is files, and their path; a directory is a glob then.
+
+    The name alone says which: a directory that happens to lie about must not take the place of the
+    table `users`.
+    """
+    reader = file_reader(name) if dialect.reads_files else None
+    if reader and "://" not in name and Path(name).is_dir():
         return "read_parquet", str(Path(name) / "*.parquet")
-    return file_reader(name), name
+    return reader, name
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -67,7 +68,7 @@ class EmbeddingTable:
 
     Attributes:
         relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
-            CSV files.
+            CSV files, or a directory of Parquet files as `./users` (or as a `Path`).
         id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
             second side), or the only column that ends in `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
@@ -93,8 +94,10 @@ class EmbeddingTable:
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
             raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
-        # A path may be given as such.
-        object.__setattr__(self, "relation", str(self.relation))
+        # A path may be given as such; as a bare name it would be that of a table.
+        is_bare = isinstance(self.relation, PurePath) and len(self.relation.parts) <= 1
+        name = f"./{self.relation}" if is_bare else str(self.relation)
+        object.__setattr__(self, "relation", name)
 
 
 @dataclass(frozen=True)

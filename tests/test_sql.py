@@ -495,8 +495,28 @@ def test_relations(name: str, want: str) -> None:
     assert quoting.relation(name, DUCKDB) == want
 
 
-def test_a_directory_is_its_parquet_files(tmp_path: Path) -> None:
-    assert quoting.relation(str(tmp_path), DUCKDB) == f"read_parquet('{tmp_path}/*.parquet')"
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("./users", "read_parquet('users/*.parquet')"),
+        ("users/", "read_parquet('users/*.parquet')"),
+        ("users.csv", "read_parquet('users.csv/*.parquet')"),
+        # A table's name stays one, whatever lies about.
+        ("users", '"users"'),
+        ('"./users"', '"./users"'),
+    ],
+)
+def test_a_directory_is_its_parquet_files(
+    name: str, want: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("users", "users.csv"):
+        Path(folder).mkdir()
+    assert quoting.relation(name, DUCKDB) == want
+    assert (
+        quoting.relation(f"{tmp_path}/users", DUCKDB)
+        == f"read_parquet('{tmp_path}/users/*.parquet')"
+    )
 
 
 @pytest.mark.parametrize("name", ["", " ", "f(1)", "a\0b", "read_csv('x')", "a.b.c.d.e(1)"])

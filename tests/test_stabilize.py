@@ -555,6 +555,28 @@ def test_tables_of_a_connection_and_of_a_database_file(
         )
 
 
+def test_a_directory_does_not_take_the_place_of_a_table(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`users` is the table, whatever lies about in the working directory; `./users` is not."""
+    monkeypatch.chdir(tmp_path)
+    files = model()
+    for side in ("users", "items"):
+        Path(side).mkdir()
+        write_vectors(Path(side) / "x.parquet", np.eye(6))
+    assert stabilize(Path("users"), "./items").figures["users"]["rows"] == 6
+    named = [EmbeddingTable(Path(side)) for side in ("users", "items")]
+    assert stabilize(*named).figures["users"]["rows"] == 6
+    with duckdb.connect() as connection:
+        with pytest.raises(DataError, match=r"no table or view users .*directory .* is \./users$"):
+            stabilize("users", "items", engine=connection)
+        for side in ("users", "items"):
+            connection.execute(f"CREATE TABLE {side} AS FROM '{files / side}.parquet'")
+        done = stabilize("users", "items", engine=connection)
+        assert done.figures["users"]["rows"] == 200
+        assert stabilize("./users", "items", engine=connection).figures["users"]["rows"] == 6
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_csv_globs_and_kept_columns(
     tmp_path: Path, connection: duckdb.DuckDBPyConnection, model: Any, strategy: Any

@@ -149,7 +149,12 @@ class DuckDBEngine:
                 raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
             reader = quoting.file_reader(relation)
             kind = "file" if reader else "table or view"
-            hint = "" if reader else "; a file name ends in .parquet or .csv"
+            if reader:
+                hint = ""
+            elif Path(relation).is_dir():
+                hint = f"; the directory of that name is ./{relation}"
+            else:
+                hint = "; a file name ends in .parquet or .csv"
             raise DataError(
                 f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
             ) from error
