@@ -550,13 +550,16 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
 
 @pytest.mark.parametrize("by", ["constants", "table", "nothing"])
 def test_product(lab: Lab, by: str) -> None:
-    """The rows that may align, with their weights; unit vectors, but where they come in rows."""
+    """The rows that may align, with their weights; unit vectors, but where they come in rows.
+
+    By constants, vectors are so long that their squares are no numbers.
+    """
     in_rows = by == "table" and lab.dialect.style == "components"
     normalize = not in_rows
     table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
     chosen = lab.of("n_ratings", lab.run.ids) >= 20
     ids, want = lab.run.ids[chosen], lab.run.vectors[chosen]
-    matrix = {"constants": MATRIX, "table": held(lab.warehouse)[0], "nothing": None}[by]
+    matrix = {"constants": MATRIX * 1e200, "table": held(lab.warehouse)[0], "nothing": None}[by]
     if matrix is not None:
         want = want @ MATRIX
     size = want.shape[1]
