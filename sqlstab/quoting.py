@@ -6,6 +6,7 @@ written anew, so nothing can break out of its place.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def relation(name: str, dialect: Dialect) -> str:
     reader, path = _file(name, dialect)
     if reader:
         # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
-        own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
+        own = ", hive_partitioning = false" if _is_one_file(name) else ""
         return f"{reader}({string(path, dialect)}{own})"
     return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
 
@@ -95,8 +96,19 @@ def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
     """
     reader = file_reader(name) if dialect.reads_files else None
     if reader and "://" not in name and Path(name).is_dir():
-        return "read_parquet", str(Path(name) / "*.parquet")
+        return "read_parquet", str(Path(no_pattern(name)) / "*.parquet")
+    if reader and _is_one_file(name):
+        return reader, no_pattern(name)
     return reader, name
+
+
+def _is_one_file(name: str) -> bool:
+    return "://" not in name and Path(name).is_file()
+
+
+def no_pattern(path: str) -> str:
+    """The pattern that this path alone matches: DuckDB takes `x[1]` for `x1` where that is, too."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", path)
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:
