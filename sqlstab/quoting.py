@@ -208,6 +208,44 @@ def condition(text: str, dialect: Dialect) -> str:
     return _one_line(accepted, "condition")
 
 
+# Columns that tables have although they do not list them; so has whatever begins with _ or has a $.
+_HIDDEN = {
+    *("rowid", "filename", "file_row_number", "file_index"),
+    *("ctid", "tableoid", "oid", "xmin", "xmax", "cmin", "cmax"),
+}
+
+
+def missing_columns(text: str, columns: Sequence[str], dialect: Dialect) -> list[str]:
+    """The columns that a condition is about, but a table certainly has not.
+
+    What may be a field of a struct, or a column that is hidden, is for the engine to find.
+
+    Args:
+        text: The condition.
+        columns: The columns of the table.
+        dialect: Folds names without quotes. Whether it tells `n` from `N` in quotes is left open.
+
+    Raises:
+        UsageError: It is no condition; see `condition`.
+    """
+    accepted = condition(text, dialect)
+    tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
+    names = {column.this for column in tree.find_all(exp.Column) if not column.table}
+    return sorted(
+        name.name
+        for name in names
+        if isinstance(name, exp.Identifier)
+        and not (name.name.lower() in _HIDDEN or name.name.startswith("_") or "$" in name.name)
+        and not _is_among(name, columns, dialect)
+    )
+
+
+def _is_among(name: exp.Identifier, columns: Sequence[str], dialect: Dialect) -> bool:
+    if dialect.fold and not name.args.get("quoted"):
+        return dialect.folded(name.name) in columns
+    return name.name.casefold() in {column.casefold() for column in columns}
+
+
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:
     """The name of a table from its parts, quoted where it must be."""
     plain = ".".join(parts)

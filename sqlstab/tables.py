@@ -13,6 +13,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from sqlstab import quoting
 from sqlstab.column_types import (
     element_type,
     has_no_file_type,
@@ -228,8 +229,18 @@ class _Columns:
         folded = [column for column in self.columns if column.name.lower() == name.lower()]
         if len(folded) == 1:
             return folded[0]
+        raise self._missing(name, purpose)
+
+    def check_condition(self, text: str | None, purpose: str, dialect: Dialect) -> None:
+        """A condition must be about columns that there are."""
         names = [column.name for column in self.columns]
-        raise DataError(
+        missing = quoting.missing_columns(text, names, dialect) if text else []
+        if missing:
+            raise self._missing(missing[0], f"{purpose} {text}")
+
+    def _missing(self, name: str, purpose: str) -> DataError:
+        names = [column.name for column in self.columns]
+        return DataError(
             f"{self.where}: there is no column {name} for the {purpose}; it has {_listed(names)}."
         )
 
@@ -247,7 +258,8 @@ def resolve(
 
     Raises:
         DataError: A named column is missing or has a type that cannot be used.
-        UsageError: The columns allow more than one reading; the message says how to choose.
+        UsageError: The columns allow more than one reading; the message says how to choose. Or a
+            filter is no condition.
     """
     known = _Columns(table, side, columns)
     id_column = _find_id(table, side, known)
@@ -287,6 +299,8 @@ def resolve(
         raise UsageError(
             f"{known.where}: {_listed(twice)} is named twice as id, vector or column to keep."
         )
+    known.check_condition(table.filter, "filter", dialect)
+    known.check_condition(table.anchor_filter, "anchor filter", dialect)
     return VectorTable(
         side=side,
         relation=table.relation,

@@ -225,7 +225,14 @@ COMMANDS: list[tuple[str, int, str]] = [
     # Columns and conditions.
     (f"{RUN} --filter '1; DROP TABLE x'", 2, "is not one SQL expression, such as year > 1990"),
     (f"{RUN} --filter '1 ='", 2, "The condition '1 =' is not one SQL expression"),
-    (f"{RUN} --filter 'nothing = 1'", 3, 'does not have a column named "nothing"'),
+    (f"{RUN} --filter 'nothing = 1'", 4, "no column nothing for the filter nothing = 1; it has id"),
+    (
+        f"{RUN} --anchor-filter 'n > 1'",
+        4,
+        "users table users.parquet: there is no column n for the",
+    ),
+    # Perhaps a field of a struct: DuckDB's word.
+    (f"{RUN} --filter 'nothing.n = 1'", 3, 'Referenced table "nothing" not found'),
     (f"{RUN} --filter 'id > 99'", 4, "users table users.parquet has no rows that meet the filter"),
     (f"{RUN} --id key", 4, "users.parquet: there is no column key for the id; it has id, embe"),
     (f"{RUN} --id embedding", 4, "the id column embedding has type FLOAT[], which cannot serve"),

@@ -986,6 +986,8 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     lab = Lab(warehouse, layout)
     ratings, weights = lab.of("n_ratings", loaded.ids), lab.of("weight", loaded.ids)
     chosen = ratings >= 10
+    there = [column.name for column in engine.describe(f"{schema}.{table}")]
+    assert quoting.missing_columns(source.filter or "", there, dialect) == []
     (row,) = engine.query(sql.check(source, dialect))
     assert int(row["n_rows"]) == chosen.sum()
     assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0
@@ -1016,10 +1018,16 @@ def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehou
     drop = ddl.drop_table("Without_Quotes", warehouse.dialect)
     warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
     found = warehouse.engine.describe("Without_Quotes")
-    table = resolve(EmbeddingTable("Without_Quotes"), "items", found, warehouse.dialect)
-    table = replace(table, filter="Id = 1 AND E0 > 0")
+    named = EmbeddingTable("Without_Quotes", filter="Id = 1 AND E0 > 0", anchor_filter="iD > 0")
+    table = resolve(named, "items", found, warehouse.dialect)
     got, rows = gram(Lab(warehouse, "wide"), table, 2)
     assert (got.tolist(), rows) == ([[4.0, 6.0], [6.0, 9.0]], 1)
+    for wrong in (
+        replace(named, filter="E0 > 0 AND nope = 1"),
+        replace(named, anchor_filter="length(nope) = 1"),
+    ):
+        with pytest.raises(DataError, match=r"(?i)no column nope for the .*; it has id, e0, e1\."):
+            resolve(wrong, "items", found, warehouse.dialect)
 
 
 class _NoStep:

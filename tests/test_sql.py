@@ -474,6 +474,34 @@ def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "text", "want"),
+    [
+        ("duckdb", "nope > 1 AND n > 1", ["nope"]),
+        ("duckdb", "list_filter(tags, lambda v: v > m)[1] > 0", ["m"]),
+        ("duckdb", "N > 1 AND list_filter(tags, v -> v > n)[1] > 0", []),
+        ("duckdb", "s.a > 1 AND s['a'] > 1 AND (s).a > 1", []),
+        ("duckdb", "(z).a > 1 AND z['a'] > 1", ["z"]),
+        # Perhaps the name of a table.
+        ("duckdb", "z.a > 1 AND t.z > 1", []),
+        ("duckdb", "rowid > 1 AND filename = 'x' AND n > current_date", []),
+        ("duckdb", '"Odd n" > 1 AND "odd N" > 1', []),
+        ("spark", "`Odd n` > 1 AND _metadata.file_name = 'x' AND exists(tags, v -> v > n)", []),
+        ("spark", "datediff(day, n, m) > 1", ["m"]),
+        ("clickhouse", "arrayExists(v -> v > 1, tags) AND _part = 'x'", []),
+        ("postgres", "N > 1 AND ctid IS NOT NULL", []),
+        ("postgres", '"Odd n" > 1 AND "odd n" > 1', []),
+        ("postgres", "Odd > 1", ["Odd"]),
+        ("snowflake", "n > 1", ["n"]),
+        ("snowflake", "upper > 1 AND metadata$filename = 'x'", []),
+        ("trino", "\"$path\" = 'x' AND N > 1", []),
+    ],
+)
+def test_columns_that_are_missing_for_sure(dialect: str, text: str, want: list[str]) -> None:
+    columns = ["id", "n", "Odd n", "ODD", "UPPER", "tags", "s"]
+    assert quoting.missing_columns(text, columns, DIALECTS[dialect]) == want
+
+
+@pytest.mark.parametrize(
     ("name", "want"),
     [
         ("users", '"users"'),
