@@ -339,6 +339,8 @@ DUCKDB = Dialect(
     dot="list_dot_product({0}, {1})",
     times="list_transform({1}, lambda c: list_dot_product(c, {0}))",
     scaled="list_transform({0}, lambda v: v / {1})",
+    transform="list_transform({0}, lambda {1}: {2})",
+    largest="list_max({0})",
     difference="list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
     concat="list_concat({0}, {1})",
     slice="{0}[{1}:{2}]",
@@ -761,6 +763,8 @@ TRINO = Dialect(
     scaled="transform({0}, v -> v / {1})",
     difference="zip_with({0}, {1}, (v, w) -> v - w)",
     concat="{0} || {1}",
+    transform="transform({0}, {1} -> {2})",
+    largest="array_max({0})",
     # Exact quantiles need the whole group as an array; the value below, not interpolated.
     quantile=(
         "element_at(array_sort(array_agg({0}) FILTER (WHERE {0} IS NOT NULL)), "

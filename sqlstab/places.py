@@ -91,12 +91,10 @@ def _path(place: Place, dialect: Dialect) -> Path | None:
     """The whole path of files, with the wildcards of several; None for a table."""
     if place.kind != "relation":
         return Path(place.name).resolve()
-    if not dialect.reads_files or place.name.startswith('"'):
+    if not dialect.reads_files or not quoting.file_reader(place.name):
         return None
     path = Path(place.name)
-    if path.is_dir():
-        return path.resolve() / "*.parquet"
-    return path.resolve() if quoting.file_reader(place.name) else None
+    return path.resolve() / "*.parquet" if path.is_dir() else path.resolve()
 
 
 def _without_wildcards(path: Path) -> Path:

@@ -55,14 +55,26 @@ class Preparation:
 
 
 UNPREPARED = Preparation()
+# Norms between these are of squares that have all their digits, or do not count.
+_SMALL, _LARGE = 1e-140, 1e140
 # Means of the same rows in another order differ by less, relative to a component of size 1.
 _ROUNDING = 1e-9
 
 
 def unit(vectors: Matrix) -> Matrix:
-    """Rows, (n, e), or one row, (e,), of length one; a zero row stays one."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    rows: Matrix = vectors / np.where(norms > 0, norms, 1.0)
+    """Rows, (n, e), or one row, (e,), of length one; a zero row stays one.
+
+    Where a square may be no number, rows are brought to a size near one first, by powers of two,
+    which round nothing: a row becomes the same whatever stands beside it.
+    """
+    # Of an infinite component becomes NaN, which is for the sums to find.
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        if not ((norms > _SMALL) & (norms < _LARGE)).all():
+            sizes = np.abs(vectors).max(axis=-1, keepdims=True, initial=0.0)
+            vectors = np.ldexp(vectors, -np.frexp(sizes)[1])
+            norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        rows: Matrix = vectors / np.where(norms == 0, 1.0, norms)
     return rows
 
 

@@ -635,11 +635,8 @@ class _Reader:
         relation = values.pop("table")
         # Of the engines only DuckDB reads files.
         is_duckdb = not engine.keys() & {"url", "kind"}
-        if is_duckdb and "://" not in relation and not relation.startswith('"'):
-            path = self._path(relation)
-            # As in `quoting.relation`: a directory stands for the Parquet files in it.
-            if file_reader(relation) or os.path.isdir(path):  # noqa: PTH112 - it never raises
-                relation = path
+        if is_duckdb and "://" not in relation and file_reader(relation):
+            relation = self._path(relation)
         return self._build(partial(EmbeddingTable, relation), section, values)
 
     def _path(self, written: str) -> str:

@@ -6,6 +6,7 @@ written anew, so nothing can break out of its place.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ def relation(name: str, dialect: Dialect) -> str:
 
     Args:
         name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
-            `schema.users`, `"odd name"`. A directory stands for the Parquet files in it.
+            `schema.users`, `"odd name"`. A directory, as in `./users`, stands for the Parquet files
+            in it.
         dialect: The dialect to write.
 
     Raises:
@@ -75,7 +77,7 @@ def relation(name: str, dialect: Dialect) -> str:
     reader, path = _file(name, dialect)
     if reader:
         # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
-        own = ", hive_partitioning = false" if "://" not in name and Path(name).is_file() else ""
+        own = ", hive_partitioning = false" if _is_one_file(name) else ""
         return f"{reader}({string(path, dialect)}{own})"
     return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
 
@@ -87,12 +89,26 @@ def parquet_files(name: str, dialect: Dialect) -> str | None:
 
 
 def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
-    """What reads a relation, if that is files, and their path; a directory is a glob then."""
-    if not dialect.reads_files:
-        return None, name
-    if "://" not in name and not name.startswith('"') and Path(name).is_dir():
-        return "read_parquet", str(Path(name) / "*.parquet")
-    return file_reader(name), name
+    """What reads a relation, if that is files, and their path; a directory is a glob then.
+
+    The name alone says which: a directory that happens to lie about must not take the place of the
+    table `users`.
+    """
+    reader = file_reader(name) if dialect.reads_files else None
+    if reader and "://" not in name and Path(name).is_dir():
+        return "read_parquet", str(Path(no_pattern(name)) / "*.parquet")
+    if reader and _is_one_file(name):
+        return reader, no_pattern(name)
+    return reader, name
+
+
+def _is_one_file(name: str) -> bool:
+    return "://" not in name and Path(name).is_file()
+
+
+def no_pattern(path: str) -> str:
+    """The pattern that this path alone matches: DuckDB takes `x[1]` for `x1` where that is, too."""
+    return re.sub(r"[\[*?]", r"[\g<0>]", path)
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:
@@ -139,20 +155,46 @@ _NOT_OF_ONE_ROW = (
     exp.AggFunc,
     exp.Window,
 )
-# Functions that give another answer each time, look into another table, or run a text as SQL.
+# Functions that give another answer each time, look into another table, or run a text as SQL. What
+# has one answer for a session, such as current_user, current_setting and version, is none of them.
 _VOLATILE = {
+    "blocknumber",
     "clock_timestamp",
+    "currval",
     "gen_random_uuid",
     "generate_uuid",
     "joinget",
+    "lastval",
     "monotonically_increasing_id",
     "nextval",
+    "pg_backend_pid",
     "query_to_xml",
+    "rownumberinallblocks",
+    "rownumberinblock",
+    "seq1",
+    "seq2",
+    "seq4",
     "seq8",
+    "setval",
     "shuffle",
+    "spark_partition_id",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
     "uniform",
 }
-_VOLATILE_PREFIXES = ("rand", "uuid", "generateuuid", "dblink", "dictget")
+_VOLATILE_PREFIXES = (
+    *("rand", "uuid", "generateuuid", "dblink", "dictget"),
+    *("txid_current", "pg_current_xact"),
+    # The time, by all its names. It is tempting: `seen > now() - INTERVAL '30 days'`. But a run
+    # scans a table to check it, to sum it, to write it and to compare, and Gram matrices are kept
+    # for later runs: each would be of other rows, and nobody could do the run again. That goes for
+    # the date as well, at midnight, or where a run of yesterday is repeated.
+    *("now", "current_time", "current_date", "current_local", "get_current_time", "localtime"),
+    *("today", "yesterday", "tomorrow", "curdate", "getdate", "sysdate", "systimestamp", "utc_"),
+)
+# Begins like one of these.
+_CONSTANT = {"current_timezone"}
 
 
 def condition(text: str, dialect: Dialect) -> str:
@@ -178,18 +220,65 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries, aggregates and parameters are not allowed."
         )
-    called = {
-        function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
-        for function in tree.find_all(exp.Func)
-    }
-    volatile = [name for name in called if name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)]
+    volatile = sorted(name for name in map(_called, tree.find_all(exp.Func)) if _is_volatile(name))
     if volatile:
-        # Each scan would see other rows.
         raise UsageError(
-            f"The condition {text!r} must give the same answer each time, which {min(volatile)} "
-            "does not; --sample takes a share of the rows."
+            f"The condition {text!r} must give the same answer each time, which {volatile[0]} does "
+            "not, so each scan would see other rows: write a time out, as in day > DATE "
+            "'2026-11-24', and take a share of the rows with --sample."
         )
     return _one_line(accepted, "condition")
+
+
+# Columns that tables have although they do not list them; so has whatever begins with _ or has a $.
+_HIDDEN = {
+    *("rowid", "filename", "file_row_number", "file_index"),
+    *("ctid", "tableoid", "oid", "xmin", "xmax", "cmin", "cmax"),
+}
+
+
+def missing_columns(text: str, columns: Sequence[str], dialect: Dialect) -> list[str]:
+    """The columns that a condition is about, but a table certainly has not.
+
+    What may be a field of a struct, or a column that is hidden, is for the engine to find.
+
+    Args:
+        text: The condition.
+        columns: The columns of the table.
+        dialect: Folds names without quotes. Whether it tells `n` from `N` in quotes is left open.
+
+    Raises:
+        UsageError: It is no condition; see `condition`.
+    """
+    accepted = condition(text, dialect)
+    tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
+    names = {column.this for column in tree.find_all(exp.Column) if not column.table}
+    return sorted(
+        name.name
+        for name in names
+        if isinstance(name, exp.Identifier)
+        and not (name.name.lower() in _HIDDEN or name.name.startswith("_") or "$" in name.name)
+        and not _is_among(name, columns, dialect)
+    )
+
+
+def _is_among(name: exp.Identifier, columns: Sequence[str], dialect: Dialect) -> bool:
+    if dialect.fold and not name.args.get("quoted"):
+        return dialect.folded(name.name) in columns
+    return name.name.casefold() in {column.casefold() for column in columns}
+
+
+def _called(function: exp.Func) -> str:
+    """The name of a function, in lower case."""
+    if not isinstance(function, exp.Anonymous):
+        return function.sql_name().lower()
+    name = function.name.lower()
+    # From one time on until now.
+    return "now" if name == "age" and len(function.expressions) == 1 else name
+
+
+def _is_volatile(name: str) -> bool:
+    return name not in _CONSTANT and (name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES))
 
 
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:

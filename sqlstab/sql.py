@@ -63,15 +63,6 @@ def _part(macro: str, *arguments: Any) -> str:
     return text
 
 
-def row_group_bytes(path: str, dialect: Dialect) -> str:
-    """The bytes of a Parquet file's largest row group, 0 if it has none, and DuckDB's threads."""
-    return (
-        "SELECT coalesce(max(bytes), 0)::BIGINT AS bytes, current_setting('threads') AS threads\n"
-        "FROM (\n    SELECT sum(total_uncompressed_size) AS bytes\n"
-        f"    FROM parquet_metadata({string(path, dialect)})\n    GROUP BY row_group_id\n) AS g\n"
-    )
-
-
 @dataclass(frozen=True)
 class _Source:
     """A `VectorTable` in the words of a statement; see `sql/macros.sql.jinja`."""

@@ -7,11 +7,16 @@ A user writes an `EmbeddingTable` and may leave out whatever the columns of the 
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from sqlstab import quoting
 from sqlstab.column_types import (
     element_type,
     has_no_file_type,
@@ -43,6 +48,8 @@ VECTORS: Side = "vectors"
 OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
 LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
 
+# The largest number of 8 bytes.
+_LARGEST = sys.float_info.max
 # Components of a vector, where no table is looked at that shows how many there are: a statement has
 # a term for each pair of them. Snowflake's vectors have as many at most.
 MOST_DIMENSIONS = 4096
@@ -67,7 +74,7 @@ class EmbeddingTable:
 
     Attributes:
         relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
-            CSV files.
+            CSV files, or a directory of Parquet files as `./users` (or as a `Path`).
         id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
             second side), or the only column that ends in `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
@@ -93,8 +100,10 @@ class EmbeddingTable:
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
             raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
-        # A path may be given as such.
-        object.__setattr__(self, "relation", str(self.relation))
+        # A path may be given as such; as a bare name it would be that of a table.
+        is_bare = isinstance(self.relation, PurePath) and len(self.relation.parts) <= 1
+        name = f"./{self.relation}" if is_bare else str(self.relation)
+        object.__setattr__(self, "relation", name)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,12 @@ class Rider:
     like: Side
     out: str | None = None
     scores: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Any real number may be given, such as numpy's. What is none is for the run to say.
+        if isinstance(self.scores, Real) and not isinstance(self.scores, bool):
+            with suppress(OverflowError):
+                object.__setattr__(self, "scores", float(self.scores))
 
 
 def check_riders(
@@ -141,9 +156,10 @@ def check_riders(
                 f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
             )
         weight = scores.get(name, 0.0)
-        if type(weight) not in (int, float) or not 0 <= weight < float("inf"):
+        if type(weight) not in (int, float) or not 0 <= weight <= _LARGEST:
             raise UsageError(
-                f"--also {name}: its scores count {weight!r}; that must be a number from 0 on."
+                f"--also {name}: its scores count {weight!r}; that must be a finite number, from 0 "
+                "on."
             )
         if weight and side == VECTORS:
             raise UsageError(
@@ -225,8 +241,18 @@ class _Columns:
         folded = [column for column in self.columns if column.name.lower() == name.lower()]
         if len(folded) == 1:
             return folded[0]
+        raise self._missing(name, purpose)
+
+    def check_condition(self, text: str | None, purpose: str, dialect: Dialect) -> None:
+        """A condition must be about columns that there are."""
         names = [column.name for column in self.columns]
-        raise DataError(
+        missing = quoting.missing_columns(text, names, dialect) if text else []
+        if missing:
+            raise self._missing(missing[0], f"{purpose} {text}")
+
+    def _missing(self, name: str, purpose: str) -> DataError:
+        names = [column.name for column in self.columns]
+        return DataError(
             f"{self.where}: there is no column {name} for the {purpose}; it has {_listed(names)}."
         )
 
@@ -244,7 +270,8 @@ def resolve(
 
     Raises:
         DataError: A named column is missing or has a type that cannot be used.
-        UsageError: The columns allow more than one reading; the message says how to choose.
+        UsageError: The columns allow more than one reading; the message says how to choose. Or a
+            filter is no condition.
     """
     known = _Columns(table, side, columns)
     id_column = _find_id(table, side, known)
@@ -284,6 +311,8 @@ def resolve(
         raise UsageError(
             f"{known.where}: {_listed(twice)} is named twice as id, vector or column to keep."
         )
+    known.check_condition(table.filter, "filter", dialect)
+    known.check_condition(table.anchor_filter, "anchor filter", dialect)
     return VectorTable(
         side=side,
         relation=table.relation,

@@ -321,6 +321,18 @@ def test_filter(lab: Lab) -> None:
     assert rows == len(x) > 0
 
 
+def test_what_a_script_begins_with(lab: Lab) -> None:
+    """It stops where vectors have another length than was said, with the one that they have."""
+    if not lab.dialect.solver:
+        pytest.skip("There are no scripts for it.")
+    query, table = lab.warehouse.engine.query, lab.run.table
+    (row,) = query(sql.guard(table, 5, lab.dialect))
+    assert int(row["items"]) == len(lab.run.ids)
+    if table.layout != "wide":
+        with pytest.raises(EngineError, match="longest vector has 5 components: give that as --d"):
+            query(sql.guard(table, 6, lab.dialect))
+
+
 def test_no_rows(lab: Lab) -> None:
     table = replace(lab.run.table, filter="n_ratings > 1000")
     got, rows = gram(lab, table, 5) if lab.dialect.gram == "pairs" else (np.zeros((5, 5)), 0)
@@ -550,13 +562,16 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
 
 @pytest.mark.parametrize("by", ["constants", "table", "nothing"])
 def test_product(lab: Lab, by: str) -> None:
-    """The rows that may align, with their weights; unit vectors, but where they come in rows."""
+    """The rows that may align, with their weights; unit vectors, but where they come in rows.
+
+    By constants, vectors are so long that their squares are no numbers.
+    """
     in_rows = by == "table" and lab.dialect.style == "components"
     normalize = not in_rows
     table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
     chosen = lab.of("n_ratings", lab.run.ids) >= 20
     ids, want = lab.run.ids[chosen], lab.run.vectors[chosen]
-    matrix = {"constants": MATRIX, "table": held(lab.warehouse)[0], "nothing": None}[by]
+    matrix = {"constants": MATRIX * 1e200, "table": held(lab.warehouse)[0], "nothing": None}[by]
     if matrix is not None:
         want = want @ MATRIX
     size = want.shape[1]
@@ -983,6 +998,8 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     lab = Lab(warehouse, layout)
     ratings, weights = lab.of("n_ratings", loaded.ids), lab.of("weight", loaded.ids)
     chosen = ratings >= 10
+    there = [column.name for column in engine.describe(f"{schema}.{table}")]
+    assert quoting.missing_columns(source.filter or "", there, dialect) == []
     (row,) = engine.query(sql.check(source, dialect))
     assert int(row["n_rows"]) == chosen.sum()
     assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0
@@ -1013,10 +1030,16 @@ def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehou
     drop = ddl.drop_table("Without_Quotes", warehouse.dialect)
     warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
     found = warehouse.engine.describe("Without_Quotes")
-    table = resolve(EmbeddingTable("Without_Quotes"), "items", found, warehouse.dialect)
-    table = replace(table, filter="Id = 1 AND E0 > 0")
+    named = EmbeddingTable("Without_Quotes", filter="Id = 1 AND E0 > 0", anchor_filter="iD > 0")
+    table = resolve(named, "items", found, warehouse.dialect)
     got, rows = gram(Lab(warehouse, "wide"), table, 2)
     assert (got.tolist(), rows) == ([[4.0, 6.0], [6.0, 9.0]], 1)
+    for wrong in (
+        replace(named, filter="E0 > 0 AND nope = 1"),
+        replace(named, anchor_filter="length(nope) = 1"),
+    ):
+        with pytest.raises(DataError, match=r"(?i)no column nope for the .*; it has id, e0, e1\."):
+            resolve(wrong, "items", found, warehouse.dialect)
 
 
 class _NoStep:

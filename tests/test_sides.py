@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -476,10 +477,20 @@ def test_a_space_is_prepared_or_not(
     for broken, word in (
         (saved.replace('"mean": [', '"mean": [1.0, '), "vectors.mean has 7 numbers, not 6"),
         (saved.replace('"mean": [', '"mean": [NaN, '), r"vectors.mean\[0\] is nan, not a number"),
+        (
+            saved.replace('"normalize": false, ', ""),
+            "vectors.normalize is missing beside vectors.m",
+        ),
         (json.dumps(usual), "users have a mean or a length, which would change scores"),
     ):
         with pytest.raises(DataError, match=word):
             Transform.from_json(broken, "x")
+    # As it is saved where nothing is centred.
+    alone = json.loads(saved)
+    del alone["vectors"]["mean"]
+    alone["vectors"]["normalize"] = True
+    way = Transform.from_json(json.dumps(alone), "x").vectors.preparation
+    assert (way.center, way.normalize) == (False, True)
 
 
 def test_bad_vectors_are_noticed(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -848,6 +859,12 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
     ).stdout
     assert re.search(r"scores +kept, to .* of the largest\s+of queries +kept, to", shown)
     assert Run.load(tmp_path / "run2").figures["also"]["queries"]["scores"] == 2
+    for scores in (np.float32(0.5), np.float64(0.5), np.int64(2), Fraction(1, 2), 3):
+        assert Rider("q", "users", scores=scores) == Rider("q", "users", scores=float(scores))
+    for wrong in (True, np.True_, "0.5", None, np.nan, -1, np.float64(np.inf), 10**400, [1]):
+        rider = Rider(raw / "queries.parquet", like="users", scores=wrong)
+        with pytest.raises(UsageError, match=r"its scores count .*; that must be a finite number"):
+            stabilize(raw / "users.parquet", raw / "items.parquet", also={"queries": rider})
     alone = Rider(raw / "queries.parquet", like="vectors", scores=1)
     with pytest.raises(UsageError, match="vectors without a second side have no scores"):
         stabilize(vectors=raw / "users.parquet", also={"queries": alone})
@@ -862,8 +879,11 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
         (["--also-out", "queries=x"], "no --also has this name"),
         (["--also-scores", "queries"], "no --also has this name"),
         (["--also", also, "--also-scores", "queries=much"], "write NAME, or NAME=WEIGHT"),
-        (["--also", also, "--also-scores", "queries=-1"], "that must be a number from 0 on"),
-        (["--also", also, "--also-scores", "queries=inf"], "that must be a number from 0 on"),
+        (["--also", also, "--also-scores", "queries=-1"], "must be a finite number, from 0 on"),
+        (
+            ["--also", also, "--also-scores", "queries=inf"],
+            "must be a finite number, from 0 on",
+        ),
     ):
         assert word in invoke("run", *sides, *given_also, *out, code=2).stderr
     broken = tmp_path / "broken.parquet"
@@ -879,7 +899,7 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
         ("[also.queries]\ntable = 'q'\nlike = 'x'", "[also.queries]: "),
         (
             "[also.queries]\ntable = 'q'\nlike = 'users'\nscores = -1",
-            "its scores count -1; that must be a number",
+            "its scores count -1; that must be a finite number",
         ),
         ("[also]\nqueries = 'q'", "[also.queries]: a further table has a section of its own"),
         ("[also.queries]\ntabel = 'q'\nlike = 'users'", "did you mean table?"),

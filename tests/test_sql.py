@@ -411,6 +411,27 @@ def test_conditions_that_are_refused(text: str) -> None:
         quoting.condition(text, DUCKDB)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
+def test_a_condition_knows_no_time(dialect: Dialect) -> None:
+    """It would be another one for each scan; who needs it writes it out."""
+    calls = (
+        "now() current_timestamp() current_date() today() localtimestamp() getdate() curdate() "
+        "current_localtimestamp() transaction_timestamp() timeofday() systimestamp() now64() "
+        "utc_timestamp() unix_timestamp(now()) age(d) txid_current() pg_current_xact_id() "
+        "pg_backend_pid() rand() nextval('s')"
+    )
+    for call in calls.split():
+        with pytest.raises(UsageError, match=r"same answer each time.* write a time out, as in"):
+            quoting.condition(f"seen > {call}", dialect)
+    for call in ("age(d, e)", "version()", "current_setting('tenant')", "current_timezone()"):
+        assert quoting.condition(f"seen > {call}", dialect)
+    if dialect.name != "clickhouse":  # which has no such words
+        for word in ("current_timestamp", "CURRENT_DATE"):
+            with pytest.raises(UsageError, match="same answer each time"):
+                quoting.condition(f"seen > {word} - INTERVAL '30' DAY", dialect)
+    assert quoting.condition("seen > '2026-11-24' AND owner = current_user", dialect)
+
+
 @pytest.mark.parametrize(
     ("text", "want"),
     [
@@ -474,6 +495,34 @@ def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dialect", "text", "want"),
+    [
+        ("duckdb", "nope > 1 AND n > 1", ["nope"]),
+        ("duckdb", "list_filter(tags, lambda v: v > m)[1] > 0", ["m"]),
+        ("duckdb", "N > 1 AND list_filter(tags, v -> v > n)[1] > 0", []),
+        ("duckdb", "s.a > 1 AND s['a'] > 1 AND (s).a > 1", []),
+        ("duckdb", "(z).a > 1 AND z['a'] > 1", ["z"]),
+        # Perhaps the name of a table.
+        ("duckdb", "z.a > 1 AND t.z > 1", []),
+        ("duckdb", "rowid > 1 AND filename = 'x' AND n > current_date", []),
+        ("duckdb", '"Odd n" > 1 AND "odd N" > 1', []),
+        ("spark", "`Odd n` > 1 AND _metadata.file_name = 'x' AND exists(tags, v -> v > n)", []),
+        ("spark", "datediff(day, n, m) > 1", ["m"]),
+        ("clickhouse", "arrayExists(v -> v > 1, tags) AND _part = 'x'", []),
+        ("postgres", "N > 1 AND ctid IS NOT NULL", []),
+        ("postgres", '"Odd n" > 1 AND "odd n" > 1', []),
+        ("postgres", "Odd > 1", ["Odd"]),
+        ("snowflake", "n > 1", ["n"]),
+        ("snowflake", "upper > 1 AND metadata$filename = 'x'", []),
+        ("trino", "\"$path\" = 'x' AND N > 1", []),
+    ],
+)
+def test_columns_that_are_missing_for_sure(dialect: str, text: str, want: list[str]) -> None:
+    columns = ["id", "n", "Odd n", "ODD", "UPPER", "tags", "s"]
+    assert quoting.missing_columns(text, columns, DIALECTS[dialect]) == want
+
+
+@pytest.mark.parametrize(
     ("name", "want"),
     [
         ("users", '"users"'),
@@ -495,8 +544,28 @@ def test_relations(name: str, want: str) -> None:
     assert quoting.relation(name, DUCKDB) == want
 
 
-def test_a_directory_is_its_parquet_files(tmp_path: Path) -> None:
-    assert quoting.relation(str(tmp_path), DUCKDB) == f"read_parquet('{tmp_path}/*.parquet')"
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("./users", "read_parquet('users/*.parquet')"),
+        ("users/", "read_parquet('users/*.parquet')"),
+        ("users.csv", "read_parquet('users.csv/*.parquet')"),
+        # A table's name stays one, whatever lies about.
+        ("users", '"users"'),
+        ('"./users"', '"./users"'),
+    ],
+)
+def test_a_directory_is_its_parquet_files(
+    name: str, want: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("users", "users.csv"):
+        Path(folder).mkdir()
+    assert quoting.relation(name, DUCKDB) == want
+    assert (
+        quoting.relation(f"{tmp_path}/users", DUCKDB)
+        == f"read_parquet('{tmp_path}/users/*.parquet')"
+    )
 
 
 @pytest.mark.parametrize("name", ["", " ", "f(1)", "a\0b", "read_csv('x')", "a.b.c.d.e(1)"])

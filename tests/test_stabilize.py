@@ -24,11 +24,13 @@ from sqlstab import (
     Run,
     UsageError,
     quality,
+    quoting,
     stabilize,
 )
 from sqlstab.compute import Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
+from sqlstab.dialects import DUCKDB
 from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.progress import Silent
@@ -274,6 +276,39 @@ def test_there_is_room_for_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ):
         stabilize(*tables, engine=session)
     assert stabilize(*tables).figures["users"]["rows"] == 20_000
+    # Of several files, the one that needs most, whatever it is called; but no more than there is.
+    folder = tmp_path / "several"
+    folder.mkdir()
+    tables[1].rename(folder / "1.parquet")
+    tables[0].rename(folder / "[2].parquet")
+
+    def limit() -> str:
+        engine = DuckDBEngine()
+        try:
+            engine.describe(str(folder))
+            return str(engine.query("SELECT current_setting('memory_limit') AS it")[0]["it"])
+        finally:
+            engine.close()
+
+    monkeypatch.setattr(duckdb_engine, "_MOST_FOOTERS", 1)
+    group = 20_000 * 600 * 4 / 2**20
+    assert 3 * group < float(limit().removesuffix(" MiB")) < 20 * group
+    monkeypatch.setattr(duckdb_engine, "_most_memory", lambda _: 80 * 2**20)
+    assert limit() == "80.0 MiB"
+
+
+def test_a_file_is_no_pattern(tmp_path: Path) -> None:
+    """DuckDB takes `[1].parquet` for `1.parquet` where that is, too."""
+    for name, rows in (("1", 3), ("[1]", 7)):
+        write_vectors(tmp_path / f"x{name}.parquet", np.eye(rows))
+    path = tmp_path / "x[1].parquet"
+    done = stabilize(path, path, out=tmp_path / "out[1]")
+    assert done.figures["users"]["rows"] == 7
+    (tmp_path / "out1").mkdir()
+    write_vectors(tmp_path / "out1" / "users.parquet", np.eye(3))
+    with duckdb.connect() as session:
+        stable = quoting.relation(f"{tmp_path}/out[1]", DUCKDB)
+        assert session.sql(f"SELECT count(*) FROM {stable}").fetchall() == [(14,)]
 
 
 def test_sums_in_tiles(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -553,6 +588,28 @@ def test_tables_of_a_connection_and_of_a_database_file(
         np.testing.assert_allclose(
             run.transform.items.matrix, by_path.transform.items.matrix, atol=1e-12
         )
+
+
+def test_a_directory_does_not_take_the_place_of_a_table(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`users` is the table, whatever lies about in the working directory; `./users` is not."""
+    monkeypatch.chdir(tmp_path)
+    files = model()
+    for side in ("users", "items"):
+        Path(side).mkdir()
+        write_vectors(Path(side) / "x.parquet", np.eye(6))
+    assert stabilize(Path("users"), "./items").figures["users"]["rows"] == 6
+    named = [EmbeddingTable(Path(side)) for side in ("users", "items")]
+    assert stabilize(*named).figures["users"]["rows"] == 6
+    with duckdb.connect() as connection:
+        with pytest.raises(DataError, match=r"no table or view users .*directory .* is \./users$"):
+            stabilize("users", "items", engine=connection)
+        for side in ("users", "items"):
+            connection.execute(f"CREATE TABLE {side} AS FROM '{files / side}.parquet'")
+        done = stabilize("users", "items", engine=connection)
+        assert done.figures["users"]["rows"] == 200
+        assert stabilize("./users", "items", engine=connection).figures["users"]["rows"] == 6
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import conditioned
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from sqlstab import DataError, EmbeddingTable, Options, solve, stabilize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Array = np.ndarray
 Long = np.longdouble
@@ -175,6 +177,29 @@ def test_4_byte_numbers_have_room_for_their_squares() -> None:
         done, *stable = run(raw_users, raw_items, output_type="double")
         assert score_error((raw_users, raw_items), (stable[0], stable[1])) <= SCORES
         assert done.figures["rank"] == 4
+
+
+@pytest.mark.parametrize("strategy", ["sql", "arrow"])
+def test_unit_vectors_of_any_length(tmp_path: Path, strategy: Any) -> None:
+    """Beyond 1e154 and below 1e-154 squares are no numbers; cosines of such vectors are."""
+    sizes = (1e-323, 1e-310, 1e-200, 1e-170, 1.0, 1e160, 1e300, 5e307)
+    raw = normal(len(sizes) * 8, 4) / 4
+    raw *= np.repeat(sizes, 8)[:, None]
+    raw[0] = 0.0
+    path = tmp_path / "v.parquet"
+    pq.write_table(arrow(raw), path)
+    options = Options(normalize=True, strategy=strategy)
+    first = stabilize(vectors=path, out=tmp_path / "first", options=options)
+    assert first.figures["dot_products"]["max_relative_error"] < 1e-13
+    again = stabilize(vectors=path, out=tmp_path / "out", reference=first, options=options)
+    long = raw.astype(Long)
+    lengths = np.sqrt((long * long).sum(axis=1, keepdims=True))
+    want = long / np.where(lengths == 0, 1, lengths)
+    for run in (first, again):
+        rows = pq.read_table(run.directory / "vectors.parquet").sort_by("id")
+        got = np.array(rows["v"].to_pylist(), dtype=Long)
+        assert np.abs(got @ got.T - want @ want.T).max() < 1e-14
+    assert np.abs(again.transform.vectors.apply(raw) - got.astype(float)).max() < 1e-14
 
 
 def test_many_dimensions() -> None:

@@ -391,12 +391,19 @@ FROM (
 {{- sqlstab.part_fenced(dialect) }}
 {%- endmacro -%}
 
-{#- Rows of length one in place of the rows of a query; a zero row stays as it is. -#}
+{#- Rows of length one in place of the rows of a query; a zero row stays as it is. Each is divided by its largest
+    component first: beyond 1E154 or below 1E-154 its square is no number. -#}
 {%- macro part_unit(dialect, query, size, others="") -%}
+{%- set scaled = sqlstab.part_divided(dialect, query, sqlstab.part_largest(dialect, "q.x", size), size, others) -%}
+{{ sqlstab.part_divided(dialect, scaled, "sqrt(" ~ sqlstab.part_dot(dialect, "q.x", "q.x", size) ~ ")", size, others) }}
+{%- endmacro -%}
+
+{#- The rows q of a query, each divided by a number, unless that is zero. -#}
+{%- macro part_divided(dialect, query, number, size, others="") -%}
 {%- set measured -%}
 SELECT
     q.*,
-    coalesce(nullif(sqrt({{ sqlstab.part_dot(dialect, "q.x", "q.x", size) }}), 0), 1) AS norm
+    coalesce(nullif({{ number }}, 0), 1) AS divisor
 FROM (
     {{ sqlstab.part_once(dialect, query, ["x"], others) | indent(4) }}
 ) AS q
@@ -405,15 +412,15 @@ FROM (
 SELECT
     id,
     {%- if dialect.style == "arrays" %}
-    {{ sqlstab.filled(dialect.scaled, ["x", "norm"]) }} AS x
+    {{ sqlstab.filled(dialect.scaled, ["x", "divisor"]) }} AS x
     {%- else %}
     {%- for k in range(1, size + 1) %}
-    x{{ k }} / norm AS x{{ k }}{{ "," if not loop.last }}
+    x{{ k }} / divisor AS x{{ k }}{{ "," if not loop.last }}
     {%- endfor %}
     {%- endif %}
     {{- others }}
 FROM (
-    {{ sqlstab.part_once(dialect, measured, ["x", "norm"], others) | indent(4) }}
+    {{ sqlstab.part_once(dialect, measured, ["x", "divisor"], others) | indent(4) }}
 ) AS n
 {{- sqlstab.part_fenced(dialect) }}
 {%- endmacro -%}
@@ -442,6 +449,17 @@ FROM (
 {{ sqlstab.filled(dialect.dot, [a, b]) }}
 {%- else -%}
 {%- for k in range(1, size + 1) %}{{ a }}{{ k }} * {{ b }}{{ k }}{{ " + " if not loop.last }}{% endfor -%}
+{%- endif -%}
+{%- endmacro -%}
+
+{#- The size of a vector's largest component. -#}
+{%- macro part_largest(dialect, x, size) -%}
+{%- if dialect.style == "arrays" -%}
+{{ sqlstab.filled(dialect.largest, [sqlstab.filled(dialect.transform, [x, "v", "abs(v)"])]) }}
+{%- elif size == 1 -%}
+abs({{ x }}1)
+{%- else -%}
+greatest({% for k in range(1, size + 1) %}abs({{ x }}{{ k }}){{ ", " if not loop.last }}{% endfor %})
 {%- endif -%}
 {%- endmacro -%}
 

@@ -40,41 +40,61 @@ FROM (
                     FROM (
                         SELECT
                             id,
-                            arrayMap(v -> v / norm, x) AS x
+                            arrayMap(v -> v / divisor, x) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS norm
+                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
                             FROM (
                                 SELECT
                                     id,
-                                    arrayMap(c -> arrayDotProduct(x, c), [
-                                        [0.5E0, 0.25E0, 0.0E0],
-                                        [0.0E0, -1.0E0, 2.0E0],
-                                        [1.0E0, 0.0E0, 1E-20]
-                                    ]) AS x
+                                    arrayMap(v -> v / divisor, x) AS x
                                 FROM (
                                     SELECT
-                                        t."id" AS id,
-                                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                                    FROM "items" AS t
-                                ) AS m
+                                        q.*,
+                                        coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+                                    FROM (
+                                        SELECT
+                                            id,
+                                            arrayMap(c -> arrayDotProduct(x, c), [
+                                                [0.5E0, 0.25E0, 0.0E0],
+                                                [0.0E0, -1.0E0, 2.0E0],
+                                                [1.0E0, 0.0E0, 1E-20]
+                                            ]) AS x
+                                        FROM (
+                                            SELECT
+                                                t."id" AS id,
+                                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                            FROM "items" AS t
+                                        ) AS m
+                                    ) AS q
+                                ) AS n
                             ) AS q
                         ) AS n
                     ) AS run
                     JOIN (
                         SELECT
                             id,
-                            arrayMap(v -> v / norm, x) AS x
+                            arrayMap(v -> v / divisor, x) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS norm
+                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                                FROM "yesterday"."items" AS t
+                                    id,
+                                    arrayMap(v -> v / divisor, x) AS x
+                                FROM (
+                                    SELECT
+                                        q.*,
+                                        coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                        FROM "yesterday"."items" AS t
+                                    ) AS q
+                                ) AS n
                             ) AS q
                         ) AS n
                     ) AS reference USING (id)

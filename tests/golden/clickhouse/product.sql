@@ -1,30 +1,41 @@
 -- The items times a matrix, made unit vectors; only those that may align.
 SELECT
     id,
-    arrayMap(v -> v / norm, x) AS x,
+    arrayMap(v -> v / divisor, x) AS x,
     w
 FROM (
     SELECT
         q.*,
-        coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS norm
+        coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
     FROM (
         SELECT
             id,
-            arrayMap(c -> arrayDotProduct(x, c), [
-                [0.5E0, 0.25E0, 0.0E0],
-                [0.0E0, -1.0E0, 2.0E0],
-                [1.0E0, 0.0E0, 1E-20]
-            ]) AS x,
+            arrayMap(v -> v / divisor, x) AS x,
             w
         FROM (
             SELECT
-                t."id" AS id,
-                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
-                toFloat64(t."n_ratings") AS w
-            FROM "items" AS t
-            WHERE
-                (t.year > 1990)
-                AND (t.n_ratings >= 20)
-        ) AS m
+                q.*,
+                coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+            FROM (
+                SELECT
+                    id,
+                    arrayMap(c -> arrayDotProduct(x, c), [
+                        [0.5E0, 0.25E0, 0.0E0],
+                        [0.0E0, -1.0E0, 2.0E0],
+                        [1.0E0, 0.0E0, 1E-20]
+                    ]) AS x,
+                    w
+                FROM (
+                    SELECT
+                        t."id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
+                        toFloat64(t."n_ratings") AS w
+                    FROM "items" AS t
+                    WHERE
+                        (t.year > 1990)
+                        AND (t.n_ratings >= 20)
+                ) AS m
+            ) AS q
+        ) AS n
     ) AS q
 ) AS n

@@ -22,18 +22,18 @@ FROM (
         FROM (
             SELECT
                 id,
-                transform(x, v -> v / norm) AS x,
+                transform(x, v -> v / divisor) AS x,
                 k1
             FROM (
                 SELECT
                     id,
                     pinned.x AS x,
-                    pinned.norm AS norm,
+                    pinned.divisor AS divisor,
                     k1
                 FROM (
                     SELECT
                         q.*,
-                        coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                        coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS divisor
                     FROM (
                         SELECT
                             id,
@@ -42,20 +42,46 @@ FROM (
                         FROM (
                             SELECT
                                 id,
-                                zip_with(c.x, array(0.5E0, -1.0E0, 1E-20), (v, w) -> v - w) AS x,
+                                transform(x, v -> v / divisor) AS x,
                                 k1
                             FROM (
                                 SELECT
-                                    t.`item_id` AS id,
-                                    CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
-                                    t.`genre` AS k1
-                                FROM `lake`.`items` AS t
-                            ) AS c
+                                    id,
+                                    pinned.x AS x,
+                                    pinned.divisor AS divisor,
+                                    k1
+                                FROM (
+                                    SELECT
+                                        q.*,
+                                        coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                                    FROM (
+                                        SELECT
+                                            id,
+                                            pinned.x AS x,
+                                            k1
+                                        FROM (
+                                            SELECT
+                                                id,
+                                                zip_with(c.x, array(0.5E0, -1.0E0, 1E-20), (v, w) -> v - w) AS x,
+                                                k1
+                                            FROM (
+                                                SELECT
+                                                    t.`item_id` AS id,
+                                                    CAST(array(t.`e0`, t.`e1`, t.`e2`) AS array<double>) AS x,
+                                                    t.`genre` AS k1
+                                                FROM `lake`.`items` AS t
+                                            ) AS c
+                                        ) AS p
+                                        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                    ) AS q
+                                ) AS p
+                                LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
+                            ) AS n
                         ) AS p
                         LATERAL VIEW inline(array(struct(p.x))) pinned AS x
                     ) AS q
                 ) AS p
-                LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+                LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
             ) AS n
         ) AS p
         LATERAL VIEW inline(array(struct(p.x))) pinned AS x

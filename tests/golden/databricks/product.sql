@@ -1,18 +1,18 @@
 -- The items times a matrix, made unit vectors; only those that may align.
 SELECT
     id,
-    transform(x, v -> v / norm) AS x,
+    transform(x, v -> v / divisor) AS x,
     w
 FROM (
     SELECT
         id,
         pinned.x AS x,
-        pinned.norm AS norm,
+        pinned.divisor AS divisor,
         w
     FROM (
         SELECT
             q.*,
-            coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+            coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS divisor
         FROM (
             SELECT
                 id,
@@ -21,32 +21,58 @@ FROM (
             FROM (
                 SELECT
                     id,
-                    transform(from_json('[
-                        [0.5E0, 0.25E0, 0.0E0],
-                        [0.0E0, -1.0E0, 2.0E0],
-                        [1.0E0, 0.0E0, 1E-20]
-                    ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+                    transform(x, v -> v / divisor) AS x,
                     w
                 FROM (
                     SELECT
                         id,
                         pinned.x AS x,
+                        pinned.divisor AS divisor,
                         w
                     FROM (
                         SELECT
-                            t.`id` AS id,
-                            CAST(t.`embedding` AS array<double>) AS x,
-                            CAST(t.`n_ratings` AS double) AS w
-                        FROM `items` AS t
-                        WHERE
-                            (t.year > 1990)
-                            AND (t.n_ratings >= 20)
+                            q.*,
+                            coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                        FROM (
+                            SELECT
+                                id,
+                                pinned.x AS x,
+                                w
+                            FROM (
+                                SELECT
+                                    id,
+                                    transform(from_json('[
+                                        [0.5E0, 0.25E0, 0.0E0],
+                                        [0.0E0, -1.0E0, 2.0E0],
+                                        [1.0E0, 0.0E0, 1E-20]
+                                    ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x,
+                                    w
+                                FROM (
+                                    SELECT
+                                        id,
+                                        pinned.x AS x,
+                                        w
+                                    FROM (
+                                        SELECT
+                                            t.`id` AS id,
+                                            CAST(t.`embedding` AS array<double>) AS x,
+                                            CAST(t.`n_ratings` AS double) AS w
+                                        FROM `items` AS t
+                                        WHERE
+                                            (t.year > 1990)
+                                            AND (t.n_ratings >= 20)
+                                    ) AS p
+                                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                ) AS m
+                            ) AS p
+                            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                        ) AS q
                     ) AS p
-                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-                ) AS m
+                    LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
+                ) AS n
             ) AS p
             LATERAL VIEW inline(array(struct(p.x))) pinned AS x
         ) AS q
     ) AS p
-    LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+    LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
 ) AS n

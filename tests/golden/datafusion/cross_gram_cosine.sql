@@ -28,57 +28,81 @@ FROM (
             FROM (
                 SELECT
                     id,
-                    x1 / norm AS x1,
-                    x2 / norm AS x2,
-                    x3 / norm AS x3
+                    x1 / divisor AS x1,
+                    x2 / divisor AS x2,
+                    x3 / divisor AS x3
                 FROM (
                     SELECT
                         q.*,
-                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
                     FROM (
                         SELECT
                             id,
-                            m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
-                            m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
-                            m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                            x1 / divisor AS x1,
+                            x2 / divisor AS x2,
+                            x3 / divisor AS x3
                         FROM (
                             SELECT
-                                id,
-                                CAST(x[1] AS DOUBLE) AS x1,
-                                CAST(x[2] AS DOUBLE) AS x2,
-                                CAST(x[3] AS DOUBLE) AS x3
+                                q.*,
+                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    t."embedding" AS x
-                                FROM "items" AS t
-                            ) AS v
-                        ) AS m
+                                    id,
+                                    m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                                    m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                                    m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                                FROM (
+                                    SELECT
+                                        id,
+                                        CAST(x[1] AS DOUBLE) AS x1,
+                                        CAST(x[2] AS DOUBLE) AS x2,
+                                        CAST(x[3] AS DOUBLE) AS x3
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            t."embedding" AS x
+                                        FROM "items" AS t
+                                    ) AS v
+                                ) AS m
+                            ) AS q
+                        ) AS n
                     ) AS q
                 ) AS n
             ) AS run
             JOIN (
                 SELECT
                     id,
-                    x1 / norm AS x1,
-                    x2 / norm AS x2,
-                    x3 / norm AS x3
+                    x1 / divisor AS x1,
+                    x2 / divisor AS x2,
+                    x3 / divisor AS x3
                 FROM (
                     SELECT
                         q.*,
-                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
                     FROM (
                         SELECT
                             id,
-                            CAST(x[1] AS DOUBLE) AS x1,
-                            CAST(x[2] AS DOUBLE) AS x2,
-                            CAST(x[3] AS DOUBLE) AS x3
+                            x1 / divisor AS x1,
+                            x2 / divisor AS x2,
+                            x3 / divisor AS x3
                         FROM (
                             SELECT
-                                t."id" AS id,
-                                t."embedding" AS x
-                            FROM "yesterday"."items" AS t
-                        ) AS v
+                                q.*,
+                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
+                            FROM (
+                                SELECT
+                                    id,
+                                    CAST(x[1] AS DOUBLE) AS x1,
+                                    CAST(x[2] AS DOUBLE) AS x2,
+                                    CAST(x[3] AS DOUBLE) AS x3
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        t."embedding" AS x
+                                    FROM "yesterday"."items" AS t
+                                ) AS v
+                            ) AS q
+                        ) AS n
                     ) AS q
                 ) AS n
             ) AS reference USING (id)

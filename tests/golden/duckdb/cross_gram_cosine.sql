@@ -34,25 +34,35 @@ FROM (
                 FROM (
                     SELECT
                         id,
-                        list_transform(x, lambda v: v / norm) AS x
+                        list_transform(x, lambda v: v / divisor) AS x
                     FROM (
                         SELECT
                             q.*,
-                            coalesce(nullif(sqrt(list_dot_product(q.x, q.x)), 0), 1) AS norm
+                            coalesce(nullif(sqrt(list_dot_product(q.x, q.x)), 0), 1) AS divisor
                         FROM (
                             SELECT
                                 id,
-                                list_transform([
-                                    [0.5E0, 0.25E0, 0.0E0],
-                                    [0.0E0, -1.0E0, 2.0E0],
-                                    [1.0E0, 0.0E0, 1E-20]
-                                ], lambda c: list_dot_product(c, x)) AS x
+                                list_transform(x, lambda v: v / divisor) AS x
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    CAST(t."embedding" AS DOUBLE[]) AS x
-                                FROM "items" AS t
-                            ) AS m
+                                    q.*,
+                                    coalesce(nullif(list_max(list_transform(q.x, lambda v: abs(v))), 0), 1) AS divisor
+                                FROM (
+                                    SELECT
+                                        id,
+                                        list_transform([
+                                            [0.5E0, 0.25E0, 0.0E0],
+                                            [0.0E0, -1.0E0, 2.0E0],
+                                            [1.0E0, 0.0E0, 1E-20]
+                                        ], lambda c: list_dot_product(c, x)) AS x
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            CAST(t."embedding" AS DOUBLE[]) AS x
+                                        FROM "items" AS t
+                                    ) AS m
+                                ) AS q
+                            ) AS n
                         ) AS q
                     ) AS n
                 ) AS v
@@ -66,16 +76,26 @@ FROM (
                 FROM (
                     SELECT
                         id,
-                        list_transform(x, lambda v: v / norm) AS x
+                        list_transform(x, lambda v: v / divisor) AS x
                     FROM (
                         SELECT
                             q.*,
-                            coalesce(nullif(sqrt(list_dot_product(q.x, q.x)), 0), 1) AS norm
+                            coalesce(nullif(sqrt(list_dot_product(q.x, q.x)), 0), 1) AS divisor
                         FROM (
                             SELECT
-                                t."id" AS id,
-                                CAST(t."embedding" AS DOUBLE[]) AS x
-                            FROM "yesterday"."items" AS t
+                                id,
+                                list_transform(x, lambda v: v / divisor) AS x
+                            FROM (
+                                SELECT
+                                    q.*,
+                                    coalesce(nullif(list_max(list_transform(q.x, lambda v: abs(v))), 0), 1) AS divisor
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        CAST(t."embedding" AS DOUBLE[]) AS x
+                                    FROM "yesterday"."items" AS t
+                                ) AS q
+                            ) AS n
                         ) AS q
                     ) AS n
                 ) AS v

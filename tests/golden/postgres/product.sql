@@ -6,47 +6,62 @@ SELECT
 FROM (
     SELECT
         id,
-        x1 / norm AS x1,
-        x2 / norm AS x2,
-        x3 / norm AS x3,
+        x1 / divisor AS x1,
+        x2 / divisor AS x2,
+        x3 / divisor AS x3,
         w
     FROM (
         SELECT
             q.*,
-            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
         FROM (
             SELECT
                 id,
-                m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
-                m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
-                m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3,
+                x1 / divisor AS x1,
+                x2 / divisor AS x2,
+                x3 / divisor AS x3,
                 w
             FROM (
                 SELECT
-                    id,
-                    CAST(x[1] AS double precision) AS x1,
-                    CAST(x[2] AS double precision) AS x2,
-                    CAST(x[3] AS double precision) AS x3,
-                    w
+                    q.*,
+                    coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
                 FROM (
                     SELECT
                         id,
-                        (x)[1:3] AS x,
+                        m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
+                        m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
+                        m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3,
                         w
                     FROM (
                         SELECT
-                            t."id" AS id,
-                            t."embedding" AS x,
-                            CAST(t."n_ratings" AS double precision) AS w
-                        FROM "items" AS t
-                        WHERE
-                            (t.year > 1990)
-                            AND (t.n_ratings >= 20)
-                    ) AS whole
+                            id,
+                            CAST(x[1] AS double precision) AS x1,
+                            CAST(x[2] AS double precision) AS x2,
+                            CAST(x[3] AS double precision) AS x3,
+                            w
+                        FROM (
+                            SELECT
+                                id,
+                                (x)[1:3] AS x,
+                                w
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    t."embedding" AS x,
+                                    CAST(t."n_ratings" AS double precision) AS w
+                                FROM "items" AS t
+                                WHERE
+                                    (t.year > 1990)
+                                    AND (t.n_ratings >= 20)
+                            ) AS whole
+                            OFFSET 0
+                        ) AS v
+                        OFFSET 0
+                    ) AS m
                     OFFSET 0
-                ) AS v
+                ) AS q
                 OFFSET 0
-            ) AS m
+            ) AS n
             OFFSET 0
         ) AS q
         OFFSET 0

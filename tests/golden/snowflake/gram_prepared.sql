@@ -28,27 +28,39 @@ FROM (
             FROM (
                 SELECT
                     id,
-                    x1 / norm AS x1,
-                    x2 / norm AS x2,
-                    x3 / norm AS x3
+                    x1 / divisor AS x1,
+                    x2 / divisor AS x2,
+                    x3 / divisor AS x3
                 FROM (
                     SELECT
                         q.*,
-                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS norm
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
                     FROM (
                         SELECT
                             id,
-                            c.x1 - 0.5E0 AS x1,
-                            c.x2 - -1.0E0 AS x2,
-                            c.x3 - 1E-20 AS x3
+                            x1 / divisor AS x1,
+                            x2 / divisor AS x2,
+                            x3 / divisor AS x3
                         FROM (
                             SELECT
-                                t."item_id" AS id,
-                                CAST(t."e0" AS FLOAT) AS x1,
-                                CAST(t."e1" AS FLOAT) AS x2,
-                                CAST(t."e2" AS FLOAT) AS x3
-                            FROM "LAKE"."ITEMS" AS t
-                        ) AS c
+                                q.*,
+                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
+                            FROM (
+                                SELECT
+                                    id,
+                                    c.x1 - 0.5E0 AS x1,
+                                    c.x2 - -1.0E0 AS x2,
+                                    c.x3 - 1E-20 AS x3
+                                FROM (
+                                    SELECT
+                                        t."item_id" AS id,
+                                        CAST(t."e0" AS FLOAT) AS x1,
+                                        CAST(t."e1" AS FLOAT) AS x2,
+                                        CAST(t."e2" AS FLOAT) AS x3
+                                    FROM "LAKE"."ITEMS" AS t
+                                ) AS c
+                            ) AS q
+                        ) AS n
                     ) AS q
                 ) AS n
             ) AS r

@@ -49,16 +49,16 @@ FROM (
                     FROM (
                         SELECT
                             id,
-                            transform(x, v -> v / norm) AS x
+                            transform(x, v -> v / divisor) AS x
                         FROM (
                             SELECT
                                 id,
                                 pinned.x AS x,
-                                pinned.norm AS norm
+                                pinned.divisor AS divisor
                             FROM (
                                 SELECT
                                     q.*,
-                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS divisor
                                 FROM (
                                     SELECT
                                         id,
@@ -66,57 +66,103 @@ FROM (
                                     FROM (
                                         SELECT
                                             id,
-                                            transform(from_json('[
-                                                [0.5E0, 0.25E0, 0.0E0],
-                                                [0.0E0, -1.0E0, 2.0E0],
-                                                [1.0E0, 0.0E0, 1E-20]
-                                            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                                            transform(x, v -> v / divisor) AS x
                                         FROM (
                                             SELECT
                                                 id,
-                                                pinned.x AS x
+                                                pinned.x AS x,
+                                                pinned.divisor AS divisor
                                             FROM (
                                                 SELECT
-                                                    t.`id` AS id,
-                                                    CAST(t.`embedding` AS array<double>) AS x
-                                                FROM `items` AS t
+                                                    q.*,
+                                                    coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                                                FROM (
+                                                    SELECT
+                                                        id,
+                                                        pinned.x AS x
+                                                    FROM (
+                                                        SELECT
+                                                            id,
+                                                            transform(from_json('[
+                                                                [0.5E0, 0.25E0, 0.0E0],
+                                                                [0.0E0, -1.0E0, 2.0E0],
+                                                                [1.0E0, 0.0E0, 1E-20]
+                                                            ]', 'array<array<double>>'), c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
+                                                        FROM (
+                                                            SELECT
+                                                                id,
+                                                                pinned.x AS x
+                                                            FROM (
+                                                                SELECT
+                                                                    t.`id` AS id,
+                                                                    CAST(t.`embedding` AS array<double>) AS x
+                                                                FROM `items` AS t
+                                                            ) AS p
+                                                            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                                        ) AS m
+                                                    ) AS p
+                                                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                                ) AS q
                                             ) AS p
-                                            LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-                                        ) AS m
+                                            LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
+                                        ) AS n
                                     ) AS p
                                     LATERAL VIEW inline(array(struct(p.x))) pinned AS x
                                 ) AS q
                             ) AS p
-                            LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+                            LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
                         ) AS n
                     ) AS run
                     JOIN (
                         SELECT
                             id,
-                            transform(x, v -> v / norm) AS x
+                            transform(x, v -> v / divisor) AS x
                         FROM (
                             SELECT
                                 id,
                                 pinned.x AS x,
-                                pinned.norm AS norm
+                                pinned.divisor AS divisor
                             FROM (
                                 SELECT
                                     q.*,
-                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS norm
+                                    coalesce(nullif(sqrt(aggregate(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0), 1) AS divisor
                                 FROM (
                                     SELECT
                                         id,
                                         pinned.x AS x
                                     FROM (
                                         SELECT
-                                            t.`id` AS id,
-                                            CAST(t.`embedding` AS array<double>) AS x
-                                        FROM `yesterday`.`items` AS t
+                                            id,
+                                            transform(x, v -> v / divisor) AS x
+                                        FROM (
+                                            SELECT
+                                                id,
+                                                pinned.x AS x,
+                                                pinned.divisor AS divisor
+                                            FROM (
+                                                SELECT
+                                                    q.*,
+                                                    coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                                                FROM (
+                                                    SELECT
+                                                        id,
+                                                        pinned.x AS x
+                                                    FROM (
+                                                        SELECT
+                                                            t.`id` AS id,
+                                                            CAST(t.`embedding` AS array<double>) AS x
+                                                        FROM `yesterday`.`items` AS t
+                                                    ) AS p
+                                                    LATERAL VIEW inline(array(struct(p.x))) pinned AS x
+                                                ) AS q
+                                            ) AS p
+                                            LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
+                                        ) AS n
                                     ) AS p
                                     LATERAL VIEW inline(array(struct(p.x))) pinned AS x
                                 ) AS q
                             ) AS p
-                            LATERAL VIEW inline(array(struct(p.x, p.norm))) pinned AS x, norm
+                            LATERAL VIEW inline(array(struct(p.x, p.divisor))) pinned AS x, divisor
                         ) AS n
                     ) AS reference USING (id)
                 ) AS v

@@ -17,24 +17,35 @@ FROM (
     FROM (
         SELECT
             id,
-            transform(x, v -> v / norm) AS x,
+            transform(x, v -> v / divisor) AS x,
             k1
         FROM (
             SELECT
                 q.*,
-                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS norm
+                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS divisor
             FROM (
                 SELECT
                     id,
-                    zip_with(c.x, ARRAY[0.5E0, -1.0E0, 1E-20], (v, w) -> v - w) AS x,
+                    transform(x, v -> v / divisor) AS x,
                     k1
                 FROM (
                     SELECT
-                        t."item_id" AS id,
-                        CAST(ARRAY[t."e0", t."e1", t."e2"] AS array(double)) AS x,
-                        t."genre" AS k1
-                    FROM "lake"."items" AS t
-                ) AS c
+                        q.*,
+                        coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                    FROM (
+                        SELECT
+                            id,
+                            zip_with(c.x, ARRAY[0.5E0, -1.0E0, 1E-20], (v, w) -> v - w) AS x,
+                            k1
+                        FROM (
+                            SELECT
+                                t."item_id" AS id,
+                                CAST(ARRAY[t."e0", t."e1", t."e2"] AS array(double)) AS x,
+                                t."genre" AS k1
+                            FROM "lake"."items" AS t
+                        ) AS c
+                    ) AS q
+                ) AS n
             ) AS q
         ) AS n
     ) AS m

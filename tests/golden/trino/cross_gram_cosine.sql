@@ -49,41 +49,61 @@ FROM (
                     FROM (
                         SELECT
                             id,
-                            transform(x, v -> v / norm) AS x
+                            transform(x, v -> v / divisor) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS norm
+                                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS divisor
                             FROM (
                                 SELECT
                                     id,
-                                    transform(ARRAY[
-                                        ARRAY[0.5E0, 0.25E0, 0.0E0],
-                                        ARRAY[0.0E0, -1.0E0, 2.0E0],
-                                        ARRAY[1.0E0, 0.0E0, 1E-20]
-                                    ], c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x
+                                    transform(x, v -> v / divisor) AS x
                                 FROM (
                                     SELECT
-                                        t."id" AS id,
-                                        CAST(t."embedding" AS array(double)) AS x
-                                    FROM "items" AS t
-                                ) AS m
+                                        q.*,
+                                        coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                                    FROM (
+                                        SELECT
+                                            id,
+                                            transform(ARRAY[
+                                                ARRAY[0.5E0, 0.25E0, 0.0E0],
+                                                ARRAY[0.0E0, -1.0E0, 2.0E0],
+                                                ARRAY[1.0E0, 0.0E0, 1E-20]
+                                            ], c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x
+                                        FROM (
+                                            SELECT
+                                                t."id" AS id,
+                                                CAST(t."embedding" AS array(double)) AS x
+                                            FROM "items" AS t
+                                        ) AS m
+                                    ) AS q
+                                ) AS n
                             ) AS q
                         ) AS n
                     ) AS run
                     JOIN (
                         SELECT
                             id,
-                            transform(x, v -> v / norm) AS x
+                            transform(x, v -> v / divisor) AS x
                         FROM (
                             SELECT
                                 q.*,
-                                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS norm
+                                coalesce(nullif(sqrt(reduce(zip_with(q.x, q.x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)), 0), 1) AS divisor
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    CAST(t."embedding" AS array(double)) AS x
-                                FROM "yesterday"."items" AS t
+                                    id,
+                                    transform(x, v -> v / divisor) AS x
+                                FROM (
+                                    SELECT
+                                        q.*,
+                                        coalesce(nullif(array_max(transform(q.x, v -> abs(v))), 0), 1) AS divisor
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            CAST(t."embedding" AS array(double)) AS x
+                                        FROM "yesterday"."items" AS t
+                                    ) AS q
+                                ) AS n
                             ) AS q
                         ) AS n
                     ) AS reference USING (id)
