@@ -18,7 +18,7 @@ import json
 import re
 import sys
 import textwrap
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ import jinja2
 import jinja2.meta
 
 from sqlstab import dialects
-from sqlstab.dialects import DIALECTS, Dialect
+from sqlstab.dialects import DIALECTS
 
 HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE.parent / "sql"
@@ -48,7 +48,8 @@ _OPEN = {")": "(", "]": "[", "}": "{"}
 # What the package's own macros read of a record, beside what the templates do.
 _READ = {
     *("name", "gram", "most_sums", "longest_statement", "before", "array_of_one", "from_native"),
-    *("real", "double", "text", "integer", "bigint", "transactions", "solver", "storage"),
+    *("real", "double", "text", "integer", "bigint", "transactions"),
+    *("solving.way", "tables.storage"),
 }
 
 
@@ -273,7 +274,10 @@ def made() -> dict[str, str]:
         note = _NOTE.format(source=f"sql/{template.name}.sql.jinja")
         found[f"{template.name}.sql"] = note + "\n\n".join(parts) + "\n"
     read = _READ | set().union(
-        *(re.findall(r"\bdialect\.(\w+)", path.read_text()) for path in TEMPLATES.glob("*.jinja"))
+        *(
+            re.findall(r"\bdialect\.((?:solving\.|tables\.)?\w+)", path.read_text())
+            for path in TEMPLATES.glob("*.jinja")
+        )
     )
     found["dialects.sql"] = _dialects(read)
     hidden += [f"{name}__dialect" for name in DIALECTS]
@@ -289,12 +293,7 @@ def _dialects(read: set[str]) -> str:
     reasons = _reasons()
     parts = [_NOTE.format(source="sqlstab/dialects.py").rstrip()]
     for name, dialect in DIALECTS.items():
-        known = {field.name: getattr(dialect, field.name) for field in fields(Dialect)}
-        entries = ",\n".join(
-            f"    {json.dumps(key)}: {_literal(value)}"
-            for key, value in known.items()
-            if key in read
-        )
+        entries = _entries(dialect, read)
         said = "".join(
             "\n"
             + textwrap.fill(
@@ -309,6 +308,21 @@ def _dialects(read: set[str]) -> str:
             f"{{{{ return({{\n{entries}\n}}) }}}}\n{{%- endmacro -%}}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _entries(record: Any, read: set[str], within: str = "", indent: str = "    ") -> str:
+    """The fields of a record that are read, as the entries of a dict."""
+    entries = []
+    for field in fields(record):
+        name, value = f"{within}{field.name}", getattr(record, field.name)
+        if is_dataclass(value):
+            text = f"{{\n{_entries(value, read, f'{name}.', indent * 2)}\n{indent}}}"
+        elif name in read or any(key.startswith(f"{name}.") for key in read):
+            text = _literal(value)
+        else:
+            continue
+        entries.append(f"{indent}{json.dumps(field.name)}: {text}")
+    return ",\n".join(entries)
 
 
 def _literal(value: Any) -> str:
@@ -331,11 +345,23 @@ def _reasons() -> dict[str, dict[str, str]]:
         if not is_record or getattr(node.value.func, "id", "") not in ("Dialect", "replace"):  # type: ignore[attr-defined]
             continue
         call: ast.Call = node.value  # type: ignore[attr-defined]
-        values = {keyword.arg or "": keyword for keyword in call.keywords}
+        values = _keywords(call)
         inherited = found.get(call.args[0].id.lower(), {}) if call.args else {}  # type: ignore[attr-defined]
         own = {key: text for key, k in values.items() if (text := _comment(lines, k.lineno - 2))}
         kept = {key: text for key, text in inherited.items() if key not in values}
         found[ast.literal_eval(values["name"].value)] = kept | own
+    return found
+
+
+def _keywords(call: ast.Call, within: str = "") -> dict[str, ast.keyword]:
+    """What a record is made of, that of the records in it too, as in `solving.append`."""
+    found: dict[str, ast.keyword] = {}
+    for keyword in call.keywords:
+        name = f"{within}{keyword.arg}"
+        if isinstance(keyword.value, ast.Call) and keyword.arg in ("solving", "tables"):
+            found |= _keywords(keyword.value, f"{name}.")
+        else:
+            found[name] = keyword
     return found
 
 

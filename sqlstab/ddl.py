@@ -97,7 +97,7 @@ def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
     listed = ",\n".join(
         f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
     )
-    return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.storage}"
+    return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.tables.storage}"
 
 
 def _if_missing(create: str) -> str:
@@ -154,7 +154,7 @@ def insert_events(
 
 def create_table(name: str, query: str, dialect: Dialect) -> str:
     """A statement that makes a table of a query's rows."""
-    return f"CREATE TABLE {relation(name, dialect)}{dialect.storage} AS\n{query}"
+    return f"CREATE TABLE {relation(name, dialect)}{dialect.tables.storage} AS\n{query}"
 
 
 def trial_table(name: str, dialect: Dialect) -> str:
@@ -175,12 +175,12 @@ def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
     """Statements that put a staged table in another table's place, whether that is there or not."""
     *schema, own = table_parts(staged, dialect)
     aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}{OLD}"))
-    return _put_in_place(dialect.replace, staged, target, aside, dialect)
+    return _put_in_place(dialect.tables.replace, staged, target, aside, dialect)
 
 
 def keep_table(staged: str, target: str, kept: str, dialect: Dialect) -> list[str]:
     """The same for a table that is there, and is called otherwise from then on."""
-    return _put_in_place(dialect.keep, staged, target, kept, dialect)
+    return _put_in_place(dialect.tables.keep, staged, target, kept, dialect)
 
 
 def _put_in_place(
@@ -198,7 +198,7 @@ def describe(name: str, dialect: Dialect) -> str:
     quoted = relation(name, dialect)
     *schema, bare = table_parts(name, dialect)
     prefix = ".".join(identifier(part, dialect) for part in schema)
-    return dialect.describe.format(
+    return dialect.tables.describe.format(
         quoted,
         string(quoted, dialect),
         string(bare, dialect),
@@ -208,22 +208,22 @@ def describe(name: str, dialect: Dialect) -> str:
 
 def table_kind(name: str, dialect: Dialect) -> str:
     """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
-    return dialect.kind.format(*_in_catalogue(name, dialect))
+    return dialect.tables.kind.format(*_in_catalogue(name, dialect))
 
 
 def identity(name: str, dialect: Dialect) -> str:
     """A statement whose rows change when another table takes a whole name; empty for none."""
-    return dialect.identity.format(*_in_catalogue(name, dialect))
+    return dialect.tables.identity.format(*_in_catalogue(name, dialect))
 
 
 def lock(name: str, dialect: Dialect) -> str:
     """A statement that waits for other transactions with the same statement; empty for none."""
-    return dialect.lock.format(*_in_catalogue(name, dialect))
+    return dialect.tables.lock.format(*_in_catalogue(name, dialect))
 
 
 def tables_beside(name: str, dialect: Dialect) -> str:
     """A statement that lists the tables in the schema of a whole name, at least those of ours."""
-    return dialect.tables.format(*_in_catalogue(name, dialect))
+    return dialect.tables.names.format(*_in_catalogue(name, dialect))
 
 
 def _in_catalogue(name: str, dialect: Dialect) -> list[str]:

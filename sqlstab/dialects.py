@@ -17,6 +17,90 @@ from sqlstab.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tables:
+    """How an engine finds, stores and replaces tables.
+
+    Attributes:
+        describe: Lists a relation's columns: a name and a type in the first two columns; {0} is
+            the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
+            schema with a point, as strings.
+        missing: What errors about a relation that is not there have in them: a code or a name.
+        gave_way: The same of transactions that were rolled back in favour of another one.
+        current_schema: One row with the parts, outermost first, of the name of the schema that a
+            table with a bare name is made in; empty where there is none to ask for.
+        kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
+            {0}, {1} and {2} are the name, its schema and its database as strings, {3} and {4} the
+            quoted database and schema with a point behind. Empty where that cannot be asked.
+        names: Lists the tables of a schema, as `name` or `tablename`, at least those whose names
+            begin with `sqlstab_`; {1} to {4} as in `kind`, {5} is {4} without the point.
+        identity: Tells the table that has a name from one that takes its place, in one row; no row
+            for none. Places as in `kind`. Empty where nothing does.
+        lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
+        storage: How a new table is stored, where that must be said.
+        replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
+            name is {2}, and {3} is a name for the old one meanwhile.
+        keep: The same for a table {1} that is there, which is called {3} from then on; {4} is the
+            bare name of that.
+    """
+
+    describe: str = "DESCRIBE {0}"
+    missing: tuple[str, ...] = ()
+    gave_way: tuple[str, ...] = ()
+    current_schema: str = ""
+    kind: str = ""
+    names: str
+    identity: str = ""
+    lock: str = ""
+    storage: str = ""
+    replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
+    keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solving:
+    """How an engine can solve the small problem.
+
+    Attributes:
+        slice: Elements {1} to {2} of array {0}.
+        no_doubles: An empty array of doubles.
+        append: Array {0} and one more element, {1}.
+        combined: The sum of {2} times array {0} and {3} times array {1}.
+        recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
+            is such a thing.
+        way: With arrays in a recursive query, all in one statement; or by folding arrays of arrays,
+            each step a table.
+        zip_with: As `transform`, for pairs: elements {2} of array {0} and {3} of array {1} make
+            {4}.
+        reduce: {4} for each element {3} of array {0}, where {2} is what that gave before, at first
+            {1}.
+        struct, member, field: Several values as one; value {0}, number {1} of them; number {1} of
+            struct {0}.
+        counting: The numbers from 1 to {0} as an array.
+        reverse: Array {0} from its end on.
+        position: Where in array {0} {1} stands first.
+        now: The time in UTC as a text that sorts by time, to name a run.
+        refuse: A number that cannot be had: an error with the text {0}.
+    """
+
+    way: Literal["recursive", "fold"]
+    now: str
+    refuse: str
+    slice: str = ""
+    no_doubles: str = ""
+    append: str = ""
+    combined: str = ""
+    recursion_key: str = ""
+    zip_with: str = ""
+    reduce: str = ""
+    struct: str = ""
+    member: str = "{0}"
+    field: str = ""
+    counting: str = ""
+    reverse: str = ""
+    position: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dialect:
     """What a template must know of an engine.
 
@@ -61,25 +145,8 @@ class Dialect:
         difference: Array {0} less array {1}.
         concat: Arrays {0} and {1}, one behind the other.
         distinct: How many different values {0} has in a group, NULL apart.
-        slice: Elements {1} to {2} of array {0}.
-        no_doubles: An empty array of doubles.
-        append: Array {0} and one more element, {1}.
-        combined: The sum of {2} times array {0} and {3} times array {1}.
-        recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
-            is such a thing.
-        solver: How it can solve the small problem: with arrays in a recursive query, all in one
-            statement; by folding arrays of arrays, each step a table; not at all.
         transform: Array {0} with each element {1} replaced by {2}.
-        zip_with: The same for pairs: elements {2} of array {0} and {3} of array {1} make {4}.
-        reduce: {4} for each element {3} of array {0}, where {2} is what that gave before, at first
-            {1}.
-        struct, member, field: Several values as one; value {0}, number {1} of them; number {1} of
-            struct {0}.
-        counting: The numbers from 1 to {0} as an array.
-        reverse: Array {0} from its end on.
-        largest, position: The largest element of array {0}; where in {0} {1} stands first.
-        now: The time in UTC as a text that sorts by time, to name a run.
-        refuse: A number that cannot be had: an error with the text {0}.
+        largest: The largest element of array {0}.
         quantile: Quantile {1} of {0} in a group, interpolated where the engine can.
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
         divide, remainder: Whole quotient of integers {0} and {1}, and what it leaves.
@@ -103,26 +170,8 @@ class Dialect:
         most_columns: Columns of a table or a result.
         transactions: Whether DDL takes part in transactions.
         before: Statements to run before each other one, in its transaction.
-        describe: Lists a relation's columns: a name and a type in the first two columns; {0} is
-            the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
-            schema with a point, as strings.
-        missing: What errors about a relation that is not there have in them: a code or a name.
-        gave_way: The same of transactions that were rolled back in favour of another one.
-        current_schema: One row with the parts, outermost first, of the name of the schema that a
-            table with a bare name is made in; empty where there is none to ask for.
-        kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
-            {0}, {1} and {2} are the name, its schema and its database as strings, {3} and {4} the
-            quoted database and schema with a point behind. Empty where that cannot be asked.
-        tables: Lists the tables of a schema, as `name` or `tablename`, at least those whose names
-            begin with `sqlstab_`; {1} to {4} as in `kind`, {5} is {4} without the point.
-        identity: Tells the table that has a name from one that takes its place, in one row; no row
-            for none. Places as in `kind`. Empty where nothing does.
-        lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
-        storage: How a new table is stored, where that must be said.
-        replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
-            name is {2}, and {3} is a name for the old one meanwhile.
-        keep: The same for a table {1} that is there, which is called {3} from then on; {4} is the
-            bare name of that.
+        tables: How it finds, stores and replaces tables.
+        solving: How it can solve the small problem; None where it cannot.
     """
 
     name: str
@@ -167,24 +216,8 @@ class Dialect:
     difference: str = ""
     concat: str = ""
     distinct: str = "count(DISTINCT {0})"
-    slice: str = ""
-    no_doubles: str = ""
-    append: str = ""
-    combined: str = ""
-    recursion_key: str = ""
-    solver: Literal["", "recursive", "fold"] = ""
     transform: str = ""
-    zip_with: str = ""
-    reduce: str = ""
-    struct: str = ""
-    member: str = "{0}"
-    field: str = ""
-    counting: str = ""
-    reverse: str = ""
     largest: str = ""
-    position: str = ""
-    now: str = ""
-    refuse: str = ""
     quantile: str
     digest: str
     divide: str
@@ -205,17 +238,8 @@ class Dialect:
     most_columns: int
     transactions: bool
     before: tuple[str, ...] = ()
-    describe: str = "DESCRIBE {0}"
-    missing: tuple[str, ...] = ()
-    gave_way: tuple[str, ...] = ()
-    current_schema: str = ""
-    kind: str = ""
-    tables: str
-    identity: str = ""
-    lock: str = ""
-    storage: str = ""
-    replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
-    keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
+    tables: Tables
+    solving: Solving | None = None
 
     def __post_init__(self) -> None:
         if not self.long_text:
@@ -343,14 +367,6 @@ DUCKDB = Dialect(
     largest="list_max({0})",
     difference="list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
     concat="list_concat({0}, {1})",
-    slice="{0}[{1}:{2}]",
-    no_doubles="CAST([] AS DOUBLE[])",
-    append="list_append({0}, {1})",
-    combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
-    recursion_key=" USING KEY ({0})",
-    solver="recursive",
-    now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
-    refuse="error({0})",
     quantile="quantile_cont({0}, {1})",
     digest="md5({0})",
     divide="{0} // {1}",
@@ -360,19 +376,32 @@ DUCKDB = Dialect(
     longest_statement=None,
     most_columns=100_000,
     transactions=True,
-    current_schema="SELECT current_database() AS d, current_schema() AS s",
-    tables=(
-        _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
-        + " AND lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1})"
+    solving=Solving(
+        slice="{0}[{1}:{2}]",
+        no_doubles="CAST([] AS DOUBLE[])",
+        append="list_append({0}, {1})",
+        combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+        recursion_key=" USING KEY ({0})",
+        way="recursive",
+        now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
+        refuse="error({0})",
     ),
-    identity=(
-        "SELECT table_oid AS identity FROM duckdb_tables() WHERE lower(database_name) = lower({2}) "
-        "AND lower(schema_name) = lower({1}) AND lower(table_name) = lower({0})"
-    ),
-    kind=(
-        _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
-        "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
-        "AND lower(table_name) = lower({0})"
+    tables=Tables(
+        current_schema="SELECT current_database() AS d, current_schema() AS s",
+        names=(
+            _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
+            + " AND lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1})"
+        ),
+        identity=(
+            "SELECT table_oid AS identity FROM duckdb_tables() "
+            "WHERE lower(database_name) = lower({2}) AND lower(schema_name) = lower({1}) "
+            "AND lower(table_name) = lower({0})"
+        ),
+        kind=(
+            _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
+            "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
+            "AND lower(table_name) = lower({0})"
+        ),
     ),
 )
 
@@ -395,14 +424,6 @@ POSTGRES = Dialect(
     dot="(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
     scaled="(SELECT array_agg(v / {1}) FROM unnest({0}) AS u(v))",
     concat="{0} || {1}",
-    slice="{0}[{1}:{2}]",
-    no_doubles="CAST(ARRAY[] AS double precision[])",
-    append="array_append({0}, {1})",
-    combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
-    solver="recursive",
-    now="to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
-    # No expression raises an error of its own, but this one repeats the text.
-    refuse="CAST({0} AS double precision)",
     quantile="percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
     digest="md5({0})",
     divide="{0} / {1}",
@@ -423,16 +444,28 @@ POSTGRES = Dialect(
     transactions=True,
     # Compiling thousands of expressions takes longer than running them.
     before=("SET LOCAL jit = off",),
-    describe=_PG_COLUMNS,
-    missing=("42P01", "3F000"),
-    # A reader that has read one of the two tables, and waits for the other, makes a deadlock.
-    gave_way=("40P01",),
-    current_schema="SELECT current_schema() AS s",
-    tables=_TABLES_IN_PG_CLASS + "n.nspname = {1}",
-    identity=_OID_IN_PG_CLASS + "n.nspname = {1} AND c.relname = {0}",
-    # No table need be there yet, and no right on it is asked for.
-    lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
-    kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
+    solving=Solving(
+        slice="{0}[{1}:{2}]",
+        no_doubles="CAST(ARRAY[] AS double precision[])",
+        append="array_append({0}, {1})",
+        combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+        way="recursive",
+        now="to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
+        # No expression raises an error of its own, but this one repeats the text.
+        refuse="CAST({0} AS double precision)",
+    ),
+    tables=Tables(
+        describe=_PG_COLUMNS,
+        missing=("42P01", "3F000"),
+        # A reader that has read one of the two tables, and waits for the other, makes a deadlock.
+        gave_way=("40P01",),
+        current_schema="SELECT current_schema() AS s",
+        names=_TABLES_IN_PG_CLASS + "n.nspname = {1}",
+        identity=_OID_IN_PG_CLASS + "n.nspname = {1} AND c.relname = {0}",
+        # No table need be there yet, and no right on it is asked for.
+        lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
+        kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
+    ),
 )
 
 SPARK = Dialect(
@@ -469,25 +502,8 @@ SPARK = Dialect(
     scaled="transform({0}, v -> v / {1})",
     difference="zip_with({0}, {1}, (v, w) -> v - w)",
     concat="concat({0}, {1})",
-    slice="slice({0}, {1}, {2} - {1} + 1)",
-    no_doubles="CAST(array() AS array<double>)",
-    append="concat({0}, array({1}))",
-    solver="fold",
     transform="transform({0}, {1} -> {2})",
-    zip_with="zip_with({0}, {1}, ({2}, {3}) -> {4})",
-    reduce="aggregate({0}, {1}, ({2}, {3}) -> {4})",
-    struct="struct({0})",
-    member="{0} AS col{1}",
-    field="{0}.col{1}",
-    counting="sequence(1, {0})",
-    reverse="reverse({0})",
     largest="array_max({0})",
-    position="array_position({0}, {1})",
-    now=(
-        "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), "
-        "'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'"
-    ),
-    refuse="CAST(raise_error({0}) AS double)",
     # count(DISTINCT) sends each value through the shuffle once more, and takes 3 to 5 times as long
     # in groups of 64; collect_list skips NULL too.
     distinct="array_size(array_distinct(collect_list({0})))",
@@ -500,21 +516,45 @@ SPARK = Dialect(
     longest_statement=None,
     most_columns=100_000,
     transactions=False,
-    replace=_BY_RENAMING,
-    keep=_KEPT_BY_RENAMING,
-    storage=" USING parquet",
-    missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
-    tables="SHOW TABLES IN {5} LIKE 'sqlstab*'",
-    current_schema="SELECT current_database() AS s",
+    solving=Solving(
+        slice="slice({0}, {1}, {2} - {1} + 1)",
+        no_doubles="CAST(array() AS array<double>)",
+        append="concat({0}, array({1}))",
+        way="fold",
+        zip_with="zip_with({0}, {1}, ({2}, {3}) -> {4})",
+        reduce="aggregate({0}, {1}, ({2}, {3}) -> {4})",
+        struct="struct({0})",
+        member="{0} AS col{1}",
+        field="{0}.col{1}",
+        counting="sequence(1, {0})",
+        reverse="reverse({0})",
+        position="array_position({0}, {1})",
+        now=(
+            "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), "
+            "'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'"
+        ),
+        refuse="CAST(raise_error({0}) AS double)",
+    ),
+    tables=Tables(
+        replace=_BY_RENAMING,
+        keep=_KEPT_BY_RENAMING,
+        storage=" USING parquet",
+        missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
+        names="SHOW TABLES IN {5} LIKE 'sqlstab*'",
+        current_schema="SELECT current_database() AS s",
+    ),
 )
 
 DATABRICKS = replace(
     SPARK,
     name="databricks",
     sqlglot="databricks",
-    storage="",
-    replace=_BY_COPYING[1:],
-    keep=_BY_COPYING,
+    tables=replace(
+        SPARK.tables,
+        storage="",
+        replace=_BY_COPYING[1:],
+        keep=_BY_COPYING,
+    ),
 )
 
 CLICKHOUSE = Dialect(
@@ -553,23 +593,8 @@ CLICKHOUSE = Dialect(
     scaled="arrayMap(v -> v / {1}, {0})",
     difference="arrayMap((v, w) -> v - w, {0}, {1})",
     concat="arrayConcat({0}, {1})",
-    slice="arraySlice({0}, {1}, {2} - {1} + 1)",
-    no_doubles="CAST([] AS Array(Float64))",
-    append="arrayPushBack({0}, {1})",
-    solver="fold",
     transform="arrayMap({1} -> {2}, {0})",
-    zip_with="arrayMap(({2}, {3}) -> {4}, {0}, {1})",
-    reduce="arrayFold(({2}, {3}) -> {4}, {0}, {1})",
-    struct="({0})",
-    field="{0}.{1}",
-    counting="range(1, {0} + 1)",
-    reverse="arrayReverse({0})",
     largest="arrayMax({0})",
-    position="indexOf({0}, {1})",
-    now="formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
-    # No function raises an error whose text is not constant, but this one repeats the text; of what
-    # can be NULL it makes NULL.
-    refuse="toFloat64(coalesce({0}, '0'))",
     quantile="quantileExactInclusive({1})({0})",
     digest="lower(hex(MD5({0})))",
     divide="intDiv({0}, {1})",
@@ -588,25 +613,45 @@ CLICKHOUSE = Dialect(
     longest_statement=256 * 1024,
     most_columns=100_000,
     transactions=False,
-    describe="DESCRIBE TABLE {0}",
-    missing=("(UNKNOWN_TABLE)", "(UNKNOWN_DATABASE)"),
-    current_schema="SELECT currentDatabase() AS s",
-    identity=(
-        "SELECT toString(uuid) AS identity FROM system.tables WHERE database = {1} AND name = {0}"
+    solving=Solving(
+        slice="arraySlice({0}, {1}, {2} - {1} + 1)",
+        no_doubles="CAST([] AS Array(Float64))",
+        append="arrayPushBack({0}, {1})",
+        way="fold",
+        zip_with="arrayMap(({2}, {3}) -> {4}, {0}, {1})",
+        reduce="arrayFold(({2}, {3}) -> {4}, {0}, {1})",
+        struct="({0})",
+        field="{0}.{1}",
+        counting="range(1, {0} + 1)",
+        reverse="arrayReverse({0})",
+        position="indexOf({0}, {1})",
+        now="formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
+        # No function raises an error whose text is not constant, but this one repeats the text; of
+        # what can be NULL it makes NULL.
+        refuse="toFloat64(coalesce({0}, '0'))",
     ),
-    tables="SELECT name FROM system.tables WHERE database = {1} AND engine LIKE '%MergeTree'",
-    kind=(
-        "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
-        "THEN 'dictionary' ELSE 'table' END AS kind "
-        "FROM system.tables WHERE database = {1} AND name = {0}"
+    tables=Tables(
+        describe="DESCRIBE TABLE {0}",
+        missing=("(UNKNOWN_TABLE)", "(UNKNOWN_DATABASE)"),
+        current_schema="SELECT currentDatabase() AS s",
+        identity=(
+            "SELECT toString(uuid) AS identity FROM system.tables "
+            "WHERE database = {1} AND name = {0}"
+        ),
+        names="SELECT name FROM system.tables WHERE database = {1} AND engine LIKE '%MergeTree'",
+        kind=(
+            "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
+            "THEN 'dictionary' ELSE 'table' END AS kind "
+            "FROM system.tables WHERE database = {1} AND name = {0}"
+        ),
+        storage=" ENGINE = MergeTree ORDER BY tuple()",
+        replace=(
+            "CREATE TABLE IF NOT EXISTS {1} AS {0}",
+            "EXCHANGE TABLES {0} AND {1}",
+            "DROP TABLE {0}",
+        ),
+        keep=("EXCHANGE TABLES {0} AND {1}", "RENAME TABLE {0} TO {3}"),
     ),
-    storage=" ENGINE = MergeTree ORDER BY tuple()",
-    replace=(
-        "CREATE TABLE IF NOT EXISTS {1} AS {0}",
-        "EXCHANGE TABLES {0} AND {1}",
-        "DROP TABLE {0}",
-    ),
-    keep=("EXCHANGE TABLES {0} AND {1}", "RENAME TABLE {0} TO {3}"),
 )
 
 SNOWFLAKE = Dialect(
@@ -636,24 +681,26 @@ SNOWFLAKE = Dialect(
     longest_statement=_MIB,
     most_columns=100_000,
     transactions=False,
-    describe="DESCRIBE TABLE {0}",
-    # It does not say whether an object is not there or not to be seen.
-    missing=("002003", "002043"),
-    current_schema="SELECT current_database() AS d, current_schema() AS s",
-    tables=(
-        _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
-        + " AND table_schema = {1}"
+    tables=Tables(
+        describe="DESCRIBE TABLE {0}",
+        # It does not say whether an object is not there or not to be seen.
+        missing=("002003", "002043"),
+        current_schema="SELECT current_database() AS d, current_schema() AS s",
+        names=(
+            _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
+            + " AND table_schema = {1}"
+        ),
+        kind=(
+            _KIND_IN_INFORMATION_SCHEMA
+            + "{3}information_schema.tables WHERE table_schema = {1} AND table_name = {0}"
+        ),
+        replace=(
+            "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
+            "ALTER TABLE {1} SWAP WITH {0}",
+            "DROP TABLE {0}",
+        ),
+        keep=("ALTER TABLE {1} SWAP WITH {0}", "ALTER TABLE {0} RENAME TO {3}"),
     ),
-    kind=(
-        _KIND_IN_INFORMATION_SCHEMA
-        + "{3}information_schema.tables WHERE table_schema = {1} AND table_name = {0}"
-    ),
-    replace=(
-        "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
-        "ALTER TABLE {1} SWAP WITH {0}",
-        "DROP TABLE {0}",
-    ),
-    keep=("ALTER TABLE {1} SWAP WITH {0}", "ALTER TABLE {0} RENAME TO {3}"),
 )
 
 BIGQUERY = Dialect(
@@ -687,18 +734,20 @@ BIGQUERY = Dialect(
     longest_statement=_MIB,
     most_columns=10_000,
     transactions=False,
-    describe=(
-        "SELECT column_name, data_type FROM {3}INFORMATION_SCHEMA.COLUMNS "
-        "WHERE table_name = {2} ORDER BY ordinal_position"
-    ),
-    missing=("Not found: ",),
-    tables=_TABLES_IN_INFORMATION_SCHEMA.format("{4}INFORMATION_SCHEMA.TABLES"),
-    kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
-    replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
-    keep=(
-        "CREATE TABLE {3} COPY {1}",
-        "CREATE OR REPLACE TABLE {1} COPY {0}",
-        "DROP TABLE {0}",
+    tables=Tables(
+        describe=(
+            "SELECT column_name, data_type FROM {3}INFORMATION_SCHEMA.COLUMNS "
+            "WHERE table_name = {2} ORDER BY ordinal_position"
+        ),
+        missing=("Not found: ",),
+        names=_TABLES_IN_INFORMATION_SCHEMA.format("{4}INFORMATION_SCHEMA.TABLES"),
+        kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
+        replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
+        keep=(
+            "CREATE TABLE {3} COPY {1}",
+            "CREATE OR REPLACE TABLE {1} COPY {0}",
+            "DROP TABLE {0}",
+        ),
     ),
 )
 
@@ -727,14 +776,20 @@ REDSHIFT = Dialect(
     longest_statement=16 * _MIB,
     most_columns=1600,
     transactions=True,
-    describe=_PG_COLUMNS,
-    missing=("42P01", "3F000"),
-    current_schema="SELECT current_schema() AS s",
-    # Names have lower-case letters there, however they are quoted, unless a setting says otherwise.
-    tables=_TABLES_IN_PG_CLASS + "lower(n.nspname) = lower({1})",
-    identity=(_OID_IN_PG_CLASS + "lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"),
-    kind=(
-        _KIND_IN_PG_CLASS + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
+    tables=Tables(
+        describe=_PG_COLUMNS,
+        missing=("42P01", "3F000"),
+        current_schema="SELECT current_schema() AS s",
+        # Names have lower-case letters there, however they are quoted, unless a setting says
+        # otherwise.
+        names=_TABLES_IN_PG_CLASS + "lower(n.nspname) = lower({1})",
+        identity=(
+            _OID_IN_PG_CLASS + "lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
+        ),
+        kind=(
+            _KIND_IN_PG_CLASS
+            + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
+        ),
     ),
 )
 
@@ -778,20 +833,22 @@ TRINO = Dialect(
     longest_statement=1_000_000,
     most_columns=100_000,
     transactions=False,
-    missing=("TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND"),
-    current_schema="SELECT current_catalog AS d, current_schema AS s",
-    # Names have lower-case letters there, however they are quoted.
-    tables=(
-        _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
-        + " AND table_schema = lower({1})"
+    tables=Tables(
+        missing=("TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND", "CATALOG_NOT_FOUND"),
+        current_schema="SELECT current_catalog AS d, current_schema AS s",
+        # Names have lower-case letters there, however they are quoted.
+        names=(
+            _TABLES_IN_INFORMATION_SCHEMA.format("{3}information_schema.tables")
+            + " AND table_schema = lower({1})"
+        ),
+        kind=(
+            _KIND_IN_INFORMATION_SCHEMA
+            + "{3}information_schema.tables "
+            + "WHERE table_schema = lower({1}) AND table_name = lower({0})"
+        ),
+        replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
+        keep=_KEPT_BY_RENAMING,
     ),
-    kind=(
-        _KIND_IN_INFORMATION_SCHEMA
-        + "{3}information_schema.tables "
-        + "WHERE table_schema = lower({1}) AND table_name = lower({0})"
-    ),
-    replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
-    keep=_KEPT_BY_RENAMING,
 )
 
 # It lists the tables of all databases.
@@ -834,24 +891,26 @@ DATAFUSION = Dialect(
     longest_statement=256 * 1024,
     most_columns=100_000,
     transactions=False,
-    missing=("' not found",),
-    current_schema=(
-        "SELECT d.value AS d, s.value AS s "
-        "FROM information_schema.df_settings AS d CROSS JOIN information_schema.df_settings AS s "
-        "WHERE d.name = 'datafusion.catalog.default_catalog' "
-        "AND s.name = 'datafusion.catalog.default_schema'"
+    tables=Tables(
+        missing=("' not found",),
+        current_schema=(
+            "SELECT d.value AS d, s.value AS s FROM information_schema.df_settings AS d "
+            "CROSS JOIN information_schema.df_settings AS s "
+            "WHERE d.name = 'datafusion.catalog.default_catalog' "
+            "AND s.name = 'datafusion.catalog.default_schema'"
+        ),
+        names=(
+            _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
+            + f" AND {_DATAFUSION_SCHEMA}"
+        ),
+        kind=(
+            _KIND_IN_INFORMATION_SCHEMA
+            + f"information_schema.tables WHERE {_DATAFUSION_SCHEMA} AND table_name = {{0}}"
+        ),
+        # There is no RENAME.
+        replace=_BY_COPYING[1:],
+        keep=_BY_COPYING,
     ),
-    tables=(
-        _TABLES_IN_INFORMATION_SCHEMA.format("information_schema.tables")
-        + f" AND {_DATAFUSION_SCHEMA}"
-    ),
-    kind=(
-        _KIND_IN_INFORMATION_SCHEMA
-        + f"information_schema.tables WHERE {_DATAFUSION_SCHEMA} AND table_name = {{0}}"
-    ),
-    # There is no RENAME.
-    replace=_BY_COPYING[1:],
-    keep=_BY_COPYING,
 )
 
 DIALECTS: dict[str, Dialect] = {

@@ -411,13 +411,13 @@ class _Recorder:
 
     def qualified(self, name: str) -> str:
         """See `Engine`; a bare name stays one where there is nobody to ask."""
-        if self._is_bare(name) and self.dialect.current_schema:
-            self.record(self.dialect.current_schema, "Looking at the outputs")
+        if self._is_bare(name) and self.dialect.tables.current_schema:
+            self.record(self.dialect.tables.current_schema, "Looking at the outputs")
         return self._engine.qualified(name) if self._engine else name
 
     def kind(self, name: str) -> str | None:
         """See `Engine`; nothing is there where nobody looks."""
-        if self.dialect.kind and not self._is_bare(name):
+        if self.dialect.tables.kind and not self._is_bare(name):
             self.record(ddl.table_kind(name, self.dialect), "Looking at the outputs")
         return self._engine.kind(name) if self._engine else None
 

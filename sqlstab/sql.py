@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlstab.config import Options
-    from sqlstab.dialects import Dialect
+    from sqlstab.dialects import Dialect, Solving
     from sqlstab.solve import Matrix
     from sqlstab.tables import Side, StableTable, VectorTable
 
@@ -470,7 +470,7 @@ def solve(
     Raises:
         UsageError: The dialect has no such solver, or the reference too few dimensions.
     """
-    check_solver(dialect)
+    way = check_solver(dialect).way
     stable_dimension = reference_dimension or dimension
     _check_dimensions(dimension, stable_dimension)
     figures = solution_figures(aligned=crosses is not None, shared=shared is not None)
@@ -488,21 +488,22 @@ def solve(
         shared={"run": shared[0], "reference": shared[1]} if shared else None,
         figure_names=figures,
     )
-    return Solve({}, text) if dialect.solver == "recursive" else _in_tables(text, table, dialect)
+    return Solve({}, text) if way == "recursive" else _in_tables(text, table, dialect)
 
 
-def check_solver(dialect: Dialect) -> None:
-    """Refuse a dialect that has no SQL solver.
+def check_solver(dialect: Dialect) -> Solving:
+    """How a dialect can solve the small problem.
 
     Raises:
-        UsageError: It has none.
+        UsageError: It cannot.
     """
-    if not dialect.solver:
-        solving = [name for name, other in DIALECTS.items() if other.solver]
+    if dialect.solving is None:
+        able = [name for name, other in DIALECTS.items() if other.solving]
         raise UsageError(
-            f"There is no SQL solver for {dialect.name}, only for {', '.join(solving)}; use the "
+            f"There is no SQL solver for {dialect.name}, only for {', '.join(able)}; use the "
             "Python solver: sqlstab run, or sqlstab solve."
         )
+    return dialect.solving
 
 
 def _check_dimensions(dimension: int, stable_dimension: int) -> None:
@@ -525,10 +526,10 @@ def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
     Raises:
         UsageError: The dialect has no such solver, or C fewer columns than rows.
     """
-    check_solver(dialect)
+    way = check_solver(dialect).way
     _check_dimensions(rank, dimension)
     text = _render("align", dialect, reference_dimension=dimension, cross=cross)
-    return wrapped(text) if dialect.solver == "fold" else text
+    return wrapped(text) if way == "fold" else text
 
 
 _EXPRESSION = re.compile(r"((?:^--[^\n]*\n)*)^(\w+) AS MATERIALIZED \(\n(.*?)^\),?\n", re.M | re.S)

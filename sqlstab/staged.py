@@ -77,7 +77,7 @@ class StagedTables:
             if self._engine.kind(self.transform_table) is None:
                 made["the transform"] = self.transform_table
         check_creatable(self._engine, made, self.run_id)
-        if self._engine.dialect.identity:
+        if self._engine.dialect.tables.identity:
             for target in self.targets.values():
                 query = ddl.identity(target, self._engine.dialect)
                 self._found.append((query, self._engine.query(query)))

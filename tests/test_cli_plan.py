@@ -235,7 +235,7 @@ def test_without_a_connection(dialect: str) -> None:
     assert "Summing users" in shown
 
 
-@pytest.mark.parametrize("dialect", [name for name, one in DIALECTS.items() if one.solver])
+@pytest.mark.parametrize("dialect", [name for name, one in DIALECTS.items() if one.solving])
 def test_the_sql_solver_is_planned(dialect: str) -> None:
     """Its statements and tables, where it solves in one statement and where in several."""
     arguments = ["--users", "ml.u", "--items", "ml.i", "--dialect", dialect, "--dimension", 16]
@@ -249,7 +249,9 @@ def test_the_sql_solver_is_planned(dialect: str) -> None:
     assert [*steps] == [step["step"] for step in usual["steps"]]
     assert any("The SQL solver refuses" in text for text in solving["sql"])
     made = {name for text in solving["sql"] for name in re.findall(r"sqlstab_solve_\w+", text)}
-    assert len(made) == (1 if DIALECTS[dialect].solver == "recursive" else 6)
+    known = DIALECTS[dialect].solving
+    assert known is not None
+    assert len(made) == (1 if known.way == "recursive" else 6)
     assert found["longest_statement"] >= solving["longest_statement"] > 10_000
     (own,) = (table for table in found["tables"] if "solve" in table["name"])
     assert own["name"] == f"{len(made)} x sqlstab_solve_..."

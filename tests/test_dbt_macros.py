@@ -146,7 +146,11 @@ def test_only_what_jinja_in_rust_has_is_used() -> None:
 
 def test_the_properties_know_which_engines_solve() -> None:
     """YAML sees no macros: it has the list of those that solve in one statement once more."""
-    solving = sorted(name for name, dialect in DIALECTS.items() if dialect.solver == "recursive")
+    solving = sorted(
+        name
+        for name, dialect in DIALECTS.items()
+        if dialect.solving and dialect.solving.way == "recursive"
+    )
     assert (
         f"'sql' if target.type in {solving} else"
         in (PROJECT / "models" / "_sources.yml").read_text()

@@ -323,7 +323,7 @@ def test_filter(lab: Lab) -> None:
 
 def test_what_a_script_begins_with(lab: Lab) -> None:
     """It stops where vectors have another length than was said, with the one that they have."""
-    if not lab.dialect.solver:
+    if not lab.dialect.solving:
         pytest.skip("There are no scripts for it.")
     query, table = lab.warehouse.engine.query, lab.run.table
     (row,) = query(sql.guard(table, 5, lab.dialect))
@@ -1026,7 +1026,7 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
 def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehouse) -> None:
     whole, double = warehouse.dialect.bigint, warehouse.dialect.double
     columns = f"Id {whole}, E0 {double}, E1 {double}"
-    create = f"CREATE TABLE Without_Quotes ({columns}){warehouse.dialect.storage}"
+    create = f"CREATE TABLE Without_Quotes ({columns}){warehouse.dialect.tables.storage}"
     drop = ddl.drop_table("Without_Quotes", warehouse.dialect)
     warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
     found = warehouse.engine.describe("Without_Quotes")

@@ -207,7 +207,7 @@ def test_nothing_is_written_after_an_error(
 
 # Databricks has no engine of its own here.
 @pytest.mark.parametrize(
-    "engine", [n for n, d in DIALECTS.items() if d.solver and n != "databricks"]
+    "engine", [n for n, d in DIALECTS.items() if d.solving and n != "databricks"]
 )
 def test_the_same_text_each_day(
     engine: str, warehouses: Callable[[str], Warehouse], rng: np.random.Generator
@@ -339,7 +339,7 @@ def test_a_script_writes_over_nothing_that_it_reads(tmp_path: Path, model: Any) 
 GOLDEN = Path(__file__).parent / "golden_scripts"
 
 
-@pytest.mark.parametrize("dialect", [name for name, dialect in DIALECTS.items() if dialect.solver])
+@pytest.mark.parametrize("dialect", [name for name, dialect in DIALECTS.items() if dialect.solving])
 def test_golden(dialect: str) -> None:
     """The text of a whole script, as it was reviewed; `make golden` rewrites it."""
     text = render(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "time_als_e32"
 # Databricks has no engine of its own here.
-SOLVING = [name for name, dialect in DIALECTS.items() if dialect.solver and name != "databricks"]
+SOLVING = [name for name, dialect in DIALECTS.items() if dialect.solving and name != "databricks"]
 
 
 def numbers(run: Run) -> dict[str, float]:

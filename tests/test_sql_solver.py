@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from warehouse import Warehouse
 
-SOLVERS = [name for name, dialect in DIALECTS.items() if dialect.solver]
+SOLVERS = [name for name, dialect in DIALECTS.items() if dialect.solving]
 # Databricks has no engine of its own here; on Spark a solution takes some ten seconds: see the end.
 RUNNABLE = [name for name in SOLVERS if name not in ("databricks", "spark")]
 

@@ -157,7 +157,7 @@ class Warehouse:
         self.engine.execute(
             [
                 ddl.drop_table(table, self.dialect),
-                f"CREATE TABLE {name} ({listed}){self.dialect.storage}",
+                f"CREATE TABLE {name} ({listed}){self.dialect.tables.storage}",
                 *(
                     f"INSERT INTO {name} VALUES " + ", ".join(literals[start : start + _INSERTED])
                     for start in range(0, len(literals), _INSERTED)
@@ -298,7 +298,7 @@ def store_vectors(
     engine.execute(
         [
             ddl.drop_table(name, dialect),
-            f"CREATE TABLE {name} (id int, {column} {kind}){dialect.storage}",
+            f"CREATE TABLE {name} (id int, {column} {kind}){dialect.tables.storage}",
             f"INSERT INTO {name} VALUES {', '.join(values)}",
         ]
     )

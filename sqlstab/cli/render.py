@@ -517,7 +517,7 @@ def drift(**given: Any) -> None:
 
 
 @render.command(short_help="The whole run as one file of SQL, with the mathematics.")
-@_dialect_among([name for name, dialect_ in DIALECTS.items() if dialect_.solver])
+@_dialect_among([name for name, dialect_ in DIALECTS.items() if dialect_.solving])
 @options.tables(required=True)
 @_raw_dimension
 @options.for_tables({**options.NAMED_ANCHORS, "keep": options.NAMED_KEEP["keep"]})

@@ -133,14 +133,14 @@ def no_files(dialect: Dialect) -> UsageError:
 def qualified(engine: Engine, name: str) -> str:
     """See `Engine.qualified`; asks by the dialect's statement."""
     parts = quoting.table_parts(name, engine.dialect)
-    if len(parts) > 1 or not engine.dialect.current_schema:
+    if len(parts) > 1 or not engine.dialect.tables.current_schema:
         return name
-    schema = list(engine.query(engine.dialect.current_schema)[0].values())
+    schema = list(engine.query(engine.dialect.tables.current_schema)[0].values())
     if None in schema:
         raise EngineError(
             f"{name} has no schema, and the session has none to make tables in: write "
             f"schema.{name}.",
-            engine.dialect.current_schema,
+            engine.dialect.tables.current_schema,
         )
     return quoting.table_name([*schema, *parts], engine.dialect)
 

@@ -50,7 +50,7 @@ class DataFusionEngine:
             with _failing(statement):
                 schema = self._session.sql(statement).schema()
         except EngineError as error:
-            if not any(mark in str(error) for mark in self.dialect.missing):
+            if not any(mark in str(error) for mark in self.dialect.tables.missing):
                 raise
             raise no_relation(relation, error) from error
         return [Column(field.name, _spelled(field.type)) for field in schema]

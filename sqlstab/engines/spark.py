@@ -54,7 +54,7 @@ class SparkEngine:
         try:
             frame = self._run(f"SELECT * FROM {quoting.relation(relation, self.dialect)}")
         except EngineError as error:
-            if not any(mark in str(error) for mark in self.dialect.missing):
+            if not any(mark in str(error) for mark in self.dialect.tables.missing):
                 raise
             raise no_relation(relation, error) from error
         return [Column(name, kind) for name, kind in frame.dtypes]
@@ -70,7 +70,7 @@ class SparkEngine:
             with _failing(""):
                 found = self.session.catalog.getTable(whole).tableType
         except EngineError as error:
-            if any(mark in str(error) for mark in self.dialect.missing):
+            if any(mark in str(error) for mark in self.dialect.tables.missing):
                 return None
             raise
         return "view" if found == "VIEW" else "table"

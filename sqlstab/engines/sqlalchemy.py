@@ -100,7 +100,7 @@ class SqlAlchemyEngine:
             with self._running(statement) as connection:
                 rows = [Column(str(row[0]), str(row[1])) for row in _run(connection, statement)]
         except EngineError as error:
-            if not _says(error, self.dialect.missing):
+            if not _says(error, self.dialect.tables.missing):
                 raise
             raise no_relation(relation, error) from error
         if not rows:
@@ -113,7 +113,7 @@ class SqlAlchemyEngine:
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
-        if not self.dialect.kind:
+        if not self.dialect.tables.kind:
             try:
                 self.describe(name)
             except DataError:
@@ -123,7 +123,7 @@ class SqlAlchemyEngine:
             rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
         except EngineError as error:
             # A schema that is not there.
-            if _says(error, self.dialect.missing):
+            if _says(error, self.dialect.tables.missing):
                 return None
             raise
         return rows[0]["kind"] if rows else None
@@ -146,7 +146,7 @@ class SqlAlchemyEngine:
             try:
                 self._transact(statements, expected)
             except EngineError as error:
-                if attempt == _ATTEMPTS or not _says(error, self.dialect.gave_way):
+                if attempt == _ATTEMPTS or not _says(error, self.dialect.tables.gave_way):
                     raise
             else:
                 return

@@ -45,24 +45,8 @@
     "difference": "list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
     "concat": "list_concat({0}, {1})",
     "distinct": "count(DISTINCT {0})",
-    "slice": "{0}[{1}:{2}]",
-    "no_doubles": "CAST([] AS DOUBLE[])",
-    "append": "list_append({0}, {1})",
-    "combined": "list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
-    "recursion_key": " USING KEY ({0})",
-    "solver": "recursive",
     "transform": "list_transform({0}, lambda {1}: {2})",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "list_max({0})",
-    "position": "",
-    "now": "strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
-    "refuse": "error({0})",
     "quantile": "quantile_cont({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} // {1}",
@@ -82,7 +66,27 @@
     "most_columns": 100000,
     "transactions": true,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": {
+        "way": "recursive",
+        "now": "strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
+        "refuse": "error({0})",
+        "slice": "{0}[{1}:{2}]",
+        "no_doubles": "CAST([] AS DOUBLE[])",
+        "append": "list_append({0}, {1})",
+        "combined": "list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+        "recursion_key": " USING KEY ({0})",
+        "zip_with": "",
+        "reduce": "",
+        "struct": "",
+        "member": "{0}",
+        "field": "",
+        "counting": "",
+        "reverse": "",
+        "position": ""
+    }
 }) }}
 {%- endmacro -%}
 
@@ -134,24 +138,8 @@
     "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "concat({0}, {1})",
     "distinct": "array_size(array_distinct(collect_list({0})))",
-    "slice": "slice({0}, {1}, {2} - {1} + 1)",
-    "no_doubles": "CAST(array() AS array<double>)",
-    "append": "concat({0}, array({1}))",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "fold",
     "transform": "transform({0}, {1} -> {2})",
-    "zip_with": "zip_with({0}, {1}, ({2}, {3}) -> {4})",
-    "reduce": "aggregate({0}, {1}, ({2}, {3}) -> {4})",
-    "struct": "struct({0})",
-    "member": "{0} AS col{1}",
-    "field": "{0}.col{1}",
-    "counting": "sequence(1, {0})",
-    "reverse": "reverse({0})",
     "largest": "array_max({0})",
-    "position": "array_position({0}, {1})",
-    "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
-    "refuse": "CAST(raise_error({0}) AS double)",
     "quantile": "percentile({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} DIV {1}",
@@ -171,7 +159,27 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": " USING parquet"
+    "tables": {
+        "storage": " USING parquet"
+    },
+    "solving": {
+        "way": "fold",
+        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
+        "refuse": "CAST(raise_error({0}) AS double)",
+        "slice": "slice({0}, {1}, {2} - {1} + 1)",
+        "no_doubles": "CAST(array() AS array<double>)",
+        "append": "concat({0}, array({1}))",
+        "combined": "",
+        "recursion_key": "",
+        "zip_with": "zip_with({0}, {1}, ({2}, {3}) -> {4})",
+        "reduce": "aggregate({0}, {1}, ({2}, {3}) -> {4})",
+        "struct": "struct({0})",
+        "member": "{0} AS col{1}",
+        "field": "{0}.col{1}",
+        "counting": "sequence(1, {0})",
+        "reverse": "reverse({0})",
+        "position": "array_position({0}, {1})"
+    }
 }) }}
 {%- endmacro -%}
 
@@ -223,24 +231,8 @@
     "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "concat({0}, {1})",
     "distinct": "array_size(array_distinct(collect_list({0})))",
-    "slice": "slice({0}, {1}, {2} - {1} + 1)",
-    "no_doubles": "CAST(array() AS array<double>)",
-    "append": "concat({0}, array({1}))",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "fold",
     "transform": "transform({0}, {1} -> {2})",
-    "zip_with": "zip_with({0}, {1}, ({2}, {3}) -> {4})",
-    "reduce": "aggregate({0}, {1}, ({2}, {3}) -> {4})",
-    "struct": "struct({0})",
-    "member": "{0} AS col{1}",
-    "field": "{0}.col{1}",
-    "counting": "sequence(1, {0})",
-    "reverse": "reverse({0})",
     "largest": "array_max({0})",
-    "position": "array_position({0}, {1})",
-    "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
-    "refuse": "CAST(raise_error({0}) AS double)",
     "quantile": "percentile({0}, {1})",
     "digest": "md5({0})",
     "divide": "{0} DIV {1}",
@@ -260,19 +252,39 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": {
+        "way": "fold",
+        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
+        "refuse": "CAST(raise_error({0}) AS double)",
+        "slice": "slice({0}, {1}, {2} - {1} + 1)",
+        "no_doubles": "CAST(array() AS array<double>)",
+        "append": "concat({0}, array({1}))",
+        "combined": "",
+        "recursion_key": "",
+        "zip_with": "zip_with({0}, {1}, ({2}, {3}) -> {4})",
+        "reduce": "aggregate({0}, {1}, ({2}, {3}) -> {4})",
+        "struct": "struct({0})",
+        "member": "{0} AS col{1}",
+        "field": "{0}.col{1}",
+        "counting": "sequence(1, {0})",
+        "reverse": "reverse({0})",
+        "position": "array_position({0}, {1})"
+    }
 }) }}
 {%- endmacro -%}
 
 {#- Why postgres is as it is:
-    refuse: No expression raises an error of its own, but this one repeats the text.
     fence: Else the planner merges the subqueries and casts a component anew for each of its products.
     stored_slice: A long vector is stored out of line, and fetched anew for each element that is read; one of
       pgvector's is cast anew, so that it takes a tenth of the time at e = 768; at e = 64 as long.
     most_sums: Tiles of 32 x 32. Of 16 to 64 a side, within 12% of the fastest at e = 64, 128 and 256, with a
       quarter of the scans that 16 x 16 takes; at e = 768 48 x 48 is as fast. Planning time grows with the
       square of the number of sums.
-    before: Compiling thousands of expressions takes longer than running them. -#}
+    before: Compiling thousands of expressions takes longer than running them.
+    solving.refuse: No expression raises an error of its own, but this one repeats the text. -#}
 {%- macro postgres__dialect() -%}
 {{ return({
     "name": "postgres",
@@ -311,24 +323,8 @@
     "difference": "",
     "concat": "{0} || {1}",
     "distinct": "count(DISTINCT {0})",
-    "slice": "{0}[{1}:{2}]",
-    "no_doubles": "CAST(ARRAY[] AS double precision[])",
-    "append": "array_append({0}, {1})",
-    "combined": "(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
-    "recursion_key": "",
-    "solver": "recursive",
     "transform": "",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "",
-    "position": "",
-    "now": "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
-    "refuse": "CAST({0} AS double precision)",
     "quantile": "percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "md5({0})",
     "divide": "{0} / {1}",
@@ -348,7 +344,27 @@
     "most_columns": 1600,
     "transactions": true,
     "before": ["SET LOCAL jit = off"],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": {
+        "way": "recursive",
+        "now": "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
+        "refuse": "CAST({0} AS double precision)",
+        "slice": "{0}[{1}:{2}]",
+        "no_doubles": "CAST(ARRAY[] AS double precision[])",
+        "append": "array_append({0}, {1})",
+        "combined": "(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+        "recursion_key": "",
+        "zip_with": "",
+        "reduce": "",
+        "struct": "",
+        "member": "{0}",
+        "field": "",
+        "counting": "",
+        "reverse": "",
+        "position": ""
+    }
 }) }}
 {%- endmacro -%}
 
@@ -356,13 +372,13 @@
     as_real: Unlike CAST, these leave NULL alone.
     collect: groupArray skips NULL, but no tuple that has one in it.
     unnest: Unlike an alias of SELECT, which comes first, these have no table to be told apart by.
-    refuse: No function raises an error whose text is not constant, but this one repeats the text; of what can
-      be NULL it makes NULL.
     gram: One scan, and a text that does not grow with e. Of the time of covarPopMatrix, the engine's own,
       with e = 16: 1.3, 32: 1.0, 64: 0.9, 128: 0.8, 256: 0.8, 768: 0.5; columns gathered as arrays take 0.7 of
       it at e = 64, but hold the whole table in memory, and 1.6 at e = 256. Products of Float32 are Float64.
     few_rows: Each row becomes e / 4 rows with an array each: in blocks of the usual 65,409 rows they leave
-      the cache, and take gigabytes. Of 512 to 4,096 the best or near it at e = 16 to 768. -#}
+      the cache, and take gigabytes. Of 512 to 4,096 the best or near it at e = 16 to 768.
+    solving.refuse: No function raises an error whose text is not constant, but this one repeats the text; of
+      what can be NULL it makes NULL. -#}
 {%- macro clickhouse__dialect() -%}
 {{ return({
     "name": "clickhouse",
@@ -401,24 +417,8 @@
     "difference": "arrayMap((v, w) -> v - w, {0}, {1})",
     "concat": "arrayConcat({0}, {1})",
     "distinct": "count(DISTINCT {0})",
-    "slice": "arraySlice({0}, {1}, {2} - {1} + 1)",
-    "no_doubles": "CAST([] AS Array(Float64))",
-    "append": "arrayPushBack({0}, {1})",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "fold",
     "transform": "arrayMap({1} -> {2}, {0})",
-    "zip_with": "arrayMap(({2}, {3}) -> {4}, {0}, {1})",
-    "reduce": "arrayFold(({2}, {3}) -> {4}, {0}, {1})",
-    "struct": "({0})",
-    "member": "{0}",
-    "field": "{0}.{1}",
-    "counting": "range(1, {0} + 1)",
-    "reverse": "arrayReverse({0})",
     "largest": "arrayMax({0})",
-    "position": "indexOf({0}, {1})",
-    "now": "formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
-    "refuse": "toFloat64(coalesce({0}, '0'))",
     "quantile": "quantileExactInclusive({1})({0})",
     "digest": "lower(hex(MD5({0})))",
     "divide": "intDiv({0}, {1})",
@@ -438,7 +438,27 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": " ENGINE = MergeTree ORDER BY tuple()"
+    "tables": {
+        "storage": " ENGINE = MergeTree ORDER BY tuple()"
+    },
+    "solving": {
+        "way": "fold",
+        "now": "formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
+        "refuse": "toFloat64(coalesce({0}, '0'))",
+        "slice": "arraySlice({0}, {1}, {2} - {1} + 1)",
+        "no_doubles": "CAST([] AS Array(Float64))",
+        "append": "arrayPushBack({0}, {1})",
+        "combined": "",
+        "recursion_key": "",
+        "zip_with": "arrayMap(({2}, {3}) -> {4}, {0}, {1})",
+        "reduce": "arrayFold(({2}, {3}) -> {4}, {0}, {1})",
+        "struct": "({0})",
+        "member": "{0}",
+        "field": "{0}.{1}",
+        "counting": "range(1, {0} + 1)",
+        "reverse": "arrayReverse({0})",
+        "position": "indexOf({0}, {1})"
+    }
 }) }}
 {%- endmacro -%}
 
@@ -482,24 +502,8 @@
     "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
-    "slice": "",
-    "no_doubles": "",
-    "append": "",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "",
     "transform": "",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "",
-    "position": "",
-    "now": "",
-    "refuse": "",
     "quantile": "PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "MD5({0})",
     "divide": "FLOOR({0} / {1})",
@@ -519,7 +523,10 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": none
 }) }}
 {%- endmacro -%}
 
@@ -564,24 +571,8 @@
     "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
-    "slice": "",
-    "no_doubles": "",
-    "append": "",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "",
     "transform": "",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "",
-    "position": "",
-    "now": "",
-    "refuse": "",
     "quantile": "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})[SAFE_OFFSET(CAST(FLOOR({1} * (COUNT({0}) - 1)) AS INT64))]",
     "digest": "TO_HEX(MD5({0}))",
     "divide": "DIV({0}, {1})",
@@ -601,7 +592,10 @@
     "most_columns": 10000,
     "transactions": false,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": none
 }) }}
 {%- endmacro -%}
 
@@ -645,24 +639,8 @@
     "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
-    "slice": "",
-    "no_doubles": "",
-    "append": "",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "",
     "transform": "",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "",
-    "position": "",
-    "now": "",
-    "refuse": "",
     "quantile": "PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     "digest": "MD5({0})",
     "divide": "{0} / {1}",
@@ -682,7 +660,10 @@
     "most_columns": 1600,
     "transactions": true,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": none
 }) }}
 {%- endmacro -%}
 
@@ -727,24 +708,8 @@
     "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "{0} || {1}",
     "distinct": "count(DISTINCT {0})",
-    "slice": "",
-    "no_doubles": "",
-    "append": "",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "",
     "transform": "transform({0}, {1} -> {2})",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "array_max({0})",
-    "position": "",
-    "now": "",
-    "refuse": "",
     "quantile": "element_at(array_sort(array_agg({0}) FILTER (WHERE {0} IS NOT NULL)), 1 + CAST(floor({1} * (count({0}) - 1)) AS integer))",
     "digest": "lower(to_hex(md5(to_utf8({0}))))",
     "divide": "{0} / {1}",
@@ -764,7 +729,10 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": none
 }) }}
 {%- endmacro -%}
 
@@ -812,24 +780,8 @@
     "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
-    "slice": "",
-    "no_doubles": "",
-    "append": "",
-    "combined": "",
-    "recursion_key": "",
-    "solver": "",
     "transform": "",
-    "zip_with": "",
-    "reduce": "",
-    "struct": "",
-    "member": "{0}",
-    "field": "",
-    "counting": "",
-    "reverse": "",
     "largest": "",
-    "position": "",
-    "now": "",
-    "refuse": "",
     "quantile": "array_element(array_agg({0} ORDER BY {0}) FILTER (WHERE {0} IS NOT NULL), 1 + CAST(floor({1} * (count({0}) - 1)) AS BIGINT)) * (1 + floor({1} * (count({0}) - 1)) - {1} * (count({0}) - 1)) + array_element(array_agg({0} ORDER BY {0}) FILTER (WHERE {0} IS NOT NULL), 1 + CAST(ceil({1} * (count({0}) - 1)) AS BIGINT)) * ({1} * (count({0}) - 1) - floor({1} * (count({0}) - 1)))",
     "digest": "md5({0})",
     "divide": "{0} / {1}",
@@ -849,6 +801,9 @@
     "most_columns": 100000,
     "transactions": false,
     "before": [],
-    "storage": ""
+    "tables": {
+        "storage": ""
+    },
+    "solving": none
 }) }}
 {%- endmacro -%}

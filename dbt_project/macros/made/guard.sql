@@ -5,7 +5,7 @@
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids{{ " + bad_weights" if weighted }}{{ " + wrong_length" if lengths }} + null_components + non_finite > 0
-        THEN {{ sqlstab.filled(dialect.refuse, ["message"]) }}
+        THEN {{ sqlstab.filled(dialect.solving.refuse, ["message"]) }}
         ELSE n_rows
     END AS {{ side }}
 FROM (

@@ -10,6 +10,6 @@ SELECT
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
 FROM {{ solution }} AS s
-CROSS JOIN (SELECT {{ dialect.now }} AS run_id) AS r
+CROSS JOIN (SELECT {{ dialect.solving.now }} AS run_id) AS r
 WHERE s.name IN ('users', 'items')
 {%- endmacro -%}

@@ -85,9 +85,9 @@ GROUP BY
 {#- Values as one; `field` takes it apart. -#}
 {%- macro part_matrices_struct(dialect, values) -%}
 {%- set members -%}
-{%- for value in values %}{{ sqlstab.filled(dialect.member, [value, loop.index]) }}{{ ", " if not loop.last }}{% endfor -%}
+{%- for value in values %}{{ sqlstab.filled(dialect.solving.member, [value, loop.index]) }}{{ ", " if not loop.last }}{% endfor -%}
 {%- endset -%}
-{{ sqlstab.filled(dialect.struct, [members]) }}
+{{ sqlstab.filled(dialect.solving.struct, [members]) }}
 {%- endmacro -%}
 
 {#- A query: Cholesky factors with pivots, G = R'R, and their inverses, R P = I.
@@ -96,16 +96,16 @@ GROUP BY
     holds what is there of them so far, and what is left of the diagonal (d); the largest of what is left is the next
     pivot. What is below the floor may be rounding errors. -#}
 {%- macro part_matrices_cholesky(dialect, matrices, size, floor) -%}
-{%- if dialect.solver == "fold" -%}
-{%- set start = sqlstab.part_matrices_struct(dialect, ["i", "x", dialect.no_doubles, dialect.no_doubles, sqlstab.filled(dialect.element, ["x", "i"])]) -%}
-{%- set g = sqlstab.filled(dialect.field, ["row", 2]) -%}
-{%- set r = sqlstab.filled(dialect.field, ["row", 3]) -%}
-{%- set p = sqlstab.filled(dialect.field, ["row", 4]) -%}
-{%- set d = sqlstab.filled(dialect.field, ["row", 5]) -%}
-{%- set i = sqlstab.filled(dialect.field, ["row", 1]) -%}
-{%- set pivot = sqlstab.filled(dialect.field, ["chosen", 1]) -%}
-{%- set pivot_r = sqlstab.filled(dialect.field, ["chosen", 3]) -%}
-{%- set pivot_d = sqlstab.filled(dialect.field, ["chosen", 5]) -%}
+{%- if dialect.solving.way == "fold" -%}
+{%- set start = sqlstab.part_matrices_struct(dialect, ["i", "x", dialect.solving.no_doubles, dialect.solving.no_doubles, sqlstab.filled(dialect.element, ["x", "i"])]) -%}
+{%- set g = sqlstab.filled(dialect.solving.field, ["row", 2]) -%}
+{%- set r = sqlstab.filled(dialect.solving.field, ["row", 3]) -%}
+{%- set p = sqlstab.filled(dialect.solving.field, ["row", 4]) -%}
+{%- set d = sqlstab.filled(dialect.solving.field, ["row", 5]) -%}
+{%- set i = sqlstab.filled(dialect.solving.field, ["row", 1]) -%}
+{%- set pivot = sqlstab.filled(dialect.solving.field, ["chosen", 1]) -%}
+{%- set pivot_r = sqlstab.filled(dialect.solving.field, ["chosen", 3]) -%}
+{%- set pivot_d = sqlstab.filled(dialect.solving.field, ["chosen", 5]) -%}
 {%- set next_r -%}
 CASE WHEN {{ d }} > {{ floor }} THEN ({{ sqlstab.filled(dialect.element, [g, pivot]) }} - {{ sqlstab.filled(dialect.dot, [r, pivot_r]) }}) / sqrt({{ pivot_d }}) ELSE 0E0 END
 {%- endset -%}
@@ -113,19 +113,19 @@ CASE WHEN {{ d }} > {{ floor }} THEN ({{ sqlstab.filled(dialect.element, [g, piv
 CASE WHEN {{ pivot_d }} > {{ floor }} THEN (CASE WHEN {{ i }} = {{ pivot }} THEN 1E0 ELSE 0E0 END - {{ sqlstab.filled(dialect.dot, [p, pivot_r]) }}) / sqrt({{ pivot_d }}) ELSE 0E0 END
 {%- endset -%}
 {%- set next_d = "CASE WHEN " ~ i ~ " = " ~ pivot ~ " THEN 0E0 ELSE " ~ d ~ " - entry * entry END" -%}
-{%- set next_row = sqlstab.part_matrices_struct(dialect, [i, g, sqlstab.filled(dialect.append, [r, "entry"]), sqlstab.filled(dialect.append, [p, next_p]), next_d]) -%}
+{%- set next_row = sqlstab.part_matrices_struct(dialect, [i, g, sqlstab.filled(dialect.solving.append, [r, "entry"]), sqlstab.filled(dialect.solving.append, [p, next_p]), next_d]) -%}
 {%- set left = sqlstab.filled(dialect.transform, ["lines", "row", d]) -%}
-{%- set largest = sqlstab.part_matrices_let(dialect, "diagonal", left, sqlstab.filled(dialect.element, ["lines", sqlstab.filled(dialect.position, ["diagonal", sqlstab.filled(dialect.largest, ["diagonal"])])])) -%}
+{%- set largest = sqlstab.part_matrices_let(dialect, "diagonal", left, sqlstab.filled(dialect.element, ["lines", sqlstab.filled(dialect.solving.position, ["diagonal", sqlstab.filled(dialect.largest, ["diagonal"])])])) -%}
 SELECT
     f.side AS side,
     {{ sqlstab.filled(dialect.unnest[1], ["f.factor", size]) }} + 1 AS i,
-    {{ sqlstab.filled(dialect.field, [sqlstab.filled(dialect.unnest[2], ["f.factor", size]), 3]) }} AS r,
-    {{ sqlstab.filled(dialect.field, [sqlstab.filled(dialect.unnest[2], ["f.factor", size]), 4]) }} AS p
+    {{ sqlstab.filled(dialect.solving.field, [sqlstab.filled(dialect.unnest[2], ["f.factor", size]), 3]) }} AS r,
+    {{ sqlstab.filled(dialect.solving.field, [sqlstab.filled(dialect.unnest[2], ["f.factor", size]), 4]) }} AS p
 FROM (
     SELECT
         side,
-        {{ sqlstab.filled(dialect.reduce, [
-            sqlstab.filled(dialect.counting, [size]), "start", "lines", "step",
+        {{ sqlstab.filled(dialect.solving.reduce, [
+            sqlstab.filled(dialect.solving.counting, [size]), "start", "lines", "step",
             sqlstab.part_matrices_let(dialect, "chosen", largest, sqlstab.filled(dialect.transform, ["lines", "row", sqlstab.part_matrices_let(dialect, "entry", next_r, next_row)]))]) }} AS factor
     FROM (
         SELECT
@@ -138,13 +138,13 @@ FROM (
 {{ sqlstab.filled(dialect.unnest[0], ["f.factor", size]) }}
 {%- else -%}
 WITH RECURSIVE
-steps{{ sqlstab.filled(dialect.recursion_key, ["side, i"]) }} AS (
+steps{{ sqlstab.filled(dialect.solving.recursion_key, ["side, i"]) }} AS (
     SELECT
         {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS n,
         side,
         i,
-        {{ dialect.no_doubles }} AS r,
-        {{ dialect.no_doubles }} AS p,
+        {{ dialect.solving.no_doubles }} AS r,
+        {{ dialect.solving.no_doubles }} AS p,
         {{ sqlstab.filled(dialect.element, ["x", "i"]) }} AS d
     FROM {{ matrices }} AS m
     UNION ALL (
@@ -166,8 +166,8 @@ steps{{ sqlstab.filled(dialect.recursion_key, ["side, i"]) }} AS (
             {{ sqlstab.filled(dialect.as_integer, ["n + 1"]) }} AS n,
             side,
             i,
-            {{ sqlstab.filled(dialect.append, ["r", "entry"]) }} AS r,
-            {{ sqlstab.filled(dialect.append, ["p", "CASE WHEN pivot_d > " ~ floor ~ " THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce("
+            {{ sqlstab.filled(dialect.solving.append, ["r", "entry"]) }} AS r,
+            {{ sqlstab.filled(dialect.solving.append, ["p", "CASE WHEN pivot_d > " ~ floor ~ " THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce("
                 ~ sqlstab.filled(dialect.dot, ["p", "pivot_r"]) ~ ", 0)) / sqrt(pivot_d) ELSE 0 END"]) }} AS p,
             CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
         FROM (
@@ -205,16 +205,16 @@ WHERE n = {{ size }}
 {%- macro part_matrices_jacobi(dialect, columns, size) -%}
 {%- set sweep = size if size % 2 else size - 1 -%}
 {%- set half = size // 2 -%}
-{%- if dialect.solver == "fold" -%}
-{%- set p1 = sqlstab.filled(dialect.field, ["pair", 1]) -%}
-{%- set p2 = sqlstab.filled(dialect.field, ["pair", 2]) -%}
-{%- set p3 = sqlstab.filled(dialect.field, ["pair", 3]) -%}
-{%- set p4 = sqlstab.filled(dialect.field, ["pair", 4]) -%}
-{%- set p5 = sqlstab.filled(dialect.field, ["pair", 5]) -%}
-{%- set columns_now = sqlstab.filled(dialect.field, ["now", 1]) -%}
-{%- set found_now = sqlstab.filled(dialect.field, ["now", 2]) -%}
-{%- set pairs = sqlstab.filled(dialect.zip_with, [
-    sqlstab.filled(dialect.slice, [columns_now, 1, half]), sqlstab.filled(dialect.reverse, [sqlstab.filled(dialect.slice, [columns_now, size - half + 1, size])]), "x", "y",
+{%- if dialect.solving.way == "fold" -%}
+{%- set p1 = sqlstab.filled(dialect.solving.field, ["pair", 1]) -%}
+{%- set p2 = sqlstab.filled(dialect.solving.field, ["pair", 2]) -%}
+{%- set p3 = sqlstab.filled(dialect.solving.field, ["pair", 3]) -%}
+{%- set p4 = sqlstab.filled(dialect.solving.field, ["pair", 4]) -%}
+{%- set p5 = sqlstab.filled(dialect.solving.field, ["pair", 5]) -%}
+{%- set columns_now = sqlstab.filled(dialect.solving.field, ["now", 1]) -%}
+{%- set found_now = sqlstab.filled(dialect.solving.field, ["now", 2]) -%}
+{%- set pairs = sqlstab.filled(dialect.solving.zip_with, [
+    sqlstab.filled(dialect.solving.slice, [columns_now, 1, half]), sqlstab.filled(dialect.solving.reverse, [sqlstab.filled(dialect.solving.slice, [columns_now, size - half + 1, size])]), "x", "y",
     sqlstab.part_matrices_struct(dialect, ["x", "y", sqlstab.filled(dialect.dot, ["x", "x"]), sqlstab.filled(dialect.dot, ["y", "y"]), sqlstab.filled(dialect.dot, ["x", "y"])])]) -%}
 {#- A column this small beside the other is zero but for rounding errors. -#}
 {%- set cosine = "CASE WHEN least(" ~ p3 ~ ", " ~ p4 ~ ") > 1E-30 * greatest(" ~ p3 ~ ", " ~ p4 ~ ") THEN abs(" ~ p5 ~ ") / sqrt(" ~ p3 ~ ") / sqrt(" ~ p4 ~ ") ELSE 0E0 END" -%}
@@ -225,29 +225,29 @@ WHERE n = {{ size }}
 {%- set with_tangents = sqlstab.filled(dialect.transform, [with_cosines, "pair", sqlstab.part_matrices_struct(dialect, [p1, p2, p3, tangent])]) -%}
 {%- set turned = sqlstab.filled(dialect.transform, [with_tangents, "pair", sqlstab.part_matrices_let(dialect, "t", p4, sqlstab.part_matrices_let(dialect, "c", "1 / sqrt(1 + t * t)",
     sqlstab.part_matrices_struct(dialect, [
-        sqlstab.filled(dialect.zip_with, [p1, p2, "u", "w", "c * (u - t * w)"]),
-        sqlstab.filled(dialect.zip_with, [p1, p2, "u", "w", "c * (w + t * u)"]),
+        sqlstab.filled(dialect.solving.zip_with, [p1, p2, "u", "w", "c * (u - t * w)"]),
+        sqlstab.filled(dialect.solving.zip_with, [p1, p2, "u", "w", "c * (w + t * u)"]),
         p3])))]) -%}
 {%- set fronts = sqlstab.filled(dialect.transform, ["turned", "pair", p1]) -%}
-{%- set backs = sqlstab.filled(dialect.reverse, [sqlstab.filled(dialect.transform, ["turned", "pair", p2])]) -%}
+{%- set backs = sqlstab.filled(dialect.solving.reverse, [sqlstab.filled(dialect.transform, ["turned", "pair", p2])]) -%}
 {%- set step -%}
 {%- if size % 2 -%}
-{%- set placed = sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.concat, [fronts, sqlstab.filled(dialect.slice, [columns_now, half + 1, half + 1])]), backs]) -%}
-{%- set moved = sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.slice, ["placed", size, size]), sqlstab.filled(dialect.slice, ["placed", 1, size - 1])]) -%}
+{%- set placed = sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.concat, [fronts, sqlstab.filled(dialect.solving.slice, [columns_now, half + 1, half + 1])]), backs]) -%}
+{%- set moved = sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.solving.slice, ["placed", size, size]), sqlstab.filled(dialect.solving.slice, ["placed", 1, size - 1])]) -%}
 {%- else -%}
 {%- set placed = sqlstab.filled(dialect.concat, [fronts, backs]) -%}
 {%- set moved = sqlstab.filled(dialect.concat, [
-    sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.slice, ["placed", 1, 1]), sqlstab.filled(dialect.slice, ["placed", size, size])]),
-    sqlstab.filled(dialect.slice, ["placed", 2, size - 1])]) -%}
+    sqlstab.filled(dialect.concat, [sqlstab.filled(dialect.solving.slice, ["placed", 1, 1]), sqlstab.filled(dialect.solving.slice, ["placed", size, size])]),
+    sqlstab.filled(dialect.solving.slice, ["placed", 2, size - 1])]) -%}
 {%- endif -%}
 {{ sqlstab.part_matrices_let(dialect, "turned", turned, sqlstab.part_matrices_struct(dialect, [
     sqlstab.part_matrices_let(dialect, "placed", placed, moved),
     "greatest(" ~ found_now ~ ", " ~ sqlstab.filled(dialect.largest, [sqlstab.filled(dialect.transform, ["turned", "pair", p3])]) ~ ")"])) }}
 {%- endset -%}
-{%- set last = sqlstab.filled(dialect.field, ["last", 1]) -%}
-{%- set found = sqlstab.filled(dialect.field, ["last", 2]) -%}
+{%- set last = sqlstab.filled(dialect.solving.field, ["last", 1]) -%}
+{%- set found = sqlstab.filled(dialect.solving.field, ["last", 2]) -%}
 {#- A sweep that found cosines of at most 1E-8 left 1E-16, since the method converges quadratically. -#}
-{%- set steps = sqlstab.filled(dialect.slice, [sqlstab.filled(dialect.counting, [sweep]), 1, "CASE WHEN " ~ found ~ " > 1E-8 THEN " ~ sweep ~ " ELSE 0 END"]) -%}
+{%- set steps = sqlstab.filled(dialect.solving.slice, [sqlstab.filled(dialect.solving.counting, [sweep]), 1, "CASE WHEN " ~ found ~ " > 1E-8 THEN " ~ sweep ~ " ELSE 0 END"]) -%}
 SELECT
     {{ sqlstab.filled(dialect.unnest[1], ["f.columns", size]) }} + 1 AS k,
     {{ sqlstab.filled(dialect.unnest[2], ["f.columns", size]) }} AS y
@@ -256,9 +256,9 @@ FROM (
         {% if size == 1 -%}
         columns
         {%- else -%}
-        {{ sqlstab.filled(dialect.field, [sqlstab.filled(dialect.reduce, [
-            sqlstab.filled(dialect.counting, [40]), sqlstab.part_matrices_struct(dialect, ["columns", "1E0"]), "last", "sweep",
-            sqlstab.filled(dialect.reduce, [steps, sqlstab.part_matrices_struct(dialect, [last, "0E0"]), "now", "step", step])]), 1]) }}
+        {{ sqlstab.filled(dialect.solving.field, [sqlstab.filled(dialect.solving.reduce, [
+            sqlstab.filled(dialect.solving.counting, [40]), sqlstab.part_matrices_struct(dialect, ["columns", "1E0"]), "last", "sweep",
+            sqlstab.filled(dialect.solving.reduce, [steps, sqlstab.part_matrices_struct(dialect, [last, "0E0"]), "now", "step", step])]), 1]) }}
         {%- endif %} AS columns
     FROM (
         SELECT {{ sqlstab.filled(dialect.collect, ["x", "k"]) }} AS columns
@@ -268,7 +268,7 @@ FROM (
 {{ sqlstab.filled(dialect.unnest[0], ["f.columns", size]) }}
 {%- else -%}
 WITH RECURSIVE
-steps{{ sqlstab.filled(dialect.recursion_key, ["k"]) }} AS (
+steps{{ sqlstab.filled(dialect.solving.recursion_key, ["k"]) }} AS (
     SELECT
         {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS n,
         {{ sqlstab.filled(dialect.as_integer, ["k"]) }} AS k,
@@ -296,7 +296,7 @@ steps{{ sqlstab.filled(dialect.recursion_key, ["k"]) }} AS (
             {%- else %}
             {{ sqlstab.filled(dialect.as_integer, ["CASE WHEN place = 1 THEN 1 WHEN place = " ~ size ~ " THEN 2 ELSE place + 1 END"]) }} AS place,
             {%- endif %}
-            CASE WHEN t = 0 THEN x ELSE {{ sqlstab.filled(dialect.combined, ["x", "y", "c", "-t * c"]) }} END AS x,
+            CASE WHEN t = 0 THEN x ELSE {{ sqlstab.filled(dialect.solving.combined, ["x", "y", "c", "-t * c"]) }} END AS x,
             CASE WHEN mod(n, {{ sweep }}) = 0 THEN cosine ELSE greatest(found, cosine) END AS found,
             CASE WHEN mod(n, {{ sweep }}) = 0 THEN found ELSE found_before END AS found_before,
             CASE WHEN mod(n, {{ sweep }}) = 0 THEN greatest(found, y_found) ELSE greatest(heard, y_found_before) END AS heard
@@ -369,19 +369,19 @@ WHERE n = (SELECT max(n) FROM steps)
 {%- macro part_matrices_polar(dialect, rows, columns) -%}
 {%- set r = "sqrt(3 / (1 + least + least * least))" -%}
 {%- set next_least = "factor * least * (3 - factor * factor * least * least) / 2" -%}
-{%- if dialect.solver == "fold" -%}
-{%- set lines = sqlstab.filled(dialect.field, ["now", 1]) -%}
-{%- set least = sqlstab.filled(dialect.field, ["now", 2]) -%}
+{%- if dialect.solving.way == "fold" -%}
+{%- set lines = sqlstab.filled(dialect.solving.field, ["now", 1]) -%}
+{%- set least = sqlstab.filled(dialect.solving.field, ["now", 2]) -%}
 {%- set squares = sqlstab.filled(dialect.transform, ["lines", "line", sqlstab.filled(dialect.times, ["line", "lines"])]) -%}
-{%- set across = sqlstab.filled(dialect.transform, [sqlstab.filled(dialect.counting, [columns]), "place", sqlstab.filled(dialect.transform, ["lines", "line", sqlstab.filled(dialect.element, ["line", "place"])])]) -%}
-{%- set product = sqlstab.filled(dialect.zip_with, ["lines", squares, "line", "square", sqlstab.filled(dialect.zip_with, ["line", sqlstab.filled(dialect.times, ["square", "across"]), "u", "w", "factor * (3 * u - factor * factor * w) / 2"])]) -%}
+{%- set across = sqlstab.filled(dialect.transform, [sqlstab.filled(dialect.solving.counting, [columns]), "place", sqlstab.filled(dialect.transform, ["lines", "line", sqlstab.filled(dialect.element, ["line", "place"])])]) -%}
+{%- set product = sqlstab.filled(dialect.solving.zip_with, ["lines", squares, "line", "square", sqlstab.filled(dialect.solving.zip_with, ["line", sqlstab.filled(dialect.times, ["square", "across"]), "u", "w", "factor * (3 * u - factor * factor * w) / 2"])]) -%}
 SELECT
     {{ sqlstab.filled(dialect.unnest[1], ["f.lines", columns]) }} + 1 AS k,
     {{ sqlstab.filled(dialect.unnest[2], ["f.lines", columns]) }} AS x
 FROM (
     SELECT
-        {{ sqlstab.filled(dialect.field, [sqlstab.filled(dialect.reduce, [
-            sqlstab.filled(dialect.counting, [24]), sqlstab.part_matrices_struct(dialect, ["lines", "1.5E-8"]), "now", "step",
+        {{ sqlstab.filled(dialect.solving.field, [sqlstab.filled(dialect.solving.reduce, [
+            sqlstab.filled(dialect.solving.counting, [24]), sqlstab.part_matrices_struct(dialect, ["lines", "1.5E-8"]), "now", "step",
             sqlstab.part_matrices_let(dialect, "lines", lines, sqlstab.part_matrices_let(dialect, "least", least, sqlstab.part_matrices_let(dialect, "factor", r, sqlstab.part_matrices_let(dialect, "across", across,
                 sqlstab.part_matrices_struct(dialect, [product, next_least])))))]), 1]) }} AS lines
     FROM (
@@ -394,7 +394,7 @@ FROM (
 {{ sqlstab.filled(dialect.unnest[0], ["f.lines", columns]) }}
 {%- else -%}
 WITH RECURSIVE
-steps{{ sqlstab.filled(dialect.recursion_key, ["k"]) }} AS (
+steps{{ sqlstab.filled(dialect.solving.recursion_key, ["k"]) }} AS (
     SELECT
         {{ sqlstab.filled(dialect.as_integer, ["0"]) }} AS n,
         k,
@@ -434,7 +434,7 @@ steps{{ sqlstab.filled(dialect.recursion_key, ["k"]) }} AS (
         SELECT
             {{ sqlstab.filled(dialect.as_integer, ["n + 1"]) }} AS n,
             a.k AS k,
-            {{ sqlstab.filled(dialect.combined, ["x", "y", "1.5 * factor", "-0.5 * factor * factor * factor"]) }} AS x,
+            {{ sqlstab.filled(dialect.solving.combined, ["x", "y", "1.5 * factor", "-0.5 * factor * factor * factor"]) }} AS x,
             {{ next_least }} AS least
         FROM standing AS a
         JOIN products AS b ON b.k = a.k

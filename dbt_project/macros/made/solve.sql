@@ -439,7 +439,7 @@ SELECT
     r.name AS name,
     r.i AS i,
     r.j AS j,
-    CASE WHEN c.problem IS NULL THEN r.value ELSE {{ sqlstab.filled(dialect.refuse, ["c.problem"]) }} END AS value
+    CASE WHEN c.problem IS NULL THEN r.value ELSE {{ sqlstab.filled(dialect.solving.refuse, ["c.problem"]) }} END AS value
 FROM checked AS c
 CROSS JOIN (
     SELECT side AS name, i, j, value FROM maps

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS {{ table }} (
     j {{ dialect.integer }},
     value {{ dialect.double }},
     solved_at timestamp
-){{ dialect.storage }}{{ " PARTITIONED BY (run_id)" if target.type == "spark" }}
+){{ dialect.tables.storage }}{{ " PARTITIONED BY (run_id)" if target.type == "spark" }}
 {%- endset -%}
 {%- set statements = [create, adapter.dispatch("without_run", "sqlstab")(table, run_id)] -%}
 {%- for batch in rows | batch(2000) -%}

@@ -1,6 +1,7 @@
 {#- How the small mathematics is done: `sql`, `python` or `external`. -#}
 {%- macro solver() -%}
-{%- set in_one_statement = sqlstab.dialect().solver == "recursive" -%}
+{%- set solving = sqlstab.dialect().solving -%}
+{%- set in_one_statement = solving is not none and solving.way == "recursive" -%}
 {%- set solver = var("sqlstab_solver", "sql" if in_one_statement else "external") -%}
 {%- if solver not in ["sql", "python", "external"] -%}
 {{ sqlstab.refuse("the var sqlstab_solver is " ~ solver | tojson ~ "; it can be sql, python or external.") }}
