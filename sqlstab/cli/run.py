@@ -82,7 +82,9 @@ def run(context: click.Context, /, **given: Any) -> None:
         click.echo(json.dumps(finished.figures, indent=2, ensure_ascii=False))
     elif not given["quiet"]:
         where = finished.directory or f"run {finished.run_id}"
-        new_console().print(summary(finished.figures, str(where)))
+        table = summary(finished.figures)
+        table.add_row("written", f"{where} in {finished.figures['timings']['total']:.1f} s")
+        new_console().print(table)
 
 
 def project_of(context: click.Context, given: dict[str, Any], *display: str) -> Project:
@@ -172,12 +174,11 @@ def demo(out: str | None, as_json: bool, quiet: bool) -> None:
         new_console().print(part)
 
 
-def summary(figures: dict[str, Any], where: str) -> Table:
+def summary(figures: dict[str, Any]) -> Table:
     """One small table that answers: did it work?
 
     Args:
         figures: What `run.json` holds.
-        where: What has been written.
     """
     alignment, cosine = figures["alignment"], figures["cosine"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -198,7 +199,7 @@ def summary(figures: dict[str, Any], where: str) -> Table:
         with_others = f" and {others} before it" if others else ""
         table.add_row("space", f"run {reference['run_id']}{with_others}, aligned on {anchors}")
         table.add_row("cosine", "of the same id in both runs, mean")
-        for side in reversed(sides):
+        for side in sides:
             if side in cosine:
                 table.add_row(f"  {side}", _cosine_text(cosine[side]))
     promised = "dot_products" if VECTORS in sides else "scores"
@@ -214,7 +215,6 @@ def summary(figures: dict[str, Any], where: str) -> Table:
     relations = [output["relation"] for output in figures["outputs"].values()]
     if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))
-    table.add_row("written", f"{where} in {figures['timings']['total']:.1f} s")
     return table
 
 

@@ -110,7 +110,8 @@ def show(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         _print({**_described(log, entry), "options": entry.options, "figures": entry.figures})
         return
-    table = summary(entry.figures, entry.run_id)
+    table = summary(entry.figures)
+    table.add_row("run", entry.run_id)
     table.add_row("created", f"{entry.created} by {entry.who}, sqlstab {entry.figures['sqlstab']}")
     table.add_row("status", log.status(entry))
     for side, place in (entry.places or {}).items():
@@ -135,11 +136,14 @@ def diff(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         _print(found)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("", found["first"], found["second"]):
-        table.add_column(title)
+        # What does not fit into a narrow terminal goes on in the next line: nothing is cut.
+        table.add_column(title, overflow="fold")
     for name, values in found["changed"].items():
-        table.add_row(name, *(_short(value) for value in values))
+        named = name.removeprefix("inputs.").replace("_", " ").replace(".", ", ")
+        named = named.replace("cka", "CKA")
+        table.add_row(named, *(_short(value) for value in values))
     changes = [abs(change) for change in found["singular_values"]]
     output = new_console()
     output.print(table)
@@ -176,7 +180,7 @@ def rollback(context: click.Context, /, **given: Any) -> None:
     where they are: sqlstab runs current says which ones count.
     """
     log_to(new_console(stderr=True), given)
-    with _opened(context, given, reads_tables=True, writes=True) as (registry, _, _):
+    with _opened(context, given, reads_tables=True, writes=True) as (registry, before, _):
         entry = registry.rollback(given["run_id"])
         log = registry.log()
     if given["as_json"]:
@@ -184,6 +188,11 @@ def rollback(context: click.Context, /, **given: Any) -> None:
     elif not given["quiet"]:
         places = " and ".join((entry.places or {}).values())
         click.echo(f"Run {entry.run_id} is in place again: {places}")
+        if before.current and log.entries[before.current].places:
+            click.echo(
+                f"To undo that: sqlstab runs rollback {before.current}, with the same options.",
+                err=True,
+            )
 
 
 @runs.command(short_help="Drop the kept tables of old runs.")
@@ -207,14 +216,28 @@ def prune(context: click.Context, /, **given: Any) -> None:
     """
     log_to(new_console(stderr=True), given)
     with _opened(context, given, reads_tables=True, writes=not given["dry_run"]) as opened:
-        registry, _, _ = opened
+        registry, log, _ = opened
         dropped = registry.prune(given["keep"], dry_run=given["dry_run"])
     if given["as_json"]:
         _print([{"run_id": entry.run_id, "tables": entry.aside} for entry in dropped])
     elif not given["quiet"]:
-        for entry in dropped:
-            for name in entry.aside:
-                click.echo(name)
+        names = [name for entry in dropped for name in entry.aside]
+        for name in names:
+            click.echo(name)
+        click.echo(_pruned(log, names, given), err=True)
+
+
+def _pruned(log: Log, names: list[str], given: dict[str, Any]) -> str:
+    """What pruning has done, or why it had nothing to do."""
+    if names:
+        done = "would be dropped" if given["dry_run"] else "dropped"
+        return f"{len(names)} tables {done}."
+    if all(entry.in_files for entry in log.entries.values()):
+        return "Nothing to drop: the runs are directories, which are yours to remove."
+    return (
+        "Nothing to drop: what is there is of the run in place, of the one that it refers to, or "
+        f"of the newest runs (--keep {given['keep']})."
+    )
 
 
 @runs.command(short_help="Which run is in place, and where.")
@@ -351,7 +374,9 @@ def _described(log: Log, entry: Entry) -> dict[str, Any]:
 def _short(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _print(document: Any) -> None:
