@@ -119,7 +119,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             elif engine is None:
                 raise UsageError(
                     f"--reference {reference} is looked up in the registry, which takes a "
-                    "connection: leave out --dialect, or name the directory of a run."
+                    "connection: leave out --dialect, or name a run directory."
                 )
             else:
                 runs += Registry(project.registry or "", engine).reference(reference).runs

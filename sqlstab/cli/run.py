@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--reference",
     multiple=True,
     metavar="DIR",
-    help="The run whose space to stay in: a directory that an earlier run wrote as its --out. "
+    help="The run whose space to stay in: a run directory, which it wrote as its --out. "
     "Leave it out the first time; that run then defines the space. Given several times, the "
     "consensus of these runs, which must have one space: the sum of their vectors. With a "
     "--registry also previous, the run in place, first, the one that began its space, consensus, "
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="DIR",
-    help="Where to write. An earlier run there is replaced as a whole at the end, or not at all. "
-    "May be left out where tables are written and a --registry is kept.",
+    help="The run directory to write. An earlier run there is replaced as a whole at the end, or "
+    "not at all. May be left out where tables are written and a --registry is kept.",
 )
 @options.outputs
 @options.engine
@@ -63,7 +63,8 @@ def run(context: click.Context, /, **given: Any) -> None:
     --users-out and --items-out), DIR/transform.json with the two maps (to turn fresh vectors at
     serving time), and DIR/run.json with figures. DIR is what the next run takes as its --reference.
     Rows come in no particular order. Vectors without a second side, --vectors, keep their dot
-    products with each other. A table --also rides along with the side whose space it shares.
+    products with each other. A further table, --also, takes the map of the side whose space it
+    shares.
 
     \b
     The first time:
