@@ -456,7 +456,10 @@ def test_a_space_is_prepared_or_not(
     ).stdout
     assert "Averaging vectors" in planned
     page = report(out, tmp_path / "centred").text("html")
-    assert "No dot product changed after the vectors were centred" in page
+    assert (
+        "The vectors were centred first, which changed dot products. No dot product changed from"
+        in page
+    )
     # Nobody is to think that a turn of other vectors is one of these.
     with pytest.raises(DataError, match="are not of the same raw vectors"):
         centred.transform.turn_to(plain.transform)

@@ -93,12 +93,15 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     if error is not None:
         kept = error <= SCORES_KEPT
         prepared = prepared_text(run["options"])
-        since = f" after the vectors were {prepared}" if prepared else ""
+        first = (
+            f"The vectors were {prepared} first, which changed dot products. " if prepared else ""
+        )
+        since = " from there on" if prepared else ""
         found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
         text = (
-            f"No {what} changed{since}{found}."
+            f"{first}No {what} changed{since}{found}."
             if kept
-            else f"{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
+            else f"{first}{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
     for rider, of_rider in run[of_all].get("also", {}).items():
