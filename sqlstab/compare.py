@@ -199,7 +199,7 @@ class _Comparing(Job):
         names = list(models[0].tables)
         if names != list(models[1].tables):
             raise UsageError(
-                f"The model has {' and '.join(names)}, the reference "
+                f"The model has {' and '.join(names)}, the reference has "
                 f"{' and '.join(models[1].tables)}: they cannot be compared."
             )
         anchors = self._options.anchors_of(names)

@@ -278,15 +278,21 @@ def skew(context: click.Context, /, **given: Any) -> None:
         _print(found)
         return
     output = new_console()
+    numbers = [str(number) for number, _ in enumerate(found["runs"], start=1)]
+    known = Table(box=None, padding=(0, 2, 0, 0))
+    known.add_column("", justify="right")
+    known.add_column("run", no_wrap=True)
+    for number, run_id in zip(numbers, found["runs"], strict=True):
+        known.add_row(number, run_id)
+    output.print(known)
     for side, matrix in found["sides"].items():
-        table = Table(box=None, padding=(0, 2, 0, 0), title=side, title_justify="left")
-        table.add_column("run")
-        for number, _ in enumerate(found["runs"], start=1):
-            table.add_column(str(number), justify="right")
-        for number, (run_id, row) in enumerate(zip(found["runs"], matrix, strict=True), 1):
-            cells = ("-" if value is None else f"{value:.3f}" for value in row)
-            table.add_row(f"{number} {run_id}", *cells)
-        output.print(table)
+        table = Table(box=None, padding=(0, 1, 0, 0), title=f"\n{side}", title_justify="left")
+        # A terminal too narrow for so many runs breaks the lines; it cuts no figure.
+        for title in ("", *numbers):
+            table.add_column(title, justify="right", min_width=5 if title else 2)
+        for number, row in zip(numbers, matrix, strict=True):
+            table.add_row(number, *("-" if value is None else f"{value:.3f}" for value in row))
+        output.print(table, crop=False)
     if len(set(found["spaces"])) > 1:
         output.print("The runs are in several spaces; a cosine between two of them means nothing.")
 
