@@ -4,6 +4,8 @@
 #
 #     sqlstab demo --out demo
 #     sh examples/duckdb_cli.sh
+#
+# It needs `duckdb`, one file from https://duckdb.org/install, or: pip install duckdb-cli
 set -eu
 mkdir -p demo/duckdb/june-15 demo/duckdb/july-1
 cd demo/duckdb

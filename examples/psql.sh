@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # A scheduler and psql: sqlstab writes the statements and does the mathematics, and connects to
-# nothing. psql finds the database by PGHOST, PGUSER, PGDATABASE...; tables are made in a schema
-# `movies`.
+# nothing.
 #
 #     sqlstab demo --out demo
 #     bash examples/psql.sh
+#
+# It DROPS the schema `movies`, with all that is in it, and makes it anew. It needs psql, a Postgres
+# that psql finds by PGHOST, PGUSER, PGDATABASE..., and for `python3` the pyarrow that sqlstab has
+# been installed with: activate that environment first. No driver, as psql alone connects.
 set -euo pipefail
 mkdir -p demo/psql
 cd demo/psql

@@ -82,21 +82,21 @@ class Comparison:
 
 
 def compare(
-    first: AnyModel,
-    second: AnyModel,
+    model: AnyModel,
+    reference: AnyModel,
     engine: AnyEngine = None,
     *,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare two models: how well the first can be aligned with the second.
+    """Find out how well a model can be aligned with another one, the reference.
 
     Args:
-        first: The model to align: a run or its directory, any directory with `users.parquet` and
+        model: The model to align: a run or its directory, any directory with `users.parquet` and
             `items.parquet` or with `vectors.parquet`, or a pair (users, items) of tables, as for
             `stabilize`; or a table of vectors without a second side: a file, a table's name or an
             `EmbeddingTable`. Raw vectors and stable ones give the same figures.
-        second: The model to align with, likewise.
+        reference: The model to align with, likewise. Residuals and differences are relative to it.
         engine: Where the vectors are, as for `stabilize`.
         options: Of these `anchor`, `center`, `normalize`, `strategy`, `on_invalid` and `refine`
             count; the verdict is about the sides that `anchor` names. What was done to the vectors
@@ -109,12 +109,12 @@ def compare(
         EngineError: The database failed.
 
     Example:
-        >>> compare("monday", "tuesday").verdict  # doctest: +SKIP
+        >>> compare("retrained", "monday").verdict  # doctest: +SKIP
         'alignable'
     """
     with connect(engine, writes_tables=False) as session:
         comparing = _Comparing(session, checked_options(options), Diary(progress or Silent()))
-        return comparing.compare(_opened(first, session), _opened(second, session))
+        return comparing.compare(_opened(model, session), _opened(reference, session))
 
 
 def _opened(model: AnyModel, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
@@ -177,7 +177,7 @@ class _Shared:
     Attributes:
         sums: Over all of them.
         fitted: Over the share that an alignment is fitted to.
-        means: The mean of the first model's rows, (r,), and of the second's, (d,).
+        means: The mean of the model's rows, (r,), and of the reference's, (d,).
     """
 
     sums: SharedSums
@@ -205,19 +205,19 @@ class _Comparing:
         )
 
     def compare(
-        self, first: Run | dict[Side, EmbeddingTable], second: Run | dict[Side, EmbeddingTable]
+        self, model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
     ) -> Comparison:
         """See `compare`."""
         wanted = {
             name: getattr(self._options, name)
-            or any(preparing(model)[name] for model in (first, second) if isinstance(model, Run))
+            or any(preparing(each)[name] for each in (model, reference) if isinstance(each, Run))
             for name in PREPARING
         }
-        models = self._model(first, wanted), self._model(second, wanted)
+        models = self._model(model, wanted), self._model(reference, wanted)
         names = list(models[0].tables)
         if names != list(models[1].tables):
             raise UsageError(
-                f"The first model has {' and '.join(names)}, the second one "
+                f"The model has {' and '.join(names)}, the reference has "
                 f"{' and '.join(models[1].tables)}: they cannot be compared."
             )
         anchors = self._options.anchors_of(names)
@@ -225,7 +225,7 @@ class _Comparing:
         rank = models[0].rank
         sides: dict[str, Any] = {}
         for side in names:
-            rows = [model.tables[side].rows for model in models]
+            rows = [each.tables[side].rows for each in models]
             common, found = shared[side]
             figures = _figures(found, common, rank) if found else {}
             verdict, reason = _verdict(side, figures, common, rank)
@@ -233,8 +233,8 @@ class _Comparing:
                 "verdict": verdict,
                 "reason": reason,
                 "shared": common,
-                "only_first": rows[0] - common,
-                "only_second": rows[1] - common,
+                "new": rows[0] - common,
+                "gone": rows[1] - common,
                 **figures,
             }
         # Whichever anchor holds, the alignment rests on it.
@@ -247,10 +247,10 @@ class _Comparing:
                 "reason": sides[anchor]["reason"],
                 "models": {
                     name: {
-                        "rank": model.rank,
-                        **{side: checked.table.relation for side, checked in model.tables.items()},
+                        "rank": each.rank,
+                        **{side: checked.table.relation for side, checked in each.tables.items()},
                     }
-                    for name, model in zip(("first", "second"), models, strict=True)
+                    for name, each in zip(("model", "reference"), models, strict=True)
                 },
                 **sides,
                 "score_drift": _score_drift({side: found for side, (_, found) in shared.items()}),
@@ -312,10 +312,10 @@ class _Comparing:
         balance = solve.balance(factors["users"], factors["items"])
         return _Model(tables, {"users": balance.users, "items": balance.items})
 
-    def _shared(self, first: _Model, second: _Model, side: Side) -> tuple[int, _Shared | None]:
+    def _shared(self, model: _Model, reference: _Model, side: Side) -> tuple[int, _Shared | None]:
         """How many ids both models have, and the sums over them if there is any but zero."""
-        table, other = first.tables[side].table, second.tables[side].table
-        matrix, other_matrix = first.matrices[side], second.matrices[side]
+        table, other = model.tables[side].table, reference.tables[side].table
+        matrix, other_matrix = model.matrices[side], reference.matrices[side]
         with self._diary.step("check", "Counting shared ids"):
             checks.check_joinable(self._engine, table, other)
             rows = checks.count_shared(self._engine, table, other)
@@ -384,8 +384,8 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
         return "doubtful", few
     by_chance = chance["held_out"]
     seen = (
-        f"{side.capitalize()} that took no part in the fit agree to a cosine of {held_out:.2f}; "
-        f"with shuffled ids it would be {round(by_chance, 2) + 0.0:.2f}"
+        f"{side.capitalize()} that took no part in the fit agree to a cosine of {held_out:.2f}, "
+        f"weighted by length; with shuffled ids it would be {round(by_chance, 2) + 0.0:.2f}"
     )
     by_themselves = by_chance > 1 - _ROUNDING
     if shared < wanted or by_themselves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,12 @@ from scipy.stats import rankdata
 from sqlstab.stabilize import stabilize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
-    from sqlstab.progress import Progress
+    from sqlstab.progress import Progress, Step
     from sqlstab.runs import Run
     from sqlstab.solve import Matrix
 
@@ -80,11 +80,25 @@ class DemoResult:
             f"\nThe classifier was trained once, on the vectors of {first['data_until']}.\n"
             f"On raw vectors of later trainings it guesses (AUC {raw:.2f}; 0.50 is chance).\n"
             f"On stable vectors it goes on working ({stable:.2f}).\n"
-            f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
+            f"No score changed: the largest difference is {error:.0e} of the largest score."
         )
         kept = self.folder
-        where = f"The trainings are in {kept}/raw, the runs in {kept}/stable\n" if kept else ""
+        where = f"\nThe trainings are in {kept}/raw, the runs in {kept}/stable." if kept else ""
         return [table, text + where]
+
+
+@dataclass(frozen=True)
+class _OfTraining:
+    """Progress that says which training a step is of."""
+
+    progress: Progress
+    name: str
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """See `Progress`."""
+        with self.progress.step(f"{self.name}: {title}") as step:
+            yield step
 
 
 def run_demo(out: str | None, progress: Progress) -> DemoResult:
@@ -103,13 +117,13 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
         folder.mkdir(parents=True, exist_ok=True)
         runs: dict[str, Run] = {}
         previous: Run | None = None
-        for name in RUNS:
+        for name, until in RUNS.items():
             previous = runs[name] = stabilize(
                 DATA / name / "users.parquet",
                 DATA / name / "items.parquet",
                 reference=previous,
                 out=folder / name,
-                progress=progress,
+                progress=_OfTraining(progress, until),
             )
         auc = {
             kind: dict(zip(RUNS, genre_auc([where / name for name in RUNS]), strict=True))

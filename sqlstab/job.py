@@ -259,7 +259,7 @@ class Job:
             asked = {"center": self._options.center, "normalize": self._options.normalize}
             if earlier is None:
                 # Once: no run after it has a choice.
-                self._diary.warn(what_is_lost(**asked))
+                self._diary.tell(what_is_lost(**asked))
             preparation = self._summing.preparation(tables[VECTORS], **asked)
             tables = {
                 side: replace(checked, table=replace(checked.table, preparation=preparation))

@@ -76,8 +76,11 @@ class Diary:
         logger.info("%s: %.2f s", title, spent)
         self.timings[name] = self.timings.get(name, 0.0) + spent
 
+    def tell(self, message: str) -> None:
+        """Tell whoever runs this what follows from what they have asked for."""
+        logger.warning("%s", spelled(message))
+
     def warn(self, message: str) -> None:
         """Tell whoever runs this, and whoever reads of it later."""
-        message = spelled(message)
-        self.warnings.append(message)
-        logger.warning("%s", message)
+        self.warnings.append(spelled(message))
+        self.tell(message)

@@ -210,7 +210,7 @@ class References:
                 return loaded_runs(reference)
             raise UsageError(
                 f"--reference {reference} is looked up in a registry of runs: name that with "
-                "--registry, or give the directory of a run."
+                "--registry, or name a run directory."
             )
         found = self._registry.reference(reference)
         directory = found.runs[-1].directory if found.runs else None

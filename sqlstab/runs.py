@@ -171,7 +171,7 @@ class Run:
 
     @property
     def tables(self) -> tuple[Side, ...]:
-        """All of its tables: the sides, and those that ride along."""
+        """All of its tables: the sides, and further ones."""
         return (*self.transform.maps, *self.transform.also)
 
     @classmethod

@@ -1,7 +1,7 @@
 """The result of a run: a map for each of its tables, and where they came from.
 
 A run has the tables that its transform has maps for, by name: `users` and `items`, or `vectors`
-alone. Further tables ride along (`also`): each lives in the space of one of these sides and takes
+alone. Further tables (`also`) come with it: each lives in the space of one of these sides and takes
 its map. Code that is about a run asks for these names, and not for a constant.
 
 A table alone keeps its dot products under any orthogonal map. So its `balanced` has orthonormal

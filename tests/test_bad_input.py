@@ -344,10 +344,10 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"plan {TABLES} --dialect trino --dimension 3 --strategy arrow", 2, "trino hands no rows to"),
     ("plan --users no --items no", 4, "There is no table or view no"),
     # Two models.
-    ("compare monday", 2, "Missing argument 'SECOND'"),
+    ("compare monday", 2, "Missing argument 'REFERENCE'"),
     ("compare monday nothing", 2, "nothing is no model to compare"),
     ("compare empty monday", 2, "empty is no model to compare: it is no directory with users.pa"),
-    ("compare users.parquet monday", 2, "The first model has vectors, the second one users and"),
+    ("compare users.parquet monday", 2, "The model has vectors, the reference has users and"),
     ("compare a,b,c monday", 2, "a,b,c: write two tables as USERS,ITEMS"),
     ("compare users.parquet,text.parquet monday", 4, "text.parquet cannot be read"),
     # Reports.

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
+from invoke import invoke
 
 from sqlstab import Run
-from sqlstab.cli import cli
+from sqlstab.cli import cli, console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,8 @@ def tables(model: Any) -> list[Any]:
 def test_two_runs(tmp_path: Path, tables: list[Any]) -> None:
     first = sqlstab("run", *tables, "--out", tmp_path / "monday")
     assert "new, 6 principal axes" in first.stdout
-    assert "Writing users" in first.stderr.splitlines()
+    # A log is not told of what is done in a moment.
+    assert first.stderr == ""
     second = sqlstab(
         "run", *tables, "--reference", tmp_path / "monday", "--out", tmp_path / "tuesday"
     )
@@ -50,6 +52,35 @@ def test_two_runs(tmp_path: Path, tables: list[Any]) -> None:
     assert "1.000 before -> 1.000 after" in second.stdout
     assert "kept, to" in second.stdout
     assert str(tmp_path / "tuesday") in second.stdout
+
+
+def test_a_log_has_whole_plain_lines(tmp_path: Path, tables: list[Any]) -> None:
+    """Whatever a CI system says of colours and columns: no terminal, so nothing to fit into."""
+    deep = tmp_path / ("d" * 200)
+    asked = {"FORCE_COLOR": "1", "COLUMNS": "40"}
+    done = invoke("run", *tables, "--anchor", "both", "--out", deep, **asked)
+    assert f"written  {deep} in " in done.stdout
+    assert not re.search(r" $|\x1b", done.stdout, re.MULTILINE)
+
+
+def test_a_log_hears_of_what_takes_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = console.progress_on(console.new_console(stderr=True), quiet=False)
+    monkeypatch.setattr(console, "_LONG", 0.0)
+    with progress.step("Summing [users]") as step:
+        step.done(0.5)
+        for _ in range(500):
+            time.sleep(0.01)
+            said = capsys.readouterr().err
+            if said:
+                break
+    assert said == "Summing [users] ...\n"
+    monkeypatch.setattr(console, "_LONG", 0.1)
+    with progress.step("Summing items"):
+        pass
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
 
 
 def test_json_is_run_json(tmp_path: Path, tables: list[Any]) -> None:

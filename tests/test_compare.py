@@ -66,8 +66,8 @@ def test_figures_are_those_of_the_rows() -> None:
         shared[side] = x, y
         figures = found[side]
         assert figures["shared"] == len(x)
-        assert figures["only_first"] == len(ids[0]) - len(x)
-        assert figures["only_second"] == len(ids[1]) - len(x)
+        assert figures["new"] == len(ids[0]) - len(x)
+        assert figures["gone"] == len(ids[1]) - len(x)
         lengths = np.linalg.norm(x) * np.linalg.norm(y)
         turned = x @ paper.align(x, y)
         assert figures["cosine"] == pytest.approx(np.sum(turned * y) / lengths, rel=1e-10)
@@ -225,6 +225,8 @@ def test_command_line() -> None:
     folders = [movietweetings("time_als_e32", run) for run in (0, 1)]
     shown = invoke("compare", *folders, "-q").stdout
     assert shown.startswith("alignable: Items that took no part in the fit agree")
+    # The cosines of a run are not; one who compares the two must know.
+    assert shown.count("weighted by length") == 3
     tables = [",".join(str(f / f"{side}.parquet") for side in SIDES) for f in folders]
     figures = json.loads(invoke("compare", *tables, "--json", "-q").stdout)
     assert figures["verdict"] == "alignable"

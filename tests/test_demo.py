@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import expected
+from rich.table import Table
 from test_cli import sqlstab
 
 from sqlstab import Run
+from sqlstab.demo import RUNS, run_demo
+from sqlstab.progress import Silent
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from sqlstab.progress import Step
 
 
 def test_demo(tmp_path: Path) -> None:
@@ -33,8 +39,19 @@ def test_demo(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "raw" / "run3" / "users.parquet").exists()
 
 
-def test_what_a_person_sees() -> None:
-    done = sqlstab("demo")
-    assert "AUC, stable" in done.stdout
-    assert "No score changed" in done.stdout
-    assert "Writing items" in done.stderr
+def test_what_a_person_sees(tmp_path: Path) -> None:
+    titles: list[str] = []
+
+    class Heard(Silent):
+        def step(self, title: str) -> AbstractContextManager[Step]:
+            titles.append(title)
+            return super().step(title)
+
+    table, text = run_demo(str(tmp_path), Heard()).report()
+    assert isinstance(table, Table)
+    assert table.columns[-1].header == "AUC, stable"
+    assert "No score changed" in str(text)
+    # Four times the same steps: which training each is of.
+    assert [title for title in titles if "Writing items" in title] == [
+        f"{day}: Writing items" for day in RUNS.values()
+    ]

@@ -24,6 +24,14 @@ PYTHONS = [
 ]
 
 
+# Pages, examples and messages, where a reader finds how to install something.
+TOLD = [
+    *(ROOT / name for name in ("README.md", "dbt_project/README.md", "examples/README.md")),
+    *(path for path in (ROOT / "docs").rglob("*.md")),
+    *(path for path in (ROOT / "sqlstab").rglob("*.py")),
+]
+
+
 def names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=~; ]", one)[0] for one in requirements}
 
@@ -82,3 +90,17 @@ def test_the_lock_is_of_files_not_of_places() -> None:
     parts = re.split(r"^(?=\w)", LOCK, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in part for part in parts)
     assert len(parts) > 100
+
+
+def test_one_way_to_install() -> None:
+    """From a checkout or as released; an extra in one way for both, which pip adds to either."""
+    known = {".", "sqlstab", *(f"'sqlstab[{name}]'" for name in PROJECT["optional-dependencies"])}
+    told = {
+        name
+        for path in TOLD
+        # An error fills in the extra.
+        for name in re.findall(r"pip install ('[^']*'|[^\s`]+)", path.read_text())
+        if "{extra}" not in name
+    }
+    assert len(told) > 5
+    assert told <= known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from invoke import invoke
 from test_scheduler import shell
 from warehouse import store_vectors
 
-from sqlstab import Run, quoting
+from sqlstab import DataError, EngineError, GateError, Run, UsageError, quoting
+from sqlstab.cli import cli
 from sqlstab.engines import connect
 
 if TYPE_CHECKING:
@@ -58,6 +60,18 @@ def test_every_block_is_executed() -> None:
     assert with_blocks == set(EXECUTED)
     for page, test in EXECUTED.items():
         assert Path(page).name in (ROOT / "tests" / test).read_text()
+
+
+def test_the_list_of_exit_codes() -> None:
+    """One list, and the command's help; other pages refer to it."""
+    errors = (UsageError, EngineError, DataError, GateError)
+    wanted = {0, *(error.exit_code for error in errors)}
+    wanted |= {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    text = (
+        (ROOT / "docs" / "scheduler.md").read_text().split("## Exit codes\n")[1].split("\n## ")[0]
+    )
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == wanted
+    assert {int(code) for code in re.findall(r"(\d+) ", str(cli.epilog))} == wanted
 
 
 def test_report(tmp_path: Path) -> None:

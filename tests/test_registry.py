@@ -437,13 +437,17 @@ def test_what_the_commands_print(tmp_path: Path, daily: Any) -> None:
     for words, arguments in (
         (["current", "kept", ids[0]], ["list"]),
         (["current", "day2"], ["show"]),
-        (["options.anchor", "both", "singular values", "the cosine of their"], ["diff", *ids[1:]]),
+        (["options, anchor", "both", "singular values", "the cosine of their"], ["diff", *ids[1:]]),
         (["users", "items", "1.000"], ["skew"]),
         ([ids[2], str(tmp_path / "day2" / "users.parquet")], ["current"]),
         ([f"Run {ids[0]} is in place again"], ["rollback", ids[0]]),
     ):
         out = invoke("runs", *arguments, *where).stdout
         assert all(word in out for word in words), out
+    undo = invoke("runs", "rollback", ids[2], *where).stderr
+    assert f"sqlstab runs rollback {ids[0]}, with" in undo
+    (told,) = invoke("runs", "prune", "--keep", 0, *where).stderr.splitlines()
+    assert "directories, which are yours to remove" in told
 
 
 def test_two_spaces(tmp_path: Path, duck: Any) -> None:
@@ -483,7 +487,11 @@ def test_pruning_says_what_it_drops(tmp_path: Path) -> None:
     dry = invoke("runs", "prune", "--keep", 1, "--dry-run", *where).stdout
     with connect(database, writes_tables=True) as engine:
         assert tables(engine) == before
-    assert invoke("runs", "prune", "--keep", 1, *where).stdout == dry
+    pruned = invoke("runs", "prune", "--keep", 1, *where)
+    assert (pruned.stdout, pruned.stderr) == (dry, "4 tables dropped.\n")
+    again = invoke("runs", "prune", "--keep", 1, *where)
+    assert again.stdout == ""
+    assert "or of the newest runs (--keep 1)" in again.stderr
     assert dry.count("\n") == 4
     assert dry.count("_kept") == 4
     with connect(database, writes_tables=True) as engine:
@@ -830,7 +838,7 @@ def test_a_project_file(tmp_path: Path) -> None:
     invoke("runs", "rollback", "-c", file)
     assert "rolled back" in invoke("runs", "list", "-c", file).stdout
     planned = invoke("plan", "-c", file, "--var", "left_out=-1").stdout
-    assert "scans of reference users" in planned
+    assert "reference users" in planned
     assert "recorded in g_runs; the tables of the last 1 runs are kept" in planned
     message = invoke(
         "plan", "-c", file, "--var", "left_out=-1", "--dialect", "duckdb", "--dimension", 3, code=2

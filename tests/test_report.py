@@ -178,7 +178,7 @@ def test_a_run_that_worked(made: Report) -> None:
     assert verdict["headline"] == "It worked: the same items stay where they were."
     titles = [found["title"] for found in verdict["findings"]]
     assert titles == [
-        *("Same items", "Same users", "Held-out ids", "Index", "Scores", "Known items"),
+        *("Same users", "Same items", "Held-out ids", "Index", "Scores", "Known items"),
         "Warnings",
     ]
 
@@ -230,8 +230,14 @@ def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     assert found.figures["verdict"]["level"] == levels(found)["Gates"] == "bad"
     assert levels(found)["Warnings"] == "doubtful"
     text = found.text("md")
-    assert "| min\\_mean\\_cosine | 0.8 | 0.749 | ❌ |" in text
-    assert "Failed: min\\_mean\\_cosine." in text
+    assert "| mean cosine, at least | 0.8 | 0.749 | ❌ |" in text
+    assert "Failed: mean cosine, at least 0.8." in text
+    # What run.json calls things is for programs.
+    page = found.text("html")
+    assert ">residual, guaranteed</th>" in page
+    assert not re.search(r'<th scope="row">[a-z]+_[a-z_]+</th>', page)
+    # A path is broken at a slash, where it must be.
+    assert "/<wbr>items.parquet</td>" in page
 
 
 def test_scores_of_a_lower_rank(runs: list[Run], tmp_path: Path) -> None:
@@ -364,7 +370,7 @@ def test_the_page_in_a_browser(
     # As many bars as bins that are not empty, as many dots as vectors.
     items = made.figures["sides"]["items"]
     bars = sum(count > 0 for kind in ("before", "after") for count in items[kind]["histogram"])
-    assert charts.nth(0).locator(".mark-rect path").count() == bars
+    assert charts.nth(1).locator(".mark-rect path").count() == bars
     assert charts.nth(2).locator(".mark-symbol path").count() == 2 * len(items["drawn"]["ids"])
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.locator("script").count() == 0

@@ -134,7 +134,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     for side in ("users", "items"):
         write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((50, 4)))
     sides = [f"--{side}={tmp_path}/{side}.parquet" for side in ("users", "items")]
-    ended = faulty.run("run", *sides, "--out", place, code=2, folder=tmp_path)
+    ended = faulty.run("run", "-v", *sides, "--out", place, code=2, folder=tmp_path)
     assert ended.stderr.startswith(f"Error: {place} cannot be written: ")
     assert "Checking" not in ended.stderr
     sides += ["--registry", f"{place}.jsonl"]

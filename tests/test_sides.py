@@ -464,7 +464,10 @@ def test_a_space_is_prepared_or_not(
     ).stdout
     assert "Averaging vectors" in planned
     page = report(out, tmp_path / "centred").text("html")
-    assert "No dot product changed after the vectors were centred" in page
+    assert (
+        "The vectors were centred first, which changed dot products. No dot product changed from"
+        in page
+    )
     # Nobody is to think that a turn of other vectors is one of these.
     with pytest.raises(DataError, match="are not of the same raw vectors"):
         centred.transform.turn_to(plain.transform)
@@ -740,7 +743,16 @@ def test_a_rider_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> Non
     assert (tmp_path / "run2/queries.parquet").exists()
     page = report(out, tmp_path / "run0").text("html")
     assert "Same queries" in page
-    assert page.count("queries.parquet") == 2
+    assert page.split("The SQL of this report")[0].count("queries.parquet") == 2
+    made = report(out, tmp_path / "run0", [plain])
+    of_queries = made.figures["sides"]["queries"]
+    assert of_queries["after"]["mean"] == pytest.approx(cosines.mean())
+    assert (of_queries["shared"], of_queries["new"], of_queries["gone"]) == (70, 0, 0)
+    # One of the three runs has no such table.
+    assert list(made.figures["cosines"]) == ["users", "items"]
+    shown = made.text("md")
+    assert re.search(r"\| users \|.*\n\| items \|.*\n\| queries \|.* \| 70 \| 0 \| 0 \|\n", shown)
+    assert "Cosine of the same query" in made.text("html")
 
 
 @pytest.mark.parametrize("refine", ["auto", "always"])

@@ -27,7 +27,7 @@ def test_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if kind == "python":
             exec(compile(text, "tutorial.md", "exec"), {})
         else:
-            printed += shell(text.replace("pip install sqlstab\n", ""), tmp_path)
+            printed += shell(text.replace("pip install .\n", ""), tmp_path)
     assert "alignable: " in printed
     for name, before in (("july-1", "june-15"), ("august-1", "july-15")):
         figures = Run.load(name).figures

@@ -29,7 +29,7 @@ from sqlstab.spelling import typed_in
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data, 5 a gate "
-    "failed.",
+    "failed, 130 Ctrl-C, 143 SIGTERM.",
 )
 @click.version_option(__version__, prog_name="sqlstab")
 @click.pass_context

@@ -22,10 +22,13 @@ _COLORS = {"alignable": "green", "doubtful": "yellow", "unrelated": "red"}
 
 # figure -> what it is called, and what it means
 _FIGURES = {
-    "held_out": ("cosine, held-out ids", "after a fit to the other half of the ids; 1 is the same"),
-    "cosine": ("cosine, all ids", "after a fit to these very ids; flatters where they are few"),
+    "held_out": ("cosine, held-out ids", "weighted by length; fitted to the other half of the ids"),
+    "cosine": ("cosine, all ids", "weighted by length; fitted to these very ids, so too good"),
     "cka": ("CKA", "similarity of all dot products; retrained on later data, 0.6 to 0.8"),
-    "relative_residual": ("residual", "what an orthogonal map leaves; 0 is perfect"),
+    "relative_residual": (
+        "residual",
+        "of the reference, what a rotation leaves; 0 is perfect",
+    ),
     "linear_residual": ("residual, any linear map", "far below: scores are kept at a price"),
     "bound": ("residual, guaranteed", "it cannot be above this"),
     "dot_product_difference": ("difference of dot products", "among the shared ids, 0 is none"),
@@ -34,8 +37,8 @@ _FIGURES = {
 
 
 @click.command(short_help="Find out whether two models can be aligned; writes nothing.")
-@click.argument("first", metavar="FIRST")
-@click.argument("second", metavar="SECOND")
+@click.argument("model", metavar="MODEL")
+@click.argument("reference", metavar="REFERENCE")
 @options.engine
 @options.for_tables(options.FOUND)
 @options.anchor
@@ -46,26 +49,27 @@ _FIGURES = {
 @options.display
 @click.pass_context
 def compare(context: click.Context, /, **given: Any) -> None:
-    """Find out how well the vectors of FIRST can be aligned with those of SECOND.
+    """Find out how well the vectors of MODEL can be aligned with those of REFERENCE.
 
-    Each is a run directory, a directory with users.parquet and items.parquet, or two tables as
-    USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones give
-    the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that took no
-    part in the fit, beside what shuffled ids would show: an alignment of many dimensions on few ids
-    always looks good on those.
+    REFERENCE is the earlier one: residuals and differences are relative to it. MODEL, and so
+    REFERENCE, is a run directory, a directory with users.parquet and items.parquet, or two tables
+    as USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones
+    give the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that
+    took no part in the fit, beside what shuffled ids would show: an alignment of many dimensions on
+    few ids always looks good on those.
 
     \b
-      sqlstab compare monday/ retrained/
-      sqlstab compare monday.parquet tuesday.parquet
-      sqlstab compare --engine URL ml.users_1,ml.items_1 ml.users_2,ml.items_2 --json
+      sqlstab compare users.parquet,items.parquet monday/
+      sqlstab compare tuesday.parquet monday.parquet
+      sqlstab compare --engine URL ml.users_2,ml.items_2 ml.users_1,ml.items_1 --json
     """  # noqa: D301 - click reads the backspace
     console = new_console(stderr=True)
     log_to(console, given)
     settings = options.engine_settings(context, given)
     with options.opened(settings, writes_tables=False) as engine:
         found = compare_models(
-            _model(given, "first"),
-            _model(given, "second"),
+            _model(given, "model"),
+            _model(given, "reference"),
             engine,
             options=options.chosen_options(given),
             progress=progress_on(console, given["quiet"] or given["verbose"]),
@@ -108,12 +112,10 @@ def _table(found: Comparison) -> Table:
     table.add_row("verdict", *(f"[{_COLORS[f['verdict']]}]{f['verdict']}[/]" for f in of), "")
     for name, meaning in (
         ("shared", "ids that both have"),
-        ("only_first", "ids of the first alone"),
-        ("only_second", "ids of the second alone"),
+        ("new", "ids that the reference has not"),
+        ("gone", "ids that the reference alone has"),
     ):
-        table.add_row(
-            name.replace("_", " in "), *(f"{f[name]:,}" for f in of), f"[dim]{meaning}[/]"
-        )
+        table.add_row(name, *(f"{f[name]:,}" for f in of), f"[dim]{meaning}[/]")
     for name, (title, meaning) in _FIGURES.items():
         table.add_row(title, *(_number(f.get(name)) for f in of), f"[dim]{meaning}[/]")
         if name in ("held_out", "cosine"):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,13 +24,31 @@ if TYPE_CHECKING:
     from sqlstab.progress import Progress
 
 
+# Characters in a line: more than a line of a statement or a table has.
+_ENDLESS = 10_000_000
+# Seconds after which a log hears of a step.
+_LONG = 5.0
+
+
+class _Plain(Console):
+    """For a log or a pipe: whole lines, however long, with no blanks behind them and no colours."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        super().__init__(stderr=stderr, highlight=False, force_terminal=False, width=_ENDLESS)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As every console does it, but for the blanks that fill up the last column of a table."""
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        self.file.write(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE))
+        self.file.flush()
+
+
 def new_console(*, stderr: bool = False) -> Console:
     """A console for results, or for what is said beside them."""
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        # Nothing to fit into: a log or a pipe gets whole lines.
-        console.width = 160
-    return console
+    stream = sys.stderr if stderr else sys.stdout
+    # What CI systems set to have colours (FORCE_COLOR) makes no terminal of a log.
+    return Console(stderr=stderr, highlight=False) if stream.isatty() else _Plain(stderr=stderr)
 
 
 def log_to(console: Console, given: dict[str, Any]) -> None:
@@ -51,22 +72,27 @@ def log_to(console: Console, given: dict[str, Any]) -> None:
 
 
 def progress_on(console: Console, quiet: bool) -> Progress:
-    """Bars on a terminal, lines elsewhere, nothing where it shall be quiet."""
+    """Bars on a terminal, elsewhere lines for what takes long, nothing where it shall be quiet."""
     if quiet:
         return Silent()
-    return _Bars(console) if console.is_terminal else _Lines(console)
+    return _Lines(console) if isinstance(console, _Plain) else _Bars(console)
 
 
 class _Lines:
-    """One plain line for a step: for logs."""
+    """A plain line for a step that takes long, while it does: for logs. --verbose has them all."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Lines]:
-        self._console.print(title)
-        yield self
+        late = Timer(_LONG, self._console.print, [Text(f"{title} ...")])
+        late.daemon = True
+        late.start()
+        try:
+            yield self
+        finally:
+            late.cancel()
 
     def done(self, fraction: float) -> None:
         pass

@@ -119,7 +119,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             elif engine is None:
                 raise UsageError(
                     f"--reference {reference} is looked up in the registry, which takes a "
-                    "connection: leave out --dialect, or name the directory of a run."
+                    "connection: leave out --dialect, or name a run directory."
                 )
             else:
                 runs += Registry(project.registry or "", engine).reference(reference).runs
@@ -156,21 +156,22 @@ def _known(given: dict[str, Any], table: EmbeddingTable, side: Side) -> VectorTa
 
 def _report(found: Plan, *, show_sql: bool) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    names = [name for name in found.inputs if found.scans(found.statements).get(name)]
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("step")
-    table.add_column("statements", justify="right")
-    for name in names:
-        table.add_column(f"scans of {name}", justify="right")
-    table.add_column("longest, bytes", justify="right")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    # A column for each table would leave a narrow terminal no room for the steps.
+    table.add_column("step", no_wrap=True)
+    table.add_column("statements", justify="right", no_wrap=True)
+    table.add_column("bytes", justify="right", no_wrap=True)
+    table.add_column("scans")
     for step in [*found.steps, None]:
         statements = step.statements if step else found.statements
-        scans = found.scans(statements)
         table.add_row(
             step.title if step else "in all",
             f"{len(statements):,}",
-            *(str(scans.get(name, "")) for name in names),
             f"{max(len(text.encode()) for text in statements):,}",
+            ", ".join(
+                name if count == 1 else f"{count} x {name}"
+                for name, count in found.scans(statements).items()
+            ),
             style=None if step else "bold",
         )
     parts.append(table)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--reference",
     multiple=True,
     metavar="DIR",
-    help="The run whose space to stay in: a directory that an earlier run wrote as its --out. "
+    help="The run whose space to stay in: a run directory, which it wrote as its --out. "
     "Leave it out the first time; that run then defines the space. Given several times, the "
     "consensus of these runs, which must have one space: the sum of their vectors. With a "
     "--registry also previous, the run in place, first, the one that began its space, consensus, "
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="DIR",
-    help="Where to write. An earlier run there is replaced as a whole at the end, or not at all. "
-    "May be left out where tables are written and a --registry is kept.",
+    help="The run directory to write. An earlier run there is replaced as a whole at the end, or "
+    "not at all. May be left out where tables are written and a --registry is kept.",
 )
 @options.outputs
 @options.engine
@@ -63,7 +63,8 @@ def run(context: click.Context, /, **given: Any) -> None:
     --users-out and --items-out), DIR/transform.json with the two maps (to turn fresh vectors at
     serving time), and DIR/run.json with figures. DIR is what the next run takes as its --reference.
     Rows come in no particular order. Vectors without a second side, --vectors, keep their dot
-    products with each other. A table --also rides along with the side whose space it shares.
+    products with each other. A further table, --also, takes the map of the side whose space it
+    shares.
 
     \b
     The first time:
@@ -82,7 +83,9 @@ def run(context: click.Context, /, **given: Any) -> None:
         click.echo(json.dumps(finished.figures, indent=2, ensure_ascii=False))
     elif not given["quiet"]:
         where = finished.directory or f"run {finished.run_id}"
-        new_console().print(summary(finished.figures, str(where)))
+        table = summary(finished.figures)
+        table.add_row("written", f"{where} in {finished.figures['timings']['total']:.1f} s")
+        new_console().print(table)
 
 
 def project_of(context: click.Context, given: dict[str, Any], *display: str) -> Project:
@@ -172,12 +175,11 @@ def demo(out: str | None, as_json: bool, quiet: bool) -> None:
         new_console().print(part)
 
 
-def summary(figures: dict[str, Any], where: str) -> Table:
+def summary(figures: dict[str, Any]) -> Table:
     """One small table that answers: did it work?
 
     Args:
         figures: What `run.json` holds.
-        where: What has been written.
     """
     alignment, cosine = figures["alignment"], figures["cosine"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -198,7 +200,7 @@ def summary(figures: dict[str, Any], where: str) -> Table:
         with_others = f" and {others} before it" if others else ""
         table.add_row("space", f"run {reference['run_id']}{with_others}, aligned on {anchors}")
         table.add_row("cosine", "of the same id in both runs, mean")
-        for side in reversed(sides):
+        for side in sides:
             if side in cosine:
                 table.add_row(f"  {side}", _cosine_text(cosine[side]))
     promised = "dot_products" if VECTORS in sides else "scores"
@@ -214,7 +216,6 @@ def summary(figures: dict[str, Any], where: str) -> Table:
     relations = [output["relation"] for output in figures["outputs"].values()]
     if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))
-    table.add_row("written", f"{where} in {figures['timings']['total']:.1f} s")
     return table
 
 

@@ -110,7 +110,8 @@ def show(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         _print({**_described(log, entry), "options": entry.options, "figures": entry.figures})
         return
-    table = summary(entry.figures, entry.run_id)
+    table = summary(entry.figures)
+    table.add_row("run", entry.run_id)
     table.add_row("created", f"{entry.created} by {entry.who}, sqlstab {entry.figures['sqlstab']}")
     table.add_row("status", log.status(entry))
     for side, place in (entry.places or {}).items():
@@ -135,11 +136,14 @@ def diff(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         _print(found)
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("", found["first"], found["second"]):
-        table.add_column(title)
+        # What does not fit into a narrow terminal goes on in the next line: nothing is cut.
+        table.add_column(title, overflow="fold")
     for name, values in found["changed"].items():
-        table.add_row(name, *(_short(value) for value in values))
+        named = name.removeprefix("inputs.").replace("_", " ").replace(".", ", ")
+        named = named.replace("cka", "CKA")
+        table.add_row(named, *(_short(value) for value in values))
     changes = [abs(change) for change in found["singular_values"]]
     output = new_console()
     output.print(table)
@@ -176,7 +180,7 @@ def rollback(context: click.Context, /, **given: Any) -> None:
     where they are: sqlstab runs current says which ones count.
     """
     log_to(new_console(stderr=True), given)
-    with _opened(context, given, reads_tables=True, writes=True) as (registry, _, _):
+    with _opened(context, given, reads_tables=True, writes=True) as (registry, before, _):
         entry = registry.rollback(given["run_id"])
         log = registry.log()
     if given["as_json"]:
@@ -184,6 +188,11 @@ def rollback(context: click.Context, /, **given: Any) -> None:
     elif not given["quiet"]:
         places = " and ".join((entry.places or {}).values())
         click.echo(f"Run {entry.run_id} is in place again: {places}")
+        if before.current and log.entries[before.current].places:
+            click.echo(
+                f"To undo that: sqlstab runs rollback {before.current}, with the same options.",
+                err=True,
+            )
 
 
 @runs.command(short_help="Drop the kept tables of old runs.")
@@ -207,14 +216,28 @@ def prune(context: click.Context, /, **given: Any) -> None:
     """
     log_to(new_console(stderr=True), given)
     with _opened(context, given, reads_tables=True, writes=not given["dry_run"]) as opened:
-        registry, _, _ = opened
+        registry, log, _ = opened
         dropped = registry.prune(given["keep"], dry_run=given["dry_run"])
     if given["as_json"]:
         _print([{"run_id": entry.run_id, "tables": entry.aside} for entry in dropped])
     elif not given["quiet"]:
-        for entry in dropped:
-            for name in entry.aside:
-                click.echo(name)
+        names = [name for entry in dropped for name in entry.aside]
+        for name in names:
+            click.echo(name)
+        click.echo(_pruned(log, names, given), err=True)
+
+
+def _pruned(log: Log, names: list[str], given: dict[str, Any]) -> str:
+    """What pruning has done, or why it had nothing to do."""
+    if names:
+        done = "would be dropped" if given["dry_run"] else "dropped"
+        return f"{len(names)} tables {done}."
+    if all(entry.in_files for entry in log.entries.values()):
+        return "Nothing to drop: the runs are directories, which are yours to remove."
+    return (
+        "Nothing to drop: what is there is of the run in place, of the one that it refers to, or "
+        f"of the newest runs (--keep {given['keep']})."
+    )
 
 
 @runs.command(short_help="Which run is in place, and where.")
@@ -255,15 +278,21 @@ def skew(context: click.Context, /, **given: Any) -> None:
         _print(found)
         return
     output = new_console()
+    numbers = [str(number) for number, _ in enumerate(found["runs"], start=1)]
+    known = Table(box=None, padding=(0, 2, 0, 0))
+    known.add_column("", justify="right")
+    known.add_column("run", no_wrap=True)
+    for number, run_id in zip(numbers, found["runs"], strict=True):
+        known.add_row(number, run_id)
+    output.print(known)
     for side, matrix in found["sides"].items():
-        table = Table(box=None, padding=(0, 2, 0, 0), title=side, title_justify="left")
-        table.add_column("run")
-        for number, _ in enumerate(found["runs"], start=1):
-            table.add_column(str(number), justify="right")
-        for number, (run_id, row) in enumerate(zip(found["runs"], matrix, strict=True), 1):
-            cells = ("-" if value is None else f"{value:.3f}" for value in row)
-            table.add_row(f"{number} {run_id}", *cells)
-        output.print(table)
+        table = Table(box=None, padding=(0, 1, 0, 0), title=f"\n{side}", title_justify="left")
+        # A terminal too narrow for so many runs breaks the lines; it cuts no figure.
+        for title in ("", *numbers):
+            table.add_column(title, justify="right", min_width=5 if title else 2)
+        for number, row in zip(numbers, matrix, strict=True):
+            table.add_row(number, *("-" if value is None else f"{value:.3f}" for value in row))
+        output.print(table, crop=False)
     if len(set(found["spaces"])) > 1:
         output.print("The runs are in several spaces; a cosine between two of them means nothing.")
 
@@ -351,7 +380,9 @@ def _described(log: Log, entry: Entry) -> dict[str, Any]:
 def _short(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _print(document: Any) -> None:

@@ -186,7 +186,7 @@ def _check_gram_output(given: dict[str, Any], settings: EngineSettings) -> None:
 @click.option("--create", is_flag=True, help="Let --format sql begin with the table's creation.")
 @options.quiet
 def solve(**given: Any) -> None:
-    """Find the two maps from sums that any client of the database has saved.
+    """Find the transform from sums that any client of the database has saved.
 
     Takes the output of what sqlstab render gram and cross-gram print: CSV or JSON of duckdb, psql,
     bq, snowsql, clickhouse-client, trino and the like, also several results one after the other,

@@ -62,7 +62,7 @@ def charts(figures: dict[str, Any]) -> list[Chart]:
     """
     found: list[Chart] = []
     compared = figures["sides"] or {}
-    for side in reversed(compared):
+    for side in compared:
         if compared[side]["after"]:
             found.append(_histogram(compared[side], side))
     for side in compared:
@@ -72,7 +72,7 @@ def charts(figures: dict[str, Any]) -> list[Chart]:
         found.append(_spectrum(figures))
     if figures["cosines"]:
         names = [run["name"] for run in figures["runs"]]
-        for side in reversed(figures["cosines"]):
+        for side in figures["cosines"]:
             found += _between(figures["cosines"][side], names, side)
     return found
 
@@ -252,7 +252,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
             x=alt.X("n:Q", title="axis", axis=alt.Axis(grid=False, tickMinStep=1)),
             y=alt.Y(
                 "value:Q",
-                title=f"singular value of the {of}",
+                title="singular value, logarithmic",
                 scale=alt.Scale(type="log", domain=[0.8 * min(everything), 1.25 * max(everything)]),
                 axis=alt.Axis(tickCount=4, format="~g", domain=False, ticks=False, grid=False),
             ),
@@ -263,7 +263,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
     count = max(len(values) for _, _, values in lines)
     return Chart(
         "spectrum",
-        "Spectrum",
+        f"Spectrum of the {of}",
         f"Singular values of the {of}, on a logarithmic axis: {len(own)}, from {own[0]:.3g} "
         f"down to {own[-1]:.3g}.",
         tuple(("run" if name == "this run" else "stable", name) for name, _, _ in lines),

@@ -100,7 +100,7 @@ class Measuring:
         """Find a run's stable tables, and count their rows."""
         self._inspector.check_reachable(run)
         with self._diary.step("check", f"Checking run {run.run_id}"):
-            for side in run.sides:
+            for side in run.tables:
                 table = self._inspector.resolved(run.table(side), side)
                 checked = self._inspector.stable(run, table, values=False)
                 self._tables[run.run_id, side] = checked.table, checked.rows
@@ -116,8 +116,11 @@ class Measuring:
             progress=self._diary.progress,
         )
         sides = {}
-        for side in run.sides:
-            shared = comparison.figures[side]["shared"]
+        for side in _of_all([run, reference]):
+            if side in run.sides:
+                shared = comparison.figures[side]["shared"]
+            else:
+                shared = self._shared(run, reference, side)
             counts = [self._tables[each.run_id, side][1] for each in (run, reference)]
             sides[side] = {
                 "run": counts[0],
@@ -130,6 +133,13 @@ class Measuring:
         shared = comparison.figures[main]["shared"]
         neighbours = self._neighbours(run, reference, main, shared) if shared > 1 else None
         return {"comparison": comparison.figures, "sides": sides, "neighbours": neighbours}
+
+    def _shared(self, run: Run, reference: Run, side: Side) -> int:
+        """How many ids a further table has in both runs."""
+        table, other = (self._tables[each.run_id, side][0] for each in (run, reference))
+        with self._diary.step("check", "Counting shared ids"):
+            checks.check_joinable(self._engine, table, other)
+            return checks.count_shared(self._engine, table, other)
 
     def _rows(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
         """What single rows show: cosines, those that moved most, a few vectors to draw."""
@@ -261,7 +271,7 @@ class Measuring:
     def _between(self, runs: Sequence[Run]) -> dict[str, Any]:
         """Mean cosines of the same id in any two runs, as matrices; None where there is none."""
         found: dict[str, Any] = {}
-        for side in runs[-1].sides:
+        for side in _of_all(runs):
             stable, raw = (
                 [[1.0 if i == j else None for j in range(len(runs))] for i in range(len(runs))]
                 for _ in range(2)
@@ -328,10 +338,9 @@ def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:
     }
 
 
-def tables_of(figures: dict[str, Any]) -> list[Side]:
-    """The tables of a run as a report shows them: items before users, and last what rides along."""
-    further = figures.get("also", {})
-    return [*(side for side in reversed(figures["inputs"]) if side not in further), *further]
+def _of_all(runs: Sequence[Run]) -> list[Side]:
+    """The tables that each of some runs has, in the order of the newest one."""
+    return [side for side in runs[-1].tables if all(side in run.tables for run in runs)]
 
 
 def main_side(sides: Collection[Side]) -> Side:

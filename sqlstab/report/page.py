@@ -12,7 +12,8 @@ import jinja2
 
 from sqlstab.preparation import prepared_text
 from sqlstab.report.charts import charts
-from sqlstab.report.measure import main_side, tables_of
+from sqlstab.report.measure import main_side
+from sqlstab.report.words import alignment_rows, word
 from sqlstab.runs import figures_of
 from sqlstab.tables import singular
 
@@ -46,6 +47,7 @@ def _environment() -> jinja2.Environment:
         "shortened": shortened,
         "listed": listed,
         "singular": singular,
+        "word": word,
     }
     return environment
 
@@ -61,14 +63,15 @@ def html(figures: dict[str, Any]) -> str:
         sections.setdefault(chart.section, []).append(chart)
     template = _environment().get_template("page.html.jinja")
     run = figures["run"]
-    tables = {side: figures_of(run, side) for side in tables_of(run)}
-    sides = [side for side in tables if side not in run.get("also", {})]
     return template.render(
         f=figures,
         charts=sections,
         marks=_MARKS,
-        sides=sides,
-        tables=tables,
+        main=main_side(run["inputs"]),
+        # Those that the reference has too.
+        compared=list(figures["sides"] or {}),
+        tables={side: figures_of(run, side) for side in run["inputs"]},
+        alignment=alignment_rows(run["alignment"]) if run["alignment"] else [],
         prepared=prepared_text(run["options"]),
     )
 
@@ -97,8 +100,8 @@ def listed(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {listed(part)}" for name, part in value.items())
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, list):
         return f"{value[0]} ... {value[-1]}" if len(value) > 3 else ", ".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -116,7 +119,7 @@ def markdown(figures: dict[str, Any]) -> str:
     )
     if figures["sides"]:
         lines += _table(
-            ("cosine of the same id", "raw", "stable", "p10", "shared", "new", "gone"),
+            ("cosine of the same id", "raw", "stable", "stable, 10%", "shared", "new", "gone"),
             [
                 (
                     side,
@@ -124,7 +127,7 @@ def markdown(figures: dict[str, Any]) -> str:
                     _p10(found["after"]),
                     *(f"{found[name]:,}" for name in ("shared", "new", "gone")),
                 )
-                for side, found in reversed(figures["sides"].items())
+                for side, found in figures["sides"].items()
             ],
         )
         main = main_side(figures["sides"])
@@ -145,7 +148,7 @@ def markdown(figures: dict[str, Any]) -> str:
         lines += _table(
             ("gate", "wanted", "found", ""),
             [
-                (name, f"{g['wanted']:g}", listed(g["found"]), "✅" if g["passed"] else "❌")
+                (word(name), f"{g['wanted']:g}", listed(g["found"]), "✅" if g["passed"] else "❌")
                 for name, g in run["gates"].items()
             ],
         )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlstab.preparation import prepared_text
 from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
-from sqlstab.report.measure import main_side, tables_of
+from sqlstab.report.measure import main_side
+from sqlstab.report.words import word
 from sqlstab.tables import singular
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ def _is_aligned(figures: dict[str, Any]) -> bool:
 def _anchors(figures: dict[str, Any]) -> list[str]:
     """The sides that hold the space in place."""
     alignment = figures["run"]["alignment"]
-    return sorted(alignment["weights"]) if alignment else [main_side(figures["run"]["inputs"])]
+    return list(alignment["weights"]) if alignment else [main_side(figures["run"]["inputs"])]
 
 
 def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     run = figures["run"]
-    for side in tables_of(run):
+    for side in run["inputs"]:
         if _is_aligned(figures):
             yield _same_place(figures, side)
     if figures["comparison"]:
@@ -92,12 +93,15 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     if error is not None:
         kept = error <= SCORES_KEPT
         prepared = prepared_text(run["options"])
-        since = f" after the vectors were {prepared}" if prepared else ""
+        first = (
+            f"The vectors were {prepared} first, which changed dot products. " if prepared else ""
+        )
+        since = " from there on" if prepared else ""
         found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
         text = (
-            f"No {what} changed{since}{found}."
+            f"{first}No {what} changed{since}{found}."
             if kept
-            else f"{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
+            else f"{first}{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
     for rider, of_rider in run[of_all].get("also", {}).items():
@@ -108,8 +112,12 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         for anchor in _anchors(figures):
             yield _coverage(figures["sides"][anchor], anchor)
     if run.get("gates"):
-        failed = [name for name, gate in run["gates"].items() if not gate["passed"]]
-        text = f"Failed: {', '.join(failed)}." if failed else f"All {len(run['gates'])} passed."
+        failed = [
+            f"{word(name)} {gate['wanted']:g}"
+            for name, gate in run["gates"].items()
+            if not gate["passed"]
+        ]
+        text = f"Failed: {'; '.join(failed)}." if failed else f"All {len(run['gates'])} passed."
         yield Finding("bad" if failed else "good", "Gates", text)
     count = len(run["warnings"])
     text = f"The run gave {count}: see below." if count else "None."

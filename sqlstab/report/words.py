@@ -1,0 +1,55 @@
+"""What a report calls what `run.json` holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_WORDS = {
+    # Of an input.
+    "relation": "table",
+    "id": "id column",
+    "id_type": "type of the id",
+    "vector": "vector columns",
+    "element": "type of a component",
+    "keep": "columns copied",
+    # Of its sums.
+    "condition": "condition number",
+    "accuracy": "rounding error",
+    "passes": "scans for its sums",
+    "summed": "rows summed",
+    "left_out": "rows left out",
+    # Of an alignment.
+    "cosine": "at unit length",
+    "anchors": "ids that it rests on",
+    "relative_residual": "residual",
+    "cka": "CKA",
+    "bound": "residual, guaranteed",
+    "determinant": "determinant, -1 with a reflection",
+    "ambiguous": "ambiguous directions",
+    # Gates.
+    "min_shared_ids": "shared ids, at least",
+    "min_mean_cosine": "mean cosine, at least",
+    "min_cka": "CKA, at least",
+    "max_residual": "residual, at most",
+}
+
+
+def word(name: str) -> str:
+    """What to call a figure or a setting; the names of most are words already."""
+    return _WORDS.get(name, name.replace("_", " "))
+
+
+def alignment_rows(alignment: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The figures of an alignment, each with its name."""
+    rests_on = " and ".join(
+        side if weight == 1 else f"{side} (weight {weight:.3g})"
+        for side, weight in alignment["weights"].items()
+    )
+    return [
+        ("aligned on", rests_on),
+        *(
+            (word(name), value)
+            for name, value in alignment.items()
+            if name not in ("side", "weights")
+        ),
+    ]
