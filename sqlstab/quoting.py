@@ -155,20 +155,46 @@ _NOT_OF_ONE_ROW = (
     exp.AggFunc,
     exp.Window,
 )
-# Functions that give another answer each time, look into another table, or run a text as SQL.
+# Functions that give another answer each time, look into another table, or run a text as SQL. What
+# has one answer for a session, such as current_user, current_setting and version, is none of them.
 _VOLATILE = {
+    "blocknumber",
     "clock_timestamp",
+    "currval",
     "gen_random_uuid",
     "generate_uuid",
     "joinget",
+    "lastval",
     "monotonically_increasing_id",
     "nextval",
+    "pg_backend_pid",
     "query_to_xml",
+    "rownumberinallblocks",
+    "rownumberinblock",
+    "seq1",
+    "seq2",
+    "seq4",
     "seq8",
+    "setval",
     "shuffle",
+    "spark_partition_id",
+    "statement_timestamp",
+    "timeofday",
+    "transaction_timestamp",
     "uniform",
 }
-_VOLATILE_PREFIXES = ("rand", "uuid", "generateuuid", "dblink", "dictget")
+_VOLATILE_PREFIXES = (
+    *("rand", "uuid", "generateuuid", "dblink", "dictget"),
+    *("txid_current", "pg_current_xact"),
+    # The time, by all its names. It is tempting: `seen > now() - INTERVAL '30 days'`. But a run
+    # scans a table to check it, to sum it, to write it and to compare, and Gram matrices are kept
+    # for later runs: each would be of other rows, and nobody could do the run again. That goes for
+    # the date as well, at midnight, or where a run of yesterday is repeated.
+    *("now", "current_time", "current_date", "current_local", "get_current_time", "localtime"),
+    *("today", "yesterday", "tomorrow", "curdate", "getdate", "sysdate", "systimestamp", "utc_"),
+)
+# Begins like one of these.
+_CONSTANT = {"current_timezone"}
 
 
 def condition(text: str, dialect: Dialect) -> str:
@@ -194,16 +220,12 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries, aggregates and parameters are not allowed."
         )
-    called = {
-        function.sql_name().lower() if function.sql_name() != "ANONYMOUS" else function.name.lower()
-        for function in tree.find_all(exp.Func)
-    }
-    volatile = [name for name in called if name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES)]
+    volatile = sorted(name for name in map(_called, tree.find_all(exp.Func)) if _is_volatile(name))
     if volatile:
-        # Each scan would see other rows.
         raise UsageError(
-            f"The condition {text!r} must give the same answer each time, which {min(volatile)} "
-            "does not; --sample takes a share of the rows."
+            f"The condition {text!r} must give the same answer each time, which {volatile[0]} does "
+            "not, so each scan would see other rows: write a time out, as in day > DATE "
+            "'2026-11-24', and take a share of the rows with --sample."
         )
     return _one_line(accepted, "condition")
 
@@ -244,6 +266,19 @@ def _is_among(name: exp.Identifier, columns: Sequence[str], dialect: Dialect) ->
     if dialect.fold and not name.args.get("quoted"):
         return dialect.folded(name.name) in columns
     return name.name.casefold() in {column.casefold() for column in columns}
+
+
+def _called(function: exp.Func) -> str:
+    """The name of a function, in lower case."""
+    if not isinstance(function, exp.Anonymous):
+        return function.sql_name().lower()
+    name = function.name.lower()
+    # From one time on until now.
+    return "now" if name == "age" and len(function.expressions) == 1 else name
+
+
+def _is_volatile(name: str) -> bool:
+    return name not in _CONSTANT and (name in _VOLATILE or name.startswith(_VOLATILE_PREFIXES))
 
 
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:
