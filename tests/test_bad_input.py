@@ -454,7 +454,7 @@ COMMANDS: list[tuple[str, int, str]] = [
         "--users-into",
     ),
     ("render apply --dialect duckdb --users u --transform t_deep.json", 4, "nested too deeply"),
-    (f"{SCRIPT} redshift {INTO}", 2, "no SQL solver for redshift, only for duckdb"),
+    (f"{SCRIPT} redshift {INTO}", 2, "'redshift' is not one of 'duckdb', 'spark', 'databricks', "),
     (f"{SCRIPT} duckdb", 2, "or a directory with --out"),
     (f"{SCRIPT} postgres --out x", 2, "postgres writes tables, not files"),
     (f"{SCRIPT} duckdb --out x {INTO}", 2, "--out is a directory for all"),

@@ -321,6 +321,18 @@ def test_filter(lab: Lab) -> None:
     assert rows == len(x) > 0
 
 
+def test_what_a_script_begins_with(lab: Lab) -> None:
+    """It stops where vectors have another length than was said, with the one that they have."""
+    if not lab.dialect.solver:
+        pytest.skip("There are no scripts for it.")
+    query, table = lab.warehouse.engine.query, lab.run.table
+    (row,) = query(sql.guard(table, 5, lab.dialect))
+    assert int(row["items"]) == len(lab.run.ids)
+    if table.layout != "wide":
+        with pytest.raises(EngineError, match="longest vector has 5 components: give that as --d"):
+            query(sql.guard(table, 6, lab.dialect))
+
+
 def test_no_rows(lab: Lab) -> None:
     table = replace(lab.run.table, filter="n_ratings > 1000")
     got, rows = gram(lab, table, 5) if lab.dialect.gram == "pairs" else (np.zeros((5, 5)), 0)

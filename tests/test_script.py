@@ -167,16 +167,25 @@ def test_days_chain(tmp_path: Path) -> None:
 
 @needs_duckdb
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("spoil", "dimension", "message"),
     [
-        (lambda v, ids: v.__setitem__((3, 1), np.nan), "components that are not finite: 1"),
-        (lambda v, ids: ids.__setitem__(3, 4), "duplicate ids: 1"),
-        (lambda v, ids: v.__setitem__((slice(None), 2), v[:, 1]), "only 3 are independent"),
+        (lambda v, ids: v.__setitem__((3, 1), np.nan), 4, "components that are not finite: 1"),
+        (lambda v, ids: ids.__setitem__(3, 4), 4, "duplicate ids: 1"),
+        (lambda v, ids: v.__setitem__((slice(None), 2), v[:, 1]), 4, "only 3 are independent"),
+        (
+            lambda v, ids: None,
+            5,
+            "not finite: 0. The longest vector has 4 components: give that as",
+        ),
     ],
-    ids=["nan", "duplicate", "dependent"],
+    ids=["nan", "duplicate", "dependent", "dimension"],
 )
 def test_nothing_is_written_after_an_error(
-    tmp_path: Path, rng: np.random.Generator, spoil: Callable[..., None], message: str
+    tmp_path: Path,
+    rng: np.random.Generator,
+    spoil: Callable[..., None],
+    dimension: int,
+    message: str,
 ) -> None:
     users, items, ids = rng.standard_normal((40, 4)), rng.standard_normal((30, 4)), np.arange(30)
     spoil(items, ids)
@@ -184,7 +193,7 @@ def test_nothing_is_written_after_an_error(
     write_vectors(tmp_path / "i.parquet", items, ids)
     (tmp_path / "out").mkdir()
     text = render(
-        *("--dialect", "duckdb", "--dimension", 4, "--out", "out"),
+        *("--dialect", "duckdb", "--dimension", dimension, "--out", "out"),
         *("--users", "u.parquet", "--items", "i.parquet", "--element", "double"),
     )
     done = duckdb_cli(tmp_path, text)

@@ -45,14 +45,17 @@ def render() -> None:
     """  # noqa: D301 - click reads the backspace
 
 
-_dialect = click.option(
-    "--dialect",
-    "dialect_name",
-    required=True,
-    type=click.Choice(list(DIALECTS)),
-    help="The SQL to write.",
-)
+def _dialect_among(names: Sequence[str]) -> Callable[[options.Command], options.Command]:
+    return click.option(
+        "--dialect",
+        "dialect_name",
+        required=True,
+        type=click.Choice(names),
+        help="The SQL to write.",
+    )
 
+
+_dialect = _dialect_among(list(DIALECTS))
 
 _raw_dimension = options.dimension(
     "Components of a vector. Needed, unless --vector names a column for each."
@@ -514,7 +517,7 @@ def drift(**given: Any) -> None:
 
 
 @render.command(short_help="The whole run as one file of SQL, with the mathematics.")
-@_dialect
+@_dialect_among([name for name, dialect_ in DIALECTS.items() if dialect_.solver])
 @options.tables(required=True)
 @_raw_dimension
 @options.for_tables({**options.NAMED_ANCHORS, "keep": options.NAMED_KEEP["keep"]})

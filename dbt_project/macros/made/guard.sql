@@ -21,13 +21,23 @@ FROM (
         {%- endif %}
         || ', vectors with NULL components: ' || {{ sqlstab.filled(dialect.as_text, ["null_components"]) }}
         || ', with components that are not finite: ' || {{ sqlstab.filled(dialect.as_text, ["non_finite"]) }}
+        {%- if lengths %}
+        || CASE
+            WHEN n_rows > 0 AND wrong_length = n_rows
+            THEN '. The longest vector has ' || {{ sqlstab.filled(dialect.as_text, ["longest"]) }} || ' components: give that as --dimension.'
+            ELSE '. sqlstab run --on-invalid drop leaves such rows out.'
+        END AS message
+        {%- else %}
         || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+        {%- endif %}
     FROM (
         {{ check | indent(8) }}
     ) AS ids
     {%- if lengths %}
     CROSS JOIN (
-        SELECT coalesce(sum(CASE WHEN n = {{ dimension }} THEN 0 ELSE n_rows END), 0) AS wrong_length
+        SELECT
+            coalesce(sum(CASE WHEN n = {{ dimension }} THEN 0 ELSE n_rows END), 0) AS wrong_length,
+            coalesce(max(n), 0) AS longest
         FROM (
             {{ lengths | indent(12) }}
         ) AS lengths

@@ -14,7 +14,11 @@ FROM (
         || ', vectors without 3 components: ' || toString(wrong_length)
         || ', vectors with NULL components: ' || toString(null_components)
         || ', with components that are not finite: ' || toString(non_finite)
-        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+        || CASE
+            WHEN n_rows > 0 AND wrong_length = n_rows
+            THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
+            ELSE '. sqlstab run --on-invalid drop leaves such rows out.'
+        END AS message
     FROM (
         -- What can be wrong with the ids of the items and with their weights.
         SELECT
@@ -32,7 +36,9 @@ FROM (
         ) AS r
     ) AS ids
     CROSS JOIN (
-        SELECT coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length
+        SELECT
+            coalesce(sum(CASE WHEN n = 3 THEN 0 ELSE n_rows END), 0) AS wrong_length,
+            coalesce(max(n), 0) AS longest
         FROM (
             -- How many vectors of the items have so many components (n); NULL for a vector that is NULL or, in the
             -- long layout, lacks a dimension or has one twice.
