@@ -7,8 +7,11 @@ A user writes an `EmbeddingTable` and may leave out whatever the columns of the 
 from __future__ import annotations
 
 import re
+import sys
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -45,6 +48,8 @@ VECTORS: Side = "vectors"
 OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
 LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
 
+# The largest number of 8 bytes.
+_LARGEST = sys.float_info.max
 # Components of a vector, where no table is looked at that shows how many there are: a statement has
 # a term for each pair of them. Snowflake's vectors have as many at most.
 MOST_DIMENSIONS = 4096
@@ -118,6 +123,12 @@ class Rider:
     out: str | None = None
     scores: float = 0.0
 
+    def __post_init__(self) -> None:
+        # Any real number may be given, such as numpy's. What is none is for the run to say.
+        if isinstance(self.scores, Real) and not isinstance(self.scores, bool):
+            with suppress(OverflowError):
+                object.__setattr__(self, "scores", float(self.scores))
+
 
 def check_riders(
     like: Mapping[Side, Side],
@@ -145,9 +156,10 @@ def check_riders(
                 f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
             )
         weight = scores.get(name, 0.0)
-        if type(weight) not in (int, float) or not 0 <= weight < float("inf"):
+        if type(weight) not in (int, float) or not 0 <= weight <= _LARGEST:
             raise UsageError(
-                f"--also {name}: its scores count {weight!r}; that must be a number from 0 on."
+                f"--also {name}: its scores count {weight!r}; that must be a finite number, from 0 "
+                "on."
             )
         if weight and side == VECTORS:
             raise UsageError(

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -832,6 +833,12 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
     ).stdout
     assert re.search(r"scores +kept, to .* of the largest\s+of queries +kept, to", shown)
     assert Run.load(tmp_path / "run2").figures["also"]["queries"]["scores"] == 2
+    for scores in (np.float32(0.5), np.float64(0.5), np.int64(2), Fraction(1, 2), 3):
+        assert Rider("q", "users", scores=scores) == Rider("q", "users", scores=float(scores))
+    for wrong in (True, np.True_, "0.5", None, np.nan, -1, np.float64(np.inf), 10**400, [1]):
+        rider = Rider(raw / "queries.parquet", like="users", scores=wrong)
+        with pytest.raises(UsageError, match=r"its scores count .*; that must be a finite number"):
+            stabilize(raw / "users.parquet", raw / "items.parquet", also={"queries": rider})
     alone = Rider(raw / "queries.parquet", like="vectors", scores=1)
     with pytest.raises(UsageError, match="vectors without a second side have no scores"):
         stabilize(vectors=raw / "users.parquet", also={"queries": alone})
@@ -846,8 +853,11 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
         (["--also-out", "queries=x"], "no --also has this name"),
         (["--also-scores", "queries"], "no --also has this name"),
         (["--also", also, "--also-scores", "queries=much"], "write NAME, or NAME=WEIGHT"),
-        (["--also", also, "--also-scores", "queries=-1"], "that must be a number from 0 on"),
-        (["--also", also, "--also-scores", "queries=inf"], "that must be a number from 0 on"),
+        (["--also", also, "--also-scores", "queries=-1"], "must be a finite number, from 0 on"),
+        (
+            ["--also", also, "--also-scores", "queries=inf"],
+            "must be a finite number, from 0 on",
+        ),
     ):
         assert word in invoke("run", *sides, *given_also, *out, code=2).stderr
     broken = tmp_path / "broken.parquet"
@@ -863,7 +873,7 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
         ("[also.queries]\ntable = 'q'\nlike = 'x'", "[also.queries]: "),
         (
             "[also.queries]\ntable = 'q'\nlike = 'users'\nscores = -1",
-            "its scores count -1; that must be a number",
+            "its scores count -1; that must be a finite number",
         ),
         ("[also]\nqueries = 'q'", "[also.queries]: a further table has a section of its own"),
         ("[also.queries]\ntabel = 'q'\nlike = 'users'", "did you mean table?"),
