@@ -448,6 +448,9 @@ def _preparation(document: dict[str, Any], side: Side, raw_dimension: int) -> Pr
         raise ValueError(f"{side} have a mean or a length, which would change scores")
     if mean and len(mean) != raw_dimension:
         raise ValueError(f"{side}.mean has {len(mean)} numbers, not {raw_dimension}")
+    if mean and "normalize" not in document:
+        # It stands beside every mean that was saved: to take false for it would be a guess.
+        raise ValueError(f"{side}.normalize is missing beside {side}.mean")
     return found
 
 

@@ -470,10 +470,20 @@ def test_a_space_is_prepared_or_not(
     for broken, word in (
         (saved.replace('"mean": [', '"mean": [1.0, '), "vectors.mean has 7 numbers, not 6"),
         (saved.replace('"mean": [', '"mean": [NaN, '), r"vectors.mean\[0\] is nan, not a number"),
+        (
+            saved.replace('"normalize": false, ', ""),
+            "vectors.normalize is missing beside vectors.m",
+        ),
         (json.dumps(usual), "users have a mean or a length, which would change scores"),
     ):
         with pytest.raises(DataError, match=word):
             Transform.from_json(broken, "x")
+    # As it is saved where nothing is centred.
+    alone = json.loads(saved)
+    del alone["vectors"]["mean"]
+    alone["vectors"]["normalize"] = True
+    way = Transform.from_json(json.dumps(alone), "x").vectors.preparation
+    assert (way.center, way.normalize) == (False, True)
 
 
 def test_bad_vectors_are_noticed(tmp_path: Path, rng: np.random.Generator) -> None:
