@@ -271,6 +271,4 @@ def embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
             "connection (connection.register('vectors', table)), and give that as the engine with "
             "the name."
         )
-    # A bare name may be that of a table; a Path is a file's.
-    is_bare = isinstance(table, Path) and len(table.parts) == 1
-    return EmbeddingTable(f"./{table}" if is_bare else str(table))
+    return EmbeddingTable(table)

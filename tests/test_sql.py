@@ -505,7 +505,7 @@ def test_a_condition_stays_in_its_place(dialect: Dialect, text: str) -> None:
         ("duckdb", "(z).a > 1 AND z['a'] > 1", ["z"]),
         # Perhaps the name of a table.
         ("duckdb", "z.a > 1 AND t.z > 1", []),
-        ("duckdb", "rowid > 1 AND filename = 'x' AND n > current_date", []),
+        ("duckdb", "rowid > 1 AND filename = 'x' AND n = current_user", []),
         ("duckdb", '"Odd n" > 1 AND "odd N" > 1', []),
         ("spark", "`Odd n` > 1 AND _metadata.file_name = 'x' AND exists(tags, v -> v > n)", []),
         ("spark", "datediff(day, n, m) > 1", ["m"]),
