@@ -14,7 +14,7 @@ from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, Usag
 from sqlstab.report import Report, report
 from sqlstab.runs import Run
 from sqlstab.stabilize import stabilize
-from sqlstab.tables import EmbeddingTable, Rider
+from sqlstab.tables import EmbeddingTable, FurtherTable
 from sqlstab.transform import Transform
 
 __all__ = [
@@ -22,10 +22,10 @@ __all__ = [
     "DataError",
     "EmbeddingTable",
     "EngineError",
+    "FurtherTable",
     "GateError",
     "Options",
     "Report",
-    "Rider",
     "Run",
     "SqlstabError",
     "Transform",

@@ -197,16 +197,16 @@ def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:
         )
 
 
-def check_alike(rider: CheckedTable, side: CheckedTable) -> None:
+def check_alike(further: CheckedTable, side: CheckedTable) -> None:
     """A table must have vectors of the dimension of the side whose space it shares.
 
     Raises:
         DataError: It does not.
     """
-    if rider.dimension != side.dimension:
+    if further.dimension != side.dimension:
         raise DataError(
-            f"{_about(rider.table)} has vectors of {rider.dimension} components "
-            f"({rider.table.vector_names()}), but {_about(side.table)}, whose space it is to "
+            f"{_about(further.table)} has vectors of {further.dimension} components "
+            f"({further.table.vector_names()}), but {_about(side.table)}, whose space it is to "
             f"share, has {side.dimension} ({side.table.vector_names()})."
         )
 

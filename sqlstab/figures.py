@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Options
     from sqlstab.engines import Engine
-    from sqlstab.tables import Rider, Side, VectorTable
+    from sqlstab.tables import FurtherTable, Side, VectorTable
     from sqlstab.transform import Transform
 
 
@@ -27,7 +27,7 @@ def figures_of(
     options: Options,
     strategy: str,
     tables: Mapping[Side, CheckedTable],
-    also: Mapping[Side, Rider],
+    also: Mapping[Side, FurtherTable],
     axes: Axes,
     transform: Transform,
 ) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def figures_of(
         options: How the run is done.
         strategy: The way to compute.
         tables: The raw tables.
-        also: Which of them ride along.
+        also: The further tables among them.
         axes: The run's own axes.
         transform: The transform.
     """
@@ -47,8 +47,8 @@ def figures_of(
     }
     if also:
         sides["also"] = {
-            name: {"like": rider.like, "scores": rider.scores, **_counts(tables[name])}
-            for name, rider in also.items()
+            name: {"like": one.like, "scores": one.scores, **_counts(tables[name])}
+            for name, one in also.items()
         }
     values = axes.singular_values
     return {

@@ -75,7 +75,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "engine": figures["engine"],
         "versions": figures.get("versions") or {},
         "strategy": figures["strategy"],
-        "scores": {name: rider["scores"] for name, rider in figures.get("also", {}).items()},
+        "scores": {name: one["scores"] for name, one in figures.get("also", {}).items()},
         "who": entry.who,
         "reference": entry.reference,
         "rows": {side: figures_of(figures, side)["rows"] for side in sides},

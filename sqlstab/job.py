@@ -6,7 +6,7 @@ kinds do differently is how a run comes to axes of its own (`Axes`): by the Gram
 sides, or by leaving the vectors as they are.
 
 All else is a loop over the tables that the run has: they are checked, compared with the reference,
-written and put in place by their names. So further tables can ride along, each with the map of the
+written and put in place by their names. So a run can have further tables, each with the map of the
 side whose space it shares.
 """
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from sqlstab.solve import Matrix
     from sqlstab.solver import Solver
     from sqlstab.summing import Factored
-    from sqlstab.tables import Rider
+    from sqlstab.tables import FurtherTable
 
 
 class Job:
@@ -62,7 +62,7 @@ class Job:
         solver: Solves the small matrices.
         outputs: Where the results go.
         diary: Is told what is going on.
-        also: Which of the tables ride along.
+        also: The further tables among them.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Job:
         solver: Solver,
         outputs: Outputs,
         diary: Diary,
-        also: Mapping[Side, Rider] = MappingProxyType({}),
+        also: Mapping[Side, FurtherTable] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._options = options
@@ -121,7 +121,7 @@ class Job:
                 balanced=axes.matrices,
                 omega=omega,
                 invertible=axes.invertible,
-                also={name: rider.like for name, rider in self._also.items()},
+                also={name: one.like for name, one in self._also.items()},
                 preparations={side: tables[side].table.preparation for side in axes.matrices},
             )
             figures = figures_of(
@@ -163,10 +163,10 @@ class Job:
 
     def _warn_of_missing(self, reference: Run, tables: Mapping[Side, CheckedTable]) -> None:
         """Whoever uses a table's stable vectors would not notice that they are out of date."""
-        for rider in reference.transform.also:
-            if rider not in tables:
+        for name in reference.transform.also:
+            if name not in tables:
                 self._diary.warn(
-                    f"{rider}: run {reference.run_id}, the reference, has this further table, and "
+                    f"{name}: run {reference.run_id}, the reference, has this further table, and "
                     "this run has not; its stable vectors stay in that run. Name it with --also."
                 )
 
@@ -268,8 +268,8 @@ class Job:
         found, axes = (
             self._unbalanced(tables) if VECTORS in tables else self._balanced(tables, earlier)
         )
-        for name, rider in self._also.items():
-            checks.check_alike(found[name], found[rider.like])
+        for name, one in self._also.items():
+            checks.check_alike(found[name], found[one.like])
         return found, axes
 
     def _balanced(
@@ -320,12 +320,12 @@ class Job:
         self, side: Side, tables: Mapping[Side, CheckedTable], earlier: Reference | None
     ) -> Factored:
         """Step 1, with the scores of further tables that count."""
-        riders = {
-            name: rider.scores
-            for name, rider in self._also.items()
-            if rider.like == side and self._is_summed(name)
+        further = {
+            name: one.scores
+            for name, one in self._also.items()
+            if one.like == side and self._is_summed(name)
         }
-        weights = {side: 1.0, **riders}
+        weights = {side: 1.0, **further}
         kept = {
             name: earlier.share(name)
             for name in weights

@@ -41,7 +41,7 @@ class Outputs:
         tables: The stable tables and the transform table, if there are any.
         directory: The run directory.
         registry: Where the run is recorded.
-        also: Which of the run's tables ride along.
+        also: The further tables among those of the run.
 
     Attributes:
         tables, directory, registry: As given.
@@ -123,8 +123,8 @@ class Outputs:
             kind: Literal["relation", "file"] = "relation" if self.registry.in_table else "file"
             outputs.append(Place("the registry", self.registry.name, kind))
         if self.directory is not None:
-            riders = tuple(map(file_name, self._also))
-            outputs.append(Place("the run directory", str(self.directory), "run", riders))
+            further = tuple(map(file_name, self._also))
+            outputs.append(Place("the run directory", str(self.directory), "run", further))
         check_outputs(read_places(named), outputs, self._engine.dialect)
 
     @contextmanager

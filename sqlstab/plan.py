@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sqlstab.runs import Run
     from sqlstab.solve import Balance, Factor, Matrix
     from sqlstab.solver import Solver
-    from sqlstab.tables import EmbeddingTable, Rider, Side, StableTable
+    from sqlstab.tables import EmbeddingTable, FurtherTable, Side, StableTable
 
 # Rows of each table, as far as a plan needs a number: enough that figures come from a sample.
 _ROWS = 1_000_000
@@ -190,7 +190,7 @@ def plan(
     registry: str | None = None,
     dimension: int | None = None,
     known: Mapping[Side, VectorTable] | None = None,
-    also: Mapping[Side, Rider] = MappingProxyType({}),
+    also: Mapping[Side, FurtherTable] = MappingProxyType({}),
 ) -> Plan:
     """Plan a run.
 
@@ -207,7 +207,7 @@ def plan(
         dimension: Components of a raw vector, where no columns tell. Default: those of the
             reference.
         known: The raw tables with all their columns; needed without an engine.
-        also: Which of the tables ride along.
+        also: The further tables among them.
 
     Raises:
         UsageError: The run cannot be meant, or the dimension is not known.

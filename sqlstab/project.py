@@ -32,7 +32,7 @@ from sqlstab.places import writes_tables
 from sqlstab.quoting import file_reader
 from sqlstab.registry import is_file, is_looked_up
 from sqlstab.spelling import spelled
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Rider, Side, check_riders
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, FurtherTable, Side, check_further
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -128,7 +128,7 @@ class Project:
     engine: EngineSettings
     tables: Mapping[Side, EmbeddingTable]
     targets: Mapping[Side, str]
-    also: Mapping[Side, Rider]
+    also: Mapping[Side, FurtherTable]
     references: tuple[Path | str, ...]
     out: Path | None
     transform_table: str | None
@@ -203,7 +203,7 @@ def _table_keys() -> dict[str, Any]:
     return {"table": keys.pop("relation"), **keys, "out": str}
 
 
-def _rider_keys() -> dict[str, Any]:
+def _further_keys() -> dict[str, Any]:
     """Those of a table but what is about an alignment, in which a further table has no part."""
     return {key: t for key, t in _table_keys().items() if key not in ("weight", "anchor_filter")}
 
@@ -214,7 +214,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "users": _table_keys(),
     "items": _table_keys(),
     VECTORS: _table_keys(),
-    ALSO: {**_rider_keys(), "like": str, "scores": float},
+    ALSO: {**_further_keys(), "like": str, "scores": float},
     "run": {
         "reference": str | collections.abc.Sequence[str],
         "out": str,
@@ -365,13 +365,13 @@ class _Reader:
         for section, key in required:
             if key not in values[section]:
                 raise self._file.error((section, key), "this key is required.")
-        for name, of_rider in further.items():
+        for name, of_further in further.items():
             for key in ("table", "like"):
-                if key not in of_rider:
+                if key not in of_further:
                     raise self._file.error((ALSO, name, key), "this key is required.")
             try:
-                scores = {name: of_rider.get("scores", 0.0)}
-                check_riders({name: of_rider["like"]}, sides, scores)
+                scores = {name: of_further.get("scores", 0.0)}
+                check_further({name: of_further["like"]}, sides, scores)
             except UsageError as error:
                 raise self._file.error((ALSO, name), str(error)) from None
         self._check_engine(values["engine"])
@@ -403,13 +403,13 @@ class _Reader:
             options=self._build(Options, ("run",), run),
             tables={side: self._table((side,), values[side], values["engine"]) for side in sides},
             also={
-                name: Rider(
-                    like=of_rider.pop("like"),
-                    out=of_rider.pop("out", None),
-                    scores=of_rider.pop("scores", 0.0),
-                    table=self._table((ALSO, name), of_rider, values["engine"]),
+                name: FurtherTable(
+                    like=of_further.pop("like"),
+                    out=of_further.pop("out", None),
+                    scores=of_further.pop("scores", 0.0),
+                    table=self._table((ALSO, name), of_further, values["engine"]),
                 )
-                for name, of_rider in further.items()
+                for name, of_further in further.items()
             },
             engine=self._engine(values["engine"]),
         )
@@ -446,7 +446,7 @@ class _Reader:
                 raise self._file.error((section,), problem)
             places: dict[_Place, Any] = {(section,): content}
             if section == ALSO:
-                places = {(section, name): of_rider for name, of_rider in content.items()}
+                places = {(section, name): of_further for name, of_further in content.items()}
             for place, part in places.items():
                 if not isinstance(part, dict):
                     problem = "a further table has a section of its own, as in [also.queries]."

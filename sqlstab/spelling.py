@@ -64,7 +64,7 @@ def _on_a_line(match: re.Match[str]) -> str:
 def _in_python(match: re.Match[str]) -> str:
     side, name = match[1], match[2]
     if name == "also-scores":
-        return "scores of its Rider"
+        return "scores of its FurtherTable"
     if side:
         word = side.removeprefix("also.")
         return f"{side}_out" if name == "out" else f"{_key(name)} of the {word}' EmbeddingTable"

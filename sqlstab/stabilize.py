@@ -23,9 +23,9 @@ from sqlstab.staged import StagedTables
 from sqlstab.tables import (
     VECTORS,
     EmbeddingTable,
-    Rider,
+    FurtherTable,
     Side,
-    check_riders,
+    check_further,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def stabilize(
     engine: AnyEngine = None,
     *,
     vectors: str | Path | EmbeddingTable | None = None,
-    also: Mapping[str, Rider] = MappingProxyType({}),
+    also: Mapping[str, FurtherTable] = MappingProxyType({}),
     users_out: str | None = None,
     items_out: str | None = None,
     vectors_out: str | None = None,
@@ -101,12 +101,12 @@ def stabilize(
         0.904
     """
     tables = named_tables(users, items, vectors)
-    like = {name: rider.like for name, rider in also.items()}
-    scores = {name: rider.scores for name, rider in also.items()}
-    check_riders(like, tables, scores)
-    tables |= {name: embedding_table(rider.table) for name, rider in also.items()}
+    like = {name: one.like for name, one in also.items()}
+    scores = {name: one.scores for name, one in also.items()}
+    check_further(like, tables, scores)
+    tables |= {name: embedding_table(one.table) for name, one in also.items()}
     given = {"users": users_out, "items": items_out, VECTORS: vectors_out}
-    given |= {name: rider.out for name, rider in also.items()}
+    given |= {name: one.out for name, one in also.items()}
     targets = {side: name for side, name in given.items() if name is not None}
     options = checked_options(options)
     written = writes_tables([*targets.values(), transform_table], registry, options)
@@ -208,7 +208,7 @@ def _job(
     options: Options,
     progress: Progress | None,
     outputs: Outputs,
-    also: Mapping[Side, Rider] = MappingProxyType({}),
+    also: Mapping[Side, FurtherTable] = MappingProxyType({}),
 ) -> Job:
     """A job whose parts are those that the engine and the options ask for."""
     diary = Diary(progress or Silent())
@@ -271,4 +271,4 @@ def embedding_table(table: str | Path | EmbeddingTable) -> EmbeddingTable:
             "connection (connection.register('vectors', table)), and give that as the engine with "
             "the name."
         )
-    return EmbeddingTable(table)
+    return EmbeddingTable(table)  # type: ignore[arg-type]  # a path too

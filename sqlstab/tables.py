@@ -107,7 +107,7 @@ class EmbeddingTable:
 
 
 @dataclass(frozen=True)
-class Rider:
+class FurtherTable:
     """A further table of a run, in the space of one of its sides; it takes the map of that side.
 
     Attributes:
@@ -130,15 +130,15 @@ class Rider:
                 object.__setattr__(self, "scores", float(self.scores))
 
 
-def check_riders(
+def check_further(
     like: Mapping[Side, Side],
     sides: Collection[Side],
     scores: Mapping[Side, float] = MappingProxyType({}),
 ) -> None:
-    """Riders must have names of their own, and each a side to be like.
+    """Further tables must have names of their own, and each a side to be like.
 
     Args:
-        like: The side that each rider is like, by its name.
+        like: The side that each is like, by its name.
         sides: The sides of the run.
         scores: How much the scores of each count.
 

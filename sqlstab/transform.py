@@ -24,7 +24,7 @@ from sqlstab import saved
 from sqlstab.errors import DataError, UsageError
 from sqlstab.preparation import UNPREPARED, Preparation
 from sqlstab.solve import EPS
-from sqlstab.tables import OTHER, SIDES, VECTORS, check_riders
+from sqlstab.tables import OTHER, SIDES, VECTORS, check_further
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -396,7 +396,7 @@ class Transform:
                 also=document.get("also", {}),
                 preparations={side: _preparation(document[side], side, raw) for side in sides},
             )
-            check_riders(transform.also, transform.maps)
+            check_further(transform.also, transform.maps)
         except (OverflowError, TypeError, ValueError, UsageError) as error:
             raise DataError(f"{source} is not a transform that sqlstab saved: {error}.") from error
         parts = (part for m in transform.maps.values() for part in (m.balanced, m.omega))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlstab.config import Options
     from sqlstab.engines import Engine
     from sqlstab.progress import Diary
-    from sqlstab.tables import Rider, Side
+    from sqlstab.tables import FurtherTable, Side
     from sqlstab.transform import Transform
 
 # What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
@@ -87,7 +87,7 @@ class Writer:
         tables: dict[Side, CheckedTable],
         written: dict[Side, VectorTable],
         transform: Transform,
-        also: Mapping[Side, Rider],
+        also: Mapping[Side, FurtherTable],
     ) -> dict[str, Any]:
         """How much the scores have changed, and those of further tables with the other side.
 
@@ -95,14 +95,14 @@ class Writer:
             tables: The raw tables.
             written: The stable tables.
             transform: The transform.
-            also: Which of the tables ride along.
+            also: The further tables among them.
         """
         found = {"max_relative_error": self._score_error(tables, written, transform)}
         if not also or VECTORS in tables:
             return found
         errors = {
-            name: self._score_error(tables, written, transform, (name, rider))
-            for name, rider in also.items()
+            name: self._score_error(tables, written, transform, (name, one))
+            for name, one in also.items()
         }
         return {**found, "also": errors}
 
@@ -111,7 +111,7 @@ class Writer:
         tables: dict[Side, CheckedTable],
         written: dict[Side, VectorTable],
         transform: Transform,
-        instead: tuple[Side, Rider] | None = None,
+        instead: tuple[Side, FurtherTable] | None = None,
     ) -> float | None:
         """How much scores have changed, relative to the largest.
 
@@ -124,9 +124,9 @@ class Writer:
         compared = "dot products" if VECTORS in tables else "scores"
         names = {side: side for side in transform.maps}
         if instead:
-            name, rider = instead
+            name, one = instead
             compared = f"scores of {name}"
-            names[rider.like] = name
+            names[one.like] = name
         written = {side: written[name] for side, name in names.items()}
         with self._diary.step("scores", f"Comparing {compared}") as step:
             error = quality.score_error(
@@ -143,10 +143,10 @@ class Writer:
         promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
         if error is None or error <= promise or self._options.rank:
             return error
-        if instead and not rider.scores and error > quality.SCORES_KEPT:
+        if instead and not one.scores and error > quality.SCORES_KEPT:
             self._diary.warn(
                 f"{name}: scores differ by up to {error:.0e} of the largest: these vectors have "
-                f"directions in which the {rider.like} have nothing, and which are left "
+                f"directions in which the {one.like} have nothing, and which are left "
                 "out. Let them count in the scores, with --also-scores."
             )
         else:

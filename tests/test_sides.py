@@ -26,9 +26,9 @@ from warehouse import store_vectors
 from sqlstab import (
     DataError,
     EmbeddingTable,
+    FurtherTable,
     GateError,
     Options,
-    Rider,
     Run,
     Transform,
     UsageError,
@@ -335,7 +335,7 @@ def test_centred_and_unit_vectors(
     first = stabilize(vectors=paths[0], out=tmp_path / "run0", options=options)
     run = stabilize(
         vectors=EmbeddingTable(str(paths[1]), weight="importance", keep=["importance"]),
-        also={"more": Rider(paths[0], like="vectors")},
+        also={"more": FurtherTable(paths[0], like="vectors")},
         reference=first,
         out=tmp_path / "run1",
         options=options,
@@ -682,7 +682,7 @@ def tables(folder: Path) -> dict[str, Any]:
     return {
         "users": folder / "users.parquet",
         "items": folder / "items.parquet",
-        "also": {"queries": Rider(folder / "queries.parquet", like="users")},
+        "also": {"queries": FurtherTable(folder / "queries.parquet", like="users")},
     }
 
 
@@ -766,8 +766,9 @@ def test_a_rider_that_counts_in_the_scores(
     write_vectors(tmp_path / "raw0/queries.parquet", queries)
     options = Options(strategy=strategy, refine=refine)
     named = tables(tmp_path / "raw0")
-    rider = replace(named["also"]["queries"], scores=0.25)
-    run = stabilize(**{**named, "also": {"queries": rider}}, out=tmp_path / "run0", options=options)
+    further = replace(named["also"]["queries"], scores=0.25)
+    named["also"] = {"queries": further}
+    run = stabilize(**named, out=tmp_path / "run0", options=options)
     both = np.concatenate([users, 0.5 * queries])
     values = np.linalg.svd(both @ items.T, compute_uv=False)[:5]
     np.testing.assert_allclose(run.figures["singular_values"], values)
@@ -790,7 +791,7 @@ def test_a_rider_that_counts_in_the_scores(
     assert figures["scores"]["also"]["queries"] < 1e-12
     # A sample of the rows of each: other axes, and all scores as they were.
     sampled = stabilize(
-        **{**named, "also": {"queries": rider}},
+        **named,
         reference=run,
         out=tmp_path / "run1",
         options=replace(options, sample="50%"),
@@ -799,7 +800,7 @@ def test_a_rider_that_counts_in_the_scores(
     assert sampled.figures["scores"]["also"]["queries"] < 1e-12
     # One with no row of the smallest table: that is summed as a whole, in both passes.
     few = stabilize(
-        **{**named, "also": {"queries": rider}},
+        **named,
         out=tmp_path / "few",
         options=replace(options, sample=1e-6),
     )
@@ -822,13 +823,15 @@ def test_directions_that_a_rider_has_alone(
     assert lost.figures["scores"]["max_relative_error"] < 1e-12
     assert lost.figures["scores"]["also"]["queries"] > 0.1
     assert "directions in which the users have nothing" in " ".join(lost.figures["warnings"])
-    assert "with scores of its Rider." in " ".join(lost.figures["warnings"])
+    assert "with scores of its FurtherTable." in " ".join(lost.figures["warnings"])
     page = report(tmp_path / "lost")
     titles = [finding["title"] for finding in page.figures["verdict"]["findings"]]
     assert "Scores of queries" in titles
     assert re.search("counts in the scores</th><td>1</td><td>1</td><td>0</td>", page.text("html"))
-    rider = replace(named["also"]["queries"], scores=1)
-    kept = stabilize(**{**named, "also": {"queries": rider}}, out=tmp_path / "run", options=options)
+    further = replace(named["also"]["queries"], scores=1)
+    kept = stabilize(
+        **{**named, "also": {"queries": further}}, out=tmp_path / "run", options=options
+    )
     assert kept.figures["rank"] == 5
     assert kept.figures["scores"]["also"]["queries"] < 1e-12
     assert kept.figures["warnings"] == []
@@ -872,12 +875,14 @@ def test_riders_on_the_command_line(tmp_path: Path) -> None:
     assert re.search(r"scores +kept, to .* of the largest\s+of queries +kept, to", shown)
     assert Run.load(tmp_path / "run2").figures["also"]["queries"]["scores"] == 2
     for scores in (np.float32(0.5), np.float64(0.5), np.int64(2), Fraction(1, 2), 3):
-        assert Rider("q", "users", scores=scores) == Rider("q", "users", scores=float(scores))
+        assert FurtherTable("q", "users", scores=scores) == FurtherTable(
+            "q", "users", scores=float(scores)
+        )
     for wrong in (True, np.True_, "0.5", None, np.nan, -1, np.float64(np.inf), 10**400, [1]):
-        rider = Rider(raw / "queries.parquet", like="users", scores=wrong)
+        further = FurtherTable(raw / "queries.parquet", like="users", scores=wrong)
         with pytest.raises(UsageError, match=r"its scores count .*; that must be a finite number"):
-            stabilize(raw / "users.parquet", raw / "items.parquet", also={"queries": rider})
-    alone = Rider(raw / "queries.parquet", like="vectors", scores=1)
+            stabilize(raw / "users.parquet", raw / "items.parquet", also={"queries": further})
+    alone = FurtherTable(raw / "queries.parquet", like="vectors", scores=1)
     with pytest.raises(UsageError, match="vectors without a second side have no scores"):
         stabilize(vectors=raw / "users.parquet", also={"queries": alone})
 
@@ -1020,7 +1025,9 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
             "previous",
             engine=url,
             also={
-                "queries": Rider(names["queries"], like="users", out=stable["queries"], scores=0.5)
+                "queries": FurtherTable(
+                    names["queries"], like="users", out=stable["queries"], scores=0.5
+                )
             },
             users_out=stable["users"],
             items_out=stable["items"],
@@ -1041,7 +1048,7 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
     registry.rollback()
     for name, table in stable.items():
         np.testing.assert_array_equal(fetch(engine, table), written[0][name])
-    weighted = Rider(EmbeddingTable(names["queries"], weight="id"), like="users")
+    weighted = FurtherTable(EmbeddingTable(names["queries"], weight="id"), like="users")
     with pytest.raises(UsageError, match="also queries: nothing is aligned on it"):
         stabilize(names["users"], names["items"], engine=url, also={"queries": weighted})
     with pytest.raises(UsageError, match="and the out of also queries"):
@@ -1049,7 +1056,7 @@ def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator)
             names["users"],
             names["items"],
             engine=url,
-            also={"queries": Rider(names["queries"], like="users")},
+            also={"queries": FurtherTable(names["queries"], like="users")},
             users_out=stable["users"],
             items_out=stable["items"],
         )
@@ -1100,9 +1107,10 @@ def test_a_further_table_that_is_left_out_is_missed(
     tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
 ) -> None:
     paths = [write_vectors(tmp_path / f"{n}.parquet", rng.standard_normal((9, 3))) for n in "uiq"]
-    first = stabilize(*paths[:2], out=tmp_path / "1", also={"queries": Rider(paths[2], "users")})
+    also = {"queries": FurtherTable(paths[2], "users")}
+    first = stabilize(*paths[:2], out=tmp_path / "1", also=also)
     caplog.clear()
-    stabilize(*paths[:2], first, tmp_path / "2", also={"queries": Rider(paths[2], "users")})
+    stabilize(*paths[:2], first, tmp_path / "2", also=also)
     assert "further table" not in caplog.text
     stabilize(*paths[:2], first, tmp_path / "3")
     assert f"queries: run {first.run_id}, the reference, has this further table" in caplog.text

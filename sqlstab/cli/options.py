@@ -16,7 +16,7 @@ from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
 from sqlstab.quoting import file_reader
-from sqlstab.tables import LAYOUTS, MOST_DIMENSIONS, SIDES, VECTORS, EmbeddingTable, Rider
+from sqlstab.tables import LAYOUTS, MOST_DIMENSIONS, SIDES, VECTORS, EmbeddingTable, FurtherTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -522,7 +522,7 @@ def given_sides(given: Mapping[str, Any]) -> list[Side]:
     return sides
 
 
-def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
+def further(given: Mapping[str, Any]) -> dict[str, FurtherTable]:
     """The further tables of a run, by name.
 
     Raises:
@@ -540,7 +540,7 @@ def riders(given: Mapping[str, Any]) -> dict[str, Rider]:
         relation = embedding_table({**given, "": table}, "")
         # These are for tables that are aligned on.
         relation = replace(relation, weight=None, anchor_filter=None)
-        found[name] = Rider(relation, side, outputs.pop(name, None), scores.pop(name, 0.0))
+        found[name] = FurtherTable(relation, side, outputs.pop(name, None), scores.pop(name, 0.0))
     for option, left in (("out", outputs), ("scores", scores)):
         if left:
             raise UsageError(f"--also-{option} {next(iter(left))}: no --also has this name.")

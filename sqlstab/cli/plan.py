@@ -100,8 +100,8 @@ def _unseen() -> list[str]:
 
 
 def _plan(project: Project, given: dict[str, Any]) -> Plan:
-    riders = {name: embedding_table(rider.table) for name, rider in project.also.items()}
-    tables = {**project.tables, **riders}
+    further = {name: embedding_table(one.table) for name, one in project.also.items()}
+    tables = {**project.tables, **further}
     with ExitStack() as stack:
         engine, known = None, None
         if given["dialect_name"]:
@@ -132,7 +132,7 @@ def _plan(project: Project, given: dict[str, Any]) -> Plan:
             out=project.out,
             targets={
                 **project.targets,
-                **{name: rider.out for name, rider in project.also.items() if rider.out},
+                **{name: one.out for name, one in project.also.items() if one.out},
             },
             transform_table=project.transform_table,
             registry=project.registry,

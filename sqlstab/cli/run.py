@@ -116,7 +116,7 @@ def project_of(context: click.Context, given: dict[str, Any], *display: str) -> 
         engine=options.engine_settings(context, given),
         tables={side: options.embedding_table(given, side) for side in sides},
         targets={side: given[f"{side}_out"] for side in sides if given[f"{side}_out"]},
-        also=options.riders(given),
+        also=options.further(given),
         references=references,
         out=Path(given["out"]) if given["out"] else None,
         transform_table=given["transform_table"],
@@ -210,9 +210,9 @@ def summary(figures: dict[str, Any]) -> Table:
         table.add_row("prepared", f"{prepared}, which changed dot products")
     if error is not None:
         table.add_row(promised.replace("_", " "), _kept_text(error, since=bool(prepared)))
-    for rider, of_rider in figures[promised].get("also", {}).items():
-        if of_rider is not None:
-            table.add_row(f"  of {rider}", _kept_text(of_rider, since=bool(prepared)))
+    for name, error in figures[promised].get("also", {}).items():
+        if error is not None:
+            table.add_row(f"  of {name}", _kept_text(error, since=bool(prepared)))
     relations = [output["relation"] for output in figures["outputs"].values()]
     if relations != [file_name(side) for side in figures["outputs"]]:
         table.add_row("tables", " and ".join(relations))

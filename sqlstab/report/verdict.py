@@ -104,10 +104,10 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
             else f"{first}{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
-    for rider, of_rider in run[of_all].get("also", {}).items():
-        if of_rider is not None and of_rider > SCORES_KEPT:
-            text = f"They changed, by up to {of_rider:.0e} of the largest."
-            yield Finding("doubtful", f"Scores of {rider}", text)
+    for name, error in run[of_all].get("also", {}).items():
+        if error is not None and error > SCORES_KEPT:
+            text = f"They changed, by up to {error:.0e} of the largest."
+            yield Finding("doubtful", f"Scores of {name}", text)
     if figures["sides"]:
         for anchor in _anchors(figures):
             yield _coverage(figures["sides"][anchor], anchor)
