@@ -283,13 +283,19 @@ def test_there_is_room_for_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     tables[0].rename(folder / "[2].parquet")
 
     def limit() -> str:
-        engine = DuckDBEngine()
+        engine = DuckDBEngine(threads=2)
         try:
             engine.describe(str(folder))
             return str(engine.query("SELECT current_setting('memory_limit') AS it")[0]["it"])
         finally:
             engine.close()
 
+    # With more threads a statement holds more vectors of products.
+    limits = [DuckDBEngine(threads=threads) for threads in (1, 2, 4)]
+    found = [e.query("SELECT current_setting('memory_limit') AS it")[0]["it"] for e in limits]
+    for engine in limits:
+        engine.close()
+    assert found == ["61.0 MiB", "61.0 MiB", "317.0 MiB"]
     monkeypatch.setattr(duckdb_engine, "_MOST_FOOTERS", 1)
     group = 20_000 * 600 * 4 / 2**20
     assert 3 * group < float(limit().removesuffix(" MiB")) < 20 * group

@@ -32,13 +32,16 @@ logger = logging.getLogger("sqlstab.sql")
 # fifth of the time.
 _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
 
-# Joins and sorts beyond it go to disk. Enough for two threads that read or write row groups of
-# e = 64; for larger ones see `_make_room`.
+# Joins and sorts beyond it go to disk. Enough for two threads that sum, or write row groups of
+# e = 64; for what larger ones take, and more threads, see `_allow`.
 _MEMORY_LIMIT = 512 * 10**6
+# What one more thread takes: a vector of 2,048 products for each of 4,096 sums of a statement, and
+# as much again beside a join.
+_THREAD = 2 * 4096 * 2048 * 8
 
-# The bytes of the largest row group of Parquet files, 0 if they have none, and DuckDB's threads.
+# The bytes of the largest row group of Parquet files, 0 if they have none.
 _ROW_GROUP_BYTES = """\
-SELECT coalesce(max(bytes), 0)::BIGINT AS bytes, current_setting('threads') AS threads
+SELECT coalesce(max(bytes), 0)::BIGINT AS bytes
 FROM (
     SELECT sum(total_uncompressed_size) AS bytes
     FROM parquet_metadata([{0}])
@@ -67,8 +70,8 @@ class DuckDBEngine:
         read_only: Open the file for reading only, beside other readers.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
-            Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
-            and with row groups.
+            Default: 512 MB for two threads, 134 MB for each further one, and what it takes to read
+            the row groups of Parquet files.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
@@ -137,6 +140,8 @@ class DuckDBEngine:
                     raise UsageError(
                         f"{value!r} is no {name.replace('_', ' ')}: {_first_line(error)}"
                     ) from error
+        if self._limit is not None:
+            self._allow(0)
 
     def close(self) -> None:
         """Close the session, unless it is the user's own."""
@@ -176,7 +181,7 @@ class DuckDBEngine:
         return [Column(row[0], row[1]) for row in rows]
 
     def _make_room(self, relation: str) -> None:
-        """Raise the limit to what scanning these Parquet files takes, if there is as much.
+        """Raise the limit to what scanning these Parquet files takes.
 
         A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
         page: 126 MB at e = 256. As measured, a scan needs twice that for each thread. Of many files
@@ -192,11 +197,18 @@ class DuckDBEngine:
             largest = sorted((row[0] for row in found), key=_file_size, reverse=True)
             exact = [quoting.no_pattern(name) for name in largest[:_MOST_FOOTERS]] or [files]
             names = ", ".join(quoting.string(name, DUCKDB) for name in exact)
-            size, threads = self._connection.execute(_ROW_GROUP_BYTES.format(names)).fetchall()[0]
-            needed = min(_MEMORY_LIMIT // 2 + 3 * threads * size, self._most)
-            if needed > self._limit:
-                self._connection.execute(f"SET memory_limit = '{needed}B'")
-                self._limit = needed
+            ((size,),) = self._connection.execute(_ROW_GROUP_BYTES.format(names)).fetchall()
+            self._allow(size)
+
+    def _allow(self, size: int) -> None:
+        """Raise the limit to what row groups of so many bytes take, if there is as much."""
+        found = self._connection.execute("SELECT current_setting('threads')").fetchone()
+        threads = int(found[0]) if found else 1
+        needed = _MEMORY_LIMIT + max(threads - 2, 0) * _THREAD + 3 * threads * size
+        needed = min(needed, self._most)
+        if self._limit is not None and needed > self._limit:
+            self._connection.execute(f"SET memory_limit = '{needed}B'")
+            self._limit = needed
 
     def qualified(self, name: str) -> str:
         """See `Engine`; always with a database, since temporary tables come first in a schema."""
