@@ -605,7 +605,7 @@ def test_the_command_line(tmp_path: Path, docs: Callable[..., Path]) -> None:
 
     found = json.loads(invoke("compare", docs(1), tmp_path / "day0", "--json", "-q").stdout)
     assert found["verdict"] == "alignable"
-    assert found["models"]["first"] == {"rank": 6, "vectors": str(docs(1))}
+    assert found["models"]["model"] == {"rank": 6, "vectors": str(docs(1))}
     assert "vectors" in invoke("compare", docs(1), docs(0), "--id", "id", "-q").stdout
 
     where = ("--registry", registry)
