@@ -615,7 +615,7 @@ def test_the_command_line(tmp_path: Path, docs: Callable[..., Path]) -> None:
     for words, arguments in (
         (["vectors", "current", "kept"], ["list"]),
         (["vectors now", "day1"], ["show"]),
-        (["inputs.vectors.relation", "both are in the space"], ["diff", *ids]),
+        (["vectors, relation", "both are in the space"], ["diff", *ids]),
         (["vectors", "1.000"], ["skew"]),
         ([ids[1], str(tmp_path / "day1/vectors.parquet")], ["current"]),
         ([f"Run {ids[0]} is in place again"], ["rollback"]),
