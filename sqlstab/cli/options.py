@@ -275,8 +275,8 @@ engine = all_of(
     click.option(
         "--memory-limit",
         metavar="SIZE",
-        help="How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB "
-        "for two threads, 134MB for each further one, and what Parquet files' row groups take.",
+        help="How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB, "
+        "or what it takes to read a row group of the Parquet files, and to sum, with each thread.",
     ),
 )
 

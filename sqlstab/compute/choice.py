@@ -28,17 +28,18 @@ def choose(engine: Engine, strategy: Strategy, beside: str) -> Compute:
     Raises:
         UsageError: BLAS is asked for where it cannot be had.
     """
-    if strategy != "sql":
-        if isinstance(engine, DuckDBEngine):
+    if isinstance(engine, DuckDBEngine):
+        if strategy != "sql":
             return ArrowCompute(engine)
-        if engine.dialect is SPARK:
-            from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415 - an extra
-            from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
+        engine.make_room_for_sums()
+    elif strategy != "sql" and engine.dialect is SPARK:
+        from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415 - an extra
+        from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
 
-            if isinstance(engine, SparkEngine):
-                return SparkCompute(engine)
-        if strategy == "arrow":
-            raise no_blas(engine.dialect)
+        if isinstance(engine, SparkEngine):
+            return SparkCompute(engine)
+    if strategy == "arrow":
+        raise no_blas(engine.dialect)
     return SqlCompute(engine, beside)
 
 

@@ -32,12 +32,12 @@ logger = logging.getLogger("sqlstab.sql")
 # fifth of the time.
 _COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
 
-# Joins and sorts beyond it go to disk. Enough for two threads that sum, or write row groups of
-# e = 64; for what larger ones take, and more threads, see `_allow`.
+# Joins and sorts beyond it go to disk. Enough for two threads that read or write row groups of
+# e = 64; for what else takes more see `_allow`.
 _MEMORY_LIMIT = 512 * 10**6
-# What one more thread takes: a vector of 2,048 products for each of 4,096 sums of a statement, and
-# as much again beside a join.
-_THREAD = 2 * 4096 * 2048 * 8
+# What a thread takes for a statement of 4,096 sums: a vector of 2,048 products for each, and as
+# much again beside a join.
+_SUMS = 2 * 4096 * 2048 * 8
 
 # The bytes of the largest row group of Parquet files, 0 if they have none.
 _ROW_GROUP_BYTES = """\
@@ -70,8 +70,8 @@ class DuckDBEngine:
         read_only: Open the file for reading only, beside other readers.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
-            Default: 512 MB for two threads, 134 MB for each further one, and what it takes to read
-            the row groups of Parquet files.
+            Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
+            and with row groups, and to sum in SQL, which grows with threads.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
@@ -93,6 +93,7 @@ class DuckDBEngine:
         self._owned = connection is None
         # The limit, as long as it is for this class to choose.
         self._limit = _MEMORY_LIMIT if self._owned and memory_limit is None else None
+        self._row_group = self._sums = 0
         self.identity = str(Path(database).absolute()) if database else ""
         if connection is not None:
             self._connection = connection
@@ -140,8 +141,6 @@ class DuckDBEngine:
                     raise UsageError(
                         f"{value!r} is no {name.replace('_', ' ')}: {_first_line(error)}"
                     ) from error
-        if self._limit is not None:
-            self._allow(0)
 
     def close(self) -> None:
         """Close the session, unless it is the user's own."""
@@ -198,15 +197,22 @@ class DuckDBEngine:
             exact = [quoting.no_pattern(name) for name in largest[:_MOST_FOOTERS]] or [files]
             names = ", ".join(quoting.string(name, DUCKDB) for name in exact)
             ((size,),) = self._connection.execute(_ROW_GROUP_BYTES.format(names)).fetchall()
-            self._allow(size)
+            self._row_group = max(self._row_group, size)
+            self._allow()
 
-    def _allow(self, size: int) -> None:
-        """Raise the limit to what row groups of so many bytes take, if there is as much."""
-        found = self._connection.execute("SELECT current_setting('threads')").fetchone()
-        threads = int(found[0]) if found else 1
-        needed = _MEMORY_LIMIT + max(threads - 2, 0) * _THREAD + 3 * threads * size
+    def make_room_for_sums(self) -> None:
+        """Thousands of sums in a statement are to come."""
+        self._sums = _SUMS
+        self._allow()
+
+    def _allow(self) -> None:
+        """Raise the limit to what is known to be needed, if there is as much."""
+        if self._limit is None:
+            return
+        ((threads,),) = self._connection.execute("SELECT current_setting('threads')").fetchall()
+        needed = _MEMORY_LIMIT // 2 + threads * (3 * self._row_group + self._sums)
         needed = min(needed, self._most)
-        if self._limit is not None and needed > self._limit:
+        if needed > self._limit:
             self._connection.execute(f"SET memory_limit = '{needed}B'")
             self._limit = needed
 
