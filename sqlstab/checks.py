@@ -246,18 +246,19 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
         return anchors
     examples = [
         str(engine.query(sql.example(side, None, None, engine.dialect))[0]["example"])
-        for side in (table, reference)
+        for side in (replace(table, share=1.0), reference)
     ]
     which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
+    remedy = "Align on the other side with --anchor, or give another --reference."
     if shared and table.share < 1:
-        which += f" in a sample of {table.share:.2%} of its rows"
+        which += f" in a sample of {table.share * 100:.3g}% of its rows"
+        remedy = "Take a larger --sample, or none."
     if not shared:
         which = ""
     raise DataError(
         f"{_about(table)} shares no ids{which} with the reference {reference.relation}: its "
         f"{table.id.name} is {table.id.type}, for example {examples[0]}; the reference's "
-        f"{reference.id.name} is {reference.id.type}, for example {examples[1]}. Align on the "
-        "other side with --anchor, or give another --reference."
+        f"{reference.id.name} is {reference.id.type}, for example {examples[1]}. {remedy}"
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from sqlstab import __version__, checks, quality, solve, sql
 from sqlstab.compute import Pair
 from sqlstab.compute.choice import choose
+from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
 from sqlstab.inspection import Inspector
@@ -25,7 +26,7 @@ from sqlstab.preparation import PREPARING
 from sqlstab.progress import Diary, Silent
 from sqlstab.quoting import file_reader
 from sqlstab.references import preparing
-from sqlstab.runs import FIGURES_FILE, Run, file_name, new_run_id
+from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.stabilize import checked_options, embedding_table
 from sqlstab.summing import Summing
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlstab.checks import CheckedTable
-    from sqlstab.config import Options
     from sqlstab.engines import AnyEngine, Engine
     from sqlstab.progress import Progress
     from sqlstab.quality import SharedSums
@@ -60,6 +60,8 @@ _ALIGNABLE = 0.5
 _UNRELATED = 0.1
 # Of a cosine.
 _ROUNDING = 1e-9
+# The options that count.
+_COUNTING = ("anchor", "center", "normalize", "strategy", "on_invalid", "refine")
 # So many standard deviations of shuffles are no chance any more.
 _SURE = 4.0
 
@@ -113,7 +115,9 @@ def compare(
         'alignable'
     """
     with connect(engine, writes_tables=False) as session:
-        comparing = _Comparing(session, checked_options(options), Diary(progress or Silent()))
+        given = checked_options(options)
+        counting = Options(**{name: getattr(given, name) for name in _COUNTING})
+        comparing = _Comparing(session, counting, Diary(progress or Silent()))
         return comparing.compare(_opened(model, session), _opened(reference, session))
 
 
@@ -199,10 +203,9 @@ class _Comparing:
         self._options = options
         self._diary = diary
         self._compute = choose(engine, options.strategy, "")
-        self._inspector = Inspector(engine, options, self._compute, diary)
-        self._summing = Summing(
-            engine, options, self._compute, self._inspector, diary, new_run_id()
-        )
+        notices = self._compute.notices_bad_vectors
+        self._inspector = Inspector(engine, options, diary, notices=notices)
+        self._summing = Summing(options, self._compute, self._inspector, diary)
 
     def compare(
         self, model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
@@ -305,7 +308,7 @@ class _Comparing:
             return _Model(tables, {VECTORS: own})
         factors: dict[Side, solve.Factor] = {}
         for side in SIDES:
-            factored = self._summing.factor(side, tables, {side: 1.0}, {})
+            factored = self._summing.factor(side, tables)
             factors[side] = factored.factor
             tables |= factored.tables
         checks.check_dimensions(tables["users"], tables["items"])

@@ -12,13 +12,13 @@ from sqlstab.tables import LAYOUTS, SIDES, VECTORS, Layout, Side
 
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]
-Solver = Literal["python", "sql"]
+SolverName = Literal["python", "sql"]
 OnInvalid = Literal["error", "drop"]
 OutputType = Literal["float", "double"]
 
 REFINE: tuple[Refine, ...] = get_args(Refine)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-SOLVERS: tuple[Solver, ...] = get_args(Solver)
+SOLVERS: tuple[SolverName, ...] = get_args(SolverName)
 ON_INVALID: tuple[OnInvalid, ...] = get_args(OnInvalid)
 OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
 
@@ -83,7 +83,7 @@ class Options:
     rank: int | None = None
     refine: Refine = "auto"
     strategy: Strategy = "auto"
-    solver: Solver = "python"
+    solver: SolverName = "python"
     on_invalid: OnInvalid = "error"
     output_layout: Layout | None = None
     output_type: OutputType | None = None

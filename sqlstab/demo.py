@@ -51,6 +51,7 @@ class DemoResult:
     def report(self) -> list[RenderableType]:
         """What a person sees."""
         from rich.table import Table  # noqa: PLC0415 - only the terminal needs it
+        from rich.text import Text  # noqa: PLC0415
 
         first, later = self.figures[0], self.figures[1:]
         table = Table(title="Cosine of the same movie to the run before, AUC of a genre classifier")
@@ -69,9 +70,9 @@ class DemoResult:
             table.add_row(
                 run["data_until"],
                 f"{items['before']['mean']:.2f}",
-                f"[bold]{items['after']['mean']:.2f}[/]",
+                Text(f"{items['after']['mean']:.2f}", "bold"),
                 f"{auc['raw']:.2f}",
-                f"[bold]{auc['stable']:.2f}[/]",
+                Text(f"{auc['stable']:.2f}", "bold"),
             )
         raw = np.mean([run["genre_auc"]["raw"] for run in later])
         stable = np.mean([run["genre_auc"]["stable"] for run in later])

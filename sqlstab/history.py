@@ -10,7 +10,7 @@ import numpy as np
 
 from sqlstab import checks, sql
 from sqlstab.quality import SAMPLED_ROWS
-from sqlstab.runs import figures_of
+from sqlstab.runs import table_figures
 from sqlstab.sql import Vectors
 from sqlstab.tables import Side, VectorTable, resolve
 
@@ -78,8 +78,8 @@ def _summary(entry: Entry) -> dict[str, Any]:
         "scores": {name: one["scores"] for name, one in figures.get("also", {}).items()},
         "who": entry.who,
         "reference": entry.reference,
-        "rows": {side: figures_of(figures, side)["rows"] for side in sides},
-        "left_out": {side: figures_of(figures, side)["left_out"] for side in sides},
+        "rows": {side: table_figures(figures, side)["rows"] for side in sides},
+        "left_out": {side: table_figures(figures, side)["left_out"] for side in sides},
         "raw_dimension": figures[sides[0]]["dimension"],
         "dimension": figures["dimension"],
         "rank": figures["rank"],
@@ -165,7 +165,7 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
             for i in range(len(entries))
         ]
         for i, j in combinations(tables, 2):
-            rows = min(figures_of(entries[k].figures, side)["rows"] for k in (i, j))
+            rows = min(table_figures(entries[k].figures, side)["rows"] for k in (i, j))
             share = min(1.0, SAMPLED_ROWS / rows)
             one, other = (
                 Vectors(replace(tables[k], share=share), int(entries[k].figures["dimension"]))

@@ -12,7 +12,6 @@ from sqlstab.tables import resolve
 
 if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
-    from sqlstab.compute import Compute
     from sqlstab.config import Options
     from sqlstab.engines import Engine
     from sqlstab.progress import Diary
@@ -26,15 +25,15 @@ class Inspector:
     Args:
         engine: Where they are.
         options: How the run is done.
-        compute: The way to compute; some notice bad vectors by themselves.
         diary: Is told.
+        notices: Whether bad vectors are noticed when they are summed: as in `Compute`.
     """
 
-    def __init__(self, engine: Engine, options: Options, compute: Compute, diary: Diary) -> None:
+    def __init__(self, engine: Engine, options: Options, diary: Diary, *, notices: bool) -> None:
         self._engine = engine
         self._options = options
-        self._compute = compute
         self._diary = diary
+        self._notices = notices
 
     def resolved(self, table: EmbeddingTable, side: Side) -> VectorTable:
         """A table with its columns, from the metadata of the engine alone."""
@@ -78,7 +77,7 @@ class Inspector:
             DataError: It is another table, or has bad rows.
         """
         table = self.numbered(table)
-        values = values and not self._compute.notices_bad_vectors
+        values = values and not self._notices
         checked = checks.check_table(self._engine, table, values=values, drop=None)
         if checked.dimension not in (None, run.transform.dimension):
             raise InvalidVectorsError(table, run.transform.dimension)
@@ -116,6 +115,8 @@ class Inspector:
     def _looks_at_vectors(self) -> bool:
         """Whether vectors must be looked at before they are summed."""
         if self._options.partition_by and self._options.on_invalid == "error":
-            return False  # partitions are, each before it is summed
+            # Partitions are, each before it is summed. One that has not changed is not looked at
+            # again: not to scan it is what its Gram matrix is kept for.
+            return False
         # A sample passes over bad vectors; SQL sums them without a word.
-        return self._options.share < 1 or not self._compute.notices_bad_vectors
+        return self._options.share < 1 or not self._notices

@@ -24,6 +24,7 @@ from sqlstab.axes import Axes
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.errors import DataError, UsageError
 from sqlstab.figures import described, figures_of
+from sqlstab.partitions import PartitionGrams
 from sqlstab.preparation import what_is_lost
 from sqlstab.references import Reference, References, check_kinds, check_prepared
 from sqlstab.runs import Run, replaced_files
@@ -84,7 +85,19 @@ class Job:
         self._outputs = outputs
         self._diary = diary
         self._also = also
-        self._summing = Summing(engine, options, compute, inspector, diary, outputs.run_id)
+        partitions = (
+            PartitionGrams(
+                engine,
+                compute,
+                outputs.run_id,
+                options.partition_by,
+                options.partition_version,
+                options.grams,
+            )
+            if options.partition_by and options.grams
+            else None
+        )
+        self._summing = Summing(options, compute, inspector, diary, partitions)
         self._references = References(
             engine, options, inspector, diary, outputs.registry, outputs.directory
         )
@@ -104,15 +117,16 @@ class Job:
                     f"--also {name}: nothing is aligned on it, so it takes no weight and no "
                     "anchor filter."
                 )
-        self._outputs.check(named)
+        with self._diary.step("check", "Looking at the outputs"):
+            self._outputs.check(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
         with self._outputs.staged() as directory:
             tables, earlier = self._checked(named, reference, anchors)
             if earlier:
                 self._warn_of_missing(earlier.run, tables)
+            looked_at = tables
             tables, axes = self._axes(tables, earlier)
-            if earlier and any(table.left_out for table in tables.values()):
-                earlier = self._references.counted(earlier, tables)
+            earlier = self._recounted(earlier, looked_at, tables)
             omega, fit = self._align(axes, tables, earlier, anchors)
             transform = Transform.from_factors(
                 run_id=self._outputs.run_id,
@@ -179,15 +193,15 @@ class Job:
         anchors = self._options.anchors_of(named)
         self._outputs.check_overwritten(named)
         tables, earlier = self._checked(named, reference, anchors)
+        looked_at = dict(tables)
         grams: dict[Side, Gram] = {}
         for side in SIDES:
             tables[side], grams[side] = self._summing.filled_gram(tables[side])
             tables[side] = replace(tables[side], dimension=len(grams[side].matrix))
         checks.check_dimensions(tables["users"], tables["items"])
+        earlier = self._recounted(earlier, looked_at, tables)
         if earlier is None:
             return Sums(grams, {})
-        if any(table.left_out for table in tables.values()):
-            earlier = self._references.counted(earlier, tables)
         crosses: dict[Side, Gram] = {}
         for side, shared_ids in earlier.anchors.items():
             raw = np.eye(len(grams[side].matrix))
@@ -246,6 +260,17 @@ class Job:
         if not runs:
             return tables, None
         return tables, self._references.opened(runs, stable, tables, anchors)
+
+    def _recounted(
+        self,
+        earlier: Reference | None,
+        before: Mapping[Side, CheckedTable],
+        after: Mapping[Side, CheckedTable],
+    ) -> Reference | None:
+        """The reference, with its shared ids counted anew if bad rows came to light meanwhile."""
+        if earlier and any(after[side].left_out != before[side].left_out for side in before):
+            return self._references.counted(earlier, after)
+        return earlier
 
     def _is_summed(self, side: Side) -> bool:
         """Whether the axes come from the Gram matrix of this table."""
@@ -325,13 +350,12 @@ class Job:
             for name, one in self._also.items()
             if one.like == side and self._is_summed(name)
         }
-        weights = {side: 1.0, **further}
         kept = {
             name: earlier.share(name)
-            for name in weights
+            for name in (side, *further)
             if earlier and name in earlier.shared and self._options.share == 1
         }
-        return self._summing.factor(side, tables, weights, kept)
+        return self._summing.factor(side, tables, further, kept)
 
     def _unbalanced(
         self, tables: dict[Side, CheckedTable]

@@ -187,8 +187,11 @@ class PartitionGrams:
         if table.filter:
             condition = f"({table.filter}) AND {condition}"
         part = replace(table, filter=condition)
-        if not self._compute.notices_bad_vectors and not table.only_valid:
-            checked = checks.check_table(self._engine, part, values=True, drop=None)
+        noticed = self._compute.notices_bad_vectors and table.share == 1
+        if not noticed and not table.only_valid:
+            # All rows are written, whichever are summed.
+            whole = replace(part, share=1.0)
+            checked = checks.check_table(self._engine, whole, values=True, drop=None)
             dimension = checked.dimension
         return self._compute.gram(part, dimension, None, partition.rows, step)
 

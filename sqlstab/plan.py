@@ -231,9 +231,13 @@ def plan(
     compute = _compute(recorder, whole.strategy, outputs.beside)
     stand_in = _StandIn(compute)
     diary = _Quiet(recorder)
-    inspector = _PlannedInspector(recorder, whole, stand_in, diary)
-    if engine is None:
-        inspector.known = _known(known or {}, runs)
+    inspector = _PlannedInspector(
+        recorder,
+        whole,
+        diary,
+        notices=compute.notices_bad_vectors,
+        known=_known(known or {}, runs) if engine is None else None,
+    )
     job = Job(
         recorder,
         whole,
@@ -606,24 +610,34 @@ class _PlannedOutputs(Outputs):
 class _PlannedInspector(Inspector):
     """Looks at no row.
 
-    Attributes:
+    Args:
+        recorder: Writes statements down.
+        options: As in `Inspector`.
+        diary: As in `Inspector`.
+        notices: As in `Inspector`.
         known: Tables that need not be looked at, by side and name; None if there is an engine.
     """
 
     def __init__(
-        self, recorder: _Recorder, options: Options, compute: Compute, diary: Diary
+        self,
+        recorder: _Recorder,
+        options: Options,
+        diary: Diary,
+        *,
+        notices: bool,
+        known: Mapping[tuple[Side, str], VectorTable] | None,
     ) -> None:
-        super().__init__(recorder, options, compute, diary)
+        super().__init__(recorder, options, diary, notices=notices)
         self._recorder = recorder
-        self.known: dict[tuple[Side, str], VectorTable] | None = None
+        self._known = known
 
     def resolved(self, table: EmbeddingTable, side: Side) -> VectorTable:
         """See `Inspector`."""
-        if self.known is None:
+        if self._known is None:
             return super().resolved(table, side)
         with suppress(DataError):
             self._recorder.describe(table.relation)
-        return self.known[side, table.relation]
+        return self._known[side, table.relation]
 
     def checked(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         """See `Inspector`."""
@@ -636,7 +650,7 @@ class _PlannedInspector(Inspector):
     def numbered(self, table: VectorTable) -> VectorTable:
         """See `Inspector`."""
         numbered = super().numbered(table)
-        return numbered if self.known is None else table
+        return numbered if self._known is None else table
 
     def check_unchanged(self, run: Run, table: VectorTable, rows: int) -> None:
         """See `Inspector`."""

@@ -161,8 +161,11 @@ _VOLATILE = {
     "blocknumber",
     "clock_timestamp",
     "currval",
+    "fuzzbits",
     "gen_random_uuid",
     "generate_uuid",
+    "generatesnowflakeid",
+    "generateulid",
     "joinget",
     "lastval",
     "monotonically_increasing_id",
@@ -182,17 +185,22 @@ _VOLATILE = {
     "timeofday",
     "transaction_timestamp",
     "uniform",
-}
-_VOLATILE_PREFIXES = (
-    *("rand", "uuid", "generateuuid", "dblink", "dictget"),
-    *("txid_current", "pg_current_xact"),
+    *("uuid", "uuid_string", "uuidv4", "uuidv7"),
     # The time, by all its names. It is tempting: `seen > now() - INTERVAL '30 days'`. But a run
     # scans a table to check it, to sum it, to write it and to compare, and Gram matrices are kept
     # for later runs: each would be of other rows, and nobody could do the run again. That goes for
     # the date as well, at midnight, or where a run of yesterday is repeated.
-    *("now", "current_time", "current_date", "current_local", "get_current_time", "localtime"),
-    *("today", "yesterday", "tomorrow", "curdate", "getdate", "sysdate", "systimestamp", "utc_"),
+    *("now", "now64", "nowinblock", "nowinblock64", "today", "yesterday", "tomorrow"),
+    *("curdate", "curtime", "getdate", "localtime", "localtimestamp", "sysdate", "sysdatetime"),
+    *("systimestamp", "utc_date", "utc_time", "utc_timestamp", "utctimestamp"),
+}
+_VOLATILE_PREFIXES = (
+    *("rand", "generateuuid", "uuid_generate", "dblink", "dictget"),
+    *("txid_current", "pg_current_xact", "current_time", "current_date", "current_local"),
+    "get_current_time",
 )
+# Texts that are the time where they become one: CAST('now' AS timestamp).
+_TIMES = {"now", "today", "tomorrow", "yesterday"}
 # Begins like one of these.
 _CONSTANT = {"current_timezone"}
 
@@ -221,6 +229,13 @@ def condition(text: str, dialect: Dialect) -> str:
             "subqueries, aggregates and parameters are not allowed."
         )
     volatile = sorted(name for name in map(_called, tree.find_all(exp.Func)) if _is_volatile(name))
+    volatile += [
+        cast.this.sql()
+        for cast in tree.find_all(exp.Cast)
+        if cast.this.is_string
+        and cast.this.name.strip().lower() in _TIMES
+        and cast.to.is_type(*exp.DataType.TEMPORAL_TYPES)
+    ]
     if volatile:
         raise UsageError(
             f"The condition {text!r} must give the same answer each time, which {volatile[0]} does "

@@ -40,7 +40,7 @@ OWN_FILES = {
 }
 
 
-def figures_of(figures: dict[str, Any], side: Side) -> dict[str, Any]:
+def table_figures(figures: dict[str, Any], side: Side) -> dict[str, Any]:
     """What the figures of a run say of one of its tables.
 
     Args:
@@ -65,9 +65,9 @@ _TABLE = {
 }
 _FINGERPRINT = {"rows": int, "summed": int, "share": float, "total": float, "squares": float}
 _OUTPUT = {**_TABLE, "fingerprint?": (None, _FINGERPRINT)}
-_RIDER = {**dict.fromkeys(("rows", "dimension", "left_out"), int), "problems": {...: int}}
-_VECTORS = {**_RIDER, **dict.fromkeys(("passes", "summed"), int)}
-_ALSO = {"like": str, "scores": float, "summed": int, **_RIDER}
+_FURTHER = {**dict.fromkeys(("rows", "dimension", "left_out"), int), "problems": {...: int}}
+_VECTORS = {**_FURTHER, **dict.fromkeys(("passes", "summed"), int)}
+_ALSO = {"like": str, "scores": float, "summed": int, **_FURTHER}
 _SIDE = {**_VECTORS, "rank": int, **dict.fromkeys(("condition", "accuracy"), float)}
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
 _COSINE = {"rows": int, "before": _COSINES, "after": _COSINES}

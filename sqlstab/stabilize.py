@@ -217,7 +217,7 @@ def _job(
         engine,
         options,
         compute,
-        Inspector(engine, options, compute, diary),
+        Inspector(engine, options, diary, notices=compute.notices_bad_vectors),
         solver.choose(engine, options, outputs.beside, outputs.run_id),
         outputs,
         diary,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sqlstab import checks, solve
 from sqlstab.compute import Gram, InvalidVectorsError
-from sqlstab.partitions import PartitionGrams
 from sqlstab.preparation import Preparation
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Compute
     from sqlstab.config import Options
-    from sqlstab.engines import Engine
     from sqlstab.inspection import Inspector
+    from sqlstab.partitions import PartitionGrams
     from sqlstab.progress import Diary
     from sqlstab.solve import Factor, Matrix
     from sqlstab.tables import Side, VectorTable
@@ -44,34 +44,31 @@ class Summing:
     """Sums the rows of tables.
 
     Args:
-        engine: Where they are.
         options: How the run is done.
         compute: The way to compute.
         inspector: Looks closer at what cannot be summed.
         diary: Is told.
-        run_id: Marks the Gram matrices of partitions that are kept.
+        partitions: Those whose Gram matrices are kept, if any are.
     """
 
     def __init__(
         self,
-        engine: Engine,
         options: Options,
         compute: Compute,
         inspector: Inspector,
         diary: Diary,
-        run_id: str,
+        partitions: PartitionGrams | None = None,
     ) -> None:
-        self._engine = engine
         self._options = options
         self._compute = compute
         self._inspector = inspector
         self._diary = diary
-        self._run_id = run_id
+        self._partitions = partitions
 
     def prepare(self, tables: Iterable[VectorTable]) -> None:
         """Where the Gram matrices of partitions are kept must be fit for it, before any scan."""
-        if self._options.partition_by:
-            self._partition_grams().prepare(tables)
+        if self._partitions:
+            self._partitions.prepare(tables)
 
     def preparation(self, checked: CheckedTable, *, center: bool, normalize: bool) -> Preparation:
         """What is done to the vectors of a table first.
@@ -93,8 +90,8 @@ class Summing:
         self,
         side: Side,
         tables: Mapping[Side, CheckedTable],
-        weights: Mapping[Side, float],
-        kept: Mapping[Side, float],
+        also: Mapping[Side, float] = MappingProxyType({}),
+        kept: Mapping[Side, float] = MappingProxyType({}),
     ) -> Factored:
         """Step 1: R of a side from its Gram matrix.
 
@@ -104,9 +101,10 @@ class Summing:
         Args:
             side: The side.
             tables: The tables.
-            weights: How much the scores of each table of this side count, its own too.
+            also: How much the scores of further tables count beside its own, which count 1.
             kept: The share of its shared ids of which figures will be wanted, by table.
         """
+        weights = {side: 1.0, **also}
         grams: dict[Side, Gram] = {}
         summed: dict[Side, CheckedTable] = {}
         for name in weights:
@@ -195,8 +193,8 @@ class Summing:
         weights: Mapping[Side, float],
     ) -> Factor:
         """R from the weighted Gram matrices of tables, with as many passes as it needs."""
-        gram = _weighted(grams, weights)
-        factor = solve.factor(gram.matrix, gram.rows)
+        total = _weighted(grams, weights)
+        factor = solve.factor(total.matrix, total.rows)
         # The SQL solver takes Gram matrices, and refuses those that a second pass is for.
         refine = "never" if self._options.solver == "sql" else self._options.refine
         while solve.wants_refinement(factor, refine):
@@ -215,11 +213,11 @@ class Summing:
 
     def _first_pass(self, checked: CheckedTable, share: float, kept_share: float | None) -> Gram:
         title = f"Summing {checked.table.side}"
-        if not self._options.partition_by:
+        if self._partitions is None:
             return self._pass(checked, None, title, share, kept_share)
         with self._diary.step("gram", f"{title}: partitions that are new or have changed") as step:
             sample = replace(checked.table, share=share)
-            gram = self._partition_grams().total(sample, checked.dimension, step)
+            gram = self._partitions.total(sample, checked.dimension, step)
         return _scaled(gram, checked, share)
 
     def _pass(
@@ -250,16 +248,6 @@ class Summing:
                 round(checked.rows * share),
                 step,
             )
-
-    def _partition_grams(self) -> PartitionGrams:
-        return PartitionGrams(
-            self._engine,
-            self._compute,
-            self._run_id,
-            self._options.partition_by or "",
-            self._options.partition_version,
-            self._options.grams or "",
-        )
 
 
 def _lacks(gram: Gram, factor: Factor, wanted: int | None = None) -> bool:

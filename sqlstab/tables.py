@@ -183,7 +183,8 @@ class VectorTable:
     """A table of vectors whose every column is known.
 
     Attributes:
-        side: `users`, `items` or `vectors`: what the table is called in its run.
+        side: What the table is called in its run: `users`, `items`, `vectors`, or the name of a
+            further table.
         relation: As in `EmbeddingTable`.
         id: The id column and its type.
         layout: How the vectors stand in the table.

@@ -138,7 +138,11 @@ class Writer:
                 step,
             )
         if error is not None and not np.isfinite(error):
-            raise checks.overflow_error(next(iter(tables.values())).table)
+            compared_tables = [tables[name].table for name in names.values()]
+            for table in compared_tables:
+                # What was not summed may not have been looked at.
+                checks.check_table(self._engine, table, values=True, drop=None)
+            raise checks.overflow_error(compared_tables[0])
         single = any(table.element == "float" for table in written.values())
         promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
         if error is None or error <= promise or self._options.rank:

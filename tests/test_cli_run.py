@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import read_vectors
+from conftest import read_vectors, write_vectors
 from invoke import invoke
 
 from sqlstab import Run
@@ -175,3 +175,19 @@ def test_spark(tmp_path: Path, model: Any, running: Running) -> None:
     invoke("run", *files, "--out", tmp_path / "files", "-q")
     want = read_vectors(tmp_path / "files" / "items.parquet")[1]
     assert np.allclose(np.array([row[0] for row in found]), want, rtol=0, atol=1e-10)
+
+
+def test_names_are_no_markup(tmp_path: Path, rng: np.random.Generator) -> None:
+    tables: list[Any] = []
+    for side in ("users", "items"):
+        path = write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((20, 3)))
+        tables += [f"--{side}", path, f"--{side}-filter", "[id][1] < 9"]
+    registry = ("--registry", tmp_path / "runs.jsonl")
+    ids = []
+    # The second would be the end of a style that never began.
+    for out in ("run [v2]", "run[/x]"):
+        assert out in invoke("run", *tables, "--out", tmp_path / out, *registry).stdout
+        ids.append(Run.load(tmp_path / out).run_id)
+        assert out in invoke("runs", "show", ids[-1], *registry).stdout
+        tables[3] = "[id][1] < 8"
+    assert "[id][1] < 8" in invoke("runs", "diff", *ids, *registry).stdout

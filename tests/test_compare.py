@@ -279,3 +279,15 @@ def test_a_run_whose_tables_another_has_replaced(tmp_path: Path) -> None:
 
 def test_verdict_is_a_property() -> None:
     assert Comparison({"verdict": "doubtful"}).verdict == "doubtful"
+
+
+def test_options_that_do_not_count(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A comparison writes nothing, whatever a run with these options would."""
+    tables = []
+    for name in "abcd":
+        tables.append(write_vectors(tmp_path / f"{name}.parquet", rng.standard_normal((60, 3))))
+    store = tmp_path / "grams.parquet"
+    options = Options(partition_by="nope", grams=str(store), sample="1%", solver="sql")
+    pairs = (tables[0], tables[1]), (tables[2], tables[3])
+    assert compare(*pairs, options=options).figures == compare(*pairs).figures
+    assert not store.exists()

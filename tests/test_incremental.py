@@ -276,6 +276,17 @@ def test_a_bad_vector_in_a_new_partition(rng: np.random.Generator) -> None:
             tables.run(grams="grams", strategy=strategy)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_bad_vector_of_a_partition_outside_the_sample(
+    rng: np.random.Generator, strategy: Any
+) -> None:
+    tables = Partitioned(rng)
+    tables.load("2026-11-01", 300)
+    tables.connection.execute("UPDATE items SET v = [1, 'nan'::DOUBLE, 2] WHERE id = 250")
+    with pytest.raises(DataError, match=r"items table items .* 1 vectors with a NaN .* id 250"):
+        tables.run(grams="grams", strategy=strategy, sample="2%")
+
+
 def test_partitions_of_unequal_length(rng: np.random.Generator) -> None:
     tables = Partitioned(rng)
     tables.load("2026-11-01", 20)

@@ -615,7 +615,7 @@ def test_the_command_line(tmp_path: Path, docs: Callable[..., Path]) -> None:
     for words, arguments in (
         (["vectors", "current", "kept"], ["list"]),
         (["vectors now", "day1"], ["show"]),
-        (["vectors, relation", "both are in the space"], ["diff", *ids]),
+        (["vectors, table", "both are in the space"], ["diff", *ids]),
         (["vectors", "1.000"], ["skew"]),
         ([ids[1], str(tmp_path / "day1/vectors.parquet")], ["current"]),
         ([f"Run {ids[0]} is in place again"], ["rollback"]),
@@ -687,7 +687,7 @@ def tables(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_rider_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> None:
+def test_a_further_table_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> None:
     """Queries are scored with items, as users are; those scores are kept too."""
     with_queries(tmp_path / "raw0", 0)
     users, items, queries = with_queries(tmp_path / "raw1", 1, tmp_path / "raw0")
@@ -757,7 +757,7 @@ def test_a_rider_takes_the_map_of_its_side(tmp_path: Path, strategy: Any) -> Non
 
 @pytest.mark.parametrize("refine", ["auto", "always"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_rider_that_counts_in_the_scores(
+def test_a_further_table_that_counts_in_the_scores(
     tmp_path: Path, rng: np.random.Generator, strategy: Any, refine: Any
 ) -> None:
     """The axes are those of the scores of users and queries, one on top of the other."""
@@ -810,7 +810,7 @@ def test_a_rider_that_counts_in_the_scores(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_directions_that_a_rider_has_alone(
+def test_directions_that_a_further_table_has_alone(
     tmp_path: Path, rng: np.random.Generator, strategy: Any
 ) -> None:
     """Where users have nothing, what queries have there is lost, unless they count."""
@@ -839,7 +839,7 @@ def test_directions_that_a_rider_has_alone(
     np.testing.assert_allclose(written["queries"] @ written["items"].T, queries @ items.T)
 
 
-def test_riders_on_the_command_line(tmp_path: Path) -> None:
+def test_further_tables_on_the_command_line(tmp_path: Path) -> None:
     for day in range(2):
         with_queries(tmp_path / f"raw{day}", day, tmp_path / "raw0" if day else None)
     (tmp_path / "project.toml").write_text(
@@ -1009,7 +1009,7 @@ def test_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     registry.prune(0)
 
 
-def test_riders_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
+def test_further_tables_in_tables(target: Any, tmp_path: Path, rng: np.random.Generator) -> None:
     """They are put in place with the sides, and go back with them."""
     url, engine = target
     names = {"users": "s_users", "items": "s_items", "queries": "s_queries"}

@@ -419,12 +419,15 @@ def test_a_condition_knows_no_time(dialect: Dialect) -> None:
         "now() current_timestamp() current_date() today() localtimestamp() getdate() curdate() "
         "current_localtimestamp() transaction_timestamp() timeofday() systimestamp() now64() "
         "utc_timestamp() unix_timestamp(now()) age(d) txid_current() pg_current_xact_id() "
-        "pg_backend_pid() rand() nextval('s')"
+        "pg_backend_pid() rand() nextval('s') generateULID() uuidv7() uuid_generate_v4()"
     )
-    for call in calls.split():
+    for call in (*calls.split(), "CAST('now' AS timestamp)", "CAST(' Today' AS date)"):
         with pytest.raises(UsageError, match=r"same answer each time.* write a time out, as in"):
             quoting.condition(f"seen > {call}", dialect)
-    for call in ("age(d, e)", "version()", "current_setting('tenant')", "current_timezone()"):
+    for call in (
+        *("age(d, e)", "version()", "current_setting('tenant')", "current_timezone()"),
+        *("toDayOfMonth(d)", "uuid_extract_timestamp(id)", "CAST('now' AS varchar)"),
+    ):
         assert quoting.condition(f"seen > {call}", dialect)
     if dialect.name != "clickhouse":  # which has no such words
         for word in ("current_timestamp", "CURRENT_DATE"):

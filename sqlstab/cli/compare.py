@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
@@ -79,7 +80,8 @@ def compare(context: click.Context, /, **given: Any) -> None:
         return
     output = new_console()
     color = _COLORS[found.verdict]
-    output.print(f"[bold {color}]{found.verdict}[/]: {found.figures['reason']}")
+    verdict = Text(found.verdict, style=f"bold {color}")
+    output.print(Text.assemble(verdict, f": {found.figures['reason']}"))
     output.print(_table(found))
 
 
@@ -109,22 +111,22 @@ def _table(found: Comparison) -> Table:
     for title in ("", *sides, ""):
         table.add_column(title, justify="right" if title else "left", header_style="bold")
     of = [figures[side] for side in sides]
-    table.add_row("verdict", *(f"[{_COLORS[f['verdict']]}]{f['verdict']}[/]" for f in of), "")
+    table.add_row("verdict", *(Text(f["verdict"], _COLORS[f["verdict"]]) for f in of), "")
     for name, meaning in (
         ("shared", "ids that both have"),
         ("new", "ids that the reference has not"),
         ("gone", "ids that the reference alone has"),
     ):
-        table.add_row(name, *(f"{f[name]:,}" for f in of), f"[dim]{meaning}[/]")
+        table.add_row(name, *(f"{f[name]:,}" for f in of), Text(meaning, "dim"))
     for name, (title, meaning) in _FIGURES.items():
-        table.add_row(title, *(_number(f.get(name)) for f in of), f"[dim]{meaning}[/]")
+        table.add_row(title, *(_number(f.get(name)) for f in of), Text(meaning, "dim"))
         if name in ("held_out", "cosine"):
             chances = [(f.get("chance") or {}).get(name) for f in of]
-            table.add_row("  by chance", *map(_number, chances), "[dim]with shuffled ids[/]")
+            table.add_row("  by chance", *map(_number, chances), Text("with shuffled ids", "dim"))
     drift = figures["score_drift"]
     if drift is not None:
         meaning = "of the scores of shared users with shared items, relative; 0 is none"
-        table.add_row("change of scores", _number(drift), "", f"[dim]{meaning}[/]")
+        table.add_row("change of scores", _number(drift), "", Text(meaning, "dim"))
     return table
 
 

@@ -34,7 +34,9 @@ class _Plain(Console):
     """For a log or a pipe: whole lines, however long, with no blanks behind them and no colours."""
 
     def __init__(self, *, stderr: bool) -> None:
-        super().__init__(stderr=stderr, highlight=False, force_terminal=False, width=_ENDLESS)
+        super().__init__(
+            stderr=stderr, highlight=False, markup=False, force_terminal=False, width=_ENDLESS
+        )
 
     def print(self, *objects: Any, **options: Any) -> None:
         """As every console does it, but for the blanks that fill up the last column of a table."""
@@ -45,10 +47,15 @@ class _Plain(Console):
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console for results, or for what is said beside them."""
+    """A console for results, or for what is said beside them.
+
+    It takes no markup, which names of tables and files may look like; style is for `Text`.
+    """
     stream = sys.stderr if stderr else sys.stdout
     # What CI systems set to have colours (FORCE_COLOR) makes no terminal of a log.
-    return Console(stderr=stderr, highlight=False) if stream.isatty() else _Plain(stderr=stderr)
+    if not stream.isatty():
+        return _Plain(stderr=stderr)
+    return Console(stderr=stderr, highlight=False, markup=False)
 
 
 def log_to(console: Console, given: dict[str, Any]) -> None:
@@ -107,7 +114,7 @@ class _Bars:
     @contextmanager
     def step(self, title: str) -> Iterator[_Bar]:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -472,12 +472,8 @@ config = all_of(
 
 def chosen_options(given: Mapping[str, Any]) -> Options:
     """The options of a run; those that a command has not keep their defaults."""
-    names = (
-        "anchor cosine center normalize rank refine strategy solver on_invalid output_layout "
-        "output_type sample partition_by partition_version grams min_shared_ids min_mean_cosine "
-        "min_cka max_residual force keep_runs"
-    )
-    return Options(**{name: given[name] for name in names.split() if name in given})
+    names = (field.name for field in fields(Options) if field.init)
+    return Options(**{name: given[name] for name in names if name in given})
 
 
 def of_side(given: Mapping[str, Any], side: Side, name: str) -> Any:

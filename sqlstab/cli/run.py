@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
@@ -16,7 +17,7 @@ from sqlstab.preparation import prepared_text
 from sqlstab.project import Project
 from sqlstab.quality import SCORES_KEPT
 from sqlstab.registry import is_looked_up
-from sqlstab.runs import figures_of, file_name
+from sqlstab.runs import file_name, table_figures
 from sqlstab.spelling import typed_in
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import SIDES, VECTORS
@@ -185,7 +186,7 @@ def summary(figures: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     sides = list(figures["inputs"])
     for side in sides:
-        known = figures_of(figures, side)
+        known = table_figures(figures, side)
         text = f"{known['rows']:,} x {known['dimension']}"
         if f"shared_{side}" in (alignment or {}):
             text += f", {alignment[f'shared_{side}']:,} shared with the reference"
@@ -219,18 +220,17 @@ def summary(figures: dict[str, Any]) -> Table:
     return table
 
 
-def _kept_text(error: float, *, since: bool) -> str:
+def _kept_text(error: float, *, since: bool) -> Text:
     kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
     if since:
         kept = f"{kept} from there on"
-    if error == 0:
-        return f"{kept}, exactly"
-    return f"{kept}, to {error:.0e} of the largest"
+    how = "exactly" if error == 0 else f"to {error:.0e} of the largest"
+    return Text.from_markup(f"{kept}, {how}")
 
 
-def _cosine_text(figures: dict[str, Any]) -> str:
+def _cosine_text(figures: dict[str, Any]) -> Text:
     before, after = figures["before"], figures["after"]
     if after is None:
-        return "no shared ids"
+        return Text("no shared ids")
     raw = f"{before['mean']:.3f}" if before else "unknown"
-    return f"{raw} before -> [bold]{after['mean']:.3f}[/] after"
+    return Text.from_markup(f"{raw} before -> [bold]{after['mean']:.3f}[/] after")

@@ -18,8 +18,9 @@ from sqlstab.errors import DataError, UsageError
 from sqlstab.project import load_registry
 from sqlstab.registry import Registry
 from sqlstab.registry import is_file as is_registry_file
-from sqlstab.runs import figures_of
+from sqlstab.runs import table_figures
 from sqlstab.spelling import typed_in
+from sqlstab.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,9 +142,7 @@ def diff(context: click.Context, /, **given: Any) -> None:
         # What does not fit into a narrow terminal goes on in the next line: nothing is cut.
         table.add_column(title, overflow="fold")
     for name, values in found["changed"].items():
-        named = name.removeprefix("inputs.").replace("_", " ").replace(".", ", ")
-        named = named.replace("cka", "CKA")
-        table.add_row(named, *(_short(value) for value in values))
+        table.add_row(_in_words(name), *(_short(value) for value in values))
     changes = [abs(change) for change in found["singular_values"]]
     output = new_console()
     output.print(table)
@@ -361,7 +360,7 @@ def _cosine(entry: Entry) -> float | None:
 
 def _rows(entry: Entry) -> dict[str, int]:
     """How many rows each table of a run has."""
-    return {side: figures_of(entry.figures, side)["rows"] for side in entry.targets}
+    return {side: table_figures(entry.figures, side)["rows"] for side in entry.targets}
 
 
 def _described(log: Log, entry: Entry) -> dict[str, Any]:
@@ -375,6 +374,14 @@ def _described(log: Log, entry: Entry) -> dict[str, Any]:
         "mean_cosine": _cosine(entry),
         "places": entry.places,
     }
+
+
+def _in_words(name: str) -> str:
+    """What to call something that has changed; names of tables stay as they are."""
+    kind, *rest = name.split(".")
+    if kind == "inputs":
+        return ", ".join([rest[0], *map(word, rest[1:])])
+    return ", ".join([word(kind), *(map(word, rest) if kind == "options" else rest)])
 
 
 def _short(value: Any) -> str:

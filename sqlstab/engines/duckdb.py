@@ -183,8 +183,9 @@ class DuckDBEngine:
         """Raise the limit to what scanning these Parquet files takes.
 
         A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
-        page: 126 MB at e = 256. As measured, a scan needs twice that for each thread. Of many files
-        the largest have the largest row groups, as a rule.
+        page: 126 MB at e = 256. As measured, a scan needs twice that for each thread, and a third
+        time is room for what is made of it. Of many files the largest have the largest row groups,
+        as a rule.
         """
         files = quoting.parquet_files(relation, self.dialect)
         if self._limit is None or files is None:

@@ -13,7 +13,6 @@ import numpy as np
 
 from sqlstab import __version__, checks, sql
 from sqlstab.compare import compare
-from sqlstab.compute.choice import choose
 from sqlstab.config import Options
 from sqlstab.inspection import Inspector
 from sqlstab.quality import SAMPLED_ROWS
@@ -55,9 +54,8 @@ class Measuring:
     def __init__(self, engine: Engine, diary: Diary) -> None:
         self._engine = engine
         self._diary = diary
-        options = Options()
-        compute = choose(engine, options.strategy, "")
-        self._inspector = Inspector(engine, options, compute, diary)
+        # Stable vectors that are bad show in the figures.
+        self._inspector = Inspector(engine, Options(), diary, notices=True)
         self._statements: list[dict[str, str]] = []
         self._tables: dict[tuple[str, Side], tuple[VectorTable, int]] = {}
 

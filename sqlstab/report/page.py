@@ -13,9 +13,9 @@ import jinja2
 from sqlstab.preparation import prepared_text
 from sqlstab.report.charts import charts
 from sqlstab.report.measure import main_side
-from sqlstab.report.words import alignment_rows, word
-from sqlstab.runs import figures_of
+from sqlstab.runs import table_figures
 from sqlstab.tables import singular
+from sqlstab.words import alignment_rows, word
 
 _MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}
 _EMOJI = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
@@ -70,7 +70,7 @@ def html(figures: dict[str, Any]) -> str:
         main=main_side(run["inputs"]),
         # Those that the reference has too.
         compared=list(figures["sides"] or {}),
-        tables={side: figures_of(run, side) for side in run["inputs"]},
+        tables={side: table_figures(run, side) for side in run["inputs"]},
         alignment=alignment_rows(run["alignment"]) if run["alignment"] else [],
         prepared=prepared_text(run["options"]),
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlstab.preparation import prepared_text
 from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.report.measure import main_side
-from sqlstab.report.words import word
 from sqlstab.tables import singular
+from sqlstab.words import word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

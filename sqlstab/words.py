@@ -1,4 +1,4 @@
-"""What a report calls what `run.json` holds."""
+"""What people are told that `run.json` holds: words for its names."""
 
 from __future__ import annotations
 
