@@ -24,7 +24,7 @@ OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
 
 
 # The thresholds of gates, and what they can be.
-_THRESHOLDS = {
+THRESHOLDS = {
     "min_shared_ids": (1, float("inf")),
     "min_mean_cosine": (-1, 1),
     "min_cka": (0, 1),
@@ -118,7 +118,7 @@ class Options:
             raise UsageError(
                 f"--keep-runs is {self.keep_runs!r}; it must be a whole number from 0 on."
             )
-        for name, (least, most) in _THRESHOLDS.items():
+        for name, (least, most) in THRESHOLDS.items():
             threshold = getattr(self, name)
             # NaN is between no two numbers.
             if threshold is not None and not least <= _number(threshold) <= most:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlstab.errors import GateError
+from sqlstab.config import THRESHOLDS
+from sqlstab.errors import GateError, UsageError
 
 if TYPE_CHECKING:
     from sqlstab.config import Options
@@ -49,6 +50,35 @@ def _gates(figures: dict[str, Any]) -> list[_Gate]:
     ]
 
 
+def wanted(options: Options) -> list[str]:
+    """The gates that a run has to pass, as options are written."""
+    return [
+        f"--{name.replace('_', '-')}" for name in THRESHOLDS if getattr(options, name) is not None
+    ]
+
+
+def check_reference(options: Options, *, is_named: bool) -> None:
+    """A run that is to pass a gate must have a reference, which is what a gate is about.
+
+    One that was forgotten would let a new space take the place of the one that others are in.
+
+    Raises:
+        UsageError: It has none, and is not to write by force.
+    """
+    names = wanted(options)
+    if names and not is_named and not options.force:
+        raise UsageError(
+            f"{' and '.join(names)} can be checked with a --reference only, and there is none. "
+            "Name it; or, to begin a new space, leave the gate out, or write with --force."
+        )
+
+
+def _said(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
 def check(figures: dict[str, Any], options: Options) -> dict[str, Any] | None:
     """Compare the figures of a run with the thresholds.
 
@@ -68,15 +98,16 @@ def check(figures: dict[str, Any], options: Options) -> dict[str, Any] | None:
     results: dict[str, Any] = {}
     failures = []
     for gate in _gates(figures):
-        wanted = getattr(options, gate.option)
-        if wanted is None:
+        threshold = getattr(options, gate.option)
+        if threshold is None:
             continue
-        passed = gate.passed(wanted)
-        results[gate.option] = {"wanted": wanted, "found": gate.found, "passed": passed}
+        passed = gate.passed(threshold)
+        results[gate.option] = {"wanted": threshold, "found": gate.found, "passed": passed}
         if not passed:
-            found = "unknown" if gate.found is None else f"{gate.found:.4g}"
             option = gate.option.replace("_", "-")
-            failures.append(f"{gate.figure}: {found}, but --{option} is {wanted:g}")
+            failures.append(
+                f"{gate.figure}: {_said(gate.found)}, but --{option} is {_said(threshold)}"
+            )
     if failures and not options.force:
         raise GateError(
             f"The alignment with run {figures['reference']['run_id']} is not good enough "

@@ -117,6 +117,7 @@ class Job:
                     f"--also {name}: nothing is aligned on it, so it takes no weight and no "
                     "anchor filter."
                 )
+        gates.check_reference(self._options, is_named=reference is not None)
         with self._diary.step("check", "Looking at the outputs"):
             self._outputs.check(named)
         # Staged from the start: what cannot be written must not be noticed only at the end.
@@ -124,6 +125,11 @@ class Job:
             tables, earlier = self._checked(named, reference, anchors)
             if earlier:
                 self._warn_of_missing(earlier.run, tables)
+            elif reference is not None and gates.wanted(self._options):
+                self._diary.tell(
+                    f"There is no run for --reference {reference} yet, so this one begins a space, "
+                    f"and {' and '.join(gates.wanted(self._options))} cannot be checked."
+                )
             looked_at = tables
             tables, axes = self._axes(tables, earlier)
             earlier = self._recounted(earlier, looked_at, tables)
@@ -153,8 +159,10 @@ class Job:
                 figures["cosine"] = self._cosines(tables, transform, earlier)
             figures["gates"] = gates.check(figures, self._options)
             if figures["gates"] and not all(g["passed"] for g in figures["gates"].values()):
+                failed = [name for name, gate in figures["gates"].items() if not gate["passed"]]
                 self._diary.warn(
-                    "Written by force although a gate has failed; see gates in run.json."
+                    "Written by force although a gate has failed: "
+                    f"{' and '.join(name.replace('_', ' ') for name in failed)}."
                 )
             if directory is not None or self._outputs.tables.targets:
                 self._write(directory, tables, transform, figures)

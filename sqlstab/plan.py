@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sqlstab import ddl, quoting, sql
+from sqlstab import ddl, gates, quoting, sql
 from sqlstab.compute import Gram, InvalidVectorsError, choice
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
@@ -34,6 +34,7 @@ from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.references import loaded_runs
 from sqlstab.runs import new_run_id
 from sqlstab.solver import PythonSolver
+from sqlstab.spelling import spelled
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import TRIAL, StagedTables
 from sqlstab.tables import VECTORS, Column, VectorTable
@@ -220,7 +221,18 @@ def plan(
         dimension = runs[-1].transform.raw_dimension
     recorder = _Recorder(dialect, engine, dimension)
     # The store of partitions may be a file, which must not be written to.
-    whole = replace(options, partition_by=None, partition_version=None, grams=None, keep_runs=0)
+    whole = replace(
+        options,
+        partition_by=None,
+        partition_version=None,
+        grams=None,
+        keep_runs=0,
+        # Gates would judge figures that are made up.
+        min_shared_ids=None,
+        min_mean_cosine=None,
+        min_cka=None,
+        max_residual=None,
+    )
     outputs = _PlannedOutputs(
         recorder,
         whole,
@@ -297,6 +309,9 @@ def _notes(options: Options, dialect: Dialect) -> list[str]:
         notes.append(
             "Where vector columns are nearly dependent, each table is summed once or twice more."
         )
+    if names := gates.wanted(options):
+        checked = f" {' and '.join(names)}: checked on the run's own figures, before it writes."
+        notes.append(spelled(checked).strip())
     if options.on_invalid == "drop":
         notes.append("Where bad vectors are left out, each scan looks for them again.")
     if options.partition_by:

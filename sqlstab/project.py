@@ -360,7 +360,9 @@ class _Reader:
         further = {name: self._values((ALSO, name)) for name in self._file.content.get(ALSO, {})}
         sides = self._sides()
         required = [(side, "table") for side in sides]
-        if not (all("out" in values[side] for side in sides) and "registry" in values["run"]):
+        # One that has no table for its output is told so below.
+        in_tables = any("out" in values[side] for side in sides)
+        if not (in_tables and "registry" in values["run"]):
             required.append(("run", "out"))
         for section, key in required:
             if key not in values[section]:

@@ -309,3 +309,16 @@ def test_numbers_are_as_long_as_they_get(rng: np.random.Generator) -> None:
 
     for value in rng.standard_normal(1000) * 0.01:
         assert len(DUCKDB.number(value)) <= len(DUCKDB.number(_LONG_NUMBER))
+
+
+def test_gates_are_planned_for(tmp_path: Path, model: Any) -> None:
+    """A plan has no figures that a gate could judge."""
+    model("monday")
+    users, items = (tmp_path / "monday" / f"{side}.parquet" for side in ("users", "items"))
+    stabilize(users, items, out=tmp_path / "first")
+    (tmp_path / "sqlstab.toml").write_text(
+        f"[users]\ntable = '{users}'\n[items]\ntable = '{items}'\n[run]\nout = 'out'\n"
+        "reference = 'first'\nmin_mean_cosine = 0.99\nmin_shared_ids = 1000000\nmin_cka = 1.0\n"
+    )
+    found = json.loads(invoke("plan", "-c", tmp_path / "sqlstab.toml", "--json").stdout)
+    assert any("[run] min_mean_cosine and" in note for note in found["notes"]), found["notes"]

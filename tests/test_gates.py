@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from conftest import movietweetings
 from invoke import invoke
 
-from sqlstab import GateError, Options, UsageError, stabilize
+from sqlstab import GateError, Options, Run, UsageError, stabilize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # Each alone stops run 1 of the group on run 0: items 0.75, residual 0.64, CKA 0.74, 1,461 ids.
 FAILING: list[tuple[dict[str, Any], str]] = [
     ({"min_mean_cosine": 0.8}, "mean cosine of the items: 0.74"),
-    ({"min_shared_ids": 1500}, "shared ids that take part: 1461, but min_shared_ids is 1500"),
+    ({"min_shared_ids": 1500}, "shared ids that take part: 1,461, but min_shared_ids is 1,500"),
     ({"min_cka": 0.9}, "CKA: 0.7"),
     ({"max_residual": 0.5}, "relative residual: 0.6"),
 ]
@@ -79,7 +80,8 @@ def test_tables_are_left_as_they_were(tmp_path: Path) -> None:
 
 
 def test_gates_that_are_passed_are_recorded(tmp_path: Path) -> None:
-    first = stabilize(*tables(0), out=tmp_path / "first", options=Options(**PASSING))
+    forced = Options(**PASSING, force=True)
+    first = stabilize(*tables(0), out=tmp_path / "first", options=forced)
     assert first.figures["gates"] is None
     run = stabilize(*tables(1), first, options=Options(**PASSING))
     assert {name: gate["wanted"] for name, gate in run.figures["gates"].items()} == PASSING
@@ -131,3 +133,21 @@ def test_thresholds_that_cannot_be_meant(options: dict[str, Any]) -> None:
     (name,) = options
     with pytest.raises(UsageError, match=rf"^{name} is .*; it must be a number from"):
         Options(**options)
+
+
+def test_a_forgotten_reference(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A gate is no gate without one: what is in place would go for a new space."""
+    first = stabilize(*tables(0), out=tmp_path / "out")
+    options = Options(min_cka=0.5, min_mean_cosine=0.5)
+    with pytest.raises(UsageError, match="min_mean_cosine and min_cka can be checked with a ref"):
+        stabilize(*tables(1), out=tmp_path / "out", options=options)
+    assert Run.load(tmp_path / "out").run_id == first.run_id
+    stabilize(*tables(1), out=tmp_path / "new", options=replace(options, force=True))
+    # A registry has no run on the first day, and there is no other command for that.
+    caplog.clear()
+    registry = tmp_path / "runs.jsonl"
+    stabilize(*tables(0), "previous", tmp_path / "0", registry=registry, options=options)
+    assert "no run for reference previous yet" in caplog.text
+    assert stabilize(
+        *tables(1), "previous", tmp_path / "1", registry=registry, options=options
+    ).figures["gates"]

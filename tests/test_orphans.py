@@ -224,7 +224,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.stderr == "1 to be removed with --yes.\n"
     assert "1 removed." in invoke(*arguments, "--yes").stderr
     assert invoke(*arguments).stdout == ""
-    assert "0 to be" in invoke("clean", "--database", database).stderr
+    assert invoke("clean", "--database", database).stderr == "Nothing to remove.\n"
+    young = invoke("clean", "--database", database, "--older-than", 24).stderr
+    assert young.startswith("Nothing to remove. What is younger than 24 hours may be of a run")
     missing = invoke("clean", "--database", tmp_path / "w", "--yes", code=3)
     assert "cannot be opened" in missing.stderr
     assert not (tmp_path / "w").exists()

@@ -152,3 +152,14 @@ def test_a_store_of_gram_matrices_is_no_input(tmp_path: Path, rng: np.random.Gen
     with pytest.raises(UsageError, match="would be overwritten by the Gram matrices"):
         collect_sums(path, path, options=Options(partition_by="day", grams=str(path)))
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_the_directory_of_a_model_is_no_table(folder: Path, written: bool) -> None:
+    """Users and items would be one table; a directory of part files is one."""
+    model = folder / "model"
+    model.mkdir()
+    (model / ("run.json" if written else "users.parquet")).write_bytes(b"")
+    (model / "items.parquet").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"model is the directory of a model.*/\w+\.parquet\."):
+        stabilize(model, model)

@@ -101,14 +101,14 @@ def clean(context: click.Context, /, **given: Any) -> None:
             "Name where runs write: --engine or --database, --out, or a project file with --config."
         )
     found = orphans.directories(out.absolute().parent for out in outs)
+    hours = given["older_than"]
+    if hours is None:
+        hours = _HOURS if has_home and not settings.database else 0.0
     with ExitStack() as stack:
         engine: Engine | None = None
         if has_home:
             # A database file is opened for reading only, and so must be there.
             engine = stack.enter_context(options.opened(settings, writes_tables=False))
-            hours = given["older_than"]
-            if hours is None:
-                hours = 0.0 if settings.database else _HOURS
             log = Registry(registry, engine).log() if registry else None
             beside = _beside(engine, given["schemas"], names)
             tables = orphans.tables(engine, beside, dt.timedelta(hours=hours), log)
@@ -118,7 +118,7 @@ def clean(context: click.Context, /, **given: Any) -> None:
                 engine = stack.enter_context(options.opened(settings, writes_tables=True))
         if given["yes"]:
             orphans.remove(found, engine)
-    _print(found, given)
+    _print(found, given, hours)
 
 
 def _places(
@@ -160,7 +160,7 @@ def _beside(engine: Engine, schemas: Iterable[str], names: Iterable[str]) -> lis
     return list({name.rpartition(".")[0]: name for name in whole}.values())
 
 
-def _print(found: list[Orphan], given: dict[str, Any]) -> None:
+def _print(found: list[Orphan], given: dict[str, Any], hours: float) -> None:
     if given["as_json"]:
         described = [
             {
@@ -182,7 +182,13 @@ def _print(found: list[Orphan], given: dict[str, Any]) -> None:
         return
     removable = sum(orphan.removable for orphan in found)
     done = "removed" if given["yes"] else "to be removed with --yes"
-    click.echo(f"{removable} {done}.", err=True)
+    said = f"{removable} {done}." if found else "Nothing to remove."
+    if hours:
+        said += (
+            f" What is younger than {hours:g} hours may be of a run that is at work, and is not "
+            "listed; --older-than 0 lists it."
+        )
+    click.echo(said, err=True)
     if removable < len(found):
         click.echo(
             "A run was stopped when it put tables in place, one after the other. What is half way "

@@ -665,7 +665,9 @@ def _named_as_cause() -> Iterator[None]:
     try:
         yield
     except (UsageError, EngineError) as error:
-        error.args = (f"{error}{note}",)
+        # What a statement has met is no matter of which engine it is.
+        if not (isinstance(error, EngineError) and error.statement):
+            error.args = (f"{error}{note}",)
         raise
     except DataError as error:
         error.args = (f"{error}{note if files else ''}",)

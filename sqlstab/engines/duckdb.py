@@ -18,7 +18,8 @@ from sqlstab.dialects import DUCKDB
 from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import LockedFolder
-from sqlstab.tables import Column
+from sqlstab.runs import FIGURES_FILE, file_name
+from sqlstab.tables import SIDES, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,6 +155,7 @@ class DuckDBEngine:
         Raises:
             DataError: There is no such relation, or it cannot be read.
         """
+        _check_no_model(relation)
         statement = f"DESCRIBE SELECT * FROM {quoting.relation(relation, self.dialect)}"
         logger.debug("%s", statement)
         try:
@@ -335,6 +337,23 @@ class DuckDBEngine:
             percentage = self._connection.query_progress()
             if percentage >= 0:
                 step.done(percentage / 100)
+
+
+def _check_no_model(relation: str) -> None:
+    """A directory is read as one table, which the tables of a model are not.
+
+    Raises:
+        UsageError: It is a run directory, or has the files of users and items.
+    """
+    if "://" in relation or not quoting.file_reader(relation) or not Path(relation).is_dir():
+        return
+    names = sorted(path.name for path in Path(relation).glob("*.parquet"))
+    of_sides = [file_name(side) for side in SIDES]
+    if (Path(relation) / FIGURES_FILE).is_file() or set(of_sides) <= set(names):
+        raise UsageError(
+            f"{relation} is the directory of a model, in which each file is a table of its own: "
+            f"name one, as in {Path(relation) / (names or of_sides)[-1]}."
+        )
 
 
 def spill_folders() -> list[Path]:
