@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlstab import checks
+from sqlstab import checks, sql
 from sqlstab.compute import InvalidVectorsError
-from sqlstab.errors import UsageError
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.runs import file_name
 from sqlstab.tables import resolve
 
@@ -51,12 +52,15 @@ class Inspector:
             DataError: It is empty, or has bad rows that are not to be left out.
         """
         with self._diary.step("check", f"Checking {table.side}"):
-            checked = checks.check_table(
-                self._engine,
-                self.numbered(table),
-                values=values or self._looks_at_vectors(),
-                drop=self._options.on_invalid == "drop",
-            )
+            try:
+                checked = checks.check_table(
+                    self._engine,
+                    self.numbered(table),
+                    values=values or self._looks_at_vectors(),
+                    drop=self._options.on_invalid == "drop",
+                )
+            except EngineError as error:
+                raise self._cause(table, error) from error
         if checked.left_out:
             problems = ", ".join(
                 f"{count:,} {name.replace('_', ' ')}" for name, count in checked.problems.items()
@@ -111,6 +115,20 @@ class Inspector:
                 f"The stable vectors of run {run.run_id} are tables of {there}, but this run is "
                 f"on {here}."
             )
+
+    def _cause(self, table: VectorTable, error: EngineError) -> SqlstabError:
+        """What to say of a check that failed: whether it was for the filter, which is a user's."""
+        if table.filter is None:
+            return error
+        try:
+            self._engine.query(sql.check(replace(table, filter=None), self._engine.dialect))
+        except EngineError:
+            return error
+        said = str(error).partition("\n")[0].rstrip(".")
+        return DataError(
+            f"{table.side} table {table.relation}: the filter {table.filter} cannot be evaluated: "
+            f"{said}."
+        )
 
     def _looks_at_vectors(self) -> bool:
         """Whether vectors must be looked at before they are summed."""

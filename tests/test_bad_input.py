@@ -231,7 +231,17 @@ COMMANDS: list[tuple[str, int, str]] = [
         "users table users.parquet: there is no column n for the",
     ),
     # Perhaps a field of a struct: DuckDB's word.
-    (f"{RUN} --filter 'nothing.n = 1'", 3, 'Referenced table "nothing" not found'),
+    (f"{RUN} --filter 'nothing.n = 1'", 4, 'Referenced table "nothing" not found'),
+    (
+        f"{RUN} --filter 'id > DATE 0'",
+        4,
+        "users table users.parquet: the filter id > DATE 0 cannot",
+    ),
+    (
+        f"{RUN} --items-filter \"id = 'abc'\"",
+        4,
+        "items table items.parquet: the filter id = 'abc' cannot be evaluated: DuckDB: Conversion",
+    ),
     (f"{RUN} --filter 'id > 99'", 4, "users table users.parquet has no rows that meet the filter"),
     (f"{RUN} --id key", 4, "users.parquet: there is no column key for the id; it has id, embe"),
     (f"{RUN} --id embedding", 4, "the id column embedding has type FLOAT[], which cannot serve"),
