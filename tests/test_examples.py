@@ -161,6 +161,10 @@ def test_parquet(walks: Path) -> None:
 def test_duckdb_command_line(walks: Path) -> None:
     printed = shell(f"sh {EXAMPLES}/duckdb_cli.sh", walks)
     moved(walks, "duckdb", "june-15", "july-1")
+    figures = Run.load(walks / "demo" / "duckdb" / "july-1").figures
+    for tables in ("inputs", "outputs"):
+        types = {side: figures[tables][side]["id_type"] for side in ("users", "items")}
+        assert types == {"users": "BIGINT", "items": "VARCHAR"}
     raw, stable = map(float, re.findall(r"[-\d.]+", printed.rsplit("raw", 1)[1])[-2:])
     assert abs(raw) < 0.1
     assert stable == pytest.approx(0.75, abs=0.02)
