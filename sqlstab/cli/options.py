@@ -251,8 +251,8 @@ engine = all_of(
     click.option(
         "--database",
         metavar="FILE",
-        help="A DuckDB database file; --users and --items may then name tables or views in it. It "
-        "is opened for reading only, unless tables are to be written.",
+        help="A DuckDB database file, in which tables and views are then found by name. It is "
+        "opened for reading only, unless tables are to be written or removed.",
     ),
     click.option(
         "--engine",
@@ -282,7 +282,13 @@ REGISTRY = (
     ".jsonl."
 )
 
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only, beside the result.")
+quiet = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print errors only: no progress, no warnings, no summary. What is asked for, as with "
+    "--json, is printed all the same.",
+)
 display = all_of(
     quiet,
     click.option(

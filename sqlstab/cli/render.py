@@ -254,8 +254,8 @@ def check(**given: Any) -> None:
 _transform_options = options.all_of(
     click.option(
         "--transform",
-        metavar="FILE",
-        help="The transform: what sqlstab solve wrote, a run directory, or - for standard input. "
+        metavar="FILE|DIR",
+        help="The transform: a run directory, what sqlstab solve wrote, or - for standard input. "
         "Its numbers stand in the statement.",
     ),
     click.option(
