@@ -7,6 +7,7 @@
 #
 # It needs `duckdb`, one file from https://duckdb.org/install, or: pip install duckdb-cli
 set -eu
+[ -d demo/raw ] || { echo 'There is no demo/raw here: run `sqlstab demo --out demo` first.' >&2; exit 1; }
 mkdir -p demo/duckdb/june-15 demo/duckdb/july-1
 cd demo/duckdb
 

@@ -4,6 +4,7 @@
 #     sqlstab demo --out demo
 #     sh examples/parquet.sh
 set -eu
+[ -d demo/raw ] || { echo 'There is no demo/raw here: run `sqlstab demo --out demo` first.' >&2; exit 1; }
 mkdir -p demo/parquet
 cd demo/parquet
 

@@ -9,6 +9,7 @@
 # that psql finds by PGHOST, PGUSER, PGDATABASE..., and for `python3` the pyarrow that sqlstab has
 # been installed with: activate that environment first. No driver, as psql alone connects.
 set -euo pipefail
+[ -d demo/raw ] || { echo 'There is no demo/raw here: run `sqlstab demo --out demo` first.' >&2; exit 1; }
 mkdir -p demo/psql
 cd demo/psql
 # Compiling thousands of sums takes Postgres longer than running them.

@@ -8,6 +8,7 @@ A service that has loaded the transform of a run needs no database and no SQL.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ def best(users: np.ndarray, ids: np.ndarray, vectors: np.ndarray) -> list[set[st
 
 def main() -> None:
     """Recommend movies to users whose vectors have just been computed."""
+    if not RAW.is_dir():
+        sys.exit("There is no demo/raw here: run `sqlstab demo --out demo` first.")
     transform = sqlstab.Transform.load(STABLE / TODAY)
 
     # Stands for what the model computes at request time: 200 of its user vectors.

@@ -8,6 +8,7 @@ Vectors, stable vectors and the registry of runs are tables of the metastore; no
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -17,9 +18,11 @@ import sqlstab
 
 def main() -> None:
     """Two trainings, each followed by the job."""
+    raw = Path("demo", "raw").resolve()
+    if not raw.is_dir():
+        sys.exit("There is no demo/raw here: run `sqlstab demo --out demo` first.")
     spark = SparkSession.builder.appName("stabilize").enableHiveSupport().getOrCreate()
     spark.sql("CREATE DATABASE IF NOT EXISTS movies")
-    raw = Path("demo", "raw").resolve()
     for training in ("run0", "run1"):
         for side in ("users", "items"):  # stands for the training
             vectors = spark.read.parquet(str(raw / training / f"{side}.parquet"))

@@ -9,6 +9,7 @@ command line it is `sqlstab run --vectors docs.parquet --reference monday --out 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 
 import sqlstab
 
-MONDAY, TUESDAY = (Path("demo", "raw", run, "items.parquet") for run in ("run0", "run1"))
+RAW = Path("demo", "raw")
+MONDAY, TUESDAY = (RAW / run / "items.parquet" for run in ("run0", "run1"))
 OUT = Path("demo", "texts")
 
 
@@ -41,6 +43,8 @@ def found(queries: dict[str, np.ndarray], index: dict[str, np.ndarray]) -> float
 
 def main() -> None:
     """Tuesday's model, searched for in monday's index."""
+    if not RAW.is_dir():
+        sys.exit("There is no demo/raw here: run `sqlstab demo --out demo` first.")
     OUT.mkdir(exist_ok=True)
     # The first run leaves its vectors as they are: an index of them goes on working.
     monday = sqlstab.stabilize(vectors=MONDAY, out=OUT / "monday")

@@ -83,6 +83,11 @@ def is_enum(column_type: str, dialect: Dialect) -> bool:
     return _kind(column_type, dialect) in _ENUM
 
 
+def is_text(column_type: str, dialect: Dialect) -> bool:
+    """Whether it is a type of text of any content."""
+    return _kind(column_type, dialect) in _TEXT - _ENUM
+
+
 def is_id(column_type: str, dialect: Dialect) -> bool:
     """Whether values of this type can tell rows apart: equality and order are plain."""
     return _kind(column_type, dialect) in _IDS

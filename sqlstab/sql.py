@@ -687,10 +687,12 @@ def run_file(
         return str(value) if isinstance(value, int | float) else string(str(value), dialect)
 
     def described(table: VectorTable) -> dict[str, Any]:
+        # Nobody has looked at the tables yet. Ids are copied, so their type is that of the input.
+        source = _source(tables[table.side], dialect)
         return {
             "relation": string(table.relation, dialect),
             "id": string(table.id.name, dialect),
-            "id_type": string(table.id.type, dialect),
+            "id_type": f"(SELECT typeof({source.id}) FROM {source.relation} AS t LIMIT 1)",
             "layout": string(table.layout, dialect),
             "vector": [string(name, dialect) for name in table.vector],
             "element": string(table.element, dialect),

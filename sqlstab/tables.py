@@ -25,6 +25,7 @@ from sqlstab.column_types import (
     is_native_vector,
     is_numeric,
     is_single,
+    is_text,
 )
 from sqlstab.errors import DataError, UsageError
 from sqlstab.preparation import UNPREPARED, Preparation
@@ -357,12 +358,20 @@ def _find_vector(
         return found[0]
     vector_option = option(side, "vector")
     if not found:
+        if table.layout in (None, "wide"):
+            _check_gaps(known, free, vector_option, dialect)
         wanted = f"in the {table.layout} layout " if table.layout else ""
+        texts = [f"{column.name} {column.type}" for column in free if is_text(column.type, dialect)]
+        remedy = (
+            f", or cast it to an array of numbers in a view where text holds it ({_listed(texts)})"
+            if texts
+            else ""
+        )
         columns = [f"{column.name} {column.type}" for column in known.columns]
         raise DataError(
             f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
             f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
-            f"a dimension and a value column. Name it with {vector_option}."
+            f"a dimension and a value column. Name it with {vector_option}{remedy}."
         )
     readings = "; ".join(f"{_names(vector)} ({layout})" for layout, vector in found)
     raise UsageError(
@@ -385,21 +394,9 @@ def _candidates(
         element = element_type(column.type, dialect)
         if element and is_numeric(element, dialect):
             found.append(("array", (column,)))
-    groups: dict[str, dict[int, Column]] = defaultdict(dict)
-    for column in free:
-        match = _NUMBERED.fullmatch(column.name)
-        if match and not element_type(column.type, dialect):
-            groups[match[1]][int(match[2])] = column
-    for numbered in groups.values():
-        first = min(numbered)
-        numeric = sum(is_numeric(column.type, dialect) for column in numbered.values())
-        # A single numbered column, or numbers with a gap, is something else than a vector; one with
-        # a few columns of another type is a broken one, which must be said.
-        if (
-            len(numbered) > 1
-            and 2 * numeric > len(numbered)
-            and set(numbered) == set(range(first, first + len(numbered)))
-        ):
+    for numbered in _numbered_groups(free, dialect).values():
+        # Numbers with a gap are something else than a vector.
+        if max(numbered) - min(numbered) < len(numbered):
             found.append(("wide", tuple(numbered[k] for k in sorted(numbered))))
     by_name = {column.name.lower(): column for column in free}
     dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)
@@ -407,6 +404,46 @@ def _candidates(
     if dimension and value and is_integer(dimension.type, dialect):
         found.append(("long", (dimension, value)))
     return found
+
+
+def _numbered_groups(free: Sequence[Column], dialect: Dialect) -> dict[str, dict[int, Column]]:
+    """Columns that differ in a number at their end, by what stands before it, and by the number."""
+    groups: dict[str, dict[int, Column]] = defaultdict(dict)
+    for column in free:
+        match = _NUMBERED.fullmatch(column.name)
+        if match and not element_type(column.type, dialect):
+            groups[match[1]][int(match[2])] = column
+    # A single numbered column is something else than a vector; one with a few columns of another
+    # type is a broken one, which must be said.
+    return {
+        prefix: numbered
+        for prefix, numbered in groups.items()
+        if len(numbered) > 1
+        and 2 * sum(is_numeric(column.type, dialect) for column in numbered.values())
+        > len(numbered)
+    }
+
+
+def _check_gaps(
+    known: _Columns, free: Sequence[Column], vector_option: str, dialect: Dialect
+) -> None:
+    """Numbered columns of which a few are missing are a vector, most likely.
+
+    Raises:
+        DataError: There are such columns.
+    """
+    for prefix, numbered in _numbered_groups(free, dialect).items():
+        if max(numbered) - min(numbered) + 1 >= 2 * len(numbered):
+            continue
+        names = f"{numbered[min(numbered)].name}..{numbered[max(numbered)].name}"
+        there = {column.name for column in numbered.values()}
+        missing = [name for name in range_of_names(names, known.where) if name not in there]
+        verb, noun = ("is", "column") if len(missing) == 1 else ("are", "columns")
+        raise DataError(
+            f"{known.where}: {names} could be the vector, but {_listed(missing)} {verb} missing. "
+            f"If the vector has no such {noun}, name those that are there, '{prefix}*', with "
+            f"{vector_option}."
+        )
 
 
 def _named_vector(
@@ -493,10 +530,12 @@ def _check_types(
         wanted = "numeric"
     if wrong:
         shown = _listed([f"{column.name} {column.type}" for column in wrong])
+        is_text_alone = len(vector) == 1 and is_text(wrong[0].type, dialect)
+        remedy = "Cast it to an array of numbers" if is_text_alone else "Cast"
         raise DataError(
             f"{known.where}: {len(wrong)} of {len(vector)} vector columns "
             f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
-            "Cast in a view, or name other columns."
+            f"{remedy} in a view, or name other columns."
         )
 
 

@@ -393,6 +393,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     # Applying a transform.
     ("apply --transform monday", 2, "Name a table with --users or --items"),
     ("apply --transform monday --users users.parquet", 2, "--users-out"),
+    ("apply --transform monday --users users.parquet --out x", 2, "--items-out or --vectors-out"),
     ("apply --transform monday --users users.parquet --users-out t", 2, "A table needs a database"),
     ("apply --transform monday --users users.parquet --users-out t.csv", 2, "written as Parquet"),
     (

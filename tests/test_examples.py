@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engines import Running
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+WALKS = sorted(path.name for pattern in ("*.sh", "*.py") for path in EXAMPLES.glob(pattern))
 # See test_dbt.py.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
@@ -134,11 +135,19 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_readme_and_the_docs_name_each_walk() -> None:
-    scripts = {path.name for pattern in ("*.sh", "*.py") for path in EXAMPLES.glob(pattern)}
-    assert len(scripts) == 6
+    assert len(WALKS) == 6
     for page in ("README.md", "docs/index.md"):
         text = (EXAMPLES.parent / page).read_text()
-        assert {name for name in scripts if f"examples/{name}" in text} == scripts, page
+        assert [name for name in WALKS if f"examples/{name}" in text] == WALKS, page
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_without_the_demo(name: str, tmp_path: Path) -> None:
+    """A walk says what must come before it, and leaves nothing behind."""
+    runner = sys.executable if name.endswith(".py") else "bash" if name == "psql.sh" else "sh"
+    said = shell(f"{runner} {EXAMPLES / name}", tmp_path, status=1)
+    assert said == "There is no demo/raw here: run `sqlstab demo --out demo` first.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def moved(walks: Path, folder: str, earlier: str, later: str) -> None:
@@ -161,6 +170,10 @@ def test_parquet(walks: Path) -> None:
 def test_duckdb_command_line(walks: Path) -> None:
     printed = shell(f"sh {EXAMPLES}/duckdb_cli.sh", walks)
     moved(walks, "duckdb", "june-15", "july-1")
+    figures = Run.load(walks / "demo" / "duckdb" / "july-1").figures
+    for tables in ("inputs", "outputs"):
+        types = {side: figures[tables][side]["id_type"] for side in ("users", "items")}
+        assert types == {"users": "BIGINT", "items": "VARCHAR"}
     raw, stable = map(float, re.findall(r"[-\d.]+", printed.rsplit("raw", 1)[1])[-2:])
     assert abs(raw) < 0.1
     assert stable == pytest.approx(0.75, abs=0.02)

@@ -169,7 +169,11 @@ def test_days_chain(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "dimension", "message"),
     [
-        (lambda v, ids: v.__setitem__((3, 1), np.nan), 4, "components that are not finite: 1"),
+        (
+            lambda v, ids: v.__setitem__((3, 1), np.nan),
+            4,
+            "components that are not finite: 1. Leave such rows out, with --items-filter of",
+        ),
         (lambda v, ids: ids.__setitem__(3, 4), 4, "duplicate ids: 1"),
         (lambda v, ids: v.__setitem__((slice(None), 2), v[:, 1]), 4, "only 3 are independent"),
         (

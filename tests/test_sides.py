@@ -1077,10 +1077,10 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("users", "items"):
         shutil.copy(movietweetings("time_als_e32", 0) / f"{name}.parquet", f"{name}.parquet")
     shutil.copy("users.parquet", "queries.parquet")
-    printed, names = "", {}  # a name that is imported once is known below
+    printed = ""
     for kind, text in blocks:
         if kind == "python":
-            exec(compile(text, "sides.md", "exec"), names)
+            exec(compile(text, "sides.md", "exec"), {})  # by itself, as a reader may take it
         elif kind == "sh":
             printed += shell(text, tmp_path)
     assert "alignable: Vectors that took no part in the fit" in printed

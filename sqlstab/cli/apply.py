@@ -18,13 +18,21 @@ if TYPE_CHECKING:
     from sqlstab.tables import Side
 
 
+def _refuse_out(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Name all options for places; click's own guess has one of them, and --layout and --quiet."""
+    if value is not None:
+        raise UsageError(
+            "There is no --out here: name places with --users-out, --items-out or --vectors-out."
+        )
+
+
 @click.command(short_help="Write the stable vectors with a saved transform.")
 @options.tables(alone=True)
 @click.option(
     "--transform",
     required=True,
-    metavar="FILE",
-    help="The transform: what sqlstab solve wrote, a run directory, or - for standard input.",
+    metavar="FILE|DIR",
+    help="The transform: a run directory, what sqlstab solve wrote, or - for standard input.",
 )
 @click.option(
     "--users-out",
@@ -34,6 +42,13 @@ if TYPE_CHECKING:
 )
 @click.option("--items-out", metavar="TABLE", help="The same for the items.")
 @click.option("--vectors-out", metavar="TABLE", help="The same for vectors without a second side.")
+@click.option(
+    "--out",
+    hidden=True,
+    expose_value=False,
+    callback=_refuse_out,
+    help="What a run has, but not this command.",
+)
 @options.engine
 @options.for_tables(options.FOUND_KEEP)
 @options.strategy

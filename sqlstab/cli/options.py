@@ -127,12 +127,14 @@ NAMED: dict[str, dict[str, Any]] = {
 UNSEEN = {name: NAMED[name] for name in ("element", "native", "first")}
 NAMED_ANCHORS = {**NAMED, **_ANCHORS}
 NAMED_KEEP = {**NAMED, **_KEEP}
-# A stable table of the reference.
+# A stable table of the reference, and what it has.
 REFERENCE: dict[str, dict[str, Any]] = {
     "reference": {
         "metavar": "TABLE",
         "help": "The reference's stable table.",
     },
+}
+REFERENCE_COLUMNS: dict[str, dict[str, Any]] = {
     "reference-id": {
         "metavar": "COLUMN",
         "help": "Its id column. Default: as in the run's table.",
@@ -174,24 +176,19 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: Any) -
     return value
 
 
-def for_tables(
-    options: Mapping[str, Mapping[str, Any]], *, single: bool = True
-) -> Callable[[Command], Command]:
+def for_tables(options: Mapping[str, Mapping[str, Any]]) -> Callable[[Command], Command]:
     """Options of a table, each once for both tables and once for each.
 
     Args:
         options: The options and their settings.
-        single: Whether there is one for both.
     """
 
     def decorate(command: Command) -> Command:
         for name, settings in reversed(list(options.items())):
-            text = settings["help"]
             for side in ("items", "users"):
-                about = f"--{name} of the {side} only." if single else f"Of the {side}: {text}"
+                about = f"--{name} of the {side} only."
                 command = click.option(f"--{side}-{name}", **{**settings, "help": about})(command)
-            if single:
-                command = click.option(f"--{name}", **settings)(command)
+            command = click.option(f"--{name}", **settings)(command)
         return command
 
     return decorate
@@ -254,8 +251,8 @@ engine = all_of(
     click.option(
         "--database",
         metavar="FILE",
-        help="A DuckDB database file; --users and --items may then name tables or views in it. It "
-        "is opened for reading only, unless tables are to be written.",
+        help="A DuckDB database file, in which tables and views are then found by name. It is "
+        "opened for reading only, unless tables are to be written or removed.",
     ),
     click.option(
         "--engine",
@@ -285,7 +282,13 @@ REGISTRY = (
     ".jsonl."
 )
 
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only, beside the result.")
+quiet = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Print errors only: no progress, no warnings, no summary. What is asked for, as with "
+    "--json, is printed all the same.",
+)
 display = all_of(
     quiet,
     click.option(

@@ -60,12 +60,13 @@ _dialect = _dialect_among(list(DIALECTS))
 _raw_dimension = options.dimension(
     "Components of a vector. Needed, unless --vector names a column for each."
 )
-_reference_options = options.all_of(
-    options.for_tables(options.REFERENCE),
+_reference_columns = options.all_of(
+    options.for_tables(options.REFERENCE_COLUMNS),
     options.dimension(
         "Components of a stable vector of the reference. Default: E.", "--reference-dimension"
     ),
 )
+_reference_options = options.all_of(options.for_tables(options.REFERENCE), _reference_columns)
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,8 @@ def check(**given: Any) -> None:
 _transform_options = options.all_of(
     click.option(
         "--transform",
-        metavar="FILE",
-        help="The transform: what sqlstab solve wrote, a run directory, or - for standard input. "
+        metavar="FILE|DIR",
+        help="The transform: a run directory, what sqlstab solve wrote, or - for standard input. "
         "Its numbers stand in the statement.",
     ),
     click.option(
@@ -521,23 +522,33 @@ def drift(**given: Any) -> None:
 @options.tables(required=True)
 @_raw_dimension
 @options.for_tables({**options.NAMED_ANCHORS, "keep": options.NAMED_KEEP["keep"]})
-@_reference_options
+@click.option(
+    "--reference",
+    metavar="DIR",
+    help="With --out: the run directory whose space to stay in. It may be one that such a script "
+    "has yet to write.",
+)
+@click.option(
+    "--users-reference",
+    metavar="TABLE",
+    help="With --users-into: the reference's stable users, which may be the same table. What is "
+    "said of the reference's columns is about this table and that of --items-reference.",
+)
+@click.option("--items-reference", metavar="TABLE", help="The reference's stable items, likewise.")
+@_reference_columns
 @options.anchor
 @click.option(
     "--out",
     metavar="DIR",
     help="The run directory to write, which must exist; for DuckDB. It is then a --reference.",
 )
-@options.for_tables(
-    {
-        "into": {
-            "metavar": "TABLE",
-            "help": "The table to write, instead of a file in --out; an existing one is replaced "
-            "at the end.",
-        }
-    },
-    single=False,
+@click.option(
+    "--users-into",
+    metavar="TABLE",
+    help="The table to write the users' stable vectors to, instead of a file in --out; an existing "
+    "one is replaced at the end.",
 )
+@click.option("--items-into", metavar="TABLE", help="The same for the items.")
 @click.option(
     "--transform-table",
     metavar="TABLE",

@@ -25,10 +25,10 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || {{ sqlstab.filled(dialect.as_text, ["longest"]) }} || ' components: give that as --dimension.'
-            ELSE '. sqlstab run --on-invalid drop leaves such rows out.'
+            ELSE '. Leave such rows out, with --{{ side }}-filter of sqlstab render script or in a view.'
         END AS message
         {%- else %}
-        || '. sqlstab run --on-invalid drop leaves such rows out.' AS message
+        || '. Leave such rows out, with --{{ side }}-filter of sqlstab render script or in a view.' AS message
         {%- endif %}
     FROM (
         {{ check | indent(8) }}

@@ -17,7 +17,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. sqlstab run --on-invalid drop leaves such rows out.'
+            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items and with their weights.
