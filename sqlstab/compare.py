@@ -76,6 +76,10 @@ class Comparison:
 
     figures: dict[str, Any]
 
+    def __repr__(self) -> str:
+        """The verdict and why; all figures would fill a page."""
+        return f"<Comparison: {self.verdict}. {self.figures['reason']}>"
+
     @property
     def verdict(self) -> Verdict:
         """Whether the one can be aligned with the other."""

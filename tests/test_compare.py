@@ -278,7 +278,9 @@ def test_a_run_whose_tables_another_has_replaced(tmp_path: Path) -> None:
 
 
 def test_verdict_is_a_property() -> None:
-    assert Comparison({"verdict": "doubtful"}).verdict == "doubtful"
+    found = Comparison({"verdict": "doubtful", "reason": "Only 3 items are in both."})
+    assert found.verdict == "doubtful"
+    assert repr(found) == "<Comparison: doubtful. Only 3 items are in both.>"
 
 
 def test_options_that_do_not_count(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -462,3 +462,25 @@ def test_without_the_extra(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UsageError, match=r"pip install 'sqlstab\[report\]'"):
         found.text("html")
     assert found.text("md").startswith("## ✅ A new space")
+    # A notebook falls back to the tables.
+    assert found._repr_html_() is None
+    assert found._repr_markdown_() == found.text("md")
+
+
+def test_in_a_notebook(runs: list[Run], made: Report, tmp_path: Path, browser: Any) -> None:
+    """A line where there is text alone, else the page in a frame whose style stays in it."""
+    assert repr(made) == (
+        f"<Report on run {runs[2].run_id} beside {runs[1].run_id}: "
+        "It worked: the same items stay where they were.>"
+    )
+    frame = made._repr_html_()
+    assert frame is not None
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!DOCTYPE html><meta charset=utf-8><p>cell</p>{frame}", encoding="utf-8")
+    seen = opened(browser, file, 1280)
+    inside = seen.page.frame_locator("iframe")
+    assert "It worked" in inside.locator("h1").inner_text()
+    assert inside.locator(".chart svg").count() == 11
+    assert seen.page.locator("h1, style").count() == 0
+    assert seen.complaints == []
+    seen.page.close()
