@@ -224,6 +224,38 @@ def test_shuffled_ids_have_not_worked(runs: list[Run], tmp_path: Path) -> None:
     assert levels(found)["Same items"] == levels(found)["Held-out ids"] == "bad"
 
 
+def test_another_space(runs: list[Run], tmp_path: Path) -> None:
+    """The verdict says first why nothing agrees, and what to do."""
+    own = retrained(tmp_path, 1)
+    found = report(own, runs[0])
+    verdict = found.figures["verdict"]
+    remedy = "run it again with reference run0."
+    assert verdict["headline"] == (
+        f"run1 began a space of its own and was not aligned with run0; {remedy}"
+    )
+    assert verdict["findings"][0]["text"] == verdict["headline"]
+    assert levels(found)["Space"] == "bad"
+    # Found are 0.2 of 10 neighbours: better than raw vectors, and of no use.
+    assert levels(found)["Index"] == "doubtful"
+
+    later = retrained(tmp_path, 2, own)
+    found = report(later, runs[0], earlier=[own])
+    assert found.figures["space"]["same"] is False
+    headline = found.figures["verdict"]["headline"]
+    assert headline == f"run2 is in another space than run0 and was not aligned with it; {remedy}"
+    # The run between them is not at hand.
+    found = report(later, runs[0])
+    assert found.figures["space"]["same"] is None
+    assert f"was aligned with run {own.run_id}, which need not be" in found.text("md")
+    found = report(own, runs[2])
+    assert found.figures["space"]["same"] is False  # it began after the other was made
+    found = report(runs[0], runs[2])
+    assert found.figures["space"]["same"] is None
+    assert "Space" not in levels(found)  # for they agree
+    assert report(runs[2], runs[0], earlier=[runs[1]]).figures["space"]["same"] is True
+    assert report(runs[0], runs[1]).figures["space"]["same"] is True
+
+
 def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     run = retrained(tmp_path, 1, runs[0], min_mean_cosine=0.8, min_cka=0.1, force=True)
     found = report(run, runs[0])
