@@ -32,7 +32,7 @@ from sqlstab.summing import Summing
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlstab.checks import CheckedTable
     from sqlstab.engines import AnyEngine, Engine
@@ -150,6 +150,28 @@ def _opened(model: AnyModel, engine: Engine) -> Run | dict[Side, EmbeddingTable]
     )
 
 
+def _check_same_kind(
+    model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
+) -> None:
+    """Both must have two sides, or both be a table alone.
+
+    Raises:
+        UsageError: They are not.
+    """
+    both = {"model": model, "reference": reference}
+    sides = {name: list(_sides(opened)) for name, opened in both.items()}
+    if sides["model"] == sides["reference"]:
+        return
+    alone = next(name for name, found in sides.items() if found == [VECTORS])
+    remedy = "" if isinstance(both[alone], Run) else f" Name the {alone} as USERS,ITEMS."
+    has = ", ".join(f"the {name} has {' and '.join(found)}" for name, found in sides.items())
+    raise UsageError(f"{has.capitalize()}: they cannot be compared.{remedy}")
+
+
+def _sides(opened: Run | dict[Side, EmbeddingTable]) -> Iterable[Side]:
+    return opened.sides if isinstance(opened, Run) else opened
+
+
 def _is_table(name: str, engine: Engine) -> bool:
     """Whether a table of vectors has this name, or a file that the engine reads as one."""
     if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
@@ -215,6 +237,7 @@ class _Comparing:
         self, model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
     ) -> Comparison:
         """See `compare`."""
+        _check_same_kind(model, reference)
         wanted = {
             name: getattr(self._options, name)
             or any(preparing(each)[name] for each in (model, reference) if isinstance(each, Run))
@@ -222,11 +245,6 @@ class _Comparing:
         }
         models = self._model(model, wanted), self._model(reference, wanted)
         names = list(models[0].tables)
-        if names != list(models[1].tables):
-            raise UsageError(
-                f"The model has {' and '.join(names)}, the reference has "
-                f"{' and '.join(models[1].tables)}: they cannot be compared."
-            )
         anchors = self._options.anchors_of(names)
         shared = {side: self._shared(*models, side) for side in names}
         rank = models[0].rank

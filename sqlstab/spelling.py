@@ -2,7 +2,8 @@
 
 Messages are written with the names of the command line, as in `--on-invalid`, since these cannot be
 taken for other words. Where options come from Python or from a project file, they are spelled anew:
-as `on_invalid`, or as `[run] on_invalid`.
+as `on_invalid`, or as `[run] on_invalid`. Two tables of one model, `USERS,ITEMS` on the command
+line, are a pair there.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _ENGINE = {
     "memory-limit": "memory_limit",
 }
 
+_PAIR = "a pair (users, items)"
+
 _face: ContextVar[Face] = ContextVar("sqlstab_face", default="python")
 
 
@@ -52,7 +55,8 @@ def spelled(message: str) -> str:
     """A message with the names of options as its reader knows them."""
     rewrite = {"python": _in_python, "project file": _in_a_file}.get(_face.get(), _on_a_line)
     option = r"(?<!\S)--(?:(users|items|vectors|also\.\w+)-)?([a-z]+(?:-[a-z]+)*)"
-    return re.sub(option, rewrite, message)
+    message = re.sub(option, rewrite, message)
+    return message.replace("USERS,ITEMS", _PAIR) if _face.get() == "python" else message
 
 
 def _on_a_line(match: re.Match[str]) -> str:

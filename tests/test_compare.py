@@ -240,6 +240,23 @@ def test_no_model(tmp_path: Path, model: Any) -> None:
     assert "USERS,ITEMS" in invoke("compare", "a,b,c", known, code=2).stderr
     with pytest.raises(UsageError, match="is no model"):
         compare(tmp_path, known)
+    # Python has no text for two tables.
+    with pytest.raises(UsageError, match=r"two tables as a pair \(users, items\), or a table"):
+        compare("u1,i1", known)
+
+
+def test_items_that_were_forgotten(tmp_path: Path, model: Any) -> None:
+    known = model()
+    users = known / "users.parquet"
+    said = "The model has vectors, the reference has users and items: they cannot be compared."
+    message = invoke("compare", users, known, code=2).stderr
+    assert message == f"{said} Name the model as USERS,ITEMS."
+    with pytest.raises(UsageError, match=r"Name the reference as a pair \(users, items\)\.$"):
+        compare(known, users)
+    # A run of vectors alone has no items to name.
+    run = stabilize(vectors=users, out=tmp_path / "run")
+    with pytest.raises(UsageError, match=r"they cannot be compared\.$"):
+        compare(run, known)
 
 
 def test_ids_that_cannot_be_compared(model: Any, tmp_path: Path, rng: np.random.Generator) -> None:
