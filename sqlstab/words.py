@@ -23,7 +23,8 @@ _WORDS = {
     "anchors": "ids that it rests on",
     "relative_residual": "residual",
     "cka": "CKA",
-    "bound": "residual, guaranteed",
+    "linear_residual": "residual, linear map",
+    "bound": "residual, upper bound",
     "determinant": "determinant, -1 with a reflection",
     "ambiguous": "ambiguous directions",
     # Gates.

@@ -266,7 +266,7 @@ def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     assert "Failed: mean cosine, at least 0.8." in text
     # What run.json calls things is for programs.
     page = found.text("html")
-    assert ">residual, guaranteed</th>" in page
+    assert ">residual, upper bound</th>" in page
     assert not re.search(r'<th scope="row">[a-z]+_[a-z_]+</th>', page)
     # A path is broken at a slash, where it must be.
     assert "/<wbr>items.parquet</td>" in page
