@@ -40,6 +40,11 @@ def word(name: str) -> str:
     return _WORDS.get(name, name.replace("_", " "))
 
 
+def share(part: float) -> str:
+    """A part of a whole that is worth a percentage."""
+    return f"{part * 100:.3g}%" if part < 1 else f"{part * 100:,.0f}%"
+
+
 def alignment_rows(alignment: dict[str, Any]) -> list[tuple[str, Any]]:
     """The figures of an alignment, each with its name."""
     rests_on = " and ".join(

@@ -277,6 +277,8 @@ def test_scores_of_a_lower_rank(runs: list[Run], tmp_path: Path) -> None:
     run = retrained(tmp_path, 1, runs[0], rank=8)
     found = report(run, runs[0])
     assert levels(found)["Scores"] == "doubtful"
+    (text,) = (f["text"] for f in found.figures["verdict"]["findings"] if f["title"] == "Scores")
+    assert re.fullmatch(r"Scores changed, by up to [1-9][\d.]+% of the largest\.", text)
     assert found.figures["sides"]["items"]["before"] is None
     assert found.figures["neighbours"]["raw"] is None
     assert "unknown" in found.text("md")

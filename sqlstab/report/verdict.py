@@ -10,7 +10,7 @@ from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.report.measure import main_side
 from sqlstab.spelling import spelled
 from sqlstab.tables import singular
-from sqlstab.words import word
+from sqlstab.words import share, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,15 +130,16 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         )
         since = " from there on" if prepared else ""
         found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
+        cost = f", by up to {share(error)} of the largest"
         text = (
             f"{first}No {what} changed{since}{found}."
             if kept
-            else f"{first}{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
+            else f"{first}{what.capitalize()}s changed{since}{cost}."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
     for name, error in run[of_all].get("also", {}).items():
         if error is not None and error > SCORES_KEPT:
-            text = f"They changed, by up to {error:.0e} of the largest."
+            text = f"They changed, by up to {share(error)} of the largest."
             yield Finding("doubtful", f"Scores of {name}", text)
     if figures["sides"]:
         for anchor in _anchors(figures):
