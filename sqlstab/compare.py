@@ -29,7 +29,8 @@ from sqlstab.references import preparing
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.stabilize import checked_options, embedding_table
 from sqlstab.summing import Summing
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side, singular
+from sqlstab.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -403,7 +404,8 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
         why = "that both have are zero vectors" if shared else "have no id in common"
         return "unrelated", f"The {side} {why}."
     wanted = quality.enough(rank)
-    few = f"Only {shared:,} {side} are in both; to align {rank} dimensions takes {wanted:,}."
+    there = f"{counted(shared, singular(side), side)} {'is' if shared == 1 else 'are'}"
+    few = f"Only {there} in both; to align {rank} dimensions takes {wanted:,}."
     held_out, chance = figures["held_out"], figures["chance"]
     if held_out is None or chance is None:
         return "doubtful", few

@@ -54,19 +54,25 @@ def typed_in(face: Face) -> Iterator[None]:
 def spelled(message: str) -> str:
     """A message with the names of options as its reader knows them."""
     rewrite = {"python": _in_python, "project file": _in_a_file}.get(_face.get(), _on_a_line)
-    option = r"(?<!\S)--(?:(users|items|vectors|also\.\w+)-)?([a-z]+(?:-[a-z]+)*)"
-    message = re.sub(option, rewrite, message)
+    # A whole command is typed as it stands, by whoever reads of it.
+    command = r"\bsqlstab [a-z]+(?: [a-z-]+)?(?: --[a-z]+(?:-[a-z]+)*)+"
+    option = r"(?<!\S)--(?:(?P<side>users|items|vectors|also\.\w+)-)?(?P<name>[a-z]+(?:-[a-z]+)*)"
+    message = re.sub(
+        f"(?P<command>{command})|{option}",
+        lambda match: match[0] if match["command"] else rewrite(match),
+        message,
+    )
     return message.replace("USERS,ITEMS", _PAIR) if _face.get() == "python" else message
 
 
 def _on_a_line(match: re.Match[str]) -> str:
     # A table alone is the only one that an option can be about; further tables have none.
-    plain = match[1] and match[1] not in ("users", "items") and match[2] in _TABLE
-    return f"--{match[2]}" if plain else match[0]
+    plain = match["side"] and match["side"] not in ("users", "items") and match["name"] in _TABLE
+    return f"--{match['name']}" if plain else match[0]
 
 
 def _in_python(match: re.Match[str]) -> str:
-    side, name = match[1], match[2]
+    side, name = match["side"], match["name"]
     if name == "also-scores":
         return "scores of its FurtherTable"
     if side:
@@ -76,7 +82,7 @@ def _in_python(match: re.Match[str]) -> str:
 
 
 def _in_a_file(match: re.Match[str]) -> str:
-    side, name = match[1], match[2]
+    side, name = match["side"], match["name"]
     if name == "also-scores":
         return "scores in its section"
     if side and name in (*_TABLE, "out"):

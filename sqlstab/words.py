@@ -40,6 +40,17 @@ def word(name: str) -> str:
     return _WORDS.get(name, name.replace("_", " "))
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something: `1 row`, `1,200 rows`.
+
+    Args:
+        count: How many.
+        one: What one is called.
+        several: What several are, unless an `s` does it.
+    """
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def share(part: float) -> str:
     """A part of a whole that is worth a percentage."""
     return f"{part * 100:.3g}%" if part < 1 else f"{part * 100:,.0f}%"

@@ -247,6 +247,16 @@ def test_no_model(tmp_path: Path, model: Any) -> None:
         compare("u1,i1", known)
 
 
+def test_one_shared_id(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = rng.standard_normal((50, 4))
+    models = [
+        written(tmp_path / name, (ids, vectors), (ids, vectors))
+        for name, ids in (("a", np.arange(50)), ("b", np.arange(49, 99)))
+    ]
+    reason = compare(*models).figures["reason"]
+    assert reason.startswith("Only 1 item is in both; to align 4 dimensions takes 16")
+
+
 def test_items_that_were_forgotten(tmp_path: Path, model: Any) -> None:
     known = model()
     users = known / "users.parquet"
