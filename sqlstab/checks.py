@@ -9,21 +9,46 @@ from sqlstab import sql
 from sqlstab.column_types import comparable
 from sqlstab.errors import DataError
 from sqlstab.fingerprint import fingerprint
+from sqlstab.words import counted
 
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.runs import Run
     from sqlstab.tables import VectorTable
 
-# count in the result of `check` -> what it is called, what to do about it
+# count in the result of `check` -> what one is called, what several are, what to do about it
 _PROBLEMS = {
-    "null_ids": ("NULL ids", "give every row an id"),
-    "duplicate_ids": ("rows whose id has occurred before", "keep one row for an id"),
-    "null_vectors": ("vectors that are NULL or lack a dimension", "fill or remove them"),
-    "wrong_length": ("vectors of another length than {dimension}", "give all the same length"),
-    "null_components": ("vectors with a NULL in them", "fill or remove them"),
-    "non_finite": ("vectors with a NaN or infinite component", "mend or remove them"),
-    "bad_weights": ("weights that are NULL, negative, not finite or ambiguous", "mend them"),
+    "null_ids": ("NULL id", "NULL ids", "give every row an id"),
+    "duplicate_ids": (
+        "row whose id has occurred before",
+        "rows whose id has occurred before",
+        "keep one row for an id",
+    ),
+    "null_vectors": (
+        "vector that is NULL or lacks a dimension",
+        "vectors that are NULL or lack a dimension",
+        "fill or remove {them}",
+    ),
+    "wrong_length": (
+        "vector of another length than {dimension}",
+        "vectors of another length than {dimension}",
+        "give all the same length",
+    ),
+    "null_components": (
+        "vector with a NULL in it",
+        "vectors with a NULL in them",
+        "fill or remove {them}",
+    ),
+    "non_finite": (
+        "vector with a NaN or infinite component",
+        "vectors with a NaN or infinite component",
+        "mend or remove {them}",
+    ),
+    "bad_weights": (
+        "weight that is NULL, negative, not finite or ambiguous",
+        "weights that are NULL, negative, not finite or ambiguous",
+        "mend {them}",
+    ),
 }
 
 
@@ -145,6 +170,23 @@ def _check_vectors(
     return dimension, found | {name: int(count) for name, count in counts.items()}
 
 
+def left_out_text(checked: CheckedTable) -> str:
+    """How many vectors of a table are left out, and what is wrong with them."""
+    problems = [
+        _counted(name, checked.problems[name], checked.dimension)
+        for name in _PROBLEMS
+        if name in checked.problems
+    ]
+    text = f"left out {counted(checked.left_out, 'vector')}: {', '.join(problems)}"
+    # None of them is the right one; so more go than there are too many.
+    return f"{text}; every row of such an id goes" if "duplicate_ids" in checked.problems else text
+
+
+def _counted(problem: str, count: int, dimension: int | None) -> str:
+    one, several, _ = _PROBLEMS[problem]
+    return counted(count, one, several).format(dimension=dimension)
+
+
 def _error(
     engine: Engine,
     table: VectorTable,
@@ -155,22 +197,25 @@ def _error(
     droppable: bool,
 ) -> DataError:
     lines = []
-    for name, (what, remedy) in _PROBLEMS.items():
+    for name, (_, _, remedy) in _PROBLEMS.items():
         if name not in found:
             continue
-        line = f"{found[name]:,} {what.format(dimension=dimension)}"
+        line = _counted(name, found[name], dimension)
         if name != "null_ids":
             statement = sql.example(table, name, dimension, engine.dialect)
             example: Any = engine.query(statement)[0]["example"]
             line += f" (for example id {example})"
-        lines.append(f"{line}: {remedy}")
+        lines.append(f"{line}: {remedy.format(them='it' if found[name] == 1 else 'them')}")
     droppable = droppable and "bad_weights" not in found
     drop = ", or leave such rows out with --on-invalid drop" if droppable else ""
     columns = f"id {table.id.name}, vector {table.vector_names()}"
     if table.weight:
         columns += f", weight {table.weight}"
     return DataError(
-        f"{_about(table)} ({columns}) has, among {rows:,} rows, " + "; ".join(lines) + drop + "."
+        f"{_about(table)} ({columns}) has, among {counted(rows, 'row')}, "
+        + "; ".join(lines)
+        + drop
+        + "."
     )
 
 

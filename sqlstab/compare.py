@@ -29,10 +29,11 @@ from sqlstab.references import preparing
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.stabilize import checked_options, embedding_table
 from sqlstab.summing import Summing
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
+from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side, singular
+from sqlstab.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlstab.checks import CheckedTable
     from sqlstab.engines import AnyEngine, Engine
@@ -75,6 +76,10 @@ class Comparison:
     """
 
     figures: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """The verdict and why; all figures would fill a page."""
+        return f"<Comparison: {self.verdict}. {self.figures['reason']}>"
 
     @property
     def verdict(self) -> Verdict:
@@ -146,6 +151,28 @@ def _opened(model: AnyModel, engine: Engine) -> Run | dict[Side, EmbeddingTable]
     )
 
 
+def _check_same_kind(
+    model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
+) -> None:
+    """Both must have two sides, or both be a table alone.
+
+    Raises:
+        UsageError: They are not.
+    """
+    both = {"model": model, "reference": reference}
+    sides = {name: list(_sides(opened)) for name, opened in both.items()}
+    if sides["model"] == sides["reference"]:
+        return
+    alone = next(name for name, found in sides.items() if found == [VECTORS])
+    remedy = "" if isinstance(both[alone], Run) else f" Name the {alone} as USERS,ITEMS."
+    has = ", ".join(f"the {name} has {' and '.join(found)}" for name, found in sides.items())
+    raise UsageError(f"{has.capitalize()}: they cannot be compared.{remedy}")
+
+
+def _sides(opened: Run | dict[Side, EmbeddingTable]) -> Iterable[Side]:
+    return opened.sides if isinstance(opened, Run) else opened
+
+
 def _is_table(name: str, engine: Engine) -> bool:
     """Whether a table of vectors has this name, or a file that the engine reads as one."""
     if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
@@ -211,6 +238,7 @@ class _Comparing:
         self, model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
     ) -> Comparison:
         """See `compare`."""
+        _check_same_kind(model, reference)
         wanted = {
             name: getattr(self._options, name)
             or any(preparing(each)[name] for each in (model, reference) if isinstance(each, Run))
@@ -218,11 +246,6 @@ class _Comparing:
         }
         models = self._model(model, wanted), self._model(reference, wanted)
         names = list(models[0].tables)
-        if names != list(models[1].tables):
-            raise UsageError(
-                f"The model has {' and '.join(names)}, the reference has "
-                f"{' and '.join(models[1].tables)}: they cannot be compared."
-            )
         anchors = self._options.anchors_of(names)
         shared = {side: self._shared(*models, side) for side in names}
         rank = models[0].rank
@@ -381,7 +404,8 @@ def _verdict(side: Side, figures: dict[str, Any], shared: int, rank: int) -> tup
         why = "that both have are zero vectors" if shared else "have no id in common"
         return "unrelated", f"The {side} {why}."
     wanted = quality.enough(rank)
-    few = f"Only {shared:,} {side} are in both; to align {rank} dimensions takes {wanted:,}."
+    there = f"{counted(shared, singular(side), side)} {'is' if shared == 1 else 'are'}"
+    few = f"Only {there} in both; to align {rank} dimensions takes {wanted:,}."
     held_out, chance = figures["held_out"], figures["chance"]
     if held_out is None or chance is None:
         return "doubtful", few

@@ -62,10 +62,7 @@ class Inspector:
             except EngineError as error:
                 raise self._cause(table, error) from error
         if checked.left_out:
-            problems = ", ".join(
-                f"{count:,} {name.replace('_', ' ')}" for name, count in checked.problems.items()
-            )
-            self._diary.warn(f"{table.side}: left out {checked.left_out:,} vectors: {problems}.")
+            self._diary.warn(f"{table.side}: {checks.left_out_text(checked)}.")
         return checked
 
     def stable(self, run: Run, table: VectorTable, *, values: bool) -> CheckedTable:

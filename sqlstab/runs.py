@@ -159,6 +159,20 @@ class Run:
     transform: Transform
     directory: Path | None
 
+    def __repr__(self) -> str:
+        """What one asks of a run first; all figures would fill pages."""
+        cosine = self.figures["cosine"] or {}
+        tables = []
+        for side in self.tables:
+            known = table_figures(self.figures, side)
+            after = cosine.get(side, {}).get("after")
+            agrees = f" (mean cosine {after['mean']:.3f})" if after else ""
+            tables.append(f"{side} {known['rows']:,} x {known['dimension']}{agrees}")
+        reference = self.transform.reference
+        space = f"reference {reference}" if reference else "a space of its own"
+        where = f"; in {self.directory}" if self.directory else ""
+        return f"<Run {self.run_id}: {', '.join(tables)}; {space}{where}>"
+
     @property
     def run_id(self) -> str:
         """The name of this run, unique."""

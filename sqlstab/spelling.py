@@ -2,7 +2,8 @@
 
 Messages are written with the names of the command line, as in `--on-invalid`, since these cannot be
 taken for other words. Where options come from Python or from a project file, they are spelled anew:
-as `on_invalid`, or as `[run] on_invalid`.
+as `on_invalid`, or as `[run] on_invalid`. Two tables of one model, `USERS,ITEMS` on the command
+line, are a pair there.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _ENGINE = {
     "memory-limit": "memory_limit",
 }
 
+_PAIR = "a pair (users, items)"
+
 _face: ContextVar[Face] = ContextVar("sqlstab_face", default="python")
 
 
@@ -51,18 +54,25 @@ def typed_in(face: Face) -> Iterator[None]:
 def spelled(message: str) -> str:
     """A message with the names of options as its reader knows them."""
     rewrite = {"python": _in_python, "project file": _in_a_file}.get(_face.get(), _on_a_line)
-    option = r"(?<!\S)--(?:(users|items|vectors|also\.\w+)-)?([a-z]+(?:-[a-z]+)*)"
-    return re.sub(option, rewrite, message)
+    # A whole command is typed as it stands, by whoever reads of it.
+    command = r"\bsqlstab [a-z]+(?: [a-z-]+)?(?: --[a-z]+(?:-[a-z]+)*)+"
+    option = r"(?<!\S)--(?:(?P<side>users|items|vectors|also\.\w+)-)?(?P<name>[a-z]+(?:-[a-z]+)*)"
+    message = re.sub(
+        f"(?P<command>{command})|{option}",
+        lambda match: match[0] if match["command"] else rewrite(match),
+        message,
+    )
+    return message.replace("USERS,ITEMS", _PAIR) if _face.get() == "python" else message
 
 
 def _on_a_line(match: re.Match[str]) -> str:
     # A table alone is the only one that an option can be about; further tables have none.
-    plain = match[1] and match[1] not in ("users", "items") and match[2] in _TABLE
-    return f"--{match[2]}" if plain else match[0]
+    plain = match["side"] and match["side"] not in ("users", "items") and match["name"] in _TABLE
+    return f"--{match['name']}" if plain else match[0]
 
 
 def _in_python(match: re.Match[str]) -> str:
-    side, name = match[1], match[2]
+    side, name = match["side"], match["name"]
     if name == "also-scores":
         return "scores of its FurtherTable"
     if side:
@@ -72,7 +82,7 @@ def _in_python(match: re.Match[str]) -> str:
 
 
 def _in_a_file(match: re.Match[str]) -> str:
-    side, name = match[1], match[2]
+    side, name = match["side"], match["name"]
     if name == "also-scores":
         return "scores in its section"
     if side and name in (*_TABLE, "out"):

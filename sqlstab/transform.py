@@ -83,6 +83,12 @@ class SideTransform:
     invertible: bool
     preparation: Preparation = UNPREPARED
 
+    def __repr__(self) -> str:
+        """Its sizes: the matrices would fill a page."""
+        rank, dimension = self.omega.shape
+        lossy = "" if self.invertible else ", not invertible"
+        return f"<SideTransform {len(self.balanced)} -> {dimension}, rank {rank}{lossy}>"
+
     @property
     def matrix(self) -> Matrix:
         """(e, d); stable = raw @ matrix, with raw as `preparation` leaves it."""
@@ -163,6 +169,14 @@ class Transform:
     singular_values: Matrix | None
     maps: Mapping[Side, SideTransform]
     also: Mapping[Side, Side] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """What it is of, and its sizes: the matrices would fill pages."""
+        space = f"reference {self.reference}" if self.reference else "a space of its own"
+        return (
+            f"<Transform of run {self.run_id}: {', '.join((*self.maps, *self.also))}; "
+            f"{self.raw_dimension} -> {self.dimension}, rank {self.rank}; {space}>"
+        )
 
     @classmethod
     def from_factors(

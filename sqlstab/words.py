@@ -23,7 +23,8 @@ _WORDS = {
     "anchors": "ids that it rests on",
     "relative_residual": "residual",
     "cka": "CKA",
-    "bound": "residual, guaranteed",
+    "linear_residual": "residual, linear map",
+    "bound": "residual, upper bound",
     "determinant": "determinant, -1 with a reflection",
     "ambiguous": "ambiguous directions",
     # Gates.
@@ -37,6 +38,22 @@ _WORDS = {
 def word(name: str) -> str:
     """What to call a figure or a setting; the names of most are words already."""
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something: `1 row`, `1,200 rows`.
+
+    Args:
+        count: How many.
+        one: What one is called.
+        several: What several are, unless an `s` does it.
+    """
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def share(part: float) -> str:
+    """A part of a whole that is worth a percentage."""
+    return f"{part * 100:.3g}%" if part < 1 else f"{part * 100:,.0f}%"
 
 
 def alignment_rows(alignment: dict[str, Any]) -> list[tuple[str, Any]]:

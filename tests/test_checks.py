@@ -21,26 +21,26 @@ GOOD = "SELECT i AS id, [random(), random(), random()]::FLOAT[] AS v FROM range(
 BAD_ARRAYS = {
     "CASE WHEN id < 2 THEN NULL ELSE id END AS id, v": ("2 NULL ids", 58),
     "id // 2 AS id, v": ("30 rows whose id has occurred before .for example id 0", None),
-    "greatest(id, 1) AS id, v": ("1 rows whose id has occurred before .for example id 1", 58),
-    "id, CASE WHEN id = 7 THEN NULL ELSE v END AS v": ("1 vectors that are NULL.*id 7", 59),
+    "greatest(id, 1) AS id, v": ("1 row whose id has occurred before .for example id 1", 58),
+    "id, CASE WHEN id = 7 THEN NULL ELSE v END AS v": ("1 vector that is NULL.*id 7", 59),
     "id, CASE WHEN id > 57 THEN v[:2] ELSE v END AS v": (
         "2 vectors of another length than 3 .for example id 58",
         58,
     ),
     "id, CASE WHEN id = 0 THEN []::FLOAT[] ELSE v END AS v": (
-        "1 vectors of another length.*id 0",
+        "1 vector of another length.*id 0",
         59,
     ),
     "id, CASE WHEN id = 5 THEN [1, NULL, 2]::FLOAT[] ELSE v END AS v": (
-        "1 vectors with a NULL in them.*id 5",
+        "1 vector with a NULL in it.*id 5",
         59,
     ),
     "id, CASE WHEN id = 5 THEN [1, 'NaN'::FLOAT, 2] ELSE v END AS v": (
-        "1 vectors with a NaN or infinite component.*id 5",
+        "1 vector with a NaN or infinite component.*id 5",
         59,
     ),
     "id, CASE WHEN id = 0 THEN ['-inf'::FLOAT, 'inf'::FLOAT, 2] ELSE v END AS v": (
-        "1 vectors with a NaN or infinite component.*id 0",
+        "1 vector with a NaN or infinite component.*id 0",
         59,
     ),
 }
@@ -86,13 +86,32 @@ def test_bad_rows(
     assert any("left out" in warning for warning in found.figures["warnings"])
 
 
+def test_what_is_left_out_adds_up(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """Both rows of an id that stands twice go: which of them is right, nobody knows."""
+    select = "CASE id WHEN 0 THEN NULL WHEN 1 THEN 2 ELSE id END AS id, v"
+    connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
+    found = run(connection, tmp_path / "out", on_invalid="drop")
+    assert found.figures["warnings"][0] == (
+        "users: left out 3 vectors: 1 NULL id, 1 row whose id has occurred before; every row of "
+        "such an id goes."
+    )
+    connection.execute(
+        "CREATE OR REPLACE TABLE bad AS "
+        "SELECT id, CASE WHEN id = 5 THEN v[:2] ELSE v END AS v FROM good"
+    )
+    found = run(connection, tmp_path / "again", on_invalid="drop")
+    assert found.figures["warnings"][0] == (
+        "users: left out 1 vector: 1 vector of another length than 3."
+    )
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
     ("select", "message"),
     [
         (
             "id, v[1] AS e0, v[2] AS e1, CASE WHEN id = 3 THEN NULL ELSE v[3] END AS e2",
-            "NULL in them",
+            "NULL in it",
         ),
         ("id, v[1] AS e0, v[2] AS e1, CASE WHEN id = 3 THEN 'NaN' ELSE v[3] END AS e2", "NaN"),
     ],
@@ -101,7 +120,7 @@ def test_bad_wide_rows(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, select: str, message: str, strategy: str
 ) -> None:
     connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
-    with pytest.raises(DataError, match=f"vector e0, e1, e2.*1 vectors.*{message}.*example id 3"):
+    with pytest.raises(DataError, match=f"vector e0, e1, e2.*1 vector .*{message}.*example id 3"):
         run(connection, tmp_path / "out", strategy=strategy)
     found = run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
     assert found.figures["users"]["rows"] == 59
@@ -111,9 +130,9 @@ def test_bad_wide_rows(
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("NOT (id = 4 AND dim = 1)", "1 vectors that are NULL or lack a dimension.*id 4"),
-        ("NOT (id = 4 AND dim = 0)", "1 vectors that are NULL or lack a dimension.*id 4"),
-        ("NOT (id = 4 AND dim = 2)", "1 vectors of another length.*id 4"),
+        ("NOT (id = 4 AND dim = 1)", "1 vector that is NULL or lacks a dimension.*id 4"),
+        ("NOT (id = 4 AND dim = 0)", "1 vector that is NULL or lacks a dimension.*id 4"),
+        ("NOT (id = 4 AND dim = 2)", "1 vector of another length.*id 4"),
     ],
 )
 def test_bad_long_rows(
@@ -137,7 +156,7 @@ def test_a_dimension_that_stands_twice(
         "CREATE TABLE bad AS SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good "
         "UNION ALL SELECT 9, 1, 0.5"
     )
-    with pytest.raises(DataError, match=r"1 vectors that are NULL or lack a dimension.*id 9"):
+    with pytest.raises(DataError, match=r"1 vector that is NULL or lacks a dimension.*id 9"):
         run(connection, tmp_path / "out")
 
 
@@ -248,11 +267,11 @@ def test_an_anchor_filter_does_not_hide_bad_rows(
     )
     connection.execute("DELETE FROM bad WHERE id < 59 AND rowid >= 60")
     table = EmbeddingTable("bad", vector="v", anchor_filter="id < 50", weight="w")
-    with pytest.raises(DataError, match=r"1 rows whose id has occurred before .for example id 59"):
+    with pytest.raises(DataError, match=r"1 row whose id has occurred before .for example id 59"):
         run(connection, tmp_path / "out", table, strategy=strategy)
     connection.execute("DELETE FROM bad WHERE rowid >= 60")
     connection.execute("UPDATE bad SET v = NULL WHERE id = 55")
-    with pytest.raises(DataError, match=r"1 vectors that are NULL.*example id 55"):
+    with pytest.raises(DataError, match=r"1 vector that is NULL.*example id 55"):
         run(connection, tmp_path / "out", table, strategy=strategy)
     found = run(connection, tmp_path / "out", table, strategy=strategy, on_invalid="drop")
     assert found.figures["users"]["rows"] == 59
@@ -267,7 +286,7 @@ def test_a_stray_row_of_a_long_table(
         "CREATE TABLE bad AS SELECT id, unnest(range(1, 4)) AS dim, unnest(v) AS value FROM good "
         "UNION ALL SELECT 9, -1, 0.5"
     )
-    with pytest.raises(DataError, match=r"1 vectors that are NULL or lack a dimension.*id 9"):
+    with pytest.raises(DataError, match=r"1 vector that is NULL or lacks a dimension.*id 9"):
         run(connection, tmp_path / "out", strategy=strategy)
     found = run(connection, tmp_path / "out", strategy=strategy, on_invalid="drop")
     assert found.figures["users"]["left_out"] == 1
@@ -397,7 +416,7 @@ def test_a_reference_with_duplicate_ids(
     connection.execute(
         f"COPY (FROM good UNION ALL FROM good WHERE id = 4) TO '{path}' (FORMAT parquet)"
     )
-    with pytest.raises(DataError, match=r"1 rows whose id has occurred before") as error:
+    with pytest.raises(DataError, match=r"1 row whose id has occurred before") as error:
         run(connection, tmp_path / "out", reference=first, strategy=strategy)
     assert "--on-invalid" not in str(error.value)
 

@@ -50,6 +50,18 @@ def database(tmp_path: Path, model: Any) -> Path:
     return path
 
 
+def test_a_rank(database: Path, tmp_path: Path) -> None:
+    """What it costs is a percentage; one above the dimension costs nothing, and is said to."""
+    tables = ["--database", database, "--users", "u", "--items", "i", "--out", tmp_path / "run"]
+    shown = invoke("run", *tables, "--rank", 2).stdout
+    error = Run.load(tmp_path / "run").figures["scores"]["max_relative_error"]
+    assert f"changed, by up to {error * 100:.3g}% of the largest" in shown
+    assert "asked for" not in shown
+    shown = invoke("run", *tables, "--rank", 80).stdout
+    assert "80 were asked for: the vectors have 6, all are kept" in shown
+    assert "kept, to" in shown
+
+
 def test_a_project_file(project: Path) -> None:
     done = invoke("run", "-c", project, "--var", "day=monday", "-q", "--json")
     run = Run.load(project.parent / "stable" / "monday")

@@ -226,7 +226,9 @@ def test_command_line() -> None:
     shown = invoke("compare", *folders, "-q").stdout
     assert shown.startswith("alignable: Items that took no part in the fit agree")
     # The cosines of a run are not; one who compares the two must know.
-    assert shown.count("weighted by length") == 3
+    assert shown.count("weighted by length") == 2
+    # A figure is a line of a terminal.
+    assert max(map(len, shown.splitlines()[1:])) <= 80
     tables = [",".join(str(f / f"{side}.parquet") for side in SIDES) for f in folders]
     figures = json.loads(invoke("compare", *tables, "--json", "-q").stdout)
     assert figures["verdict"] == "alignable"
@@ -240,6 +242,33 @@ def test_no_model(tmp_path: Path, model: Any) -> None:
     assert "USERS,ITEMS" in invoke("compare", "a,b,c", known, code=2).stderr
     with pytest.raises(UsageError, match="is no model"):
         compare(tmp_path, known)
+    # Python has no text for two tables.
+    with pytest.raises(UsageError, match=r"two tables as a pair \(users, items\), or a table"):
+        compare("u1,i1", known)
+
+
+def test_one_shared_id(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = rng.standard_normal((50, 4))
+    models = [
+        written(tmp_path / name, (ids, vectors), (ids, vectors))
+        for name, ids in (("a", np.arange(50)), ("b", np.arange(49, 99)))
+    ]
+    reason = compare(*models).figures["reason"]
+    assert reason.startswith("Only 1 item is in both; to align 4 dimensions takes 16")
+
+
+def test_items_that_were_forgotten(tmp_path: Path, model: Any) -> None:
+    known = model()
+    users = known / "users.parquet"
+    said = "The model has vectors, the reference has users and items: they cannot be compared."
+    message = invoke("compare", users, known, code=2).stderr
+    assert message == f"{said} Name the model as USERS,ITEMS."
+    with pytest.raises(UsageError, match=r"Name the reference as a pair \(users, items\)\.$"):
+        compare(known, users)
+    # A run of vectors alone has no items to name.
+    run = stabilize(vectors=users, out=tmp_path / "run")
+    with pytest.raises(UsageError, match=r"they cannot be compared\.$"):
+        compare(run, known)
 
 
 def test_ids_that_cannot_be_compared(model: Any, tmp_path: Path, rng: np.random.Generator) -> None:
@@ -278,7 +307,9 @@ def test_a_run_whose_tables_another_has_replaced(tmp_path: Path) -> None:
 
 
 def test_verdict_is_a_property() -> None:
-    assert Comparison({"verdict": "doubtful"}).verdict == "doubtful"
+    found = Comparison({"verdict": "doubtful", "reason": "Only 3 items are in both."})
+    assert found.verdict == "doubtful"
+    assert repr(found) == "<Comparison: doubtful. Only 3 items are in both.>"
 
 
 def test_options_that_do_not_count(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -139,7 +139,7 @@ def test_bad_vectors_outside_the_sample_are_seen(tmp_path: Path, rng: np.random.
     vectors[5, 2] = np.nan
     for side in ("users", "items"):
         write_vectors(tmp_path / f"{side}.parquet", vectors)
-    with pytest.raises(DataError, match="1 vectors with a NaN"):
+    with pytest.raises(DataError, match="1 vector with a NaN"):
         stabilize(
             tmp_path / "users.parquet",
             tmp_path / "items.parquet",
@@ -272,7 +272,7 @@ def test_a_bad_vector_in_a_new_partition(rng: np.random.Generator) -> None:
         tables = Partitioned(rng)
         tables.load("2026-11-01", 20)
         tables.connection.execute("INSERT INTO users VALUES (99, [1, NULL, 2], '2026-11-02', 0)")
-        with pytest.raises(DataError, match="1 vectors with a NULL in them"):
+        with pytest.raises(DataError, match="1 vector with a NULL in it"):
             tables.run(grams="grams", strategy=strategy)
 
 
@@ -283,7 +283,7 @@ def test_a_bad_vector_of_a_partition_outside_the_sample(
     tables = Partitioned(rng)
     tables.load("2026-11-01", 300)
     tables.connection.execute("UPDATE items SET v = [1, 'nan'::DOUBLE, 2] WHERE id = 250")
-    with pytest.raises(DataError, match=r"items table items .* 1 vectors with a NaN .* id 250"):
+    with pytest.raises(DataError, match=r"items table items .* 1 vector with a NaN .* id 250"):
         tables.run(grams="grams", strategy=strategy, sample="2%")
 
 

@@ -224,6 +224,38 @@ def test_shuffled_ids_have_not_worked(runs: list[Run], tmp_path: Path) -> None:
     assert levels(found)["Same items"] == levels(found)["Held-out ids"] == "bad"
 
 
+def test_another_space(runs: list[Run], tmp_path: Path) -> None:
+    """The verdict says first why nothing agrees, and what to do."""
+    own = retrained(tmp_path, 1)
+    found = report(own, runs[0])
+    verdict = found.figures["verdict"]
+    remedy = "run it again with reference run0."
+    assert verdict["headline"] == (
+        f"run1 began a space of its own and was not aligned with run0; {remedy}"
+    )
+    assert verdict["findings"][0]["text"] == verdict["headline"]
+    assert levels(found)["Space"] == "bad"
+    # Found are 0.2 of 10 neighbours: better than raw vectors, and of no use.
+    assert levels(found)["Index"] == "doubtful"
+
+    later = retrained(tmp_path, 2, own)
+    found = report(later, runs[0], earlier=[own])
+    assert found.figures["space"]["same"] is False
+    headline = found.figures["verdict"]["headline"]
+    assert headline == f"run2 is in another space than run0 and was not aligned with it; {remedy}"
+    # The run between them is not at hand.
+    found = report(later, runs[0])
+    assert found.figures["space"]["same"] is None
+    assert f"was aligned with run {own.run_id}, which need not be" in found.text("md")
+    found = report(own, runs[2])
+    assert found.figures["space"]["same"] is False  # it began after the other was made
+    found = report(runs[0], runs[2])
+    assert found.figures["space"]["same"] is None
+    assert "Space" not in levels(found)  # for they agree
+    assert report(runs[2], runs[0], earlier=[runs[1]]).figures["space"]["same"] is True
+    assert report(runs[0], runs[1]).figures["space"]["same"] is True
+
+
 def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     run = retrained(tmp_path, 1, runs[0], min_mean_cosine=0.8, min_cka=0.1, force=True)
     found = report(run, runs[0])
@@ -234,7 +266,7 @@ def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     assert "Failed: mean cosine, at least 0.8." in text
     # What run.json calls things is for programs.
     page = found.text("html")
-    assert ">residual, guaranteed</th>" in page
+    assert ">residual, upper bound</th>" in page
     assert not re.search(r'<th scope="row">[a-z]+_[a-z_]+</th>', page)
     # A path is broken at a slash, where it must be.
     assert "/<wbr>items.parquet</td>" in page
@@ -245,6 +277,8 @@ def test_scores_of_a_lower_rank(runs: list[Run], tmp_path: Path) -> None:
     run = retrained(tmp_path, 1, runs[0], rank=8)
     found = report(run, runs[0])
     assert levels(found)["Scores"] == "doubtful"
+    (text,) = (f["text"] for f in found.figures["verdict"]["findings"] if f["title"] == "Scores")
+    assert re.fullmatch(r"Scores changed, by up to [1-9][\d.]+% of the largest\.", text)
     assert found.figures["sides"]["items"]["before"] is None
     assert found.figures["neighbours"]["raw"] is None
     assert "unknown" in found.text("md")
@@ -462,3 +496,25 @@ def test_without_the_extra(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UsageError, match=r"pip install 'sqlstab\[report\]'"):
         found.text("html")
     assert found.text("md").startswith("## ✅ A new space")
+    # A notebook falls back to the tables.
+    assert found._repr_html_() is None
+    assert found._repr_markdown_() == found.text("md")
+
+
+def test_in_a_notebook(runs: list[Run], made: Report, tmp_path: Path, browser: Any) -> None:
+    """A line where there is text alone, else the page in a frame whose style stays in it."""
+    assert repr(made) == (
+        f"<Report on run {runs[2].run_id} beside {runs[1].run_id}: "
+        "It worked: the same items stay where they were.>"
+    )
+    frame = made._repr_html_()
+    assert frame is not None
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!DOCTYPE html><meta charset=utf-8><p>cell</p>{frame}", encoding="utf-8")
+    seen = opened(browser, file, 1280)
+    inside = seen.page.frame_locator("iframe")
+    assert "It worked" in inside.locator("h1").inner_text()
+    assert inside.locator(".chart svg").count() == 11
+    assert seen.page.locator("h1, style").count() == 0
+    assert seen.complaints == []
+    seen.page.close()

@@ -17,7 +17,16 @@ import duckdb
 import numpy as np
 import pytest
 
-from sqlstab import DataError, EngineError, Run, UsageError, runs, stabilize
+from sqlstab import (
+    DataError,
+    EngineError,
+    FurtherTable,
+    Options,
+    Run,
+    UsageError,
+    runs,
+    stabilize,
+)
 from sqlstab.runs import staging
 
 if TYPE_CHECKING:
@@ -197,6 +206,30 @@ def test_load_is_what_was_saved(tmp_path: Path, model: Any) -> None:
         "run.json",
     }
     assert loaded.figures["outputs"]["users"]["relation"] == "users.parquet"
+
+
+def test_what_a_prompt_prints(tmp_path: Path, model: Any) -> None:
+    """A line without an array in it."""
+    source = model(users=80, items=50, dimension=6)
+    tables = source / "users.parquet", source / "items.parquet"
+    also = {"queries": FurtherTable(tables[0], like="users")}
+    first = stabilize(*tables, out=tmp_path / "first", also=also)
+    assert repr(first) == (
+        f"<Run {first.run_id}: users 80 x 6, items 50 x 6, queries 80 x 6; a space of its own; "
+        f"in {tmp_path / 'first'}>"
+    )
+    second = stabilize(*tables, first, options=Options(rank=4))
+    cosine = second.figures["cosine"]
+    assert repr(second) == (
+        f"<Run {second.run_id}: users 80 x 6 (mean cosine {cosine['users']['after']['mean']:.3f}), "
+        f"items 50 x 6 (mean cosine {cosine['items']['after']['mean']:.3f}); "
+        f"reference {first.run_id}>"
+    )
+    assert repr(first.transform) == (
+        f"<Transform of run {first.run_id}: users, items, queries; 6 -> 6, rank 6; "
+        "a space of its own>"
+    )
+    assert repr(second.transform.items) == "<SideTransform 6 -> 6, rank 4, not invertible>"
 
 
 def test_what_run_json_holds(tmp_path: Path, model: Any) -> None:

@@ -503,7 +503,7 @@ def test_bad_vectors_are_noticed(tmp_path: Path, rng: np.random.Generator) -> No
     path = write_vectors(tmp_path / "raw.parquet", raw, [*range(49), 3])
     for strategy in STRATEGIES:
         options: dict[str, Any] = {"strategy": strategy}
-        with pytest.raises(DataError, match="1 rows whose id has occurred before"):
+        with pytest.raises(DataError, match="1 row whose id has occurred before"):
             stabilize(vectors=path, out=tmp_path / "no", options=Options(**options))
         run = stabilize(
             vectors=path, out=tmp_path / "run", options=Options(on_invalid="drop", **options)

@@ -31,6 +31,9 @@ def test_spelled(face: Face, want: str) -> None:
         message = spelled("say --on-invalid drop, --users-id, --items-out or --gram")
         assert message == want
         assert spelled(message) == message
+        # A command is typed like this from wherever it is read.
+        command = "what sqlstab run --out writes; sqlstab runs prune --keep-runs 3"
+        assert spelled(command) == command
 
 
 def test_every_option_is_known() -> None:

@@ -15,26 +15,25 @@ from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.compare import compare as compare_models
 from sqlstab.errors import UsageError
 from sqlstab.tables import SIDES, VECTORS, EmbeddingTable
+from sqlstab.words import word
 
 if TYPE_CHECKING:
     from sqlstab.compare import AnyModel, Comparison
 
 _COLORS = {"alignable": "green", "doubtful": "yellow", "unrelated": "red"}
 
-# figure -> what it is called, and what it means
+# figure -> what it is called, and what it means: short enough for a line of 80 columns
 _FIGURES = {
-    "held_out": ("cosine, held-out ids", "weighted by length; fitted to the other half of the ids"),
-    "cosine": ("cosine, all ids", "weighted by length; fitted to these very ids, so too good"),
-    "cka": ("CKA", "similarity of all dot products; retrained on later data, 0.6 to 0.8"),
-    "relative_residual": (
-        "residual",
-        "of the reference, what a rotation leaves; 0 is perfect",
-    ),
-    "linear_residual": ("residual, any linear map", "far below: scores are kept at a price"),
-    "bound": ("residual, guaranteed", "it cannot be above this"),
-    "dot_product_difference": ("difference of dot products", "among the shared ids, 0 is none"),
-    "ambiguous": ("ambiguous directions", "the shared ids say nothing about them"),
+    "held_out": ("cosine, held-out ids", "of ids that were not fitted to"),
+    "cosine": ("cosine, all ids", "of those fitted to: too good"),
+    "cka": ("CKA", "likeness of dot products, 0 to 1"),
+    "relative_residual": ("residual", "what the best rotation leaves"),
+    "linear_residual": (word("linear_residual"), "any map instead, scores changed"),
+    "bound": (word("bound"), "from dot products alone"),
+    "dot_product_difference": ("change of dot products", "among shared ids; 0 is none"),
+    "ambiguous": (word("ambiguous"), "not fixed by the shared ids"),
 }
+_UNITS = "Cosines are weighted by length; residuals are relative to the reference."
 
 
 @click.command(short_help="Find out whether two models can be aligned; writes nothing.")
@@ -57,7 +56,8 @@ def compare(context: click.Context, /, **given: Any) -> None:
     as USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones
     give the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that
     took no part in the fit, beside what shuffled ids would show: an alignment of many dimensions on
-    few ids always looks good on those.
+    few ids always looks good on those. The exit code is 0 whatever the verdict; --json has it for
+    scripts, and sqlstab run has thresholds that fail (--min-cka).
 
     \b
       sqlstab compare users.parquet,items.parquet monday/
@@ -83,6 +83,7 @@ def compare(context: click.Context, /, **given: Any) -> None:
     verdict = Text(found.verdict, style=f"bold {color}")
     output.print(Text.assemble(verdict, f": {found.figures['reason']}"))
     output.print(_table(found))
+    output.print(Text(_UNITS, "dim"))
 
 
 def _model(given: dict[str, Any], name: str) -> AnyModel:
@@ -114,8 +115,8 @@ def _table(found: Comparison) -> Table:
     table.add_row("verdict", *(Text(f["verdict"], _COLORS[f["verdict"]]) for f in of), "")
     for name, meaning in (
         ("shared", "ids that both have"),
-        ("new", "ids that the reference has not"),
-        ("gone", "ids that the reference alone has"),
+        ("new", "ids of the model alone"),
+        ("gone", "ids of the reference alone"),
     ):
         table.add_row(name, *(f"{f[name]:,}" for f in of), Text(meaning, "dim"))
     for name, (title, meaning) in _FIGURES.items():
@@ -125,7 +126,7 @@ def _table(found: Comparison) -> Table:
             table.add_row("  by chance", *map(_number, chances), Text("with shuffled ids", "dim"))
     drift = figures["score_drift"]
     if drift is not None:
-        meaning = "of the scores of shared users with shared items, relative; 0 is none"
+        meaning = "of shared users and items"
         table.add_row("change of scores", _number(drift), "", Text(meaning, "dim"))
     return table
 

@@ -381,8 +381,9 @@ run_options = all_of(
         "--rank",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Keep the N most important dimensions only. Scores are then approximate. With a "
-        "reference the vectors have the columns of its space all the same.",
+        help="Keep the N most important dimensions only; all, if there are no more. Fewer make "
+        "scores approximate. With a reference the vectors have the columns of its space all the "
+        "same.",
     ),
     click.option(
         "--refine",

@@ -21,6 +21,7 @@ from sqlstab.runs import file_name, table_figures
 from sqlstab.spelling import typed_in
 from sqlstab.stabilize import stabilize
 from sqlstab.tables import SIDES, VECTORS
+from sqlstab.words import share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,6 +205,11 @@ def summary(figures: dict[str, Any]) -> Table:
         for side in sides:
             if side in cosine:
                 table.add_row(f"  {side}", _cosine_text(cosine[side]))
+    wanted, dimension = figures["options"].get("rank"), figures[sides[0]]["dimension"]
+    if wanted and wanted > dimension:
+        table.add_row(
+            "rank", f"{wanted:,} were asked for: the vectors have {dimension:,}, all are kept"
+        )
     promised = "dot_products" if VECTORS in sides else "scores"
     error = figures[promised]["max_relative_error"]
     prepared = prepared_text(figures["options"])
@@ -221,10 +227,13 @@ def summary(figures: dict[str, Any]) -> Table:
 
 
 def _kept_text(error: float, *, since: bool) -> Text:
-    kept = "[green]kept[/]" if error <= SCORES_KEPT else "[yellow]changed[/]"
+    if error > SCORES_KEPT:
+        kept, how = "[yellow]changed[/]", f"by up to {share(error)} of the largest"
+    else:
+        kept = "[green]kept[/]"
+        how = "exactly" if error == 0 else f"to {error:.0e} of the largest"
     if since:
         kept = f"{kept} from there on"
-    how = "exactly" if error == 0 else f"to {error:.0e} of the largest"
     return Text.from_markup(f"{kept}, {how}")
 
 

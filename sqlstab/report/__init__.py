@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -33,6 +34,31 @@ class Report:
     """
 
     figures: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """The verdict; all figures would fill a book."""
+        run, reference = self.figures["run"], self.figures["reference"]
+        compared = f" beside {reference['run_id']}" if reference else ""
+        headline = self.figures["verdict"]["headline"]
+        return f"<Report on run {run['run_id']}{compared}: {headline}>"
+
+    def _repr_html_(self) -> str | None:
+        """The page, as a notebook shows it: in a frame, so that neither styles the other.
+
+        Returns:
+            None where charts cannot be drawn; a notebook shows the Markdown then.
+        """
+        try:
+            escaped = html.escape(self.text("html"))
+        except UsageError:
+            return None
+        # An empty sandbox: the page needs no script and no request.
+        frame = 'title="sqlstab report" sandbox style="width: 100%; height: 45em; border: 0"'
+        return f'<iframe {frame} srcdoc="{escaped}"></iframe>'
+
+    def _repr_markdown_(self) -> str:
+        """Short tables, where a notebook shows no HTML."""
+        return self.text("md")
 
     def text(self, format: Format) -> str:  # noqa: A002 - as the command line calls it
         """The report as one self-contained page, as Markdown, or as JSON.

@@ -87,6 +87,7 @@ class Measuring:
             "reference": (
                 {"name": names[reference.run_id], **_short(reference)} if reference else None
             ),
+            "space": _space(run, reference, runs) if reference else None,
             **compared,
             "runs": [{"name": names[each.run_id], **_short(each)} for each in runs],
             "cosines": self._between(runs) if len(runs) > 2 else None,
@@ -344,6 +345,60 @@ def _of_all(runs: Sequence[Run]) -> list[Side]:
 def main_side(sides: Collection[Side]) -> Side:
     """The table whose neighbours are looked for: items are, among others of their kind."""
     return "items" if "items" in sides else VECTORS
+
+
+def _space(run: Run, reference: Run, runs: Sequence[Run]) -> dict[str, Any]:
+    """Whether a run is in the space of its reference, as far as is known.
+
+    Args:
+        run: The run.
+        reference: What it is compared with.
+        runs: All that are at hand.
+
+    Returns:
+        `same`: true, false, or null where a run between the two is not at hand; `run` and
+        `reference`: the run that began the space of each, null where that is not at hand;
+        `aligned_with`: the run that this one was aligned with, null for none.
+    """
+    first = _began(run, runs)
+    other = _began(reference, runs)
+    same: bool | None = None
+    if reference.run_id in _linked(run, runs):
+        same = True
+    # What began later than the other was made is not its beginning; ids sort by time.
+    elif (
+        (first and other) or (first and first > reference.run_id) or (other and other > run.run_id)
+    ):
+        same = False
+    return {
+        "same": same,
+        "run": first,
+        "reference": other,
+        "aligned_with": run.transform.reference,
+    }
+
+
+def _linked(run: Run, runs: Sequence[Run]) -> set[str]:
+    """The ids of runs that alignments lead to from a run, in either direction."""
+    found = {run.run_id}
+    groups = [{each.run_id, *_aligned_with(each)} for each in runs]
+    # One more link of the chain each time.
+    for _ in groups:
+        found = found.union(*(group for group in groups if group & found))
+    return found
+
+
+def _began(run: Run, runs: Sequence[Run]) -> str | None:
+    """The run that began the space of a run, if it is at hand."""
+    linked = _linked(run, runs)
+    roots = (r.run_id for r in runs if r.run_id in linked and not _aligned_with(r))
+    return next(roots, None)
+
+
+def _aligned_with(run: Run) -> set[str]:
+    """The ids of the runs that a run was aligned with: several of a consensus."""
+    consensus = (run.figures["reference"] or {}).get("runs", [])
+    return {*filter(None, [run.transform.reference]), *consensus}
 
 
 def _short(run: Run) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def listed(value: Any) -> str:
 def markdown(figures: dict[str, Any]) -> str:
     """Short tables, fit for a pull request or the summary of a CI job."""
     verdict, run, reference = figures["verdict"], figures["run"], figures["reference"]
-    lines = [f"## {_EMOJI[verdict['level']]} {verdict['headline']}", ""]
+    lines = [f"## {_EMOJI[verdict['level']]} {_cell(verdict['headline'])}", ""]
     compared = f", compared with {_cell(reference['name'])}" if reference else ""
     lines += [f"Run {_cell(run['name'])} (`{run['run_id']}`){compared}.", ""]
     lines += _table(

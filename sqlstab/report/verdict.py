@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlstab.preparation import prepared_text
 from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.report.measure import main_side
+from sqlstab.spelling import spelled
 from sqlstab.tables import singular
-from sqlstab.words import word
+from sqlstab.words import share, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,9 @@ _NEW = "A new space: there is no earlier run that this one was aligned with."
 _MOST_ARE_NEW = 0.5
 # Shares of the neighbours of 200 ids differ by so much by accident.
 _SAMPLING = 0.05
+# Of the neighbours that there are above chance: with fewer, an index of the reference is of no use
+# to these vectors, however bad raw ones are. In `compare` a tenth is the limit of no relation too.
+_FINDS_NOTHING = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,43 @@ def verdict(figures: dict[str, Any]) -> dict[str, Any]:
         `text` of each.
     """
     findings = list(_findings(figures))
+    space = _space(figures, [found.level for found in findings])
+    if space:
+        findings.insert(0, space)
     level = min((found.level for found in findings), key=_WORST.index)
     headline = _HEADLINES[level].format(ids=" and ".join(_anchors(figures)))
     if level == "good" and not _is_aligned(figures):
         headline = _NEW
+    if space:
+        headline = space.text
     return {
         "level": level,
         "headline": headline,
         "findings": [asdict(found) for found in findings],
     }
+
+
+def _space(figures: dict[str, Any], levels: list[Level]) -> Finding | None:
+    """What is to be said first of a run in another space than its reference."""
+    run, reference, space = figures["run"], figures["reference"], figures["space"]
+    bad = "bad" in levels
+    if not space or space["same"] or (space["same"] is None and not bad):
+        return None
+    name, other = run["name"], reference["name"]
+    if space["run"] == run["run_id"] and space["same"] is None:
+        found = f"{name} began a space of its own, and nothing shows that {other} is in it"
+    elif space["run"] == run["run_id"]:
+        found = f"{name} began a space of its own and was not aligned with {other}"
+    elif space["same"] is None:
+        aligned_with = space["aligned_with"]
+        found = (
+            f"{name} was aligned with run {aligned_with}, which need not be in the space of {other}"
+        )
+    else:
+        found = f"{name} is in another space than {other} and was not aligned with it"
+    remedy = spelled(f"run it again with --reference {other}")
+    # Vectors that agree all the same do so by luck.
+    return Finding("bad" if bad else "doubtful", "Space", f"{found}; {remedy}.")
 
 
 def _is_aligned(figures: dict[str, Any]) -> bool:
@@ -98,15 +130,16 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         )
         since = " from there on" if prepared else ""
         found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
+        cost = f", by up to {share(error)} of the largest"
         text = (
             f"{first}No {what} changed{since}{found}."
             if kept
-            else f"{first}{what.capitalize()}s changed{since}, by up to {error:.0e} of the largest."
+            else f"{first}{what.capitalize()}s changed{since}{cost}."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
     for name, error in run[of_all].get("also", {}).items():
         if error is not None and error > SCORES_KEPT:
-            text = f"They changed, by up to {error:.0e} of the largest."
+            text = f"They changed, by up to {share(error)} of the largest."
             yield Finding("doubtful", f"Scores of {name}", text)
     if figures["sides"]:
         for anchor in _anchors(figures):
@@ -160,7 +193,9 @@ def _looked_up(neighbours: dict[str, Any], side: str) -> Iterator[Finding]:
     own = neighbours["stable"]["cosine"]["both"]
     text += f" {own * nearest:.1f} are its neighbours in both runs."
     worse = raw is not None and share < raw - _SAMPLING
-    yield Finding("doubtful" if worse else "good", "Index", text)
+    by_chance = nearest / max(neighbours["among"] - 1, 1)
+    nothing = by_chance < 1 and (share - by_chance) / (1 - by_chance) < _FINDS_NOTHING
+    yield Finding("doubtful" if worse or nothing else "good", "Index", text)
 
 
 def _one(side: str) -> str:
