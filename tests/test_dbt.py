@@ -202,7 +202,11 @@ def check_figures(project: Project, wanted: dict[str, Run]) -> None:
     ],
 )
 def test_three_trainings(
-    start: Callable[[str], Project], wanted: dict[str, Run], engine: str, solver: str | None
+    start: Callable[[str], Project],
+    wanted: dict[str, Run],
+    capsys: pytest.CaptureFixture[str],
+    engine: str,
+    solver: str | None,
 ) -> None:
     """Each build is green, and gives the figures that `sqlstab run` gives."""
     project = start(engine)
@@ -211,6 +215,12 @@ def test_three_trainings(
         project.train(DATA / run)
         project.build(day, **chosen)
     check_figures(project, wanted)
+    capsys.readouterr()
+    shown = ["--quiet", "--limit", "-1", "--inline", demo.FIGURES]
+    project.dbt("show", *shown, **chosen)
+    head, _, *rows = capsys.readouterr().out.strip().splitlines()
+    assert head.replace(" ", "") == "|run_id|side|before_mean|after_mean|"
+    assert len(rows) == 2 * len(DAYS)
     # Dot products do not depend on the axes that a first run happens to get.
     run = wanted[day]
     assert run.directory
