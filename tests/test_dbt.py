@@ -434,6 +434,24 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_another_solver_is_refused_first(start: Callable[[str], Project]) -> None:
+    project = start("duckdb")
+    options = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
+    wanted = r"Set vars: \{sqlstab_solver: external\}.* or use plain dbt build"
+    for command in ("build", "solve"):
+        with pytest.raises(sqlstab.UsageError, match=wanted):
+            cli(["dbt", command, *options], standalone_mode=False)
+    # There was not even a connection.
+    assert not project.database.exists()
+    (project.folder / "models" / "movies.yml").unlink()
+    for model in (project.folder / "models").glob("*.sql"):
+        model.write_text("SELECT 1 AS id")
+    (project.folder / "dbt_packages" / "sqlstab").unlink()
+    (project.folder / "packages.yml").write_text("packages: []\n")
+    with pytest.raises(sqlstab.UsageError, match="no model sqlstab_transform: add the"):
+        cli(["dbt", "build", *options], standalone_mode=False)
+
+
 def test_settings_are_checked(start: Callable[[str], Project]) -> None:
     from dbt_common.exceptions import DbtBaseException  # noqa: PLC0415
 
