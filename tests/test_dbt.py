@@ -563,24 +563,25 @@ def test_128_dimensions(
 
 @pytest.mark.parametrize("layout", ["wide", "long"])
 def test_layouts(start: Callable[[str], Project], layout: str) -> None:
-    """The stable models have the layout of the raw ones."""
+    """The stable models have the layout of the raw ones, and the name of their ids."""
     project = start("duckdb")
     columns = ", ".join(f"embedding[{k + 1}] AS e{k}" for k in range(32))
     raw = {
-        "wide": f"SELECT id, {columns} FROM {{{{ source('recommender', '%s') }}}}",
-        "long": "SELECT id, unnest(range(32)) AS dim, unnest(embedding) AS value "
+        "wide": f"SELECT id AS own_id, {columns} FROM {{{{ source('recommender', '%s') }}}}",
+        "long": "SELECT id AS own_id, unnest(range(32)) AS dim, unnest(embedding) AS value "
         "FROM {{ source('recommender', '%s') }}",
     }[layout]
     variables: dict[str, Any] = {}
     for side in ("users", "items"):
         name = f"{side[:-1]}_embeddings"
         (project.folder / "models" / f"{name}.sql").write_text(raw % side)
-        described: dict[str, Any] = {"model": name, "layout": layout}
+        described: dict[str, Any] = {"model": name, "id": "own_id", "layout": layout}
         described["vector"] = "e0..e31" if layout == "wide" else ["dim", "value"]
         variables[f"sqlstab_{side}"] = described
     # In the long layout an id stands in many rows.
     properties = project.folder / "models" / "movies.yml"
-    properties.write_text(properties.read_text().replace("[unique, not_null]", "[not_null]"))
+    text = properties.read_text().replace("[unique, not_null]", "[not_null]")
+    properties.write_text(text.replace("- name: id\n", "- name: own_id\n"))
     figures = []
     for run, day in list(DAYS.items())[:2]:
         project.train(DATA / run)
@@ -593,7 +594,7 @@ def test_layouts(start: Callable[[str], Project], layout: str) -> None:
     assert np.abs(np.array(figures[0]) - [0.7492067, 0.0647466]).max() < 1e-6
     names = {row[0] for row in project.execute("DESCRIBE stable_items")}
     vector = {f"e{k}" for k in range(32)} if layout == "wide" else {"dim", "value"}
-    assert names == {"id", "run_id", *vector}
+    assert names == {"own_id", "run_id", *vector}
 
 
 def test_a_lock_says_what_to_do(
