@@ -4,7 +4,7 @@
 {%- set chosen = namespace(id=id or "id") -%}
 {%- for side in ["users", "items"] if not id and var("sqlstab_stable_" ~ side, none) -%}
 {%- set stable = sqlstab.stable_relation(side) -%}
-{%- if stable is not none and stable | string | lower == model | string | lower -%}
+{%- if stable is not none and (stable.schema ~ "." ~ stable.identifier) | lower == (model.schema ~ "." ~ model.identifier) | lower -%}
 {%- set chosen.id = sqlstab.settings(side)["id"] -%}
 {%- endif -%}
 {%- endfor -%}
