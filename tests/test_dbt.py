@@ -202,15 +202,30 @@ def check_figures(project: Project, wanted: dict[str, Run]) -> None:
     ],
 )
 def test_three_trainings(
-    start: Callable[[str], Project], wanted: dict[str, Run], engine: str, solver: str | None
+    start: Callable[[str], Project],
+    wanted: dict[str, Run],
+    capsys: pytest.CaptureFixture[str],
+    engine: str,
+    solver: str | None,
 ) -> None:
     """Each build is green, and gives the figures that `sqlstab run` gives."""
     project = start(engine)
     chosen = {"sqlstab_solver": solver} if solver else {}
     for run, day in DAYS.items():
         project.train(DATA / run)
+        capsys.readouterr()
         project.build(day, **chosen)
+        # In whichever of its steps the stable models are built.
+        said = capsys.readouterr().out
+        assert said.count(f"sqlstab: run {day} ") == 1
+        assert UNTESTED not in said
     check_figures(project, wanted)
+    shown = ["--quiet", "--limit", "-1", "--inline", demo.FIGURES]
+    project.dbt("show", *shown, **chosen)
+    said = capsys.readouterr().out
+    head, _, *rows = [line for line in said.splitlines() if line.startswith("|")]
+    assert head.replace(" ", "") == "|run_id|side|before_mean|after_mean|"
+    assert len(rows) == 2 * len(DAYS)
     # Dot products do not depend on the axes that a first run happens to get.
     run = wanted[day]
     assert run.directory
@@ -341,7 +356,7 @@ BROKEN = {
         "(SELECT embedding, row_number() OVER (ORDER BY md5(id)) AS n FROM recommender.items) AS b "
         "USING (n)",
         "sqlstab_run_is_aligned",
-        "ids hardly agree with the reference, even when aligned (mean cosine below 0.3)",
+        "by a mean cosine below 0.3, even when aligned: 0.158. Are these",
     ),
     "other ids": (
         "UPDATE recommender.items SET id = 'new-' || id",
@@ -349,6 +364,10 @@ BROKEN = {
         "0 ids are shared with the reference run, fewer than there are dimensions",
     ),
 }
+
+
+NOT_WRITTEN = "run 2013-07-01 was not written; the stable tables are as they were."
+UNTESTED = "replaced without the test sqlstab_run_is_aligned"
 
 
 def test_what_is_broken_stops_at_its_test(
@@ -372,6 +391,9 @@ def test_what_is_broken_stops_at_its_test(
         said = capsys.readouterr().out
         assert f"sqlstab: {test}: " in said
         assert message in said
+        assert NOT_WRITTEN in said
+        assert "space of" not in said
+        assert "begins a new space" not in said
         for name, rows in before.items():
             assert project.execute(f"SELECT * FROM {name}") == rows
     project.train(DATA / "run1")
@@ -380,15 +402,25 @@ def test_what_is_broken_stops_at_its_test(
         found = project.fails(day, sqlstab_reference=reference)
         assert found["fail"] == ["sqlstab_run_has_its_reference"]
         assert {"stable_users", "stable_items"} <= set(found["skipped"])
-        assert "but none of a run that this one can refer to" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "but none of a run that this one can refer to" in said
+        assert f"run {day} was not written" in said
+        assert "begins a new space" not in said
         for name, rows in before.items():
             assert project.execute(f"SELECT * FROM {name}") == rows
     project.build("2013-07-01")
-    assert "run 2013-07-01 stays in the space of run 2013-06-15." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "run 2013-07-01 stays in the space of run 2013-06-15." in said
+    assert UNTESTED not in said
     assert project.execute("SELECT DISTINCT run_id FROM stable_items") == [("2013-07-01",)]
+    # Nothing is tested then.
+    project.dbt("run", "--select", "stable_items", sqlstab_run_id="2013-07-01")
+    assert f"sqlstab: stable_items {UNTESTED}" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_failure_in_the_middle_leaves_the_stable_tables(start: Callable[[str], Project]) -> None:
+def test_a_failure_in_the_middle_leaves_the_stable_tables(
+    start: Callable[[str], Project], capsys: pytest.CaptureFixture[str]
+) -> None:
     """And building again carries on from there."""
     project = start("duckdb")
     project.train(DATA / "run0")
@@ -403,6 +435,8 @@ def test_a_failure_in_the_middle_leaves_the_stable_tables(start: Callable[[str],
     project.manifests.clear()
     found = project.fails("2013-07-01")
     assert found["error"] == ["stable_users"]
+    said = capsys.readouterr().out
+    assert "run 2013-07-01 was written in part: stable_items is of this run, stable_users" in said
     # The other one is whole, and of this run; the next build mends both.
     broken.write_text(text)
     project.manifests.clear()
@@ -422,6 +456,24 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"sqlstab_anchor": "movies"}, "it can be items, users or both"),
     ({"sqlstab_solver": "magic"}, "it can be sql, python or external"),
 ]
+
+
+def test_another_solver_is_refused_first(start: Callable[[str], Project]) -> None:
+    project = start("duckdb")
+    options = ["--project-dir", str(project.folder), "--profiles-dir", str(project.folder)]
+    wanted = r"Set vars: \{sqlstab_solver: external\}.* or use plain dbt build"
+    for command in ("build", "solve"):
+        with pytest.raises(sqlstab.UsageError, match=wanted):
+            cli(["dbt", command, *options], standalone_mode=False)
+    # There was not even a connection.
+    assert not project.database.exists()
+    (project.folder / "models" / "movies.yml").unlink()
+    for model in (project.folder / "models").glob("*.sql"):
+        model.write_text("SELECT 1 AS id")
+    (project.folder / "dbt_packages" / "sqlstab").unlink()
+    (project.folder / "packages.yml").write_text("packages: []\n")
+    with pytest.raises(sqlstab.UsageError, match="no model sqlstab_transform: add the"):
+        cli(["dbt", "build", *options], standalone_mode=False)
 
 
 def test_settings_are_checked(start: Callable[[str], Project]) -> None:
@@ -511,24 +563,25 @@ def test_128_dimensions(
 
 @pytest.mark.parametrize("layout", ["wide", "long"])
 def test_layouts(start: Callable[[str], Project], layout: str) -> None:
-    """The stable models have the layout of the raw ones."""
+    """The stable models have the layout of the raw ones, and the name of their ids."""
     project = start("duckdb")
     columns = ", ".join(f"embedding[{k + 1}] AS e{k}" for k in range(32))
     raw = {
-        "wide": f"SELECT id, {columns} FROM {{{{ source('recommender', '%s') }}}}",
-        "long": "SELECT id, unnest(range(32)) AS dim, unnest(embedding) AS value "
+        "wide": f"SELECT id AS own_id, {columns} FROM {{{{ source('recommender', '%s') }}}}",
+        "long": "SELECT id AS own_id, unnest(range(32)) AS dim, unnest(embedding) AS value "
         "FROM {{ source('recommender', '%s') }}",
     }[layout]
     variables: dict[str, Any] = {}
     for side in ("users", "items"):
         name = f"{side[:-1]}_embeddings"
         (project.folder / "models" / f"{name}.sql").write_text(raw % side)
-        described: dict[str, Any] = {"model": name, "layout": layout}
+        described: dict[str, Any] = {"model": name, "id": "own_id", "layout": layout}
         described["vector"] = "e0..e31" if layout == "wide" else ["dim", "value"]
         variables[f"sqlstab_{side}"] = described
     # In the long layout an id stands in many rows.
     properties = project.folder / "models" / "movies.yml"
-    properties.write_text(properties.read_text().replace("[unique, not_null]", "[not_null]"))
+    text = properties.read_text().replace("[unique, not_null]", "[not_null]")
+    properties.write_text(text.replace("- name: id\n", "- name: own_id\n"))
     figures = []
     for run, day in list(DAYS.items())[:2]:
         project.train(DATA / run)
@@ -541,7 +594,7 @@ def test_layouts(start: Callable[[str], Project], layout: str) -> None:
     assert np.abs(np.array(figures[0]) - [0.7492067, 0.0647466]).max() < 1e-6
     names = {row[0] for row in project.execute("DESCRIBE stable_items")}
     vector = {f"e{k}" for k in range(32)} if layout == "wide" else {"dim", "value"}
-    assert names == {"id", "run_id", *vector}
+    assert names == {"own_id", "run_id", *vector}
 
 
 def test_a_lock_says_what_to_do(

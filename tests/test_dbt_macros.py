@@ -155,3 +155,18 @@ def test_the_properties_know_which_engines_solve() -> None:
         f"'sql' if target.type in {solving} else"
         in (PROJECT / "models" / "_sources.yml").read_text()
     )
+
+
+def test_the_readme_has_all_settings() -> None:
+    """A key or a var that is not there is one that nobody finds."""
+    readme = (PROJECT / "README.md").read_text()
+    text = (PROJECT / "macros" / "settings" / "settings.sql").read_text()
+    keys = set(re.findall(r'"(\w+)": ', text.split("set known = {")[1].split("}")[0]))
+    listed = readme.split("  sqlstab_items:\n")[1].split("```")[0]
+    assert set(re.findall(r"^    (\w+): ", listed, re.MULTILINE)) == keys
+    files = [path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml", ".py"}]
+    code = "".join(path.read_text() for path in files if "target" not in path.parts)
+    names = set(re.findall(r"""(?:var|whole_number)\(['"](sqlstab_\w*[a-z])['"]""", code))
+    table = readme.split("## Settings")[1].split("```yaml")[0]
+    assert names <= set(re.findall(r"`(sqlstab_\w+)`", table))
+    assert "sqlstab_keep_runs" in names

@@ -22,11 +22,14 @@ import pyarrow.parquet as pq
 from sqlstab.demo import DATA, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "dbt_project"
 TRAININGS = dict(list(RUNS.items())[:3])
+FIGURES = """SELECT run_id, side, before_mean, after_mean
+FROM {{ ref('sqlstab_run_quality') }}
+ORDER BY run_id, side"""
 
 
 def copy_project(folder: Path, packages: str | None = None) -> Path:
@@ -38,7 +41,13 @@ def copy_project(folder: Path, packages: str | None = None) -> Path:
     return project
 
 
-def dbt(project: Path, *arguments: str, manifest: Any = None, fails: bool = False) -> Any:
+def dbt(
+    project: Path,
+    *arguments: str,
+    manifest: Any = None,
+    fails: bool = False,
+    callbacks: Sequence[Callable[[Any], None]] = (),
+) -> Any:
     """Run dbt in this process; nothing goes over the network.
 
     Args:
@@ -46,18 +55,27 @@ def dbt(project: Path, *arguments: str, manifest: Any = None, fails: bool = Fals
         arguments: As on the command line.
         manifest: What `dbt parse` returned; None to parse the project.
         fails: Whether it must not succeed.
+        callbacks: Called with each event, also with those that `--quiet` does not print.
     """
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - it takes a second
 
     # A log file would stay open as long as this process.
     options = ["--project-dir", str(project), "--profiles-dir", str(project)]
     options += ["--no-version-check", "--log-level-file", "none"]
-    done = dbtRunner(manifest=manifest).invoke([*arguments, *options])
+    if not sys.stdout.isatty():
+        options.append("--no-use-colors")
+    done = dbtRunner(manifest=manifest, callbacks=list(callbacks)).invoke([*arguments, *options])
     if done.exception:
         raise done.exception
     if done.success == fails:
         raise SystemExit(f"dbt {' '.join(arguments)}: success is {done.success}")
     return done.result
+
+
+def say(event: Any) -> None:
+    """Of all that dbt says of a build: the package's sentences, and the counts at its end."""
+    if event.info.level == "info" and event.info.msg.startswith(("sqlstab: ", "Done. ")):
+        sys.stdout.write(f"{event.info.msg}\n")
 
 
 def load_duckdb(database: Path, training: Path) -> None:
@@ -109,14 +127,17 @@ def main() -> None:
         database = project / "movies.duckdb"
         target = "postgres" if given.postgres else "duckdb"
         with environment(MOVIES_TARGET=target, MOVIES_DUCKDB=str(database)):
-            dbt(project, "deps")
+            dbt(project, "deps", "--quiet")
             for run, day in TRAININGS.items():
                 if given.postgres:
                     load_postgres(given.postgres, DATA / run)
                 else:
                     load_duckdb(database, DATA / run)
-                dbt(project, "build", "--vars", json.dumps({"sqlstab_run_id": day}))
-            dbt(project, "show", "--inline", "SELECT * FROM {{ ref('sqlstab_run_quality') }}")
+                sys.stdout.write(f"dbt build, after the training of {day}\n")
+                named = json.dumps({"sqlstab_run_id": day})
+                dbt(project, "build", "--quiet", "--vars", named, callbacks=[say])
+            # Without --limit it shows five rows.
+            dbt(project, "show", "--quiet", "--limit", "-1", "--inline", FIGURES)
     sys.stdout.write(
         "Every build was green; after_mean says how much of a movie's place is kept.\n"
     )

@@ -95,7 +95,8 @@ class _Project:
         given: The options that say which one.
 
     Raises:
-        UsageError: dbt is not installed, or the project cannot be parsed.
+        UsageError: dbt is not installed, the project cannot be parsed, or it takes its matrices
+            from elsewhere.
     """
 
     def __init__(self, given: dict[str, Any]) -> None:
@@ -116,6 +117,17 @@ class _Project:
         parsed: Any = dbtRunner().invoke(["parse", *self._options])
         if not parsed.success:
             raise UsageError(f"dbt cannot parse the project: {parsed.exception or 'see above'}")
+        transform = parsed.result.nodes.get("model.sqlstab.sqlstab_transform")
+        if transform is None:
+            raise UsageError(
+                "The project has no model sqlstab_transform: add the dbt package of sqlstab to "
+                "packages.yml and run dbt deps."
+            )
+        if "source.sqlstab.sqlstab.sqlstab_solved" not in transform.depends_on.nodes:
+            raise UsageError(
+                "This project is not solved by sqlstab dbt. Set vars: {sqlstab_solver: external} "
+                "in dbt_project.yml or with --vars, or use plain dbt build, which solves by itself."
+            )
         self._runner = dbtRunner(manifest=parsed.result)
 
     def solve(self) -> None:
