@@ -22,6 +22,8 @@ def main() -> None:
     if not raw.is_dir():
         sys.exit("There is no demo/raw here: run `sqlstab demo --out demo` first.")
     spark = SparkSession.builder.appName("stabilize").enableHiveSupport().getOrCreate()
+    # Else the two lines of this job are lost among thousands of Spark's.
+    spark.sparkContext.setLogLevel("WARN")
     spark.sql("CREATE DATABASE IF NOT EXISTS movies")
     for training in ("run0", "run1"):
         for side in ("users", "items"):  # stands for the training
@@ -37,7 +39,9 @@ def main() -> None:
             items_out="movies.stable_items",
             engine=spark,
         )
-        print(f"{training}: run {run.run_id}, in the space of {run.transform.reference}")
+        before = run.transform.reference
+        space = f"in the space of {before}" if before else "which begins a space"
+        print(f"{training}: run {run.run_id}, {space}")
         if run.figures["cosine"]:
             items = run.figures["cosine"]["items"]
             before, after = items["before"]["mean"], items["after"]["mean"]
