@@ -39,8 +39,8 @@ def main() -> None:
             items_out="movies.stable_items",
             engine=spark,
         )
-        before = run.transform.reference
-        space = f"in the space of {before}" if before else "which begins a space"
+        reference = run.transform.reference
+        space = f"in the space of {reference}" if reference else "which begins a space"
         print(f"{training}: run {run.run_id}, {space}")
         if run.figures["cosine"]:
             items = run.figures["cosine"]["items"]
