@@ -318,13 +318,17 @@ class Postgres(Tables):
 
 @pytest.fixture(params=["files", "duckdb", "postgres"])
 def place(
-    request: pytest.FixtureRequest, tmp_path: Path, running: Running, monkeypatch: Any
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    running: Running,
+    monkeypatch: Any,
 ) -> Iterator[Place]:
     """A place with a run in it."""
     folder = tmp_path / "work"
     folder.mkdir()
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    # Of a short name: a socket is made in it, whose path has 107 characters at most.
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
     monkeypatch.setattr("tempfile.tempdir", None)
     made: Place
     if request.param == "files":

@@ -135,7 +135,10 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
         write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((50, 4)))
     sides = [f"--{side}={tmp_path}/{side}.parquet" for side in ("users", "items")]
     ended = faulty.run("run", "-v", *sides, "--out", place, code=2, folder=tmp_path)
-    assert ended.stderr.startswith(f"Error: {place} cannot be written: ")
+    *steps, said = ended.stderr.splitlines()
+    assert said.startswith(f"Error: {place} cannot be written: ")
+    assert len(steps) == 1
+    assert steps[0].startswith("Looking at the outputs: ")
     assert "Checking" not in ended.stderr
     sides += ["--registry", f"{place}.jsonl"]
     ended = faulty.run("run", *sides, "--out", tmp_path / "out", code=3, folder=tmp_path)
