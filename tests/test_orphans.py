@@ -179,7 +179,7 @@ class not_dropped:  # noqa: N801 - in the place of a context manager
         pass
 
 
-def test_an_old_table_beside_its_successor(running: Running) -> None:
+def test_an_old_table_beside_its_successor_on_spark(running: Running) -> None:
     """While both have names of ours, nothing has their place."""
     with connect(running["spark"], writes_tables=True) as engine:
         engine.execute(["CREATE SCHEMA c"])

@@ -95,7 +95,7 @@ def check_same(runs: list[Run], strategy: str) -> None:
     assert figures["inputs"]["users"]["relation"].startswith("same_users")
 
 
-def test_across_engines(warehouses: Callable[[str], Warehouse]) -> None:
+def test_across_engines_spark_too(warehouses: Callable[[str], Warehouse]) -> None:
     """Aligned with one reference, engines and strategies agree to rounding errors."""
     rng = np.random.default_rng(13)
     reference = rng.standard_normal((5, 5))

@@ -424,7 +424,7 @@ def test_a_space_is_prepared_or_not(
         with pytest.raises(UsageError, match=f"{name} changes dot products, and those of users"):
             stabilize(*pair, out=out, options=Options(**{name: True}))
         message = invoke("gram", "--users", pair[0], "--items", pair[1], f"--{name}", code=2).stderr
-        assert f"No such option '--{name}'" in message
+        assert re.search(f"No such option:? '?--{name}", message)
     plain = stabilize(vectors=docs(0), out=tmp_path / "plain")
     caplog.clear()
     centred = stabilize(vectors=docs(0), out=tmp_path / "centred", options=Options(center=True))
