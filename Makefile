@@ -92,14 +92,15 @@ bench-memory: $(VENV)/dev.stamp
 bench-quality: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quality.py
 
-# Time and memory by rows and dimensions; 2.6 GB of disk. SCALE has options: --sizes 1e8x64 (26 GB),
-# --madlib (10 million x 320, 12.8 GB).
+# Time and memory by rows and dimensions; 26 GB of disk, and a quarter of an hour. SCALE has options:
+# --sizes 1e6x64,1e7x64 measures these. Writes the table of docs/performance.md.
 bench-scale: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/scale.py $(SCALE)
 
 # What a run of 300 million users costs on each engine; writes the tables of docs/performance.md.
+# COST has options: --engines postgres --rounds 2.
 bench-cost: $(VENV)/dev.stamp
-	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/cost.py $(COST)
 
 # The SQL solver against the Python solver; writes the table of docs/sql-solver.md.
 bench-solver: $(VENV)/dev.stamp

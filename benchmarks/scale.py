@@ -3,13 +3,13 @@
 DuckDB writes FLOAT vectors to Parquet files in a temporary directory, one at a time; for each the
 Gram matrix is taken (`auto`), in a process of its own whose peak memory is measured. The seconds of
 n rows of e components are fitted as a + b n e + c n e^2: what starting costs, reading, and
-arithmetic. A million rows of 64 components are 260 MB; 100 million are 26 GB.
+arithmetic. A million rows of 64 components are 260 MB; 100 million, the largest, are 26 GB. Writes
+the table into docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -18,16 +18,17 @@ from typing import NamedTuple
 
 import duckdb
 import numpy as np
-from measure import Cost, cost, python
+from measure import DOCS, Cost, cost, python, write_block
 from scipy.optimize import nnls
 
+# MADlib on Greenplum (Hellerstein et al. 2012): linear regression, whose work is the Gram matrix.
+MADLIB = (10_000_000, 320)
 # (rows, dimension): rows at one dimension, and dimensions at one number of components.
 DEFAULT = [
-    *((rows, 64) for rows in (100_000, 1_000_000, 10_000_000)),
+    *((rows, 64) for rows in (100_000, 1_000_000, 10_000_000, 100_000_000)),
     *((64_000_000 // dimension, dimension) for dimension in (8, 16, 32, 128, 256, 512, 1024)),
+    MADLIB,
 ]
-# MADlib on Greenplum (Hellerstein et al. 2012): linear regression, whose work is the Gram matrix.
-MADLIB = (10_000_000, 320, 46.0)
 
 
 class Point(NamedTuple):
@@ -88,9 +89,7 @@ def sizes(text: str) -> list[tuple[int, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=sizes, default=DEFAULT, help="1e6x64,1e8x64,...")
-    parser.add_argument("--madlib", action="store_true", help="10 million x 320: 12.8 GB of disk")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--sizes", type=sizes, help="others: 1e6x64,1e8x64,...; writes nothing")
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -101,7 +100,7 @@ def main() -> None:
         gram(given.file)
         return
     points = []
-    for rows, dimension in [*given.sizes, *([MADLIB[:2]] if given.madlib else [])]:
+    for rows, dimension in given.sizes or DEFAULT:
         points.append(measured(rows, dimension))
         point = points[-1]
         print(
@@ -109,22 +108,18 @@ def main() -> None:
             f"{point.megabytes:8.0f} MB",
             file=sys.stderr,
         )
-    a, b, c = fitted(points)
-    if given.json:
-        print(json.dumps({"points": [p._asdict() for p in points], "a": a, "b": b, "c": c}))
-        return
-    print("| rows | e | s | peak MB |\n|---:|---:|---:|---:|")
-    for point in points:
-        print(
-            f"| {point.rows:,} | {point.dimension} | {point.seconds:.2f} | {point.megabytes:.0f} |"
-        )
-    print(f"\nseconds = {a:.2f} + {b:.2e} n e + {c:.2e} n e^2")
-    if given.madlib:
-        rows, dimension, seconds = MADLIB
-        print(
-            f"MADlib, {rows:,} x {dimension} on 24 Greenplum segments, as published: {seconds} s; "
-            f"here {points[-1].seconds:.1f} s"
-        )
+    a, b, c = (1e9 * term for term in fitted(points))
+    lines = [
+        "| rows | e | s | peak MB |",
+        "|---:|---:|---:|---:|",
+        *(f"| {p.rows:,} | {p.dimension} | {p.seconds:.1f} | {p.megabytes:.0f} |" for p in points),
+        "",
+        f"Fitted: {a / 1e9:.1f} s + {b:.2g} ns for each component + {c:.2g} ns for each component "
+        "and dimension.",
+    ]
+    print(*lines, sep="\n")
+    if not given.sizes:
+        write_block(DOCS / "performance.md", "scale", "\n".join(lines))
 
 
 if __name__ == "__main__":
