@@ -28,7 +28,7 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from engines import load_clickhouse, load_postgres, load_targets, spark_session  # noqa: E402
-from measure import DOCS, write_block  # noqa: E402
+from measure import DOCS, read_block, write_block  # noqa: E402
 
 from sqlstab import EmbeddingTable, Options, Run, stabilize  # noqa: E402
 from sqlstab.declared import declared  # noqa: E402
@@ -200,6 +200,16 @@ def scans(dialect: str, dimension: int, reference: Run) -> list[int]:
     return found
 
 
+def replace_lines(engine: str, lines: list[str]) -> None:
+    """Put an engine's lines into the table in place of those it has there."""
+    heading, rule, *others = read_block(PAGE, "bench-cost").splitlines()
+    of = {
+        name: [line for line in others if line.lower().startswith(f"| {name} ")] for name in PLACES
+    }
+    of[engine] = lines
+    write_block(PAGE, "bench-cost", "\n".join([heading, rule, *itertools.chain(*of.values())]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=PLACES, default=list(PLACES))
@@ -209,11 +219,8 @@ def main() -> None:
     given = parser.parse_args()
     e = given.dimension
     targets = load_targets()
-    lines = [
-        "| engine | run | core seconds for a million users | core hours for 300 million |",
-        "|---|---|---:|---:|",
-    ]
     for name in () if given.scans else given.engines:
+        lines = []
         with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as place_:
             folder = Path(place_)
             generate(folder, FEW[name], e)
@@ -222,8 +229,7 @@ def main() -> None:
                     hours = seconds * USERS / 1e6 / 3600
                     lines.append(f"| {place.name} | {kind} | {seconds:.1f} | {hours:.1f} |")
                     print(lines[-1], flush=True)
-    if not given.scans:
-        write_block(PAGE, "bench-cost", "\n".join(lines))
+        replace_lines(name, lines)
     terabytes = USERS * 4 * e / 1e12
     lines = [
         f"| engine | reads of the users' vectors: first run | next run | fitted to {SAMPLE} |",

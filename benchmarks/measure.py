@@ -47,8 +47,16 @@ def cost(command: list[str], out: Path) -> Cost:
     return Cost(seconds, usage.ru_maxrss / 1024)
 
 
+def _block(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+
+
+def read_block(page: Path, mark: str) -> str:
+    """The table that stands between these marks in a page of the documentation."""
+    (text,) = _block(mark).findall(page.read_text())
+    return text
+
+
 def write_block(page: Path, mark: str, text: str) -> None:
     """Put a table into a page of the documentation, between its marks."""
-    block = f"<!-- {mark} -->\n{text}\n<!-- end -->"
-    pattern = f"<!-- {mark} -->.*?<!-- end -->"
-    page.write_text(re.sub(pattern, lambda _: block, page.read_text(), flags=re.DOTALL))
+    page.write_text(_block(mark).sub(lambda _: text, page.read_text()))
