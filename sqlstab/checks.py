@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlstab import sql
 from sqlstab.column_types import comparable
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, EngineError
 from sqlstab.fingerprint import fingerprint
+from sqlstab.tables import resolve
 from sqlstab.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlstab.engines import Engine
+    from sqlstab.errors import SqlstabError
     from sqlstab.runs import Run
-    from sqlstab.tables import VectorTable
+    from sqlstab.tables import Side, VectorTable
 
 # count in the result of `check` -> what one is called, what several are, what to do about it
 _PROBLEMS = {
@@ -84,6 +88,20 @@ def numbered(engine: Engine, table: VectorTable) -> VectorTable:
     found = engine.query(sql.first_dimension(table, engine.dialect))
     first = found[0]["first_dimension"] if found else None
     return replace(table, first=int(first or 0))
+
+
+def stable_table(engine: Engine, run: Run, side: Side) -> VectorTable:
+    """A stable table of a run, with its columns as they are now.
+
+    Raises:
+        DataError: It is gone, or has other columns.
+    """
+    named = run.table(side)
+    try:
+        columns = engine.describe(named.relation)
+        return resolve(named, side, columns, engine.dialect)
+    except DataError as error:
+        raise DataError(f"The stable {side} of run {run.run_id}: {error}") from error
 
 
 def check_unchanged(engine: Engine, run: Run, table: VectorTable, rows: int) -> None:
@@ -277,6 +295,37 @@ def count_shared(engine: Engine, table: VectorTable, reference: VectorTable) -> 
     return int(engine.query(statement)[0]["shared"])
 
 
+def cause(
+    engine: Engine,
+    condition: Literal["filter", "anchor_filter"],
+    table: VectorTable,
+    statement: Callable[[VectorTable], str],
+    error: EngineError,
+) -> SqlstabError:
+    """What to say of a query that failed: whether it was for a condition, which is a user's.
+
+    Args:
+        engine: Where it failed.
+        condition: Which condition there was in it.
+        table: The table that it was about.
+        statement: Makes the query for a table.
+        error: What the engine said.
+    """
+    written = getattr(table, condition)
+    if written is None:
+        return error
+    is_filter = condition == "filter"
+    plain = replace(table, filter=None) if is_filter else replace(table, anchor_filter=None)
+    try:
+        engine.query(statement(plain))
+    except EngineError:
+        return error
+    said = str(error).partition("\n")[0].rstrip(".")
+    return DataError(
+        f"{_about(table)}: the {condition.replace('_', ' ')} {written} cannot be evaluated: {said}."
+    )
+
+
 def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, shared: int) -> int:
     """How many shared ids take part in the alignment.
 
@@ -285,8 +334,14 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
     """
     anchors = shared
     if shared and (table.anchor_filter or table.share < 1):
-        statement = sql.shared_ids(table, reference, engine.dialect, anchor=True)
-        anchors = int(engine.query(statement)[0]["shared"])
+
+        def statement(taken: VectorTable) -> str:
+            return sql.shared_ids(taken, reference, engine.dialect, anchor=True)
+
+        try:
+            anchors = int(engine.query(statement(table))[0]["shared"])
+        except EngineError as error:
+            raise cause(engine, "anchor_filter", table, statement, error) from error
     if anchors:
         return anchors
     examples = [

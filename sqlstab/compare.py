@@ -297,14 +297,12 @@ class _Comparing:
         """
         if isinstance(opened, Run):
             self._inspector.check_reachable(opened)
-            named = {side: opened.table(side) for side in opened.sides}
+            found = {side: self._inspector.stable_table(opened, side) for side in opened.sides}
         else:
-            named = opened
+            found = {side: self._inspector.resolved(table, side) for side, table in opened.items()}
         tables = {
-            side: self._inspector.checked(
-                self._inspector.resolved(table, side), values=side == VECTORS
-            )
-            for side, table in named.items()
+            side: self._inspector.checked(table, values=side == VECTORS)
+            for side, table in found.items()
         }
         if isinstance(opened, Run):
             for checked in tables.values():

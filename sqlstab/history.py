@@ -12,13 +12,13 @@ from sqlstab import checks, sql
 from sqlstab.quality import SAMPLED_ROWS
 from sqlstab.runs import table_figures
 from sqlstab.sql import Vectors
-from sqlstab.tables import Side, VectorTable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlstab.engines import Engine
     from sqlstab.registry import Entry, Log, Registry
+    from sqlstab.tables import Side
     from sqlstab.transform import Transform
 
 
@@ -156,7 +156,7 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
         registry.check_there(entry)
     for side in sides_of(entries):
         tables = {
-            k: _stable_table(registry, engine, entry, side)
+            k: checks.numbered(engine, checks.stable_table(engine, registry.run(entry), side))
             for k, entry in enumerate(entries)
             if side in entry.targets
         }
@@ -183,9 +183,3 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
 def sides_of(entries: Iterable[Entry]) -> list[Side]:
     """The tables that any of some runs has, each once."""
     return list(dict.fromkeys(side for entry in entries for side in entry.targets))
-
-
-def _stable_table(registry: Registry, engine: Engine, entry: Entry, side: Side) -> VectorTable:
-    named = registry.run(entry).table(side)
-    table = resolve(named, side, engine.describe(named.relation), engine.dialect)
-    return checks.numbered(engine, table)

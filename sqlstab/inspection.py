@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlstab import checks, sql
 from sqlstab.compute import InvalidVectorsError
-from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.runs import file_name
 from sqlstab.tables import resolve
 
@@ -41,6 +40,10 @@ class Inspector:
         columns = self._engine.describe(table.relation)
         return resolve(table, side, columns, self._engine.dialect)
 
+    def stable_table(self, run: Run, side: Side) -> VectorTable:
+        """See `checks.stable_table`."""
+        return checks.stable_table(self._engine, run, side)
+
     def checked(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         """A table that can be worked with.
 
@@ -60,7 +63,13 @@ class Inspector:
                     drop=self._options.on_invalid == "drop",
                 )
             except EngineError as error:
-                raise self._cause(table, error) from error
+                raise checks.cause(
+                    self._engine,
+                    "filter",
+                    table,
+                    lambda plain: sql.check(plain, self._engine.dialect),
+                    error,
+                ) from error
         if checked.left_out:
             self._diary.warn(f"{table.side}: {checks.left_out_text(checked)}.")
         return checked
@@ -112,20 +121,6 @@ class Inspector:
                 f"The stable vectors of run {run.run_id} are tables of {there}, but this run is "
                 f"on {here}."
             )
-
-    def _cause(self, table: VectorTable, error: EngineError) -> SqlstabError:
-        """What to say of a check that failed: whether it was for the filter, which is a user's."""
-        if table.filter is None:
-            return error
-        try:
-            self._engine.query(sql.check(replace(table, filter=None), self._engine.dialect))
-        except EngineError:
-            return error
-        said = str(error).partition("\n")[0].rstrip(".")
-        return DataError(
-            f"{table.side} table {table.relation}: the filter {table.filter} cannot be evaluated: "
-            f"{said}."
-        )
 
     def _looks_at_vectors(self) -> bool:
         """Whether vectors must be looked at before they are summed."""

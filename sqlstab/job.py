@@ -26,7 +26,7 @@ from sqlstab.errors import DataError, UsageError
 from sqlstab.figures import described, figures_of
 from sqlstab.partitions import PartitionGrams
 from sqlstab.preparation import what_is_lost
-from sqlstab.references import Reference, References, check_kinds, check_prepared
+from sqlstab.references import Reference, References, check_kinds, check_prepared, forgotten_tables
 from sqlstab.runs import Run, replaced_files
 from sqlstab.summing import Summing
 from sqlstab.sums import Sums
@@ -124,7 +124,8 @@ class Job:
         with self._outputs.staged() as directory:
             tables, earlier = self._checked(named, reference, anchors)
             if earlier:
-                self._warn_of_missing(earlier.run, tables)
+                for forgotten in forgotten_tables(earlier.run, tables):
+                    self._diary.warn(forgotten)
             elif reference is not None and gates.wanted(self._options):
                 self._diary.tell(
                     f"There is no run for --reference {reference} yet, so this one begins a space, "
@@ -182,15 +183,6 @@ class Job:
                     self._outputs.save_figures(directory, figures, transform, self._diary.warn)
         self._outputs.record(placement, self._diary.warn)
         return run
-
-    def _warn_of_missing(self, reference: Run, tables: Mapping[Side, CheckedTable]) -> None:
-        """Whoever uses a table's stable vectors would not notice that they are out of date."""
-        for name in reference.transform.also:
-            if name not in tables:
-                self._diary.warn(
-                    f"{name}: run {reference.run_id}, the reference, has this further table, and "
-                    "this run has not; its stable vectors stay in that run. Name it with --also."
-                )
 
     def sums(
         self,

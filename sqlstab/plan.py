@@ -31,7 +31,7 @@ from sqlstab.job import Job
 from sqlstab.outputs import Outputs
 from sqlstab.progress import Diary
 from sqlstab.quality import BeforeAfter, SharedSums
-from sqlstab.references import loaded_runs
+from sqlstab.references import forgotten_tables, loaded_runs
 from sqlstab.runs import new_run_id
 from sqlstab.solver import PythonSolver
 from sqlstab.spelling import spelled
@@ -276,7 +276,11 @@ def plan(
         recorder.steps,
         inputs,
         _tables_made(recorder, outputs.tables, targets, transform_table),
-        [*_notes(options, dialect), *_notes_on_record(registry, options)],
+        [
+            *_notes(options, dialect),
+            *_notes_on_record(registry, options),
+            *(spelled(note) for run in runs[-1:] for note in forgotten_tables(run, tables)),
+        ],
     )
 
 
@@ -310,8 +314,8 @@ def _notes(options: Options, dialect: Dialect) -> list[str]:
             "Where vector columns are nearly dependent, each table is summed once or twice more."
         )
     if names := gates.wanted(options):
-        checked = f" {' and '.join(names)}: checked on the run's own figures, before it writes."
-        notes.append(spelled(checked).strip())
+        checked = f"{' and '.join(names)}: checked on the run's own figures, before it writes."
+        notes.append(spelled(checked))
     if options.on_invalid == "drop":
         notes.append("Where bad vectors are left out, each scan looks for them again.")
     if options.partition_by:
@@ -653,6 +657,12 @@ class _PlannedInspector(Inspector):
         with suppress(DataError):
             self._recorder.describe(table.relation)
         return self._known[side, table.relation]
+
+    def stable_table(self, run: Run, side: Side) -> VectorTable:
+        """See `Inspector`."""
+        if self._known is None:
+            return super().stable_table(run, side)
+        return self.resolved(run.table(side), side)
 
     def checked(self, table: VectorTable, *, values: bool = False) -> CheckedTable:
         """See `Inspector`."""

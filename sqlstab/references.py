@@ -161,7 +161,7 @@ class References:
         """Those of a run's stable tables that are wanted, with their columns."""
         self._inspector.check_reachable(run)
         there = (side for side in run.tables if side in wanted)
-        return {side: self._inspector.resolved(run.table(side), side) for side in there}
+        return {side: self._inspector.stable_table(run, side) for side in there}
 
     def opened(
         self,
@@ -251,6 +251,19 @@ class References:
             side: checks.count_shared(self._engine, tables[side].table, stable)
             for side, stable in earlier.tables.items()
         }
+
+
+def forgotten_tables(run: Run, tables: Collection[Side]) -> list[str]:
+    """What to say of further tables of a reference that a new run lacks.
+
+    Whoever uses their stable vectors would not notice that they are out of date.
+    """
+    return [
+        f"{name}: run {run.run_id}, the reference, has this further table, and this run has not; "
+        "its stable vectors stay in that run. Name it with --also."
+        for name in run.transform.also
+        if name not in tables
+    ]
 
 
 def check_kinds(run: Run, sides: Collection[Side]) -> None:

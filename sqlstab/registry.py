@@ -22,7 +22,7 @@ from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import locked
 from sqlstab.runs import Run, check_figures, file_name, is_run_id, new_run_id, replaced_files
 from sqlstab.staged import KEPT, check_creatable, scratch_name
-from sqlstab.tables import Side, resolve
+from sqlstab.tables import Side
 from sqlstab.transform import Transform
 
 if TYPE_CHECKING:
@@ -681,10 +681,9 @@ class Registry:
             for side in places:
                 run.table(side)
             return
-        for side, place in places.items():
-            columns = self._engine.describe(place)
-            resolved = resolve(run.table(side), side, columns, self._engine.dialect)
-            table = checks.numbered(self._engine, resolved)
+        for side in places:
+            stable = checks.stable_table(self._engine, run, side)
+            table = checks.numbered(self._engine, stable)
             checked = checks.check_table(self._engine, table, values=False, drop=None)
             checks.check_unchanged(self._engine, run, table, checked.rows)
 

@@ -242,6 +242,11 @@ COMMANDS: list[tuple[str, int, str]] = [
         4,
         "items table items.parquet: the filter id = 'abc' cannot be evaluated: DuckDB: Conversion",
     ),
+    (
+        f"{RUN} --reference monday --items-anchor-filter \"id = 'abc'\"",
+        4,
+        "items table items.parquet: the anchor filter id = 'abc' cannot be evaluated: DuckDB: Con",
+    ),
     (f"{RUN} --filter 'id > 99'", 4, "users table users.parquet has no rows that meet the filter"),
     (f"{RUN} --id key", 4, "users.parquet: there is no column key for the id; it has id, embe"),
     (f"{RUN} --id embedding", 4, "the id column embedding has type FLOAT[], which cannot serve"),
@@ -475,6 +480,12 @@ COMMANDS: list[tuple[str, int, str]] = [
         f"{SCRIPT} postgres {INTO} --figures-share 1",
         2,
         "--figures-share is of use with a reference",
+    ),
+    (f"{SCRIPT} spark {INTO} --users-reference-id u", 2, "--users-reference-id is of use with a"),
+    (
+        f"{SCRIPT} duckdb --out out --reference ref --reference-layout wide",
+        2,
+        "--reference-layout is about --users-reference and --items-reference; a run directory",
     ),
     (
         f"{SCRIPT} duckdb --out x --reference-dimension 4",

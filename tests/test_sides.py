@@ -1113,7 +1113,11 @@ def test_a_further_table_that_is_left_out_is_missed(
     stabilize(*paths[:2], first, tmp_path / "2", also=also)
     assert "further table" not in caplog.text
     stabilize(*paths[:2], first, tmp_path / "3")
-    assert f"queries: run {first.run_id}, the reference, has this further table" in caplog.text
+    missed = f"queries: run {first.run_id}, the reference, has this further table"
+    assert missed in caplog.text
+    sides = ("--users", paths[0], "--items", paths[1], "--dimension", 3)
+    planned = invoke("plan", *sides, "--reference", tmp_path / "1", "--json").stdout
+    assert missed in " ".join(json.loads(planned)["notes"])
 
 
 def test_unit_vectors_are_not_centred_afterwards(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -66,6 +66,11 @@ _reference_columns = options.all_of(
         "Components of a stable vector of the reference. Default: E.", "--reference-dimension"
     ),
 )
+_OF_REFERENCE_TABLES = tuple(
+    f"{prefix}{name}".replace("-", "_")
+    for name in options.REFERENCE_COLUMNS
+    for prefix in ("", *(f"{side}-" for side in SIDES))
+)
 _reference_options = options.all_of(options.for_tables(options.REFERENCE), _reference_columns)
 
 
@@ -594,7 +599,16 @@ def script(**given: Any) -> None:
     )
     reference = _script_reference(given, sources, folder is not None)
     if reference is None:
-        _refuse_reference_options()
+        _refuse_given(
+            "is of use with a reference only.",
+            *("anchor", "figures_share", "reference_dimension"),
+            *_OF_REFERENCE_TABLES,
+        )
+    elif folder is not None:
+        _refuse_given(
+            "is about --users-reference and --items-reference; a run directory says it itself.",
+            *_OF_REFERENCE_TABLES,
+        )
     dimension = sources["items"].dimension
     if sources["users"].dimension != dimension:
         raise UsageError(
@@ -625,16 +639,20 @@ def script(**given: Any) -> None:
     click.echo(text)
 
 
-def _refuse_reference_options() -> None:
-    """Refuse options that say something about a reference, where there is none.
+def _refuse_given(why: str, *names: str) -> None:
+    """Refuse options that would say something about what there is not.
+
+    Args:
+        why: The rest of a sentence that begins with an option.
+        names: The options, as parameters.
 
     Raises:
         UsageError: One of them was given.
     """
     context = click.get_current_context()
-    for name in ("anchor", "figures_share", "reference_dimension"):
+    for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name.replace('_', '-')} is of use with a reference only.")
+            raise UsageError(f"--{name.replace('_', '-')} {why}")
 
 
 def _check_script_outputs(

@@ -100,7 +100,7 @@ class Measuring:
         self._inspector.check_reachable(run)
         with self._diary.step("check", f"Checking run {run.run_id}"):
             for side in run.tables:
-                table = self._inspector.resolved(run.table(side), side)
+                table = self._inspector.stable_table(run, side)
                 checked = self._inspector.stable(run, table, values=False)
                 self._tables[run.run_id, side] = checked.table, checked.rows
 
