@@ -36,6 +36,8 @@ class Tables:
         identity: Tells the table that has a name from one that takes its place, in one row; no row
             for none. Places as in `kind`. Empty where nothing does.
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
+        views: Lists the views that are of the table that has a name, whatever table has it later,
+            as `views` in one row; places as in `kind`. Empty where views are of names.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -51,6 +53,7 @@ class Tables:
     names: str
     identity: str = ""
     lock: str = ""
+    views: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
     keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
@@ -465,6 +468,15 @@ POSTGRES = Dialect(
         # No table need be there yet, and no right on it is asked for.
         lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
         kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
+        views=(
+            "SELECT string_agg(DISTINCT CAST(CAST(v.oid AS regclass) AS text), ', ') AS views "
+            "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+            "JOIN pg_depend AS d ON d.refobjid = c.oid "
+            "AND d.refclassid = CAST('pg_class' AS regclass) "
+            "AND d.classid = CAST('pg_rewrite' AS regclass) "
+            "JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS v ON v.oid = r.ev_class "
+            "WHERE n.nspname = {1} AND c.relname = {0} AND v.oid <> c.oid"
+        ),
     ),
 )
 

@@ -59,7 +59,8 @@ class StagedTables:
         """Settle where the tables go, and that they can be made there: before anything is read.
 
         Raises:
-            UsageError: Something else than a table has the name of one.
+            UsageError: Something else than a table has the name of one, or a view would stay with
+                a table that is replaced.
             EngineError: A table cannot be made there.
         """
         # A bare name is read along a search path, but a table is made in one schema.
@@ -71,6 +72,7 @@ class StagedTables:
                     f"{target}, where the stable {side} are to go, is a {kind}, which a table "
                     "would replace; name a table."
                 )
+            check_no_views(self._engine, target)
         made = {f"the stable {side}": target for side, target in self.targets.items()}
         if self.transform_table:
             self.transform_table = self._engine.qualified(self.transform_table)
@@ -226,10 +228,32 @@ def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> N
         try:
             engine.execute([create, drop])
         except EngineError as error:
+            said = str(error).rstrip(".")
             raise EngineError(
-                f"No table can be made beside {name}, for {what}: {error}",
+                f"No table can be made beside {name}, for {what}: {said}. Its schema must be "
+                "there, and the account must be allowed to make tables in it.",
                 error.statement,
             ) from error
+
+
+def check_no_views(engine: Engine, table: str) -> None:
+    """No view may be of a table that is replaced, where it would stay with the old one.
+
+    If that is dropped, the engine refuses; if it is kept under another name, the view goes on
+    showing it, and nobody would notice.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if not engine.dialect.tables.views:
+        return
+    views = engine.query(ddl.views(table, engine.dialect))[0]["views"]
+    if views:
+        raise UsageError(
+            f"{table} is to be replaced, but {views} would stay with the old table: in "
+            f"{engine.dialect.name} a view is of a table and not of its name. Drop what reads it "
+            "and create it again after each run, or read the table itself."
+        )
 
 
 def scratch_name(beside: str, suffix: str, dialect: Dialect) -> str:

@@ -114,12 +114,37 @@ def test_a_view_is_not_replaced(target: Any, no_scan: Any) -> None:
             engine.execute(["DROP VIEW o_view"])
 
 
+def test_views_of_outputs(target: Any) -> None:
+    """They show what the last run wrote; where the catalogue says they cannot, there is no run."""
+    run(target)
+    views = ("o_view", "o_schema.o_view")
+    with opened(target) as engine:
+        engine.execute([f"CREATE VIEW {view} AS SELECT * FROM o_su" for view in views])
+        try:
+            load(engine, "o_users", 7, rows=19)
+            if engine.dialect.tables.views:
+                kept = {"registry": "o_runs", "options": Options(keep_runs=1)}
+                for given in ({}, kept):
+                    with pytest.raises(UsageError, match=r"o_schema\.o_view, o_view would stay"):
+                        run(target, **given)
+                assert engine.kind("o_runs") is None
+            else:
+                run(target)
+                # A view of a DataFusion session keeps the plan that was made of its text.
+                rows = 20 if engine.dialect.name == "datafusion" else 19
+                for view in views:
+                    counted = engine.query(f"SELECT count(*) AS n FROM {view}")
+                    assert int(counted[0]["n"]) == rows
+        finally:
+            engine.execute([f"DROP VIEW {view}" for view in views])
+
+
 @pytest.mark.parametrize(
     "given", [{"items_out": "o_nowhere.si"}, {"transform_table": "o_nowhere.t"}]
 )
 def test_a_schema_that_is_missing(target: Any, no_scan: Any, given: dict[str, str]) -> None:
     with pytest.raises(
-        EngineError, match=r"No table can be made beside (memory\.)?o_nowhere\.\w+, for"
+        EngineError, match=r"made beside (memory\.)?o_nowhere\.\w+, for .* Its schema must be"
     ):
         run(target, **given)
 
