@@ -222,8 +222,9 @@ class Job:
         with staged.dropped_afterwards(), replaced_files(*files.values()) as partials:
             beside = dict(zip(files, partials, strict=True))
             for side, table in resolved.items():
-                checked = self._inspector.checked(table)
-                if checked.dimension not in (None, transform.raw_dimension):
+                # Nobody sums them, and SQL multiplies NaN without a word.
+                checked = self._inspector.checked(table, values=True)
+                if checked.dimension != transform.raw_dimension:
                     raise InvalidVectorsError(checked.table, transform.raw_dimension)
                 prepared = replace(checked.table, preparation=transform[side].preparation)
                 checked = replace(checked, table=prepared)

@@ -116,6 +116,36 @@ def test_bad_vectors_are_noticed(tmp_path: Path, model: Any) -> None:
     assert ",89\n" in dropped.stdout
 
 
+@pytest.mark.parametrize("target", ["out.parquet", "su"])
+@pytest.mark.parametrize("kind", ["INTEGER", "UUID"])
+def test_bad_vectors_are_not_written(
+    tmp_path: Path, runs: dict[str, Run], kind: str, target: str
+) -> None:
+    """Arrow does not keep a UUID, and writes no table: SQL does, and multiplies NaN as any other."""
+    path, out = tmp_path / "w.duckdb", str(tmp_path / target) if "." in target else target
+    one = "i" if kind == "INTEGER" else "uuid()"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            f"CREATE TABLE users AS SELECT {one} AS id, [1, 2, 3, 4, 5, "
+            "CASE i WHEN 3 THEN 'nan'::DOUBLE WHEN 4 THEN NULL ELSE i END] AS embedding "
+            "FROM range(9) AS r(i)"
+        )
+    arguments = [
+        *("apply", "--database", path, "--transform", tmp_path / "monday"),
+        *("--users", "users", "--users-out", out),
+    ]
+    done = invoke(*arguments, code=4)
+    assert "1 vector with a NULL in it" in done.stderr
+    assert "1 vector with a NaN or infinite component" in done.stderr
+    dropped = invoke(*arguments, "--on-invalid", "drop")
+    assert "left out 2 vectors" in dropped.stderr
+    with duckdb.connect(str(path)) as connection:
+        found = connection.execute(
+            f"SELECT count(*), bool_and(isfinite(list_sum(embedding))) FROM '{out}'"
+        ).fetchone()
+    assert found == (7, True)
+
+
 def test_into_tables(tmp_path: Path, runs: dict[str, Run]) -> None:
     """Staged and swapped; nothing is left over, and an existing table is replaced."""
     path = tmp_path / "w.duckdb"
