@@ -562,6 +562,23 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
         assert genres == dict(zip(raw.ids.tolist(), wanted, strict=True))
 
 
+def test_kept_columns_are_those_of_the_rows_that_take_part(warehouse: Warehouse) -> None:
+    """A table may have the vector of an id of each day, of which a filter chooses one."""
+    lab = Lab(warehouse, "array")
+    days = Rows([1, 2, 1, 2], RUN.vectors[:4], {"n_ratings": ("integer", [1, 1, 2, 2])})
+    loaded = lab.load("days", days)
+    table = replace(
+        loaded.table, filter="n_ratings = 2", keep=(Column("n_ratings", lab.dialect.integer),)
+    )
+    statement = sql.apply_from_table(
+        table, held(warehouse)[:1], lab.output("array", 4), lab.dialect
+    )
+    got = warehouse.vectors(statement, "array", 4)
+    agree_by_id(got, [1, 2], loaded.vectors[2:] @ MATRIX)
+    if warehouse.name != "snowflake":  # see Warehouse.vectors
+        assert [row["n_ratings"] for row in warehouse.engine.query(statement)] == [2, 2]
+
+
 @pytest.mark.parametrize("by", ["constants", "table", "nothing"])
 def test_product(lab: Lab, by: str) -> None:
     """The rows that may align, with their weights; unit vectors, but where they come in rows.

@@ -40,6 +40,7 @@ FROM (
     {{ stable | indent(4) }}
 ) AS stable
 JOIN {{ t.relation }} AS t ON {{ t.id }} = stable.{{ output.id }}
+{{- sqlstab.part_where(t, dialect) }}
 {%- else %}
 {{ stable }}
 {%- endif %}
