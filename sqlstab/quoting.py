@@ -228,6 +228,14 @@ def condition(text: str, dialect: Dialect) -> str:
             f"The condition {text!r} must be about the columns of one row; "
             "subqueries, aggregates and parameters are not allowed."
         )
+    # sqlglot reads an operator of two meanings as one of them.
+    tildes = [t for t in sqlglot.tokenize(text, dialect.sqlglot) if t.token_type.name == "TILDE"]
+    if tree.find(exp.RegexpFullMatch) and len(tildes) > len(list(tree.find_all(exp.BitwiseNot))):
+        raise UsageError(
+            f"The condition {text!r} has ~, by which {dialect.name} matches the whole of a text "
+            "before 2.0, and any part of it from then on: write regexp_full_match(text, pattern) "
+            "or regexp_matches(text, pattern)."
+        )
     volatile = sorted(name for name in map(_called, tree.find_all(exp.Func)) if _is_volatile(name))
     volatile += [
         cast.this.sql()

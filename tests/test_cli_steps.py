@@ -122,7 +122,8 @@ def test_bad_vectors_are_not_written(
     tmp_path: Path, runs: dict[str, Run], kind: str, target: str
 ) -> None:
     """Arrow does not keep a UUID, and writes no table: SQL does, and multiplies NaN as any other."""
-    path, out = tmp_path / "w.duckdb", str(tmp_path / target) if "." in target else target
+    path = tmp_path / "w.duckdb"
+    out = str(tmp_path / target) if "." in target else target
     one = "i" if kind == "INTEGER" else "uuid()"
     with duckdb.connect(str(path)) as connection:
         connection.execute(

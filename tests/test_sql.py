@@ -412,6 +412,17 @@ def test_conditions_that_are_refused(text: str) -> None:
         quoting.condition(text, DUCKDB)
 
 
+@pytest.mark.parametrize("text", ["s ~ 'b'", "s !~ 'b'", "~x = 3 AND NOT s ~ 'b'"])
+def test_an_operator_of_two_meanings(text: str) -> None:
+    """sqlglot would make one of them what the other one is in this DuckDB."""
+    with pytest.raises(UsageError, match=r"has ~, .* regexp_full_match\(.* or regexp_matches\("):
+        quoting.condition(text, DUCKDB)
+    plain = text.replace("s ~ 'b'", "regexp_full_match(s, 'b')").replace("s !~ 'b'", "~x = 3")
+    assert quoting.condition(plain, DUCKDB)
+    if not text.startswith("~"):
+        assert "s ~ 'b'" in quoting.condition(text, DIALECTS["postgres"])
+
+
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)
 def test_a_condition_knows_no_time(dialect: Dialect) -> None:
     """It would be another one for each scan; who needs it writes it out."""
