@@ -125,7 +125,7 @@ class PartitionGrams:
             self._by,
             self._version,
             table.side,
-            _location(table.relation) if self._engine.dialect.reads_files else table.relation,
+            self._location(table.relation),
             table.id,
             table.layout,
             table.vector,
@@ -134,6 +134,12 @@ class PartitionGrams:
             table.only_valid,
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def _location(self, relation: str) -> str:
+        """The whole path of local files; the whole name of a table, which may be one of several."""
+        if not (self._engine.dialect.reads_files and quoting.file_reader(relation)):
+            return self._engine.qualified(relation)
+        return relation if "://" in relation else str(Path(relation).absolute())
 
     def columns(self, table: VectorTable) -> list[Column]:
         """The column that a table is partitioned by, and the one of versions if there is one.
@@ -249,12 +255,6 @@ class PartitionGrams:
         if self._is_file:
             return Path(self._store).exists()
         return self._engine.kind(self._store) is not None
-
-
-def _location(relation: str) -> str:
-    """A relation's name; the whole path of a local file."""
-    is_path = quoting.file_reader(relation) and "://" not in relation
-    return str(Path(relation).absolute()) if is_path else relation
 
 
 def _plus(total: Gram | None, gram: Gram, table: VectorTable) -> Gram:

@@ -157,8 +157,8 @@ def test_samples_that_are_none(sample: Any) -> None:
 class Partitioned:
     """Tables in a DuckDB database, partitioned by day."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self.connection = duckdb.connect()
+    def __init__(self, rng: np.random.Generator, database: Path | str = ":memory:") -> None:
+        self.connection = duckdb.connect(database)
         self._rng = rng
         self._next = 0
         for side in ("users", "items"):
@@ -265,6 +265,31 @@ def test_another_filter_is_another_sum(rng: np.random.Generator) -> None:
         options=Options(partition_by="day", grams="grams"),
     )
     assert run.figures["users"]["summed"] == 10
+
+
+def test_a_name_is_of_one_table(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Of several tables of one name, by file or by schema, none has the sums of another."""
+    grams = str(tmp_path / "grams.parquet")
+
+    def check(tables: Partitioned) -> None:
+        tables.load("2026-11-01", 20)
+        found = tables.run(grams=grams).transform.singular_values
+        plain = stabilize(
+            EmbeddingTable("users", vector="v"),
+            EmbeddingTable("items", vector="v"),
+            engine=tables.connection,
+        )
+        np.testing.assert_allclose(found, plain.transform.singular_values, rtol=1e-12)
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        tables = Partitioned(rng, tmp_path / name / "warehouse.duckdb")
+        check(tables)
+    tables.connection.execute("CREATE SCHEMA schema_b")
+    for side in ("users", "items"):
+        tables.connection.execute(f"CREATE TABLE schema_b.{side} AS FROM {side} LIMIT 0")
+    tables.connection.execute("SET schema = 'schema_b'")
+    check(tables)
 
 
 def test_a_bad_vector_in_a_new_partition(rng: np.random.Generator) -> None:

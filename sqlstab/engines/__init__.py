@@ -35,10 +35,12 @@ class Engine(Protocol):
     """What a run needs of a database."""
 
     dialect: Dialect
-    # Tells one database from another; no secrets.
-    identity: str
     # Of the server or the library; None where the driver does not say.
     version: str | None
+
+    @property
+    def identity(self) -> str:
+        """Tells one database from another; no secrets."""
 
     def describe(self, relation: str) -> list[Column]:
         """The columns of a relation, in order, with types as the engine spells them.

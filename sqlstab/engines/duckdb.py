@@ -95,7 +95,6 @@ class DuckDBEngine:
         # The limit, as long as it is for this class to choose.
         self._limit = _MEMORY_LIMIT if self._owned and memory_limit is None else None
         self._row_group = self._sums = 0
-        self.identity = str(Path(database).absolute()) if database else ""
         if connection is not None:
             self._connection = connection
             return
@@ -142,6 +141,14 @@ class DuckDBEngine:
                     raise UsageError(
                         f"{value!r} is no {name.replace('_', ' ')}: {_first_line(error)}"
                     ) from error
+
+    @property
+    def identity(self) -> str:
+        """The whole path of the database that bare names are of; empty for one in memory."""
+        (found,) = self.query(
+            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+        )
+        return str(Path(found["path"]).absolute()) if found["path"] else ""
 
     def close(self) -> None:
         """Close the session, unless it is the user's own."""
