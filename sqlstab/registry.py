@@ -55,7 +55,7 @@ class Event(NamedTuple):
     is and where the runs that were there are kept; `drop` takes its kept outputs away.
 
     Attributes:
-        event_id: Sorts by time.
+        event_id: Sorts in the order of recording.
         event: What has happened.
         run_id: To which run.
         body: The rest, by its kind.
@@ -143,10 +143,12 @@ class Log:
     Attributes:
         entries: The runs by their ids, the oldest first.
         current: The run that is in place.
+        last: The id of the last event.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     current: str | None = None
+    last: str = ""
 
     def apply(self, event: Event) -> None:
         """Let something happen.
@@ -155,6 +157,7 @@ class Log:
             ValueError: The event is none of those there are, or about an unknown run.
         """
         run_id, body = event.run_id, event.body
+        self.last = event.event_id
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']}, not {FORMAT}")
         if event.event == "run":
@@ -338,7 +341,7 @@ class Registry:
                 entry.places = None
                 continue
             placed = {"places": entry.targets, "kept": kept, "rollback": False}
-            self._record([], _events(("place", entry.run_id, placed)))
+            self._record([], _events(log.last, ("place", entry.run_id, placed)))
             logger.warning(
                 "Run %s was in place without a record of it; now there is.", entry.run_id
             )
@@ -495,6 +498,7 @@ class Registry:
         """
         log = self.log()
         recorded = _events(
+            log.last,
             (
                 "run",
                 run.run_id,
@@ -518,12 +522,13 @@ class Registry:
                         for target in places.values()
                         if holder.normal(target) == holder.normal((holder.places or {})[side])
                     }
-        after = _events(("place", run.run_id, {"places": places, "kept": kept, "rollback": False}))
+        placed = {"places": places, "kept": kept, "rollback": False}
+        after = _events(recorded[-1].event_id, ("place", run.run_id, placed))
         log.apply(after[0])
         surplus = log.surplus(options.keep_runs) if options.keep_runs else []
         return Placement(
             recorded,
-            [*after, *_events(*(("drop", entry.run_id, {}) for entry in surplus))],
+            [*after, *_events(log.last, *(("drop", entry.run_id, {}) for entry in surplus))],
             renamed,
             [name for entry in surplus for name in entry.aside],
         )
@@ -584,7 +589,7 @@ class Registry:
             statements, kept = self._exchange(log, entry)
             places = entry.targets
         events = _events(
-            ("place", entry.run_id, {"places": places, "kept": kept, "rollback": True})
+            log.last, ("place", entry.run_id, {"places": places, "kept": kept, "rollback": True})
         )
         self._record(statements, events)
         log.apply(events[0])
@@ -655,13 +660,15 @@ class Registry:
         Raises:
             EngineError: The database failed.
         """
-        surplus = [replace(entry) for entry in self.log().surplus(keep)]
+        log = self.log()
+        surplus = [replace(entry) for entry in log.surplus(keep)]
         if surplus and not dry_run:
             dialect = self._engine.dialect
             names = [name for entry in surplus for name in entry.aside]
             drops = [ddl.drop_table(name, dialect) for name in names]
             # In this order: a table that nobody knows of does no harm, one that is gone does.
-            self._record([], _events(*(("drop", entry.run_id, {}) for entry in surplus)), drops)
+            events = _events(log.last, *(("drop", entry.run_id, {}) for entry in surplus))
+            self._record([], events, drops)
         return surplus
 
     def check_there(self, entry: Entry) -> None:
@@ -834,9 +841,9 @@ def _kept_name(beside: str, run_id: str, side: Side, dialect: Dialect) -> str:
     return scratch_name(beside, f"{run_id}_{side}{KEPT}", dialect)
 
 
-def _events(*happened: tuple[Kind, str, dict[str, Any]]) -> list[Event]:
-    """Events, one after the other."""
-    now = new_run_id()
+def _events(after: str, *happened: tuple[Kind, str, dict[str, Any]]) -> list[Event]:
+    """Events, one after the other, and after the one of this id, whatever the clock says."""
+    now = new_run_id(after)
     return [
         Event(f"{now}.{number:04d}", kind, run_id, {"format": FORMAT, **body})
         for number, (kind, run_id, body) in enumerate(happened)

@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 FIGURES_FILE = "run.json"
 REPORT_FILE = "report.html"
+# In the id of a run, in UTC.
+_TIME = "%Y%m%dT%H%M%S.%f"
 # Stands in the name of a directory that is to be a run's.
 _MARK = ".sqlstab-"
 OWN_FILES = {
@@ -129,10 +131,18 @@ def _of_each(sides: Collection[str], shape: saved.Shape) -> dict[Any, saved.Shap
     return {**dict.fromkeys(sides, shape), ...: shape}
 
 
-def new_run_id() -> str:
-    """Sorts by time, as text too, and does not collide."""
+def new_run_id(after: str = "") -> str:
+    """Sorts by time, as text too, and does not collide.
+
+    Args:
+        after: What it sorts behind, which begins as such an id: the clock that this one was made by
+            may be ahead, as on another machine, or have been set back since.
+    """
     now = dt.datetime.now(dt.timezone.utc)
-    return f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(2)}"
+    with suppress(ValueError):  # as of an empty text
+        before = dt.datetime.strptime(after.partition("Z")[0], _TIME).replace(tzinfo=now.tzinfo)
+        now = max(now, before + dt.timedelta(microseconds=1))
+    return f"{now:{_TIME}}Z-{secrets.token_hex(2)}"
 
 
 def is_run_id(text: str) -> bool:

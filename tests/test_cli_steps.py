@@ -121,7 +121,7 @@ def test_bad_vectors_are_noticed(tmp_path: Path, model: Any) -> None:
 def test_bad_vectors_are_not_written(
     tmp_path: Path, runs: dict[str, Run], kind: str, target: str
 ) -> None:
-    """Arrow does not keep a UUID, and writes no table: SQL does, and multiplies NaN as any other."""
+    """Where Arrow keeps no UUID and writes no table, SQL multiplies NaN as any number."""
     path = tmp_path / "w.duckdb"
     out = str(tmp_path / target) if "." in target else target
     one = "i" if kind == "INTEGER" else "uuid()"

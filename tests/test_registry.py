@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import threading
@@ -815,6 +816,29 @@ def test_two_writers(tmp_path: Path) -> None:
         locked(tmp_path, wait=0.1),
     ):
         raise AssertionError("two have the lock")
+
+
+def test_clocks_that_do_not_agree(duck: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens later is recorded as later, on a machine too whose clock is behind."""
+
+    class Behind(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return super().now(tz) - dt.timedelta(minutes=5)
+
+    with connect(duck, writes_tables=True) as engine:
+        for day in range(2):
+            run(duck, day, options=Options(keep_runs=1))
+        registry = Registry("g_runs", engine)
+        with monkeypatch.context() as patch:
+            patch.setattr(dt, "datetime", Behind)
+            registry.rollback()
+            assert states(registry.log()) == ["current", "rolled back"]
+            run(duck, 2, options=Options(keep_runs=2))
+            assert states(registry.log()) == ["kept", "rolled back", "current"]
+            # Not the one whose space the new one is in.
+            registry.prune(0)
+            assert states(registry.log()) == ["kept", "replaced", "current"]
 
 
 def test_a_project_file(tmp_path: Path) -> None:
