@@ -405,12 +405,13 @@ class Registry:
 
     def remedy(self, places: Places) -> str:
         """What to do if a run has replaced these and was ended before it recorded that."""
+        log = self.log()
         announced = [
             entry
-            for entry in self.log().entries.values()
-            if not entry.was_placed
-            and {entry.normal(name) for name in entry.targets.values()}
+            for entry in log.entries.values()
+            if {entry.normal(name) for name in entry.targets.values()}
             & {entry.normal(name) for name in places.values()}
+            and (not entry.was_placed or self._returned(log, entry))
         ]
         if not announced:
             return ""
@@ -581,7 +582,7 @@ class Registry:
             raise UsageError(f"Run {entry.run_id} is in place already.")
         statements: list[str] = []
         kept: dict[str, Places] = {}
-        if not entry.was_placed:
+        if not entry.was_placed or self._returned(log, entry):
             kept = self._kept_unrecorded(log, entry)
         self.check_there(entry)
         places = entry.places or {}
@@ -594,6 +595,15 @@ class Registry:
         self._record(statements, events)
         log.apply(events[0])
         return entry
+
+    def _returned(self, log: Log, entry: Entry) -> bool:
+        """Whether kept tables have changed places with others, and nobody recorded that.
+
+        A rollback may be killed between the two, where no transaction holds both.
+        """
+        if not entry.is_aside or any(self._engine.kind(name) for name in entry.aside):
+            return False
+        return bool(self._kept_unrecorded(log, replace(entry)))
 
     def _kept_unrecorded(self, log: Log, entry: Entry) -> dict[str, Places]:
         """Where the tables are kept that a run has replaced without recording it.

@@ -325,6 +325,21 @@ def test_a_registry_in_a_file_beside_tables(
         assert states(registry.log())[-1] == "not in place"
         registry.rollback(third)
         assert states(registry.log())[-3:] == ["kept", "rolled back", "current"]
+        # A rollback that was ended when tables had changed places; the next one records that.
+        second = list(registry.log().entries)[1]
+        with monkeypatch.context() as patch:
+            patch.setattr(Registry, "append", full)
+            with pytest.raises(EngineError, match="the disk is full"):
+                registry.rollback(second)
+        assert rows(engine) == written[1]
+        assert registry.log().current == third
+        says = rf"that run {third} wrote.*Run {second} was to replace it.*rollback {second}`"
+        with pytest.raises(DataError, match=says):
+            run(duck, 4, registry=file)
+        assert registry.rollback(second).run_id == second == registry.log().current
+        assert rows(engine) == written[1]
+        registry.rollback(third)
+        assert registry.log().current == third
 
 
 def test_odd_names(duck: Any) -> None:
