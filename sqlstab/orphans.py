@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.registry import Log
 
-# Every table that a run makes for itself has this in its name: `runs.new_run_id`, as a name has it.
-_OWN = re.compile(r"sqlstab_(?P<run>(?P<time>\d{8}t\d{6})_\d{6}z_[0-9a-f]{4})_(?P<rest>\w+)")
+# Every table that a run makes for itself has this in its name: `runs.new_run_id`, as a name has it;
+# those of the SQL solver say so.
+_OWN = re.compile(
+    r"sqlstab_(?P<solve>solve_)?(?P<run>(?P<time>\d{8}t\d{6})_\d{6}z_[0-9a-f]{4})_(?P<rest>\w+)"
+)
 
 What = Literal[
     "stable table, not in place",
@@ -80,7 +83,9 @@ def tables(
             if not match:
                 continue
             since = _time(match["time"])
-            what = _what(match["run"], match["rest"], set(listed), log, engine)
+            what: What | None = "intermediate table"
+            if not match["solve"]:
+                what = _what(match["run"], match["rest"], set(listed), log, engine)
             if what and since and since < earliest:
                 whole = quoting.table_name([*schema, own], engine.dialect)
                 found[whole] = Orphan(whole, what, since)

@@ -161,10 +161,10 @@ class SqlSolver:
         """A table of sums (side, i, j, value, n_rows) that is there for a while."""
         dialect = self._engine.dialect
         name = self._name(what)
-        self._engine.execute(
-            [ddl.create_sums_table(name, dialect), *ddl.insert(name, entries, dialect)]
-        )
         try:
+            self._engine.execute(
+                [ddl.create_sums_table(name, dialect), *ddl.insert(name, entries, dialect)]
+            )
             yield name
         finally:
             self._engine.execute([ddl.drop_table(name, dialect)])

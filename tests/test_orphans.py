@@ -22,6 +22,7 @@ from sqlstab.engines import connect
 from sqlstab.folders import LockedFolder
 from sqlstab.registry import Registry
 from sqlstab.runs import new_run_id, staging
+from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables, check_creatable
 
 if TYPE_CHECKING:
@@ -94,12 +95,15 @@ def test_tables_of_old_runs(engine: Engine) -> None:
 
 def test_tables_for_intermediate_results(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sqlstab.compute.sql.new_run_id", long_ago)
-    create(engine, SqlCompute(engine, "c.su")._scratch_name())
+    names = [SqlCompute(engine, "c.su")._scratch_name()]
+    if engine.dialect.solving:
+        names.append(SqlSolver(engine, "c.su", long_ago())._name("grams"))
+    create(engine, *names)
     # A trial table whose process was killed before it was dropped.
     monkeypatch.setattr(ddl, "drop_table", lambda *_: "SELECT 1")
     check_creatable(engine, {"": "c.su"}, long_ago())
     monkeypatch.undo()
-    assert sorted(found(engine).values()) == ["intermediate table"] * 2
+    assert sorted(found(engine).values()) == ["intermediate table"] * (len(names) + 1)
     orphans.remove(orphans.tables(engine, [engine.qualified("c.x")], DAY), engine)
     assert found(engine) == {}
 
