@@ -158,6 +158,7 @@ class Job:
             if earlier:
                 figures["reference"] = earlier.figures(self._references.policy(reference))
                 figures["cosine"] = self._cosines(tables, transform, earlier)
+                self._references.check_unmoved(earlier)
             figures["gates"] = gates.check(figures, self._options)
             if figures["gates"] and not all(g["passed"] for g in figures["gates"].values()):
                 failed = [name for name, gate in figures["gates"].items() if not gate["passed"]]
@@ -207,6 +208,7 @@ class Job:
             raw = np.eye(len(grams[side].matrix))
             shared = self._shared_sums(raw, tables[side], earlier, normalize=False)
             crosses[side] = Gram(shared.cross, shared_ids)
+        self._references.check_unmoved(earlier)
         return Sums(grams, crosses)
 
     def apply(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlstab import checks, quality
 from sqlstab.compute import Pair
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import ConflictError, DataError, UsageError
 from sqlstab.preparation import PREPARING
 from sqlstab.registry import is_looked_up, is_policy
 from sqlstab.runs import Run
@@ -201,6 +201,25 @@ class References:
                 )
             others = [replace(each, shared=self._shared(each, tables)) for each in reference.others]
         return replace(reference, shared=shared, anchors=anchors, others=others)
+
+    def check_unmoved(self, reference: Reference) -> None:
+        """The directories of the runs still have them, when their files have been read.
+
+        Each scan opens a file anew, by its name.
+
+        Raises:
+            ConflictError: Another run has taken the place of one.
+            DataError: A directory is gone.
+        """
+        for each in (*reference.others, reference):
+            in_files = any(each.run.fingerprint(side) is None for side in each.tables)
+            now = Run.load(each.run.directory) if in_files and each.run.directory else each.run
+            if now.run_id != each.run.run_id:
+                raise ConflictError(
+                    f"{each.run.directory} has run {now.run_id} by now, not {each.run.run_id}, "
+                    "which is the --reference: another run has replaced it. Run again, with what "
+                    "is there, or with a directory that stays."
+                )
 
     def _looked_up(self, reference: AnyRun) -> list[Run]:
         if not (isinstance(reference, str) and is_looked_up(reference)):

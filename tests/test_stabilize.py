@@ -34,7 +34,10 @@ from sqlstab.compute.sql import SqlCompute
 from sqlstab.dialects import DUCKDB
 from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.errors import ConflictError
 from sqlstab.progress import Silent
+from sqlstab.references import References
+from sqlstab.stabilize import collect_sums
 from sqlstab.tables import LAYOUTS, Column, VectorTable
 
 STRATEGIES = ("arrow", "sql")
@@ -563,6 +566,29 @@ def test_unrelated_vectors_get_a_warning(tmp_path: Path, model: Any, strategy: A
             )
         )
     assert any("hardly agree" in warning for warning in runs[1].figures["warnings"])
+
+
+def test_a_reference_that_is_replaced_meanwhile(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are opened anew for each scan, and would be those of another space."""
+    raw = [(f / "users.parquet", f / "items.parquet") for f in map(model, "abc")]
+    first = stabilize(*raw[0], out=tmp_path / "prod")
+    counted = References.counted
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        stabilize(*raw[1], out=tmp_path / "prod")
+        return counted(*arguments)
+
+    monkeypatch.setattr(References, "counted", meanwhile)
+    says = rf"prod has run \S+ by now, not {first.run_id}, which is the reference"
+    with pytest.raises(ConflictError, match=says):
+        stabilize(*raw[2], tmp_path / "prod", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    for function in (stabilize, collect_sums):
+        with pytest.raises(ConflictError, match=says):
+            function(*raw[2], first)
 
 
 def test_nothing_is_written_without_out(model: Any) -> None:
