@@ -172,10 +172,22 @@ OLD = "_old"
 
 
 def replace_table(staged: str, target: str, dialect: Dialect) -> list[str]:
-    """Statements that put a staged table in another table's place, whether that is there or not."""
+    """Statements that put a staged table in another table's place, whether that is there or not.
+
+    What they leave is for `left_over` to drop.
+    """
+    return _put_in_place(dialect.tables.replace, staged, target, _aside(staged, dialect), dialect)
+
+
+def left_over(staged: str, target: str, dialect: Dialect) -> list[str]:
+    """A statement that drops what `replace_table` leaves, if it leaves anything."""
+    left = [f"DROP TABLE {dialect.tables.left}"] if dialect.tables.left else []
+    return _put_in_place(left, staged, target, _aside(staged, dialect), dialect)
+
+
+def _aside(staged: str, dialect: Dialect) -> str:
     *schema, own = table_parts(staged, dialect)
-    aside = ".".join(identifier(part, dialect) for part in (*schema, f"{own}{OLD}"))
-    return _put_in_place(dialect.tables.replace, staged, target, aside, dialect)
+    return ".".join(identifier(part, dialect) for part in (*schema, f"{own}{OLD}"))
 
 
 def keep_table(staged: str, target: str, kept: str, dialect: Dialect) -> list[str]:

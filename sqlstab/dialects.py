@@ -41,6 +41,9 @@ class Tables:
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
+        left: What `replace` leaves to be dropped, {0} or {3}; empty for nothing. Not before all
+            tables are in their places: it takes time, and may be refused, as ClickHouse does with
+            more than 50 GB.
         keep: The same for a table {1} that is there, which is called {3} from then on; {4} is the
             bare name of that.
     """
@@ -56,6 +59,7 @@ class Tables:
     views: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
+    left: str = ""
     keep: tuple[str, ...] = ("ALTER TABLE {1} RENAME TO {4}", "ALTER TABLE {0} RENAME TO {2}")
 
 
@@ -298,9 +302,8 @@ _BY_RENAMING = (
     "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
     "ALTER TABLE {1} RENAME TO {3}",
     "ALTER TABLE {0} RENAME TO {1}",
-    "DROP TABLE {3}",
 )
-_KEPT_BY_RENAMING = _BY_RENAMING[1:3]
+_KEPT_BY_RENAMING = _BY_RENAMING[1:]
 # Copied, so that a reader always finds a table.
 _BY_COPYING = (
     "CREATE TABLE {3} AS SELECT * FROM {1}",
@@ -549,6 +552,7 @@ SPARK = Dialect(
     ),
     tables=Tables(
         replace=_BY_RENAMING,
+        left="{3}",
         keep=_KEPT_BY_RENAMING,
         storage=" USING parquet",
         missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
@@ -564,7 +568,8 @@ DATABRICKS = replace(
     tables=replace(
         SPARK.tables,
         storage="",
-        replace=_BY_COPYING[1:],
+        replace=_BY_COPYING[1:2],
+        left="{0}",
         keep=_BY_COPYING,
     ),
 )
@@ -660,8 +665,8 @@ CLICKHOUSE = Dialect(
         replace=(
             "CREATE TABLE IF NOT EXISTS {1} AS {0}",
             "EXCHANGE TABLES {0} AND {1}",
-            "DROP TABLE {0}",
         ),
+        left="{0}",
         keep=("EXCHANGE TABLES {0} AND {1}", "RENAME TABLE {0} TO {3}"),
     ),
 )
@@ -709,8 +714,8 @@ SNOWFLAKE = Dialect(
         replace=(
             "CREATE TABLE IF NOT EXISTS {1} LIKE {0}",
             "ALTER TABLE {1} SWAP WITH {0}",
-            "DROP TABLE {0}",
         ),
+        left="{0}",
         keep=("ALTER TABLE {1} SWAP WITH {0}", "ALTER TABLE {0} RENAME TO {3}"),
     ),
 )
@@ -754,7 +759,8 @@ BIGQUERY = Dialect(
         missing=("Not found: ",),
         names=_TABLES_IN_INFORMATION_SCHEMA.format("{4}INFORMATION_SCHEMA.TABLES"),
         kind=_KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
-        replace=("CREATE OR REPLACE TABLE {1} COPY {0}", "DROP TABLE {0}"),
+        replace=("CREATE OR REPLACE TABLE {1} COPY {0}",),
+        left="{0}",
         keep=(
             "CREATE TABLE {3} COPY {1}",
             "CREATE OR REPLACE TABLE {1} COPY {0}",
@@ -859,6 +865,7 @@ TRINO = Dialect(
             + "WHERE table_schema = lower({1}) AND table_name = lower({0})"
         ),
         replace=("CREATE TABLE IF NOT EXISTS {1} (LIKE {0})", *_BY_RENAMING[1:]),
+        left="{3}",
         keep=_KEPT_BY_RENAMING,
     ),
 )
@@ -920,7 +927,8 @@ DATAFUSION = Dialect(
             + f"information_schema.tables WHERE {_DATAFUSION_SCHEMA} AND table_name = {{0}}"
         ),
         # There is no RENAME.
-        replace=_BY_COPYING[1:],
+        replace=_BY_COPYING[1:2],
+        left="{0}",
         keep=_BY_COPYING,
     ),
 )

@@ -647,6 +647,7 @@ class Registry:
                 statements += ddl.keep_table(name, target, aside, dialect)
             elif self._engine.kind(target) is None:
                 statements += ddl.replace_table(name, target, dialect)
+                statements += ddl.left_over(name, target, dialect)
             else:
                 raise DataError(
                     f"{target} is no table of a run in the registry {self.name}, and would be "

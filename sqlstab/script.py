@@ -331,18 +331,24 @@ class Script:
     def _in_place(self) -> Iterator[str]:
         dialect = self.dialect
         if self.folder is None:
-            for side in SIDES:
-                staged = self._scratch()[f"written_{side}"]
-                yield from ddl.replace_table(staged, self.targets[side], dialect)
+            for staged, target in self._moves():
+                yield from ddl.replace_table(staged, target, dialect)
         else:
             yield from self._run_files(self.folder)
         if self.transform_table:
             name = quoting.relation(self.transform_table, dialect)
             columns = "run_id, side, i, j, value"
             yield f"INSERT INTO {name}\nSELECT {columns}\nFROM {self._relation('maps')}"
+        for staged, target in self._moves():
+            yield from ddl.left_over(staged, target, dialect)
         if dialect.transactions:
             yield "COMMIT"
         yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"
+
+    def _moves(self) -> list[tuple[str, str]]:
+        """Tables that take the places of others, and these; none where files are written."""
+        sides = SIDES if self.folder is None else ()
+        return [(self._scratch()[f"written_{side}"], self.targets[side]) for side in sides]
 
     def _run_files(self, folder: Path) -> Iterator[str]:
         """What makes the directory a run directory, which `sqlstab run --reference` takes."""

@@ -138,6 +138,17 @@ class StagedTables:
                     "one was at work, and stays. Run again, one run after the other."
                 ) from error
             self._done = True
+        self._drop_left_over([side for side, target in self.targets.items() if target not in kept])
+
+    def _drop_left_over(self, sides: Sequence[Side]) -> None:
+        """Drop what is left of what was replaced; it is no reason to fail now."""
+        for side in sides:
+            target = self.targets[side]
+            for statement in ddl.left_over(self.name(side), target, self._engine.dialect):
+                try:
+                    self._engine.execute([statement])
+                except EngineError as error:
+                    logger.warning("What %s was before may be left behind: %s", target, error)
 
     def _locks(self, beside: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
         """Queries that let one run at a time replace these tables, in an order without deadlock."""

@@ -259,3 +259,25 @@ def test_no_vectors_are_lost_half_way(
     for side, short in (("users", "su"), ("items", "si")):
         own = staged.name(side)  # type: ignore[arg-type]
         assert engine.names & {f"`ml`.`{short}`", own, own[:-1] + "_old`"}
+
+
+def test_what_was_replaced_and_cannot_be_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """ClickHouse drops no table of more than 50 GB: both new ones are in place all the same."""
+    engine = FailingSpark(4, {"`ml`.`su`", "`ml`.`si`"})
+    staged = StagedTables(engine, {"users": "ml.su", "items": "ml.si"}, None, "run")  # type: ignore[arg-type]
+    new = {staged.name(side) for side in ("users", "items")}
+    engine.names |= new
+    execute = engine.execute
+
+    def refusing(statements: Sequence[str], step: Any = None, *, expected: Any = ()) -> None:
+        for statement in statements:
+            if "DROP" in statement:
+                raise EngineError("too large to drop")
+            execute([statement])
+
+    engine.execute = refusing  # type: ignore[method-assign]
+    with staged.dropped_afterwards():
+        staged.put_in_place({})
+    assert caplog.text.count("may be left behind: too large to drop") == 2
+    old = {f"{name[:-1]}_old`" for name in new}
+    assert engine.names == {"`ml`.`su`", "`ml`.`si`"} | old

@@ -408,7 +408,7 @@ def _products(
         raise UsageError("--into names one table; for two there are --users-into and --items-into.")
     dialect_ = dialect(given["dialect_name"])
     _check_into(given, sides, dialect_)
-    statements, replacements = [], []
+    statements, replacements, left = [], [], []
     for side in sides:
         source = _source(given, side, dimensions[0])
         output = stable_table(
@@ -427,9 +427,10 @@ def _products(
                 ddl.create_table(staged, query, dialect_),
             ]
             replacements += ddl.replace_table(staged, into, dialect_)
+            left += ddl.left_over(staged, into, dialect_)
         else:
             statements.append(_written(query, into, dialect_))
-    statements += replacements
+    statements += replacements + left
     if replacements and dialect_.transactions:
         statements = ["BEGIN", *statements, "COMMIT"]
     _show(

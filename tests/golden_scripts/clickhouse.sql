@@ -1972,17 +1972,17 @@ CREATE TABLE IF NOT EXISTS "ml"."stable_users" AS "ml"."sqlstab_written_users";
 
 EXCHANGE TABLES "ml"."sqlstab_written_users" AND "ml"."stable_users";
 
-DROP TABLE "ml"."sqlstab_written_users";
-
 CREATE TABLE IF NOT EXISTS "ml"."stable_items" AS "ml"."sqlstab_written_items";
 
 EXCHANGE TABLES "ml"."sqlstab_written_items" AND "ml"."stable_items";
 
-DROP TABLE "ml"."sqlstab_written_items";
-
 INSERT INTO "ml"."transforms"
 SELECT run_id, side, i, j, value
 FROM "ml"."sqlstab_maps";
+
+DROP TABLE "ml"."sqlstab_written_users";
+
+DROP TABLE "ml"."sqlstab_written_items";
 
 SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
 

@@ -2356,15 +2356,15 @@ FROM (
 
 CREATE OR REPLACE TABLE `ml`.`stable_users` AS SELECT * FROM `ml`.`sqlstab_written_users`;
 
-DROP TABLE `ml`.`sqlstab_written_users`;
-
 CREATE OR REPLACE TABLE `ml`.`stable_items` AS SELECT * FROM `ml`.`sqlstab_written_items`;
-
-DROP TABLE `ml`.`sqlstab_written_items`;
 
 INSERT INTO `ml`.`transforms`
 SELECT run_id, side, i, j, value
 FROM `ml`.`sqlstab_maps`;
+
+DROP TABLE `ml`.`sqlstab_written_users`;
+
+DROP TABLE `ml`.`sqlstab_written_items`;
 
 SELECT name, value FROM `ml`.`sqlstab_figures` ORDER BY name;
 

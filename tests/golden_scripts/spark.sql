@@ -2360,19 +2360,19 @@ ALTER TABLE `ml`.`stable_users` RENAME TO `ml`.`sqlstab_written_users_old`;
 
 ALTER TABLE `ml`.`sqlstab_written_users` RENAME TO `ml`.`stable_users`;
 
-DROP TABLE `ml`.`sqlstab_written_users_old`;
-
 CREATE TABLE IF NOT EXISTS `ml`.`stable_items` LIKE `ml`.`sqlstab_written_items`;
 
 ALTER TABLE `ml`.`stable_items` RENAME TO `ml`.`sqlstab_written_items_old`;
 
 ALTER TABLE `ml`.`sqlstab_written_items` RENAME TO `ml`.`stable_items`;
 
-DROP TABLE `ml`.`sqlstab_written_items_old`;
-
 INSERT INTO `ml`.`transforms`
 SELECT run_id, side, i, j, value
 FROM `ml`.`sqlstab_maps`;
+
+DROP TABLE `ml`.`sqlstab_written_users_old`;
+
+DROP TABLE `ml`.`sqlstab_written_items_old`;
 
 SELECT name, value FROM `ml`.`sqlstab_figures` ORDER BY name;
 
