@@ -32,13 +32,13 @@ SELECTED ?= -k "not spark and not dbt and not faults"
 test-oldest: $(VENV)/uv.stamp chromium
 	$(UV) venv --quiet --clear --python $(OLDEST) $(VENV)/oldest
 	$(UV) pip install --quiet --python $(VENV)/oldest --resolution lowest-direct --editable '.[dev]'
-	$(VENV)/oldest/bin/python -m pytest $(SELECTED)
+	$(VENV)/oldest/bin/python -m pytest -n 2 $(SELECTED)
 
 test-newest: $(VENV)/uv.stamp chromium
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)/newest
 	$(UV) pip install --quiet --python $(VENV)/newest --prerelease disallow --refresh \
 	  --editable '.[dev]'
-	$(VENV)/newest/bin/python -m pytest $(SELECTED)
+	$(VENV)/newest/bin/python -m pytest -n 2 $(SELECTED)
 
 # Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
 test-extras:
