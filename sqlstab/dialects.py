@@ -124,6 +124,7 @@ class Dialect:
         as_doubles, as_reals: Casts of an array.
         long_text: The type of a string of 65,535 bytes, where `text` holds fewer.
         not_in_names: Characters that no name can have, however it is quoted.
+        longest_name: Bytes of a name, where the engine cuts a longer one without an error.
         reads_files: Whether a relation may be a file.
         fold: What becomes of a name without quotes: `lower`, `upper`, or nothing.
         ignores_case: Whether names of tables that differ in case alone are one, in quotes too.
@@ -191,6 +192,7 @@ class Dialect:
     integer: str = "integer"
     bigint: str = "bigint"
     not_in_names: str = ""
+    longest_name: int | None = None
     reads_files: bool = False
     fold: Literal["", "lower", "upper"] = ""
     ignores_case: bool = False
@@ -418,6 +420,7 @@ POSTGRES = Dialect(
     real="real",
     double="double precision",
     text="text",
+    longest_name=63,
     fold="lower",
     as_doubles="CAST({0} AS double precision[])",
     as_reals="CAST({0} AS real[])",
@@ -779,6 +782,7 @@ REDSHIFT = Dialect(
     # Without a length, 256 bytes.
     text="VARCHAR",
     long_text="VARCHAR(65535)",
+    longest_name=127,
     as_doubles="{0}",
     as_reals="{0}",
     array="ARRAY({0})",

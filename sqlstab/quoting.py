@@ -35,12 +35,23 @@ def _one_line(text: str, what: str) -> str:
 
 def identifier(name: str, dialect: Dialect) -> str:
     """A quoted column name."""
-    one_line = _one_line(name, "name")
+    one_line = _whole(_one_line(name, "name"), dialect)
     if any(character in dialect.not_in_names for character in one_line):
         raise UsageError(
             f"The name {name!r} has a character that no name of {dialect.name} can have."
         )
     return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
+
+
+def _whole(name: str, dialect: Dialect) -> str:
+    """Refuse what an engine would cut: the rest may be the name of another table, an input even."""
+    size = len(name.encode())
+    if dialect.longest_name is not None and size > dialect.longest_name:
+        raise UsageError(
+            f"The name {name!r} has {size} bytes; {dialect.name} cuts a name after "
+            f"{dialect.longest_name} of them, and would mean another one. Take a shorter name."
+        )
+    return name
 
 
 def string(text: str, dialect: Dialect) -> str:
@@ -115,7 +126,7 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     """The parts of a table's name: `lake.users` is `["lake", "users"]`.
 
     Raises:
-        UsageError: It is no such name.
+        UsageError: It is no such name, or a part of it is too long.
     """
     try:
         table = exp.to_table(name, dialect=dialect.sqlglot)
@@ -129,7 +140,8 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
             'name as in "odd name".'
         )
     return [
-        part.name if part.args.get("quoted") else dialect.folded(part.name) for part in table.parts
+        _whole(part.name if part.args.get("quoted") else dialect.folded(part.name), dialect)
+        for part in table.parts
     ]
 
 

@@ -66,6 +66,7 @@ class StagedTables:
         # A bare name is read along a search path, but a table is made in one schema.
         self.targets = {side: self._engine.qualified(name) for side, name in self.targets.items()}
         for side, target in self.targets.items():
+            self._check_side(side)
             kind = self._engine.kind(target)
             if kind not in ("table", None):
                 raise UsageError(
@@ -83,6 +84,15 @@ class StagedTables:
             for target in self.targets.values():
                 query = ddl.identity(target, self._engine.dialect)
                 self._found.append((query, self._engine.query(query)))
+
+    def _check_side(self, side: Side) -> None:
+        """The longest name of ours for a side's table is no longer than the engine takes."""
+        try:
+            scratch_name(self.targets[side], f"{self.run_id}_{side}{KEPT}", self._engine.dialect)
+        except UsageError as error:
+            raise UsageError(
+                f"--also {side}: a table of ours is named after it while a run is at work. {error}"
+            ) from error
 
     def name(self, side: Side) -> str:
         """The name that a side's table is written under, in the schema where it will stay."""

@@ -14,6 +14,7 @@ from sqlstab import (
     DataError,
     EmbeddingTable,
     EngineError,
+    FurtherTable,
     Options,
     UsageError,
     ddl,
@@ -137,6 +138,33 @@ def test_views_of_outputs(target: Any) -> None:
                     assert int(counted[0]["n"]) == rows
         finally:
             engine.execute([f"DROP VIEW {view}" for view in views])
+
+
+def test_names_that_postgres_would_cut(running: Running, no_scan: Any) -> None:
+    """It reads and writes the table whose name is the first 63 bytes of a longer one."""
+    longest = "\u00fc" * 31 + "x"
+    target = running["postgres"]
+    with opened(target) as engine:
+        load(engine, f'"{longest}"')
+        tables = [EmbeddingTable(f'"{longest}"', vector="v")] * 2
+        try:
+            for out in (f'"{longest}s"', f"{longest}t"):
+                with pytest.raises(UsageError, match="has 64 bytes; postgres cuts a name after 63"):
+                    stabilize(*tables, engine=target, users_out=out, items_out="o_si")
+            assert {column.name for column in engine.describe(f'"{longest}"')} == {"id", "v"}
+            for size in (21, 22):
+                name = "q" * size
+                further = FurtherTable(tables[0], "users", out="o_sq")
+                given: Any = {"also": {name: further}, "users_out": "o_su", "items_out": "o_si"}
+                # The name of a kept table would have room for the longer one no more.
+                error, says = {
+                    21: (AssertionError, "a table was scanned"),
+                    22: (UsageError, f"also {name}: a table of ours .* has 64 bytes"),
+                }[size]
+                with pytest.raises(error, match=says):
+                    stabilize(*tables, engine=target, **given)
+        finally:
+            engine.execute([ddl.drop_table(f'"{longest}"', engine.dialect)])
 
 
 @pytest.mark.parametrize(
