@@ -228,12 +228,12 @@ def identity(name: str, dialect: Dialect) -> str:
     return dialect.tables.identity.format(*_in_catalogue(name, dialect))
 
 
-def views(name: str, dialect: Dialect) -> str:
-    """A statement that lists, as `views`, those that stay with a table of a whole name.
+def dependents(name: str, dialect: Dialect) -> str:
+    """A statement that lists, as `dependents`, what stays with a table of a whole name.
 
     Empty where another table that takes its name takes its views as well.
     """
-    return dialect.tables.views.format(*_in_catalogue(name, dialect))
+    return dialect.tables.dependents.format(*_in_catalogue(name, dialect))
 
 
 def lock(name: str, dialect: Dialect) -> str:

@@ -36,8 +36,8 @@ class Tables:
         identity: Tells the table that has a name from one that takes its place, in one row; no row
             for none. Places as in `kind`. Empty where nothing does.
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
-        views: Lists the views that are of the table that has a name, whatever table has it later,
-            as `views` in one row; places as in `kind`. Empty where views are of names.
+        dependents: Lists what is of the table that has a name, whatever table has it later, such as
+            views, as `dependents` in one row; places as in `kind`. Empty where views are of names.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -56,7 +56,7 @@ class Tables:
     names: str
     identity: str = ""
     lock: str = ""
-    views: str = ""
+    dependents: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
     left: str = ""
@@ -320,7 +320,7 @@ _PG_COLUMNS = (
 )
 
 _KIND_IN_PG_CLASS = (
-    "SELECT CASE WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
+    "WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
     "WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'relation that is no table' END AS kind "
     "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
 )
@@ -473,15 +473,35 @@ POSTGRES = Dialect(
         identity=_OID_IN_PG_CLASS + "n.nspname = {1} AND c.relname = {0}",
         # No table need be there yet, and no right on it is asked for.
         lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
-        kind=_KIND_IN_PG_CLASS + "WHERE n.nspname = {1} AND c.relname = {0}",
-        views=(
-            "SELECT string_agg(DISTINCT CAST(CAST(v.oid AS regclass) AS text), ', ') AS views "
+        kind=(
+            # To drop one of the first two takes its partitions along, or rows from its parent.
+            "SELECT CASE WHEN c.relkind = 'p' THEN 'partitioned table' "
+            "WHEN EXISTS (SELECT 1 FROM pg_inherits AS h WHERE h.inhrelid = c.oid) "
+            "THEN 'part of another table' "
+            + _KIND_IN_PG_CLASS
+            + "WHERE n.nspname = {1} AND c.relname = {0}"
+        ),
+        dependents=(
+            # What DROP TABLE would refuse, apart from what belongs to the table itself: views,
+            # foreign keys, columns of its row type, functions. And what goes with it unseen.
+            "SELECT string_agg(DISTINCT CASE "
+            "WHEN d.classid = CAST('pg_rewrite' AS regclass) THEN ("
+            "SELECT CAST(CAST(r.ev_class AS regclass) AS text) FROM pg_rewrite AS r "
+            "WHERE r.oid = d.objid) "
+            "WHEN d.classid IS NULL THEN 'its row-level security' "
+            "ELSE pg_describe_object(d.classid, d.objid, d.objsubid) END, ', ') AS dependents "
             "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
-            "JOIN pg_depend AS d ON d.refobjid = c.oid "
-            "AND d.refclassid = CAST('pg_class' AS regclass) "
-            "AND d.classid = CAST('pg_rewrite' AS regclass) "
-            "JOIN pg_rewrite AS r ON r.oid = d.objid JOIN pg_class AS v ON v.oid = r.ev_class "
-            "WHERE n.nspname = {1} AND c.relname = {0} AND v.oid <> c.oid"
+            "JOIN LATERAL ("
+            "SELECT d.classid, d.objid, d.objsubid FROM pg_depend AS d "
+            "WHERE (d.refclassid = CAST('pg_class' AS regclass) AND d.refobjid = c.oid "
+            "OR d.refclassid = CAST('pg_type' AS regclass) AND d.refobjid = c.reltype) "
+            "AND (d.classid = CAST('pg_publication_rel' AS regclass) OR d.deptype = 'n' "
+            "AND NOT EXISTS (SELECT 1 FROM pg_depend AS o WHERE o.classid = d.classid "
+            "AND o.objid = d.objid AND o.refclassid = CAST('pg_class' AS regclass) "
+            "AND o.refobjid = c.oid AND o.deptype IN ('a', 'i'))) "
+            "UNION ALL SELECT NULL, NULL, NULL WHERE c.relrowsecurity"
+            ") AS d ON TRUE "
+            "WHERE n.nspname = {1} AND c.relname = {0}"
         ),
     ),
 )
@@ -809,7 +829,8 @@ REDSHIFT = Dialect(
             _OID_IN_PG_CLASS + "lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
         ),
         kind=(
-            _KIND_IN_PG_CLASS
+            "SELECT CASE "
+            + _KIND_IN_PG_CLASS
             + "WHERE lower(n.nspname) = lower({1}) AND lower(c.relname) = lower({0})"
         ),
     ),

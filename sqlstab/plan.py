@@ -69,7 +69,7 @@ _ANSWERS: dict[str, Any] = {
     "shared": _ROWS - 1,
     "first_dimension": 0,
     "name": "",
-    "views": None,
+    "dependents": None,
     "i": 1,
     "j": 1,
     "k": 1,

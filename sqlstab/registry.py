@@ -21,7 +21,7 @@ from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import locked
 from sqlstab.runs import Run, check_figures, file_name, is_run_id, new_run_id, replaced_files
-from sqlstab.staged import KEPT, check_creatable, check_no_views, scratch_name
+from sqlstab.staged import KEPT, check_creatable, check_no_dependents, scratch_name
 from sqlstab.tables import Side
 from sqlstab.transform import Transform
 
@@ -639,7 +639,7 @@ class Registry:
             target = entry.targets[side]
             if name == target:
                 continue
-            check_no_views(self._engine, target)
+            check_no_dependents(self._engine, target)
             if side in there:
                 run_id = there[side].run_id
                 aside = _kept_name(target, run_id, side, dialect)

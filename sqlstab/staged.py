@@ -59,8 +59,8 @@ class StagedTables:
         """Settle where the tables go, and that they can be made there: before anything is read.
 
         Raises:
-            UsageError: Something else than a table has the name of one, or a view would stay with
-                a table that is replaced.
+            UsageError: Something else than a table has the name of one, or something, such as a
+                view, would stay with a table that is replaced.
             EngineError: A table cannot be made there.
         """
         # A bare name is read along a search path, but a table is made in one schema.
@@ -73,7 +73,7 @@ class StagedTables:
                     f"{target}, where the stable {side} are to go, is a {kind}, which a table "
                     "would replace; name a table."
                 )
-            check_no_views(self._engine, target)
+            check_no_dependents(self._engine, target)
         made = {f"the stable {side}": target for side, target in self.targets.items()}
         if self.transform_table:
             self.transform_table = self._engine.qualified(self.transform_table)
@@ -257,23 +257,29 @@ def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> N
             ) from error
 
 
-def check_no_views(engine: Engine, table: str) -> None:
-    """No view may be of a table that is replaced, where it would stay with the old one.
+def dependents(engine: Engine, table: str) -> str:
+    """What would stay with a table that is replaced, in words; empty where nothing would."""
+    if not engine.dialect.tables.dependents:
+        return ""
+    return engine.query(ddl.dependents(table, engine.dialect))[0]["dependents"] or ""
 
-    If that is dropped, the engine refuses; if it is kept under another name, the view goes on
-    showing it, and nobody would notice.
+
+def check_no_dependents(engine: Engine, table: str) -> None:
+    """Nothing may be of a table that is replaced, where it would stay with the old one.
+
+    If that is dropped, the engine refuses; if it is kept under another name, a view goes on showing
+    it, a foreign key goes on asking it, and nobody would notice. Row-level security and the place
+    in a publication are lost in both cases.
 
     Raises:
-        UsageError: There is one.
+        UsageError: Something is.
     """
-    if not engine.dialect.tables.views:
-        return
-    views = engine.query(ddl.views(table, engine.dialect))[0]["views"]
-    if views:
+    found = dependents(engine, table)
+    if found:
         raise UsageError(
-            f"{table} is to be replaced, but {views} would stay with the old table: in "
-            f"{engine.dialect.name} a view is of a table and not of its name. Drop what reads it "
-            "and create it again after each run, or read the table itself."
+            f"{table} is to be replaced, but {found} would stay with the old table: in "
+            f"{engine.dialect.name} a view, a foreign key and the like are of a table and not of "
+            "its name. Drop that and create it again after each run, or name another table."
         )
 
 

@@ -316,7 +316,7 @@ def test_statements_are_of_their_dialect(dialect: Dialect) -> None:
         ddl.table_kind(name, dialect),
         ddl.identity(name, dialect),
         ddl.lock(name, dialect),
-        ddl.views(name, dialect),
+        ddl.dependents(name, dialect),
     ):
         if statement.startswith("SELECT"):
             parsed = sqlglot.parse_one(statement, read=dialect.sqlglot)

@@ -123,7 +123,7 @@ def test_views_of_outputs(target: Any) -> None:
         engine.execute([f"CREATE VIEW {view} AS SELECT * FROM o_su" for view in views])
         try:
             load(engine, "o_users", 7, rows=19)
-            if engine.dialect.tables.views:
+            if engine.dialect.tables.dependents:
                 kept = {"registry": "o_runs", "options": Options(keep_runs=1)}
                 for given in ({}, kept):
                     with pytest.raises(UsageError, match=r"o_schema\.o_view, o_view would stay"):
@@ -138,6 +138,65 @@ def test_views_of_outputs(target: Any) -> None:
                     assert int(counted[0]["n"]) == rows
         finally:
             engine.execute([f"DROP VIEW {view}" for view in views])
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (
+            "CREATE TABLE o_new.t (id bigint REFERENCES o_su)",
+            "o_su is to be replaced, but constraint t_id_fkey on table o_new.t would",
+        ),
+        ("CREATE TABLE o_new.t () INHERITS (o_su)", "but table o_new.t would"),
+        ("CREATE TABLE o_new.t (row o_su)", "but column row of table o_new.t would"),
+        (
+            "CREATE FUNCTION o_new.t() RETURNS bigint BEGIN ATOMIC SELECT max(id) FROM o_su; END",
+            r"but function o_new.t\(\) would",
+        ),
+        ("CREATE PUBLICATION o_said FOR TABLE o_su", "but publication of table o_su in "),
+        ("ALTER TABLE o_su ENABLE ROW LEVEL SECURITY", "but its row-level security would"),
+        ("ALTER TABLE o_su INHERIT o_new.parent", "stable users .* is a part of another table"),
+        (
+            "CREATE TABLE o_new.su (id bigint) PARTITION BY RANGE (id)",
+            "o_new.su, where the stable users are to go, is a partitioned table",
+        ),
+    ],
+)
+def test_what_is_of_an_output_on_postgres(
+    running: Running, no_scan: Any, made: str, says: str
+) -> None:
+    """It would stay with the old table, or be lost with it."""
+    target = running["postgres"]
+    with opened(target) as engine:
+        for table in ("o_users", "o_items"):
+            load(engine, table)
+        # What belongs to the table itself is in nobody's way.
+        own = "ADD PRIMARY KEY (id), ADD FOREIGN KEY (id) REFERENCES o_su, ADD CHECK (id >= 0)"
+        engine.execute(
+            [
+                "CREATE TABLE o_su AS SELECT * FROM o_users",
+                "ALTER TABLE o_su ADD UNIQUE (id)",
+                f"ALTER TABLE o_su {own}",
+                "CREATE INDEX ON o_su ((id + 1))",
+                "ALTER TABLE o_su ADD COLUMN twice bigint GENERATED ALWAYS AS (id * 2) STORED",
+                "CREATE SCHEMA o_new",
+                "CREATE TABLE o_new.parent (id integer)",
+            ]
+        )
+        try:
+            with pytest.raises(AssertionError, match="a table was scanned"):
+                run(target)
+            engine.execute([made])
+            with pytest.raises(UsageError, match=says):
+                run(target, users_out="o_new.su" if "o_new.su" in made else "o_su")
+        finally:
+            engine.execute(
+                [
+                    "DROP PUBLICATION IF EXISTS o_said",
+                    "DROP TABLE o_su, o_users, o_items CASCADE",
+                    "DROP SCHEMA o_new CASCADE",
+                ]
+            )
 
 
 def test_names_that_postgres_would_cut(running: Running, no_scan: Any) -> None:
