@@ -21,7 +21,7 @@ from sqlstab.dialects import DIALECTS
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import locked
 from sqlstab.runs import Run, check_figures, file_name, is_run_id, new_run_id, replaced_files
-from sqlstab.staged import KEPT, check_creatable, check_no_dependents, scratch_name
+from sqlstab.staged import KEPT, check_creatable, check_no_dependents, dependents, scratch_name
 from sqlstab.tables import Side
 from sqlstab.transform import Transform
 
@@ -526,7 +526,7 @@ class Registry:
         placed = {"places": places, "kept": kept, "rollback": False}
         after = _events(recorded[-1].event_id, ("place", run.run_id, placed))
         log.apply(after[0])
-        surplus = log.surplus(options.keep_runs) if options.keep_runs else []
+        surplus = self._unused(log.surplus(options.keep_runs)) if options.keep_runs else []
         return Placement(
             recorded,
             [*after, *_events(log.last, *(("drop", entry.run_id, {}) for entry in surplus))],
@@ -672,7 +672,7 @@ class Registry:
             EngineError: The database failed.
         """
         log = self.log()
-        surplus = [replace(entry) for entry in log.surplus(keep)]
+        surplus = [replace(entry) for entry in self._unused(log.surplus(keep))]
         if surplus and not dry_run:
             dialect = self._engine.dialect
             names = [name for entry in surplus for name in entry.aside]
@@ -681,6 +681,27 @@ class Registry:
             events = _events(log.last, *(("drop", entry.run_id, {}) for entry in surplus))
             self._record([], events, drops)
         return surplus
+
+    def _unused(self, surplus: Iterable[Entry]) -> list[Entry]:
+        """Those of some runs whose kept tables can be dropped.
+
+        An engine refuses to drop what a view is of: that is no reason for a run to fail each day.
+        """
+        found = []
+        for entry in surplus:
+            used = {name: dependents(self._engine, name) for name in entry.aside}
+            for name, by in used.items():
+                if by:
+                    logger.warning(
+                        "%s, of run %s, would be dropped now, but %s would go with it: drop that, "
+                        "or read another table; until then it is kept on.",
+                        name,
+                        entry.run_id,
+                        by,
+                    )
+            if not any(used.values()):
+                found.append(entry)
+        return found
 
     def check_there(self, entry: Entry) -> None:
         """See that a run's stable tables are those that it wrote.

@@ -811,6 +811,27 @@ def test_the_pages_query(running: Running) -> None:
         assert float(cosines[done[1].run_id]) == mean
 
 
+def test_a_view_of_a_kept_table(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """Postgres drops no table that has views: no reason for each run after that to fail."""
+    for session in _cleared(running["postgres"]):
+        done = [run(session, day, options=Options(keep_runs=1)) for day in range(2)]
+        with connect(session, writes_tables=True) as engine:
+            registry = Registry("g_runs", engine)
+            (kept, _) = registry.entry(registry.log(), done[0].run_id).aside
+            engine.execute([f"CREATE VIEW g_view AS SELECT * FROM {kept}"])
+            try:
+                for day in range(2, 4):
+                    caplog.clear()
+                    run(session, day, options=Options(keep_runs=1))
+                    said = f"{kept}, of run {done[0].run_id}, would be dropped now, but g_view"
+                    assert said in caplog.text
+                assert states(registry.log()) == ["kept", "replaced", "kept", "current"]
+                assert registry.prune(0) == []
+            finally:
+                engine.execute(["DROP VIEW g_view"])
+            assert [entry.run_id for entry in registry.prune(0)] == [done[0].run_id]
+
+
 def test_two_writers(tmp_path: Path) -> None:
     file = tmp_path / "runs.jsonl"
 
