@@ -236,6 +236,11 @@ def dependents(name: str, dialect: Dialect) -> str:
     return dialect.tables.dependents.format(*_in_catalogue(name, dialect))
 
 
+def view(name: str, dialect: Dialect) -> str:
+    """A statement that shows, as `view`, the text of the views of a name; empty for none."""
+    return dialect.tables.view.format(*_in_catalogue(name, dialect))
+
+
 def lock(name: str, dialect: Dialect) -> str:
     """A statement that waits for other transactions with the same statement; empty for none."""
     return dialect.tables.lock.format(*_in_catalogue(name, dialect))

@@ -38,6 +38,8 @@ class Tables:
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         dependents: Lists what is of the table that has a name, whatever table has it later, such as
             views, as `dependents` in one row; places as in `kind`. Empty where views are of names.
+        view: The text of the views that may have a name, as `view`: of all schemas, where the name
+            has none; places as in `kind`. Empty where that is not asked.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -57,6 +59,7 @@ class Tables:
     identity: str = ""
     lock: str = ""
     dependents: str = ""
+    view: str = ""
     storage: str = ""
     replace: tuple[str, ...] = ("DROP TABLE IF EXISTS {1}", "ALTER TABLE {0} RENAME TO {2}")
     left: str = ""
@@ -409,6 +412,10 @@ DUCKDB = Dialect(
             _KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
             "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
             "AND lower(table_name) = lower({0})"
+        ),
+        view=(
+            "SELECT sql AS view FROM duckdb_views() WHERE NOT internal "
+            "AND lower(view_name) = lower({0}) AND ({1} = '' OR lower(schema_name) = lower({1}))"
         ),
     ),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlstab import ddl
 from sqlstab.errors import ConflictError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.places import Place, check_outputs
-from sqlstab.quoting import file_reader
+from sqlstab.quoting import file_reader, sources
 from sqlstab.registry import Placement, Registry, mending
 from sqlstab.runs import Run, file_name, staging
 
@@ -27,9 +27,28 @@ if TYPE_CHECKING:
     from sqlstab.transform import Transform
 
 
-def read_places(named: Mapping[Side, EmbeddingTable]) -> list[Place]:
-    """What a run reads, which no output may overwrite."""
-    return [Place(f"{side} table", table.relation) for side, table in named.items()]
+def read_places(named: Mapping[Side, EmbeddingTable], engine: Engine) -> list[Place]:
+    """What a run reads, which no output may overwrite: tables, and what is behind a view."""
+    places = []
+    for side, table in named.items():
+        places.append(Place(f"{side} table", table.relation))
+        shown = _sources(table.relation, engine)
+        places += [Place(f"{side} table {table.relation}, a view of", name) for name in shown]
+    return places
+
+
+def _sources(relation: str, engine: Engine) -> list[str]:
+    """What a view reads, by itself and by the views that it reads; nothing for a table or files."""
+    dialect = engine.dialect
+    if not dialect.tables.view:
+        return []
+    found = [relation]
+    for name in found:  # which grows meanwhile
+        if not file_reader(name):
+            for row in engine.query(ddl.view(name, dialect)):
+                shown = sources(row["view"], dialect) if row["view"] else []
+                found += [each for each in shown if each not in found]
+    return found[1:]
 
 
 class Outputs:
@@ -125,7 +144,7 @@ class Outputs:
         if self.directory is not None:
             further = tuple(map(file_name, self._also))
             outputs.append(Place("the run directory", str(self.directory), "run", further))
-        check_outputs(read_places(named), outputs, self._engine.dialect)
+        check_outputs(read_places(named, self._engine), outputs, self._engine.dialect)
 
     @contextmanager
     def staged(self) -> Iterator[Path | None]:

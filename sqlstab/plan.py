@@ -70,6 +70,7 @@ _ANSWERS: dict[str, Any] = {
     "first_dimension": 0,
     "name": "",
     "dependents": None,
+    "view": None,
     "i": 1,
     "j": 1,
     "k": 1,

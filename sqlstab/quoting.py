@@ -145,6 +145,32 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     ]
 
 
+def sources(view: str, dialect: Dialect) -> list[str]:
+    """The tables and files that a view reads, as `relation` takes them.
+
+    Args:
+        view: The statement that made it.
+        dialect: Its dialect; what sqlglot cannot read there has no sources.
+    """
+    try:
+        query = sqlglot.parse_one(view, dialect=dialect.sqlglot).expression
+    except sqlglot.errors.SqlglotError:
+        query = None
+    if query is None:
+        return []
+    own = {part.alias for part in query.find_all(exp.CTE)}
+    found: list[str] = []
+    for table in query.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            texts = [text.this for text in table.this.find_all(exp.Literal) if text.is_string]
+            found += filter(file_reader, texts)
+        elif dialect.reads_files and not table.db and file_reader(table.name):
+            found.append(table.name)
+        elif table.db or table.name not in own:
+            found.append(table_name([part.name for part in table.parts], dialect))
+    return found
+
+
 def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
     """Whether two names may be of one table: `users` may be `main.users`, and `USERS` `users`."""
     parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]

@@ -197,7 +197,7 @@ def apply_transform(
             Place(f"the stable {side}", str(output), "file" if side in files else "relation")
             for side, output in outputs.items()
         ]
-        check_outputs(read_places(named), written, session.dialect)
+        check_outputs(read_places(named, session), written, session.dialect)
         tables_made = StagedTables(session, targets, None, new_run_id())
         job = _job(session, options, progress, Outputs(session, options, tables_made))
         job.apply(named, transform, files)

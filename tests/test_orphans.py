@@ -317,6 +317,7 @@ def test_statements_are_of_their_dialect(dialect: Dialect) -> None:
         ddl.identity(name, dialect),
         ddl.lock(name, dialect),
         ddl.dependents(name, dialect),
+        ddl.view(name, dialect),
     ):
         if statement.startswith("SELECT"):
             parsed = sqlglot.parse_one(statement, read=dialect.sqlglot)

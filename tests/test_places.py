@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from conftest import write_vectors
 from invoke import invoke
@@ -144,6 +145,43 @@ def test_every_entry_looks(
         )
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
+
+
+def test_what_is_behind_a_view(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A view shows what an output has become, so that what it showed is gone."""
+    (tmp_path / "raw").mkdir()
+    file = write_vectors(tmp_path / "raw" / "users.parquet", rng.standard_normal((20, 3)))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""
+            CREATE SCHEMA "odd s";
+            CREATE TABLE raw AS FROM '{file}';
+            CREATE TABLE "odd s".raw AS FROM '{file}';
+            CREATE VIEW one AS WITH its AS (FROM main.raw) FROM its;
+            CREATE VIEW "odd s".two AS SELECT * FROM main.one WHERE id IN (SELECT id FROM main.one);
+            CREATE VIEW files AS FROM '{file}' UNION ALL FROM read_parquet(['{file}']);
+            CREATE VIEW odd AS FROM "odd s".raw;
+            """
+        )
+        for source, outputs in (
+            ("one", {"users_out": "RAW", "items_out": "new"}),
+            ('"odd s".two', {"users_out": "memory.main.raw", "items_out": "new"}),
+            ("two", {"users_out": "new", "items_out": "main.raw"}),
+            ("odd", {"users_out": '"odd s"."raw"', "items_out": "new"}),
+            ("files", {"out": tmp_path / "raw"}),
+        ):
+            with pytest.raises(UsageError, match=r"a view of .*raw.* would be overwritten by the"):
+                stabilize(source, source, engine=connection, **outputs)
+        # Neither its own name for a query nor another schema's table is the output.
+        outputs = {"users_out": "its", "items_out": '"odd s".raw'}
+        stabilize("one", "one", engine=connection, **outputs)
+        with pytest.raises(UsageError, match=r"a view of main\.raw would be overwritten by"):
+            apply_transform(
+                stabilize("one", "one", engine=connection).transform,
+                {"items": "one"},
+                {"items": "raw"},
+                connection,
+            )
 
 
 def test_a_store_of_gram_matrices_is_no_input(tmp_path: Path, rng: np.random.Generator) -> None:
