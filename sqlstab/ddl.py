@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _INSERTED = 2**18
 # Columns of the tables that we keep: a matrix of each run and side, and a Gram matrix of each
 # partition of a table.
-_MATRIX_COLUMNS = {
+MATRIX_COLUMNS = {
     "run_id": "text",
     "side": "text",
     "i": "integer",
@@ -33,7 +33,7 @@ _SUMS_COLUMNS = {
     "value": "double",
     "n_rows": "bigint",
 }
-_GRAM_COLUMNS = {
+GRAM_COLUMNS = {
     "run_id": "text",
     "source": "text",
     "partition_key": "text",
@@ -62,13 +62,13 @@ def matrix_table(
     name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
 ) -> list[str]:
     """Statements that create a table (run_id, side, i, j, value) and fill it."""
-    create = _create(name, _MATRIX_COLUMNS, dialect)
+    create = _create(name, MATRIX_COLUMNS, dialect)
     return [create, *insert_matrices(name, run_id, matrices, dialect)]
 
 
 def create_matrix_table(name: str, dialect: Dialect) -> str:
     """A statement that creates such a table, if there is none."""
-    return _if_missing(_create(name, _MATRIX_COLUMNS, dialect))
+    return _if_missing(_create(name, MATRIX_COLUMNS, dialect))
 
 
 def insert_matrices(
@@ -90,7 +90,7 @@ def create_sums_table(name: str, dialect: Dialect) -> str:
 
 def create_gram_store(name: str, dialect: Dialect) -> str:
     """A statement that creates the table which holds Gram matrices of partitions, if need be."""
-    return _if_missing(_create(name, _GRAM_COLUMNS, dialect))
+    return _if_missing(_create(name, GRAM_COLUMNS, dialect))
 
 
 def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:

@@ -17,7 +17,7 @@ from sqlstab.compute import Gram
 from sqlstab.errors import DataError
 from sqlstab.folders import locked
 from sqlstab.runs import replaced_files
-from sqlstab.staged import check_creatable
+from sqlstab.staged import check_columns, check_creatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,12 +164,16 @@ class PartitionGrams:
         """See that the tables have their columns and that a store can be made: before any scan.
 
         Raises:
-            DataError: A column is missing.
+            DataError: A column is missing, or the store is another kind of table.
             EngineError: There is no store, and none can be made.
         """
         for table in tables:
             self.columns(table)
-        if not self._is_file and not self._exists():
+        if self._is_file:
+            return
+        if self._exists():
+            check_columns(self._engine, self._store, "table of Gram matrices", ddl.GRAM_COLUMNS)
+        else:
             check_creatable(self._engine, {"the Gram matrices": self._store}, self._run_id)
 
     def _partitions(self, table: VectorTable) -> Iterator[_Partition]:

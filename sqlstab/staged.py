@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import ddl, quoting
-from sqlstab.errors import ConflictError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
@@ -61,6 +61,7 @@ class StagedTables:
         Raises:
             UsageError: Something else than a table has the name of one, or something, such as a
                 view, would stay with a table that is replaced.
+            DataError: The transform table is another kind of table.
             EngineError: A table cannot be made there.
         """
         # A bare name is read along a search path, but a table is made in one schema.
@@ -79,6 +80,10 @@ class StagedTables:
             self.transform_table = self._engine.qualified(self.transform_table)
             if self._engine.kind(self.transform_table) is None:
                 made["the transform"] = self.transform_table
+            else:
+                check_columns(
+                    self._engine, self.transform_table, "transform table", ddl.MATRIX_COLUMNS
+                )
         check_creatable(self._engine, made, self.run_id)
         if self._engine.dialect.tables.identity:
             for target in self.targets.values():
@@ -255,6 +260,23 @@ def check_creatable(engine: Engine, tables: Mapping[str, str], run_id: str) -> N
                 "there, and the account must be allowed to make tables in it.",
                 error.statement,
             ) from error
+
+
+def check_columns(engine: Engine, table: str, what: str, columns: Iterable[str]) -> None:
+    """A table that is there, and rows are added to, begins with the columns that they have.
+
+    Their values are given in that order, without names: in another one, texts would change places.
+
+    Raises:
+        DataError: It does not.
+    """
+    wanted = list(columns)
+    there = [column.name for column in engine.describe(table)]
+    if [name.lower() for name in there[: len(wanted)]] != wanted:
+        raise DataError(
+            f"{table} is no {what}: its columns are {', '.join(there)}, and they must be, or begin "
+            f"with, {', '.join(wanted)}. Name a table of its own, which is made if there is none."
+        )
 
 
 def dependents(engine: Engine, table: str) -> str:

@@ -255,6 +255,23 @@ def test_a_store_of_gram_matrices_that_cannot_be_made(target: Any, no_scan: Any)
         collect_sums(*tables, engine=target, options=options)
 
 
+def test_another_table_in_the_place_of_one_that_grows(target: Any, no_scan: Any) -> None:
+    """Rows are added by position: side and run would change places, and nobody would notice."""
+    with opened(target) as engine:
+        real, text = engine.dialect.double, engine.dialect.text
+        columns = f"side {text}, run_id {text}, i int, j int, value {real}"
+        engine.execute([f"CREATE TABLE o_other ({columns}){engine.dialect.tables.storage}"])
+        try:
+            says = r"o_other is no {}: its columns are side, .*, and they must be, or begin with, "
+            with pytest.raises(DataError, match=says.format("transform table") + "run_id, side"):
+                run(target, transform_table="o_other")
+            options = Options(partition_by="id", partition_version="id", grams="o_other")
+            with pytest.raises(DataError, match=says.format("table of Gram matrices") + "run_id"):
+                run(target, options=options)
+        finally:
+            engine.execute([ddl.drop_table("o_other", engine.dialect)])
+
+
 def test_a_reference_that_is_gone(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run(target)
     assert run(target, first).figures["alignment"]["anchors"] == 20
