@@ -271,7 +271,9 @@ class Dialect:
 
     def folded(self, name: str) -> str:
         """What the engine makes of a name without quotes; a name of ours becomes the same."""
-        return {"": name, "lower": name.lower(), "upper": name.upper()}[self.fold]
+        # Letters outside ASCII stay as they are in Postgres (UTF-8) and DataFusion.
+        lower = "".join(letter.lower() if letter.isascii() else letter for letter in name)
+        return {"": name, "lower": lower, "upper": name.upper()}[self.fold]
 
     def takes(self, statement: str) -> bool:
         """Whether a statement is no longer than the engine takes."""

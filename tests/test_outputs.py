@@ -140,6 +140,19 @@ def test_views_of_outputs(target: Any) -> None:
             engine.execute([f"DROP VIEW {view}" for view in views])
 
 
+@pytest.mark.parametrize("name", ["postgres", "datafusion"])
+def test_letters_outside_ascii_are_not_folded(running: Running, name: str) -> None:
+    with opened(running[name]) as engine:
+        engine.execute(["CREATE TABLE O_\u00dcBER AS SELECT 1 AS id"])
+        try:
+            for spelled in ("O_\u00dcBER", "o_\u00dcber", '"o_\u00dcber"'):
+                assert [column.name for column in engine.describe(spelled)] == ["id"]
+                assert engine.kind(spelled) == "table"
+            assert engine.kind("o_\u00fcber") is None
+        finally:
+            engine.execute(["DROP TABLE O_\u00dcBER"])
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
