@@ -245,6 +245,16 @@ def overflow_error(table: VectorTable) -> DataError:
     )
 
 
+def range_error(table: VectorTable) -> DataError:
+    """The engine refuses components or squares that others make infinite, or zero."""
+    return DataError(
+        f"{_about(table)}, vector {table.vector_names()}: a component, or the square of one, is no "
+        "number of 64 bits, which has from 1e-308 to 1e308, and the engine stops there. Set "
+        "components below 1e-154 to zero; where there are any from 1e150 on, divide the vectors of "
+        "all tables by a constant."
+    )
+
+
 def check_dimensions(users: CheckedTable, items: CheckedTable) -> None:
     """Users and items must have vectors of one dimension.
 

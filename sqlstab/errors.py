@@ -41,6 +41,10 @@ class EngineError(SqlstabError):
         self.statement = statement
 
 
+class OutOfRangeError(EngineError):
+    """A number is too large or too small for its type."""
+
+
 class ConflictError(EngineError):
     """Something else has changed what was about to be changed, which stays as it is now."""
 

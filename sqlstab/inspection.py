@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlstab import checks, sql
 from sqlstab.compute import InvalidVectorsError
-from sqlstab.errors import EngineError, UsageError
+from sqlstab.errors import EngineError, OutOfRangeError, UsageError
 from sqlstab.runs import file_name
 from sqlstab.tables import resolve
 
@@ -63,13 +63,16 @@ class Inspector:
                     drop=self._options.on_invalid == "drop",
                 )
             except EngineError as error:
-                raise checks.cause(
+                cause = checks.cause(
                     self._engine,
                     "filter",
                     table,
                     lambda plain: sql.check(plain, self._engine.dialect),
                     error,
-                ) from error
+                )
+                if isinstance(cause, OutOfRangeError):
+                    cause = checks.range_error(table)
+                raise cause from error
         if checked.left_out:
             self._diary.warn(f"{table.side}: {checks.left_out_text(checked)}.")
         return checked

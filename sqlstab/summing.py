@@ -10,6 +10,7 @@ import numpy as np
 
 from sqlstab import checks, solve
 from sqlstab.compute import Gram, InvalidVectorsError
+from sqlstab.errors import OutOfRangeError
 from sqlstab.preparation import Preparation
 
 if TYPE_CHECKING:
@@ -141,13 +142,15 @@ class Summing:
         share = self._options.share
         try:
             gram = self._first_pass(checked, share, kept_share)
-        except InvalidVectorsError:
+        except (InvalidVectorsError, OutOfRangeError):
             # Say what is wrong, or leave it out.
-            checked = self._inspector.checked(checked.table, values=True)
             try:
+                checked = self._inspector.checked(checked.table, values=True)
                 gram = self._first_pass(checked, share, kept_share)
             except InvalidVectorsError as error:
                 raise checks.overflow_error(checked.table) from error
+            except OutOfRangeError as error:
+                raise checks.range_error(checked.table) from error
         # A small table may have no row in a sample, or so few that each counts.
         if self._is_sample(checked, gram) and gram.rows < max(len(gram.matrix), 1):
             gram = self._all_rows(checked, gram)

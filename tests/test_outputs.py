@@ -140,6 +140,26 @@ def test_views_of_outputs(target: Any) -> None:
             engine.execute([f"DROP VIEW {view}" for view in views])
 
 
+@pytest.mark.parametrize(
+    "component", ["CAST(1e200 AS float8)", "CAST(1e-300 AS float8)", "CAST(1e400 AS numeric)"]
+)
+def test_numbers_that_postgres_refuses(running: Running, component: str) -> None:
+    """It stops at a square that others make infinite, or zero, and says nothing of the table."""
+    with opened(running["postgres"]) as engine:
+        for table in ("o_users", "o_items"):
+            load(engine, table)
+        vector = (
+            f"CASE id WHEN 7 THEN ARRAY[1, {component}, 3] ELSE ARRAY[1, id, 1 / (id + 1.0)] END"
+        )
+        engine.execute([f"CREATE TABLE o_range AS SELECT id, {vector} AS v FROM o_users"])
+        named = [EmbeddingTable(name, vector="v") for name in ("o_range", "o_items")]
+        try:
+            with pytest.raises(DataError, match=r"users table o_range, vector v: a component, or"):
+                collect_sums(*named, engine=running["postgres"])
+        finally:
+            engine.execute(["DROP TABLE o_range, o_users, o_items"])
+
+
 @pytest.mark.parametrize("name", ["postgres", "datafusion"])
 def test_letters_outside_ascii_are_not_folded(running: Running, name: str) -> None:
     with opened(running[name]) as engine:

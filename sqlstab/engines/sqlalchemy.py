@@ -18,7 +18,7 @@ from sqlstab.dialects import (
     TRINO,
 )
 from sqlstab.engines import check_expected, no_files, no_relation, qualified
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
 from sqlstab.tables import Column
 
 if TYPE_CHECKING:
@@ -176,7 +176,10 @@ class SqlAlchemyEngine:
                         plain.exec_driver_sql(setting)
                     yield plain
         except SQLAlchemyError as error:
-            raise EngineError(f"{self.dialect.name}: {_reason(error)}", statement) from error
+            # Postgres, where others have infinity, or zero.
+            is_range = getattr(getattr(error, "orig", None), "sqlstate", None) == "22003"
+            raised = OutOfRangeError if is_range else EngineError
+            raise raised(f"{self.dialect.name}: {_reason(error)}", statement) from error
 
 
 def _open(url: Any) -> Database:
