@@ -71,6 +71,10 @@ def file_reader(relation: str) -> str | None:
     return "read_parquet" if "/" in relation or "*" in relation else None
 
 
+# A password, or the parameters by which DuckDB takes the keys of S3.
+_SECRET = re.compile(r"://[^/?#]*:[^/?#]*@|[?&]s3_(?:secret_access_key|session_token)=", re.I)
+
+
 def relation(name: str, dialect: Dialect) -> str:
     """A relation as it stands after FROM: a call that reads files, or a quoted table name.
 
@@ -81,10 +85,16 @@ def relation(name: str, dialect: Dialect) -> str:
         dialect: The dialect to write.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is none of these, or has a secret in it.
     """
     if not name.strip() or "\0" in name:
         raise UsageError(f"{name!r} names no table and no file.")
+    if _SECRET.search(name):
+        raise UsageError(
+            f"The name of a file at {name.partition('://')[0]}:// has a secret in it, which would "
+            "stand in statements, errors and run.json: give it to the engine (in DuckDB, CREATE "
+            "PERSISTENT SECRET), and name the file without it."
+        )
     reader, path = _file(name, dialect)
     if reader:
         # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.

@@ -264,6 +264,12 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run --users no.parquet --items b --out out", 4, "There is no file no.parquet to read"),
     ("run --users 'no*.parquet' --items b --out out", 4, "There is no file no*.parquet"),
     ("run --users ./empty --items items.parquet --out out", 4, "No files found"),
+    ("run --users https://me:pw@h/u.parquet --items b --out out", 2, "at https:// has a secret"),
+    (
+        "plan --users 's3://b/u.parquet?s3_secret_access_key=pw' --items b",
+        2,
+        "The name of a file at s3:// has a secret in it, which would stand in statements, errors",
+    ),
     ("run --users empty --items items.parquet --out out", 4, "of that name is ./empty"),
     ("run --users text.parquet --items items.parquet --out out", 4, "text.parquet cannot be read"),
     ("run --users cut.parquet --items items.parquet --out out", 4, "cut.parquet cannot be read"),
