@@ -237,7 +237,7 @@ def dependents(name: str, dialect: Dialect) -> str:
 
 
 def view(name: str, dialect: Dialect) -> str:
-    """A statement that shows, as `view`, the text of the views of a name; empty for none."""
+    """A statement that shows the text of the views of a name; empty where it is not asked."""
     return dialect.tables.view.format(*_in_catalogue(name, dialect))
 
 
@@ -259,4 +259,4 @@ def _in_catalogue(name: str, dialect: Dialect) -> list[str]:
         "".join(f"{identifier(part, dialect)}." for part in parts) for parts in (database, schema)
     ]
     strings = [string(parts[-1] if parts else "", dialect) for parts in ([bare], schema, database)]
-    return [*strings, *prefixes, prefixes[1].removesuffix(".")]
+    return [*strings, *prefixes, prefixes[1].removesuffix("."), identifier(bare, dialect)]

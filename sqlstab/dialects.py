@@ -38,8 +38,9 @@ class Tables:
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         dependents: Lists what is of the table that has a name, whatever table has it later, such as
             views, as `dependents` in one row; places as in `kind`. Empty where views are of names.
-        view: The text of the views that may have a name, as `view`: of all schemas, where the name
-            has none; places as in `kind`. Empty where that is not asked.
+        view: The text of the views that may have a name, alone in its rows: of all schemas, where
+            the name has none; places as in `kind`, {6} is the quoted name. What it says of a table
+            has no query in it. Empty where that is not asked.
         storage: How a new table is stored, where that must be said.
         replace: Puts table {0} in the place of table {1}, whether that is there or not; its bare
             name is {2}, and {3} is a name for the old one meanwhile.
@@ -589,6 +590,7 @@ SPARK = Dialect(
         storage=" USING parquet",
         missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
         names="SHOW TABLES IN {5} LIKE 'sqlstab*'",
+        view="SHOW CREATE TABLE {4}{6}",
         current_schema="SELECT current_database() AS s",
     ),
 )
@@ -692,6 +694,10 @@ CLICKHOUSE = Dialect(
             "SELECT CASE WHEN engine LIKE '%View' THEN 'view' WHEN engine = 'Dictionary' "
             "THEN 'dictionary' ELSE 'table' END AS kind "
             "FROM system.tables WHERE database = {1} AND name = {0}"
+        ),
+        view=(
+            "SELECT create_table_query AS view FROM system.tables "
+            "WHERE engine = 'View' AND name = {0} AND ({1} = '' OR database = {1})"
         ),
         storage=" ENGINE = MergeTree ORDER BY tuple()",
         replace=(

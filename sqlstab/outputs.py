@@ -44,10 +44,17 @@ def _sources(relation: str, engine: Engine) -> list[str]:
         return []
     found = [relation]
     for name in found:  # which grows meanwhile
-        if not file_reader(name):
-            for row in engine.query(ddl.view(name, dialect)):
-                shown = sources(row["view"], dialect) if row["view"] else []
-                found += [each for each in shown if each not in found]
+        if dialect.reads_files and file_reader(name):
+            continue
+        try:
+            rows = engine.query(ddl.view(name, dialect))
+        except EngineError:
+            # As of Spark's temporary views, and of names that are not there: others say so.
+            continue
+        for row in rows:
+            text = next(iter(row.values()), None)
+            shown = sources(text, dialect) if text else []
+            found += [each for each in shown if each not in found]
     return found[1:]
 
 

