@@ -165,8 +165,8 @@ def sources(view: str, dialect: Dialect) -> list[str]:
     try:
         query = sqlglot.parse_one(view, dialect=dialect.sqlglot).expression
     except sqlglot.errors.SqlglotError:
-        query = None
-    if query is None:
+        return []
+    if not isinstance(query, exp.Expression):  # of a table, or a text that it has not parsed
         return []
     own = {part.alias for part in query.find_all(exp.CTE)}
     found: list[str] = []

@@ -184,6 +184,23 @@ def test_what_is_behind_a_view(tmp_path: Path, rng: np.random.Generator) -> None
             )
 
 
+def test_a_view_that_cannot_be_read_is_no_obstacle(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    file = write_vectors(tmp_path / "users.parquet", rng.standard_normal((20, 3)))
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""
+            CREATE TABLE long AS SELECT id, 'e' || k AS name, embedding[k + 1] AS value
+            FROM '{file}', range(3) AS r(k);
+            CREATE VIEW wide AS PIVOT long ON name IN ('e0', 'e1', 'e2') USING any_value(value);
+            """
+        )
+        outputs = {"users_out": "su", "items_out": "si"}
+        stabilize("wide", "wide", engine=connection, **outputs)
+        assert connection.execute("SELECT count(*) FROM su").fetchall() == [(20,)]
+
+
 def test_a_store_of_gram_matrices_is_no_input(tmp_path: Path, rng: np.random.Generator) -> None:
     path = write_vectors(tmp_path / "x.parquet", rng.standard_normal((20, 3)), day=[1] * 20)
     before = path.read_bytes()
