@@ -31,11 +31,11 @@ from engines import load_clickhouse, load_postgres, load_targets, spark_session 
 from measure import DOCS, read_block, write_block  # noqa: E402
 
 from sqlstab import EmbeddingTable, Options, Run, stabilize  # noqa: E402
-from sqlstab.declared import declared  # noqa: E402
-from sqlstab.dialects import DIALECTS  # noqa: E402
 from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: E402
 from sqlstab.plan import plan  # noqa: E402
-from sqlstab.tables import SIDES  # noqa: E402
+from sqlstab.statements.declared import declared  # noqa: E402
+from sqlstab.statements.dialect import DIALECTS  # noqa: E402
+from sqlstab.statements.table import SIDES  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

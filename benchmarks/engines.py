@@ -30,9 +30,9 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from sqlstab import sql  # noqa: E402
 from sqlstab.progress import Silent  # noqa: E402
-from sqlstab.tables import Column, VectorTable  # noqa: E402
+from sqlstab.statements import build  # noqa: E402
+from sqlstab.statements.table import Column, VectorTable  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from sqlstab.compute import Compute
     from sqlstab.engines import Engine
     from sqlstab.engines.sqlalchemy import SqlAlchemyEngine
-    from sqlstab.solve import Matrix
+    from sqlstab.maths.solve import Matrix
 
     Way = Callable[[], Matrix]
 
@@ -123,7 +123,7 @@ def generate(rows: int, few: int, many: int, dimension: int, folder: Path) -> Da
 def statement(engine: Engine, relation: str, dimension: int, id_type: str) -> Way:
     """What `sqlstab render gram` prints, run as it is."""
     table = VectorTable("items", relation, Column("id", id_type), "array", ("embedding",), "float")
-    statements = sql.gram(table, dimension, engine.dialect)
+    statements = build.gram(table, dimension, engine.dialect)
     return lambda: by_entry(dimension, [row for text in statements for row in engine.query(text)])
 
 

@@ -23,15 +23,16 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from measure import DOCS, write_block  # noqa: E402
 
-from sqlstab import ddl, solve, sql  # noqa: E402
-from sqlstab.dialects import DUCKDB  # noqa: E402
 from sqlstab.engines import connect  # noqa: E402
+from sqlstab.maths import solve  # noqa: E402
+from sqlstab.statements import build, ddl  # noqa: E402
+from sqlstab.statements.dialect import DUCKDB  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
+    from sqlstab.statements.dialect import Dialect
 
 PAGE = DOCS / "sql-solver.md"
 COLUMNS = ("side", "i", "j", "value", "n_rows")
@@ -94,8 +95,8 @@ def balance(grams: dict[str, np.ndarray]) -> solve.Balance:
     return solve.balance(*(solve.factor(matrix, 4 * len(matrix)) for matrix in grams.values()))
 
 
-def solution(dialect: Dialect, size: int) -> sql.Solve:
-    return sql.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
+def solution(dialect: Dialect, size: int) -> build.Solve:
+    return build.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
 
 
 def contest(size: int, condition: float, rounds: int) -> Row | str:

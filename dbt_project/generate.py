@@ -26,8 +26,8 @@ from typing import Any
 import jinja2
 import jinja2.meta
 
-from sqlstab import dialects
-from sqlstab.dialects import DIALECTS
+from sqlstab.statements import dialect as dialects
+from sqlstab.statements.dialect import DIALECTS
 
 HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE.parent / "sql"

@@ -11,11 +11,11 @@ __version__ = "0.1.0"
 from sqlstab.compare import Comparison, compare
 from sqlstab.config import Options
 from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
+from sqlstab.maths.maps import Transform
 from sqlstab.report import Report, report
 from sqlstab.runs import Run
 from sqlstab.stabilize import stabilize
-from sqlstab.tables import EmbeddingTable, FurtherTable
-from sqlstab.transform import Transform
+from sqlstab.statements.table import EmbeddingTable, FurtherTable
 
 __all__ = [
     "Comparison",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlstab import sql
-from sqlstab.column_types import comparable
 from sqlstab.errors import DataError, EngineError
 from sqlstab.fingerprint import fingerprint
-from sqlstab.tables import resolve
+from sqlstab.statements import build
+from sqlstab.statements.table import resolve
+from sqlstab.statements.types import comparable
 from sqlstab.words import counted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.errors import SqlstabError
     from sqlstab.runs import Run
-    from sqlstab.tables import Side, VectorTable
+    from sqlstab.statements.table import Side, VectorTable
 
 # count in the result of `check` -> what one is called, what several are, what to do about it
 _PROBLEMS = {
@@ -85,7 +85,7 @@ def numbered(engine: Engine, table: VectorTable) -> VectorTable:
     """A table in the long layout with the number of its first dimension; any other as it is."""
     if table.layout != "long":
         return table
-    found = engine.query(sql.first_dimension(table, engine.dialect))
+    found = engine.query(build.first_dimension(table, engine.dialect))
     first = found[0]["first_dimension"] if found else None
     return replace(table, first=int(first or 0))
 
@@ -147,7 +147,7 @@ def check_table(
     Raises:
         DataError: The table is empty, or has bad rows and `drop` is not set.
     """
-    row = {name: int(n) for name, n in engine.query(sql.check(table, engine.dialect))[0].items()}
+    row = {name: int(n) for name, n in engine.query(build.check(table, engine.dialect))[0].items()}
     dimension = len(table.vector) if table.layout == "wide" else None
     if row["n_rows"] == 0:
         raise DataError(_about(table) + f" has no rows{_with_filter(table)}.")
@@ -163,7 +163,7 @@ def check_table(
     if not drop or "bad_weights" in found:
         raise _error(engine, table, found, row["n_rows"], dimension, droppable=drop is not None)
     valid = replace(table, only_valid=dimension)
-    rows = int(engine.query(sql.check(valid, engine.dialect))[0]["n_rows"])
+    rows = int(engine.query(build.check(valid, engine.dialect))[0]["n_rows"])
     if rows == 0:
         raise DataError(_about(table) + f" has no valid row among its {row['n_rows']:,}.")
     return CheckedTable(valid, rows, dimension, row["n_rows"] - rows, found)
@@ -177,14 +177,14 @@ def _check_vectors(
     if dimension is None:
         lengths = {
             None if row["n"] is None else int(row["n"]): int(row["n_rows"])
-            for row in engine.query(sql.lengths(table, engine.dialect))
+            for row in engine.query(build.lengths(table, engine.dialect))
         }
         found["null_vectors"] = lengths.pop(None, 0)
         if not any(lengths):
             raise DataError(_about(table) + " has no vector in any row.")
         dimension = max((count, length) for length, count in lengths.items() if length)[1]
         found["wrong_length"] = sum(lengths.values()) - lengths[dimension]
-    counts = engine.query(sql.check_vectors(table, dimension, engine.dialect))[0]
+    counts = engine.query(build.check_vectors(table, dimension, engine.dialect))[0]
     return dimension, found | {name: int(count) for name, count in counts.items()}
 
 
@@ -220,7 +220,7 @@ def _error(
             continue
         line = _counted(name, found[name], dimension)
         if name != "null_ids":
-            statement = sql.example(table, name, dimension, engine.dialect)
+            statement = build.example(table, name, dimension, engine.dialect)
             example: Any = engine.query(statement)[0]["example"]
             line += f" (for example id {example})"
         lines.append(f"{line}: {remedy.format(them='it' if found[name] == 1 else 'them')}")
@@ -301,7 +301,7 @@ def check_joinable(engine: Engine, table: VectorTable, reference: VectorTable) -
 
 def count_shared(engine: Engine, table: VectorTable, reference: VectorTable) -> int:
     """How many ids the run and the reference share."""
-    statement = sql.shared_ids(table, reference, engine.dialect, anchor=False)
+    statement = build.shared_ids(table, reference, engine.dialect, anchor=False)
     return int(engine.query(statement)[0]["shared"])
 
 
@@ -346,7 +346,7 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
     if shared and (table.anchor_filter or table.share < 1):
 
         def statement(taken: VectorTable) -> str:
-            return sql.shared_ids(taken, reference, engine.dialect, anchor=True)
+            return build.shared_ids(taken, reference, engine.dialect, anchor=True)
 
         try:
             anchors = int(engine.query(statement(table))[0]["shared"])
@@ -355,7 +355,7 @@ def count_anchors(engine: Engine, table: VectorTable, reference: VectorTable, sh
     if anchors:
         return anchors
     examples = [
-        str(engine.query(sql.example(side, None, None, engine.dialect))[0]["example"])
+        str(engine.query(build.example(side, None, None, engine.dialect))[0]["example"])
         for side in (replace(table, share=1.0), reference)
     ]
     which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""

@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from sqlstab import __version__, checks, quality, solve, sql
+from sqlstab import __version__, checks
 from sqlstab.compute import Pair
 from sqlstab.compute.choice import choose
 from sqlstab.config import Options
 from sqlstab.engines import connect
 from sqlstab.errors import EngineError, UsageError
 from sqlstab.inspection import Inspector
-from sqlstab.preparation import PREPARING
+from sqlstab.maths import quality, solve
+from sqlstab.maths.preparation import PREPARING
 from sqlstab.progress import Diary, Silent
-from sqlstab.quoting import file_reader
 from sqlstab.references import preparing
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.stabilize import checked_options, embedding_table
+from sqlstab.statements import build
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.table import SIDES, VECTORS, EmbeddingTable, Side, singular
 from sqlstab.summing import Summing
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side, singular
 from sqlstab.words import counted
 
 if TYPE_CHECKING:
@@ -37,10 +39,10 @@ if TYPE_CHECKING:
 
     from sqlstab.checks import CheckedTable
     from sqlstab.engines import AnyEngine, Engine
+    from sqlstab.maths.quality import SharedSums
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Progress
-    from sqlstab.quality import SharedSums
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import VectorTable
+    from sqlstab.statements.table import VectorTable
 
 Verdict = Literal["alignable", "doubtful", "unrelated"]
 _VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -366,7 +368,7 @@ class _Comparing:
         """The mean of a table's rows times a matrix, over ids that another table has too."""
         dialect = self._engine.dialect
         mean = np.zeros(len(matrix))
-        for row in self._engine.query(sql.column_sums(table, other, len(matrix), dialect)):
+        for row in self._engine.query(build.column_sums(table, other, len(matrix), dialect)):
             mean[int(row["i"]) - 1] = row["value"] / row["n_rows"]
         balanced: Matrix = mean @ matrix
         return balanced

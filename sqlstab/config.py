@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from sqlstab.errors import UsageError
-from sqlstab.preparation import PREPARING
-from sqlstab.tables import LAYOUTS, SIDES, VECTORS, Layout, Side
+from sqlstab.maths.preparation import PREPARING
+from sqlstab.statements.table import LAYOUTS, SIDES, VECTORS, Layout, Side
 
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]

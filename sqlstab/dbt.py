@@ -14,8 +14,8 @@ from sqlstab import sums
 from sqlstab.errors import DataError
 
 if TYPE_CHECKING:
+    from sqlstab.maths.maps import Transform
     from sqlstab.sums import Kind, Source
-    from sqlstab.transform import Transform
 
 logger = logging.getLogger("sqlstab")
 

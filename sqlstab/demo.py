@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import RenderableType
 
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Progress, Step
     from sqlstab.runs import Run
-    from sqlstab.solve import Matrix
 
 DATA = Path(__file__).resolve().parent / "demo_data"
 

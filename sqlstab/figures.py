@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab import __version__
 from sqlstab.runs import FORMAT
-from sqlstab.tables import VECTORS
+from sqlstab.statements.table import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlstab.axes import Axes
     from sqlstab.checks import CheckedTable
     from sqlstab.config import Options
     from sqlstab.engines import Engine
-    from sqlstab.tables import FurtherTable, Side, VectorTable
-    from sqlstab.transform import Transform
+    from sqlstab.maths.axes import Axes
+    from sqlstab.maths.maps import Transform
+    from sqlstab.statements.table import FurtherTable, Side, VectorTable
 
 
 def figures_of(

@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import sql
-from sqlstab.quality import SAMPLED_ROWS
+from sqlstab.maths.quality import SAMPLED_ROWS
+from sqlstab.statements import build
 
 if TYPE_CHECKING:
     from sqlstab.engines import Engine
-    from sqlstab.tables import VectorTable
+    from sqlstab.statements.table import VectorTable
 
 # Never of all rows, so that it also matters which row has which id.
 _MOST = 0.5
@@ -78,7 +78,7 @@ def fingerprint(engine: Engine, table: VectorTable, rows: int, share: float) -> 
     """
     vector = table.vector[:1] if table.layout == "wide" else table.vector
     sample = replace(table, vector=vector, share=share)
-    row = engine.query(sql.fingerprint(sample, engine.dialect))[0]
+    row = engine.query(build.fingerprint(sample, engine.dialect))[0]
     # The sum of no rows is NULL.
     total, squares = (float(row[name] or 0.0) for name in ("total", "squares"))
     return Fingerprint(rows, share, int(row["summed"]), total, squares)

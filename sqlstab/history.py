@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import checks, sql
-from sqlstab.quality import SAMPLED_ROWS
+from sqlstab import checks
+from sqlstab.maths.quality import SAMPLED_ROWS
 from sqlstab.runs import table_figures
-from sqlstab.sql import Vectors
+from sqlstab.statements import build
+from sqlstab.statements.build import Vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlstab.engines import Engine
+    from sqlstab.maths.maps import Transform
     from sqlstab.registry import Entry, Log, Registry
-    from sqlstab.tables import Side
-    from sqlstab.transform import Transform
+    from sqlstab.statements.table import Side
 
 
 def diff(registry: Registry, first: Entry, second: Entry) -> dict[str, Any]:
@@ -171,7 +172,7 @@ def skew(registry: Registry, log: Log, engine: Engine, last: int | None = None) 
                 Vectors(replace(tables[k], share=share), int(entries[k].figures["dimension"]))
                 for k in (i, j)
             )
-            statement = sql.cosine_summary(one, other, (), engine.dialect)
+            statement = build.cosine_summary(one, other, (), engine.dialect)
             mean = engine.query(statement)[0]["cosine_mean"]
             # The mean of no rows is NULL, or NaN.
             if mean is not None and np.isfinite(mean):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlstab import checks, sql
+from sqlstab import checks
 from sqlstab.compute import InvalidVectorsError
 from sqlstab.errors import EngineError, OutOfRangeError, UsageError
 from sqlstab.runs import file_name
-from sqlstab.tables import resolve
+from sqlstab.statements import build
+from sqlstab.statements.table import resolve
 
 if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sqlstab.engines import Engine
     from sqlstab.progress import Diary
     from sqlstab.runs import Run
-    from sqlstab.tables import EmbeddingTable, Side, VectorTable
+    from sqlstab.statements.table import EmbeddingTable, Side, VectorTable
 
 
 class Inspector:
@@ -67,7 +68,7 @@ class Inspector:
                     self._engine,
                     "filter",
                     table,
-                    lambda plain: sql.check(plain, self._engine.dialect),
+                    lambda plain: build.check(plain, self._engine.dialect),
                     error,
                 )
                 if isinstance(cause, OutOfRangeError):

@@ -19,19 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import checks, gates, quality, solve
-from sqlstab.axes import Axes
+from sqlstab import checks, gates
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.errors import DataError, UsageError
 from sqlstab.figures import described, figures_of
+from sqlstab.maths import quality, solve
+from sqlstab.maths.axes import Axes
+from sqlstab.maths.maps import Transform
+from sqlstab.maths.preparation import what_is_lost
 from sqlstab.partitions import PartitionGrams
-from sqlstab.preparation import what_is_lost
 from sqlstab.references import Reference, References, check_kinds, check_prepared, forgotten_tables
 from sqlstab.runs import Run, replaced_files
+from sqlstab.statements.table import SIDES, VECTORS, EmbeddingTable, Side
 from sqlstab.summing import Summing
 from sqlstab.sums import Sums
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, Side
-from sqlstab.transform import Transform
 from sqlstab.writing import Writer
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ if TYPE_CHECKING:
     from sqlstab.config import Options
     from sqlstab.engines import Engine
     from sqlstab.inspection import Inspector
+    from sqlstab.maths.solve import Matrix
     from sqlstab.outputs import Outputs
     from sqlstab.progress import Diary
     from sqlstab.references import AnyRun
-    from sqlstab.solve import Matrix
     from sqlstab.solver import Solver
+    from sqlstab.statements.table import FurtherTable
     from sqlstab.summing import Factored
-    from sqlstab.tables import FurtherTable
 
 
 class Job:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlstab import ddl, folders, quoting
 from sqlstab.errors import EngineError
 from sqlstab.runs import staged_directories
+from sqlstab.space import folders
 from sqlstab.staged import KEPT, SCRATCH, TRIAL
+from sqlstab.statements import ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

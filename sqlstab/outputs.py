@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlstab import ddl
 from sqlstab.errors import ConflictError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.places import Place, check_outputs
-from sqlstab.quoting import file_reader, sources
 from sqlstab.registry import Placement, Registry, mending
 from sqlstab.runs import Run, file_name, staging
+from sqlstab.statements import ddl
+from sqlstab.statements.quoting import file_reader, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from sqlstab.config import Options
     from sqlstab.engines import Engine
-    from sqlstab.solve import Matrix
+    from sqlstab.maths.maps import Transform
+    from sqlstab.maths.solve import Matrix
     from sqlstab.staged import StagedTables
-    from sqlstab.tables import EmbeddingTable, Side
-    from sqlstab.transform import Transform
+    from sqlstab.statements.table import EmbeddingTable, Side
 
 
 def read_places(named: Mapping[Side, EmbeddingTable], engine: Engine) -> list[Place]:

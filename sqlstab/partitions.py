@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import checks, ddl, parquet, quoting, sql
+from sqlstab import checks, parquet
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
-from sqlstab.folders import locked
 from sqlstab.runs import replaced_files
+from sqlstab.space.folders import locked
 from sqlstab.staged import check_columns, check_creatable
+from sqlstab.statements import build, ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sqlstab.compute import Compute
     from sqlstab.engines import Engine
     from sqlstab.progress import Step
-    from sqlstab.tables import Column, VectorTable
+    from sqlstab.statements.table import Column, VectorTable
 
 # (name, Arrow type) of the columns of the table of Gram matrices.
 _COLUMNS = {
@@ -181,7 +182,7 @@ class PartitionGrams:
         by, *versions = self.columns(table)
         version = versions[0].name if versions else None
         column = quoting.identifier(by.name, dialect)
-        for row in self._engine.query(sql.partitions(table, by.name, version, dialect)):
+        for row in self._engine.query(build.partitions(table, by.name, version, dialect)):
             text = row["partition_key"]
             # Compared with the bare column, so that the engine can skip the other partitions.
             value = (
@@ -209,7 +210,7 @@ class PartitionGrams:
         """Key -> run, version and rows of the partitions whose matrices are kept whole."""
         if not self._exists():
             return {}
-        statement = sql.stored_partitions(self._store, source, self._engine.dialect)
+        statement = build.stored_partitions(self._store, source, self._engine.dialect)
         found = {}
         for row in self._engine.query(statement):
             dimension = int(row["dimension"])
@@ -222,7 +223,7 @@ class PartitionGrams:
         return found
 
     def _stored(self, source: str, partitions: list[tuple[str, str]]) -> Gram:
-        statement = sql.stored_gram(self._store, source, partitions, self._engine.dialect)
+        statement = build.stored_gram(self._store, source, partitions, self._engine.dialect)
         rows = self._engine.query(statement)
         matrix = np.zeros((max(int(row["j"]) for row in rows),) * 2)
         for row in rows:

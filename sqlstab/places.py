@@ -8,16 +8,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlstab import quoting
 from sqlstab.errors import UsageError
 from sqlstab.registry import is_file as is_registry_file
 from sqlstab.runs import OWN_FILES
+from sqlstab.statements import quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlstab.config import Options
-    from sqlstab.dialects import Dialect
+    from sqlstab.statements.dialect import Dialect
 
 
 @dataclass(frozen=True)

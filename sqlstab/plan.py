@@ -19,25 +19,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sqlstab import ddl, gates, quoting, sql
+from sqlstab import gates
 from sqlstab.compute import Gram, InvalidVectorsError, choice
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.dialects import DUCKDB, SPARK
 from sqlstab.errors import DataError, UsageError
 from sqlstab.fingerprint import fingerprint
 from sqlstab.inspection import Inspector
 from sqlstab.job import Job
+from sqlstab.maths.quality import BeforeAfter, SharedSums
 from sqlstab.outputs import Outputs
 from sqlstab.progress import Diary
-from sqlstab.quality import BeforeAfter, SharedSums
 from sqlstab.references import forgotten_tables, loaded_runs
 from sqlstab.runs import new_run_id
 from sqlstab.solver import PythonSolver
 from sqlstab.spelling import spelled
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import TRIAL, StagedTables
-from sqlstab.tables import VECTORS, Column, VectorTable
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.dialect import DUCKDB, SPARK
+from sqlstab.statements.table import VECTORS, Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,14 +47,14 @@ if TYPE_CHECKING:
     from sqlstab.checks import CheckedTable
     from sqlstab.compute import Compute, Pair
     from sqlstab.config import Options, Strategy
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine, Expected
+    from sqlstab.maths.solve import Balance, Factor, Matrix
     from sqlstab.progress import Step
     from sqlstab.references import AnyRun
     from sqlstab.runs import Run
-    from sqlstab.solve import Balance, Factor, Matrix
     from sqlstab.solver import Solver
-    from sqlstab.tables import EmbeddingTable, FurtherTable, Side, StableTable
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import EmbeddingTable, FurtherTable, Side, StableTable
 
 # Rows of each table, as far as a plan needs a number: enough that figures come from a sample.
 _ROWS = 1_000_000
@@ -589,7 +590,7 @@ class _PlannedSolver(SqlSolver):
         filled = {side: Gram(_filled(gram.matrix), gram.rows) for side, gram in grams.items()}
         return super().balance(filled, factors, rank)
 
-    def _solved(self, statements: sql.Solve, size: int) -> dict[str, Matrix]:
+    def _solved(self, statements: build.Solve, size: int) -> dict[str, Matrix]:
         super()._solved(statements, size)
         return {
             "users": np.eye(size),

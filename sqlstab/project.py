@@ -29,10 +29,17 @@ from urllib.parse import quote
 from sqlstab.config import Options
 from sqlstab.errors import UsageError
 from sqlstab.places import writes_tables
-from sqlstab.quoting import file_reader
 from sqlstab.registry import is_file, is_looked_up
 from sqlstab.spelling import spelled
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable, FurtherTable, Side, check_further
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.table import (
+    SIDES,
+    VECTORS,
+    EmbeddingTable,
+    FurtherTable,
+    Side,
+    check_further,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlstab import checks, quality
+from sqlstab import checks
 from sqlstab.compute import Pair
 from sqlstab.errors import ConflictError, DataError, UsageError
-from sqlstab.preparation import PREPARING
+from sqlstab.maths import quality
+from sqlstab.maths.preparation import PREPARING
 from sqlstab.registry import is_looked_up, is_policy
 from sqlstab.runs import Run
-from sqlstab.tables import (
+from sqlstab.statements.table import (
     VECTORS,
     Side,
     VectorTable,

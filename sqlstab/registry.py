@@ -16,21 +16,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from sqlstab import checks, ddl, quoting, saved, sql
-from sqlstab.dialects import DIALECTS
+from sqlstab import checks, saved
 from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.folders import locked
+from sqlstab.maths.maps import Transform
 from sqlstab.runs import Run, check_figures, file_name, is_run_id, new_run_id, replaced_files
+from sqlstab.space.folders import locked
 from sqlstab.staged import KEPT, check_creatable, check_no_dependents, dependents, scratch_name
-from sqlstab.tables import Side
-from sqlstab.transform import Transform
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.dialect import DIALECTS
+from sqlstab.statements.table import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlstab.config import Options
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
+    from sqlstab.statements.dialect import Dialect
 
 logger = logging.getLogger("sqlstab")
 
@@ -798,7 +799,7 @@ class Registry:
                 f"{', '.join(sorted(set(ddl.REGISTRY_COLUMNS) - names))}. Name a table of its own."
             )
         parts: dict[str, list[dict[str, Any]]] = {}
-        statement = sql.registry(self.name, dialect, transform_of=transform_of)
+        statement = build.registry(self.name, dialect, transform_of=transform_of)
         for row in self._engine.query(statement):
             parts.setdefault(row["event_id"], []).append(row)
         for event_id, rows in parts.items():

@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import folders, saved
+from sqlstab import saved
 from sqlstab.errors import DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.fingerprint import Fingerprint
-from sqlstab.folders import LockedFolder, locked
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable
-from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
-from sqlstab.transform import Transform
+from sqlstab.maths.maps import FILE_NAME as TRANSFORM_FILE
+from sqlstab.maths.maps import Transform
+from sqlstab.space import folders
+from sqlstab.space.folders import LockedFolder, locked
+from sqlstab.statements.table import SIDES, VECTORS, EmbeddingTable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
 FORMAT = 1
 FIGURES_FILE = "run.json"

@@ -6,22 +6,23 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlstab import __version__, ddl, quoting, sql
+from sqlstab import __version__
 from sqlstab.errors import UsageError
-from sqlstab.quality import SCORE_ROWS
+from sqlstab.maths.maps import FILE_NAME as TRANSFORM_FILE
+from sqlstab.maths.quality import SCORE_ROWS
 from sqlstab.runs import FIGURES_FILE, file_name
-from sqlstab.sql import MatrixTable
 from sqlstab.staged import scratch_name
-from sqlstab.tables import OTHER, SIDES, Column, VectorTable
-from sqlstab.transform import FILE_NAME as TRANSFORM_FILE
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.build import MatrixTable
+from sqlstab.statements.table import OTHER, SIDES, Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sqlstab.config import Options
-    from sqlstab.dialects import Dialect
-    from sqlstab.tables import Side, StableTable
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Side, StableTable
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Script:
         )
         yield (
             "Are the tables fit for it?",
-            [sql.guard(table, self.dimension, dialect) for table in self.tables.values()],
+            [build.guard(table, self.dimension, dialect) for table in self.tables.values()],
         )
         yield "1. Sums: the Gram matrices of both tables", [self._grams()]
         if self.reference:
@@ -170,7 +171,7 @@ class Script:
         return quoting.relation(self._scratch()[name], self.dialect)
 
     def _united(self, name: str, statements: list[str]) -> str:
-        united = sql.union(statements, self.dialect)
+        united = build.union(statements, self.dialect)
         if not self.dialect.takes(united):
             raise UsageError(
                 f"The sums of {self.dimension} dimensions make a statement of "
@@ -185,7 +186,7 @@ class Script:
             [
                 statement
                 for table in self.tables.values()
-                for statement in sql.gram(table, self.dimension, self.dialect)
+                for statement in build.gram(table, self.dimension, self.dialect)
             ],
         )
 
@@ -196,9 +197,9 @@ class Script:
             table, other = self.tables[side], reference.tables[side]
             weighted = table.weight is not None
             width = reference.dimension
-            crosses += sql.cross_gram(table, other, self.dimension, width, self.dialect)
-            run += sql.gram(table, self.dimension, self.dialect, other=other, weighted=weighted)
-            stable += sql.gram(other, width, self.dialect, other=table, weighted=weighted)
+            crosses += build.cross_gram(table, other, self.dimension, width, self.dialect)
+            run += build.gram(table, self.dimension, self.dialect, other=other, weighted=weighted)
+            stable += build.gram(other, width, self.dialect, other=table, weighted=weighted)
         return [
             self._united("crosses", crosses),
             self._united("shared_run", run),
@@ -206,9 +207,9 @@ class Script:
         ]
 
     @cached_property
-    def _solve(self) -> sql.Solve:
+    def _solve(self) -> build.Solve:
         aligned = self.reference is not None
-        return sql.solve(
+        return build.solve(
             self.dialect,
             self.dimension,
             self._relation("grams"),
@@ -227,7 +228,7 @@ class Script:
         for name, query in self._solve.tables.items():
             yield ddl.create_table(name, query, self.dialect)
         yield self._create("solution", self._solve.query)
-        yield self._create("maps", sql.maps(self._scratch()["solution"], self.dialect))
+        yield self._create("maps", build.maps(self._scratch()["solution"], self.dialect))
 
     @property
     def _stable_dimension(self) -> int:
@@ -237,7 +238,7 @@ class Script:
         return MatrixTable(self._scratch()["maps"], side, self.dimension, self._stable_dimension)
 
     def _stable(self, side: Side) -> str:
-        query = sql.apply_from_table(
+        query = build.apply_from_table(
             self.tables[side], [self._map(side)], self.outputs[side], self.dialect
         )
         if self.folder is None:
@@ -281,14 +282,14 @@ class Script:
                     ("stable", table, self._map(side)),
                     ("reference", other, back),
                 ):
-                    query = sql.product(source, matrix.columns, matrix, self.dialect)
+                    query = build.product(source, matrix.columns, matrix, self.dialect)
                     statements.append(self._create(f"{kind}_{side}", query))
                 stable, raw = self._product(f"stable_{side}"), self._product(f"reference_{side}")
-                drifts[side, "before"] = sql.drift(
+                drifts[side, "before"] = build.drift(
                     table, raw, (self.dimension, self.dimension), self.dialect
                 )
-                drifts[side, "after"] = sql.drift(stable, other, (width, width), self.dialect)
-        scores = sql.scores(
+                drifts[side, "after"] = build.drift(stable, other, (width, width), self.dialect)
+        scores = build.scores(
             dict(self.tables),
             {side: self._written(side) for side in SIDES},
             (self.dimension, self._stable_dimension),
@@ -296,13 +297,13 @@ class Script:
             self.dialect,
         )
         aligned = self.reference is not None
-        names = sql.solution_figures(aligned=aligned, shared=aligned)
+        names = build.solution_figures(aligned=aligned, shared=aligned)
         solution = self._scratch()["solution"]
         shared = {
-            side: sql.shared_ids(self.tables[side], other, self.dialect, anchor=False)
+            side: build.shared_ids(self.tables[side], other, self.dialect, anchor=False)
             for side, other in (self.reference.tables.items() if self.reference else ())
         }
-        figures = sql.run_figures(solution, names, drifts, shared, scores, self.dialect)
+        figures = build.run_figures(solution, names, drifts, shared, scores, self.dialect)
         return [*statements, self._create("figures", figures)]
 
     def _reference_table(self, reference: Reference) -> str:
@@ -314,7 +315,7 @@ class Script:
     def _reference_maps(self, reference: Reference) -> list[str]:
         if reference.folder is None:
             return []
-        query = sql.reference_maps(
+        query = build.reference_maps(
             reference.folder, self.dimension, reference.dimension, self.dialect
         )
         return [self._create("reference_maps", query)]
@@ -356,10 +357,10 @@ class Script:
         names = {name: self._relation(name) for name in ("solution", "maps", "figures")}
         reference = self.reference.folder if self.reference else None
         queries = {
-            TRANSFORM_FILE: sql.transform_file(
+            TRANSFORM_FILE: build.transform_file(
                 names, (self.dimension, self._stable_dimension), reference, self.dialect
             ),
-            FIGURES_FILE: sql.run_file(
+            FIGURES_FILE: build.run_file(
                 names,
                 (self.dimension, self._stable_dimension),
                 reference,

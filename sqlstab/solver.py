@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sqlstab import solve
+from sqlstab.maths import solve
 from sqlstab.sql_solver import SqlSolver
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sqlstab.compute import Gram
     from sqlstab.config import Options
     from sqlstab.engines import Engine
-    from sqlstab.solve import Alignment, Balance, Factor, Matrix
-    from sqlstab.tables import Side
+    from sqlstab.maths.solve import Alignment, Balance, Factor, Matrix
+    from sqlstab.statements.table import Side
 
 
 class Solver(Protocol):

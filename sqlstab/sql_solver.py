@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import ddl, quoting, sql
 from sqlstab.errors import DataError, EngineError
-from sqlstab.solve import Alignment, balanced, singular_values
+from sqlstab.maths.solve import Alignment, balanced, singular_values
 from sqlstab.staged import scratch_name
+from sqlstab.statements import build, ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlstab.compute import Gram
     from sqlstab.engines import Engine
-    from sqlstab.solve import Balance, Factor, Matrix
-    from sqlstab.tables import Side
+    from sqlstab.maths.solve import Balance, Factor, Matrix
+    from sqlstab.statements.table import Side
 
 # From where a refusal of the statement begins to where it ends.
 _REFUSAL = re.compile(r"The SQL solver refuses: .*?solver python[^.]*\.", re.DOTALL)
@@ -42,7 +42,7 @@ class SqlSolver:
     where = "in SQL"
 
     def __init__(self, engine: Engine, beside: str, run_id: str) -> None:
-        sql.check_solver(engine.dialect)
+        build.check_solver(engine.dialect)
         self._engine = engine
         self._beside = beside or "x"
         self._run_id = run_id
@@ -73,7 +73,7 @@ class SqlSolver:
         ]
         with self._table("grams", entries) as name:
             relation = quoting.relation(name, self._engine.dialect)
-            statements = sql.solve(self._engine.dialect, size, relation, table=self._name)
+            statements = build.solve(self._engine.dialect, size, relation, table=self._name)
             found = self._solved(statements, size)
         values = found["singular_values"][:, 0]
         kept = slice(min(np.count_nonzero(values), rank or size))
@@ -124,12 +124,12 @@ class SqlSolver:
         omega = np.zeros(cross.shape)
         with self._table("cross", entries) as name:
             relation = quoting.relation(name, self._engine.dialect)
-            statement = sql.align(self._engine.dialect, rank, dimension, relation)
+            statement = build.align(self._engine.dialect, rank, dimension, relation)
             for row in self._engine.query(statement):
                 omega[int(row["k"]) - 1, int(row["j"]) - 1] = row["value"]
         return omega
 
-    def _solved(self, statements: sql.Solve, size: int) -> dict[str, Matrix]:
+    def _solved(self, statements: build.Solve, size: int) -> dict[str, Matrix]:
         """The maps and the singular values of a solution."""
         dialect = self._engine.dialect
         drops = [ddl.drop_table(name, dialect) for name in statements.tables]

@@ -16,11 +16,11 @@ from sqlstab.job import Job
 from sqlstab.outputs import Outputs, read_places
 from sqlstab.places import Place, check_outputs, writes_tables
 from sqlstab.progress import Diary, Progress, Silent
-from sqlstab.quoting import file_reader
 from sqlstab.registry import Registry
 from sqlstab.runs import new_run_id
 from sqlstab.staged import StagedTables
-from sqlstab.tables import (
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.table import (
     VECTORS,
     EmbeddingTable,
     FurtherTable,
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlstab.engines import AnyEngine, Engine
+    from sqlstab.maths.maps import Transform
     from sqlstab.references import AnyRun
     from sqlstab.runs import Run
     from sqlstab.sums import Sums
-    from sqlstab.transform import Transform
 
 
 def stabilize(

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import ddl, quoting
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.statements import ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Side
 
 logger = logging.getLogger("sqlstab")
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sqlstab import checks, solve
+from sqlstab import checks
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.errors import OutOfRangeError
-from sqlstab.preparation import Preparation
+from sqlstab.maths import solve
+from sqlstab.maths.preparation import Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from sqlstab.compute import Compute
     from sqlstab.config import Options
     from sqlstab.inspection import Inspector
+    from sqlstab.maths.solve import Factor, Matrix
     from sqlstab.partitions import PartitionGrams
     from sqlstab.progress import Diary
-    from sqlstab.solve import Factor, Matrix
-    from sqlstab.tables import Side, VectorTable
+    from sqlstab.statements.table import Side, VectorTable
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sqlstab import parquet, saved, solve
+from sqlstab import parquet, saved
 from sqlstab.compute import Gram
 from sqlstab.errors import DataError
-from sqlstab.quality import alignment_warnings
-from sqlstab.tables import SIDES, Side
-from sqlstab.transform import Transform
+from sqlstab.maths import solve
+from sqlstab.maths.maps import Transform
+from sqlstab.maths.quality import alignment_warnings
+from sqlstab.statements.table import SIDES, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlstab.solve import Matrix
+    from sqlstab.maths.solve import Matrix
 
 Kind = Literal["gram", "cross"]
 

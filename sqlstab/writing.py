@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import checks, quality
+from sqlstab import checks
 from sqlstab.fingerprint import default_share, fingerprint
-from sqlstab.tables import VECTORS, VectorTable, stable_table
-from sqlstab.transform import SCORE_ERROR
+from sqlstab.maths import quality
+from sqlstab.maths.maps import SCORE_ERROR
+from sqlstab.statements.table import VECTORS, VectorTable, stable_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from sqlstab.compute import Compute
     from sqlstab.config import Options
     from sqlstab.engines import Engine
+    from sqlstab.maths.maps import Transform
     from sqlstab.progress import Diary
-    from sqlstab.tables import FurtherTable, Side
-    from sqlstab.transform import Transform
+    from sqlstab.statements.table import FurtherTable, Side
 
 # What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
 _FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11

@@ -3,11 +3,11 @@
 import contextlib
 import importlib
 
-from sqlstab import sql
+from sqlstab.statements import build
 
 for name in ("sqlstab.cli", "pandas", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"):
     # The extras may not be installed.
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
-for template in sql._environment().list_templates():
-    sql._environment().get_template(template)
+for template in build._environment().list_templates():
+    build._environment().get_template(template)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, quality, stabilize
+from sqlstab import DataError, EmbeddingTable, EngineError, Options, UsageError, stabilize
+from sqlstab.maths import quality
 
 if TYPE_CHECKING:
     from pathlib import Path

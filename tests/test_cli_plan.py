@@ -14,9 +14,9 @@ import pytest
 from invoke import invoke
 
 from sqlstab import EmbeddingTable, Options, stabilize
-from sqlstab.dialects import DIALECTS, DUCKDB
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.plan import Plan, plan
+from sqlstab.statements.dialect import DIALECTS, DUCKDB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,10 +17,11 @@ from invoke import invoke
 from sqlglot import exp
 from warehouse import store_vectors
 
-from sqlstab import Run, Transform, ddl, stabilize
-from sqlstab.dialects import DIALECTS, DUCKDB
+from sqlstab import Run, Transform, stabilize
 from sqlstab.engines import connect
 from sqlstab.staged import scratch_name
+from sqlstab.statements import ddl
+from sqlstab.statements.dialect import DIALECTS, DUCKDB
 
 if TYPE_CHECKING:
     from pathlib import Path

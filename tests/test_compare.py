@@ -14,7 +14,7 @@ from invoke import invoke
 from test_movietweetings import GROUPS
 
 from sqlstab import Comparison, DataError, Options, UsageError, compare, stabilize
-from sqlstab.quality import SharedSums, chance
+from sqlstab.maths.quality import SharedSums, chance
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,20 +13,13 @@ from engines import QUICK
 from invoke import invoke
 from warehouse import store_vectors
 
-from sqlstab import (
-    DataError,
-    EmbeddingTable,
-    Options,
-    Run,
-    UsageError,
-    ddl,
-    quality,
-    stabilize,
-)
+from sqlstab import DataError, EmbeddingTable, Options, Run, UsageError, stabilize
 from sqlstab.engines import connect
+from sqlstab.maths import quality
 from sqlstab.project import Project
 from sqlstab.registry import Registry
 from sqlstab.stabilize import collect_sums
+from sqlstab.statements import ddl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +28,7 @@ if TYPE_CHECKING:
     from engines import Running
 
     from sqlstab.engines import Engine
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 

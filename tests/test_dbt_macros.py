@@ -15,8 +15,8 @@ import jinja2
 import pytest
 from test_sql import CASES, statements
 
-from sqlstab import sql
-from sqlstab.dialects import DIALECTS, Dialect
+from sqlstab.statements import build
+from sqlstab.statements.dialect import DIALECTS, Dialect
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 MACROS = sorted(PROJECT.glob("macros/**/*.sql"))
@@ -92,7 +92,7 @@ def test_they_render_what_python_renders(package: SimpleNamespace, name: str, ke
         return str(getattr(package, f"part_{macro}")(*found))
 
     wanted = statements(DIALECTS[name])[key]
-    with mock.patch.object(sql, "_render", rendered), mock.patch.object(sql, "_part", part):
+    with mock.patch.object(build, "_render", rendered), mock.patch.object(build, "_part", part):
         assert statements.__wrapped__(DIALECTS[name])[key] == wanted
 
 
@@ -115,7 +115,7 @@ def test_tiles_are_those_of_python(most_sums: int, triangular: bool) -> None:
     for name in re.findall(r"macro (\w+)", (PROJECT / "macros" / "gram.sql").read_text()):
         setattr(package, name, macro(name))
     for size in (1, 2, 32, 64, 90, 91, 128, 300):
-        wanted = sql.tiles(size, size, most_sums, triangular=triangular)
+        wanted = build.tiles(size, size, most_sums, triangular=triangular)
         assert listed(package.tiles(size, size, most_sums, triangular)) == listed(wanted)
 
 

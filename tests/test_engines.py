@@ -14,16 +14,17 @@ from conftest import movietweetings, read_vectors
 from engines import QUICKEST, RUNNABLE, TARGETS
 from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import DataError, Options, Run, ddl, quoting, report, sql, stabilize
+from sqlstab import DataError, Options, Run, report, stabilize
 from sqlstab.checks import check_table
 from sqlstab.compute import Pair
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.dialects import DIALECTS, Dialect
 from sqlstab.errors import EngineError
 from sqlstab.fingerprint import fingerprint
-from sqlstab.sql import MatrixTable
 from sqlstab.staged import StagedTables
-from sqlstab.tables import (
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.build import MatrixTable
+from sqlstab.statements.dialect import DIALECTS, Dialect
+from sqlstab.statements.table import (
     SIDES,
     Column,
     EmbeddingTable,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from engines import Running
 
-    from sqlstab.tables import Layout, Side
+    from sqlstab.statements.table import Layout, Side
 
 # fakesnow fetches from DuckDB in a way that DuckDB warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
@@ -204,12 +205,12 @@ def entries(
 
 
 def gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
-    statements = sql.gram(table, size, lab.dialect, **options)
+    statements = build.gram(table, size, lab.dialect, **options)
     return entries(lab, statements, (size, size), triangular=True)
 
 
 def cross_gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
-    statements = sql.cross_gram(table, lab.reference.table, size, 6, lab.dialect, **options)
+    statements = build.cross_gram(table, lab.reference.table, size, 6, lab.dialect, **options)
     return entries(lab, statements, (size, 6), triangular=False)
 
 
@@ -236,7 +237,7 @@ def test_gram(lab: Lab) -> None:
 def test_gram_in_parts(lab: Lab) -> None:
     pairs = lab.dialect.gram == "pairs"
     small = replace(lab.dialect, most_sums=7 if pairs else None)
-    statements = sql.gram(lab.run.table, 5, small)
+    statements = build.gram(lab.run.table, 5, small)
     assert len(statements) == (6 if pairs else 1)
     got, _ = entries(lab, statements, (5, 5), triangular=True)
     agree(got, lab.run.vectors.T @ lab.run.vectors)
@@ -283,7 +284,7 @@ def test_cross_gram_in_parts(lab: Lab) -> None:
     _, x, y = lab.shared()
     pairs = lab.dialect.gram == "pairs"
     small = replace(lab.dialect, most_sums=13 if pairs else None)
-    statements = sql.cross_gram(lab.run.table, lab.reference.table, 5, 6, small)
+    statements = build.cross_gram(lab.run.table, lab.reference.table, 5, 6, small)
     assert len(statements) == (4 if pairs else 1)
     got, _ = entries(lab, statements, (5, 6), triangular=False)
     agree(got, x.T @ y)
@@ -328,11 +329,11 @@ def test_filter(lab: Lab) -> None:
 def test_what_a_script_begins_with(lab: Lab) -> None:
     """It stops where vectors have another length than was said, with the one that they have."""
     query, table = lab.warehouse.engine.query, lab.run.table
-    (row,) = query(sql.guard(table, 5, lab.dialect))
+    (row,) = query(build.guard(table, 5, lab.dialect))
     assert int(row["items"]) == len(lab.run.ids)
     if table.layout != "wide":
         with pytest.raises(EngineError, match="longest vector has 5 components: give that as --d"):
-            query(sql.guard(table, 6, lab.dialect))
+            query(build.guard(table, 6, lab.dialect))
 
 
 def test_no_rows(lab: Lab) -> None:
@@ -340,7 +341,7 @@ def test_no_rows(lab: Lab) -> None:
     got, rows = gram(lab, table, 5) if lab.dialect.gram == "pairs" else (np.zeros((5, 5)), 0)
     assert rows == 0
     assert not got.any()
-    (row,) = lab.warehouse.engine.query(sql.check(table, lab.dialect))
+    (row,) = lab.warehouse.engine.query(build.check(table, lab.dialect))
     assert int(row["n_rows"]) == 0
 
 
@@ -365,8 +366,8 @@ def test_shared_ids(lab: Lab) -> None:
     anchored = replace(lab.run.table, anchor_filter="n_ratings >= 20", share=0.5)
     small = replace(lab.reference.table, share=0.5)
     statements = {
-        30: sql.shared_ids(lab.run.table, lab.reference.table, lab.dialect, anchor=False),
-        int((sampled(ids, 0.5) & (lab.of("n_ratings", ids) >= 20)).sum()): sql.shared_ids(
+        30: build.shared_ids(lab.run.table, lab.reference.table, lab.dialect, anchor=False),
+        int((sampled(ids, 0.5) & (lab.of("n_ratings", ids) >= 20)).sum()): build.shared_ids(
             anchored, small, lab.dialect, anchor=True
         ),
     }
@@ -382,7 +383,7 @@ def test_column_sums(lab: Lab) -> None:
         (lab.reference.table, lab.run.table, y),
     ):
         size = rows.shape[1]
-        found = lab.warehouse.engine.query(sql.column_sums(table, other, size, lab.dialect))
+        found = lab.warehouse.engine.query(build.column_sums(table, other, size, lab.dialect))
         assert [int(row["i"]) for row in found] == list(range(1, size + 1))
         assert {int(row["n_rows"]) for row in found} == {len(rows)}
         agree(np.array([row["value"] for row in found]), rows.sum(0))
@@ -391,7 +392,7 @@ def test_column_sums(lab: Lab) -> None:
 @pytest.mark.parametrize("lab", labs(layout="long"), indirect=True)
 def test_first_dimension(lab: Lab) -> None:
     for loaded, first in ((lab.run, 1), (lab.reference, 0)):
-        (row,) = lab.warehouse.engine.query(sql.first_dimension(loaded.table, lab.dialect))
+        (row,) = lab.warehouse.engine.query(build.first_dimension(loaded.table, lab.dialect))
         assert int(row["first_dimension"]) == first
 
 
@@ -424,7 +425,7 @@ def test_what_is_a_vector_in_the_long_layout(warehouse: Warehouse, kind: str) ->
     vector = ("dim", "value")
     table = VectorTable("users", "long_rows", Column("id", ""), "long", vector, "double", first=1)
     found = {
-        key: [row["n"] for row in warehouse.engine.query(sql.lengths(part, warehouse.dialect))]
+        key: [row["n"] for row in warehouse.engine.query(build.lengths(part, warehouse.dialect))]
         for key in range(len(whole + broken))
         for part in [replace(table, filter=f"id = {key}")]
     }
@@ -437,7 +438,7 @@ def test_what_is_a_vector_in_the_long_layout(warehouse: Warehouse, kind: str) ->
 @pytest.mark.parametrize(("element", "tolerance"), [("double", 1e-10), ("float", 1e-6)])
 def test_apply(lab: Lab, element: str, tolerance: float) -> None:
     got = lab.warehouse.vectors(
-        sql.apply(lab.run.table, [MATRIX], lab.output(lab.layout, 4, element), lab.dialect),
+        build.apply(lab.run.table, [MATRIX], lab.output(lab.layout, 4, element), lab.dialect),
         lab.layout,
         4,
     )
@@ -447,7 +448,7 @@ def test_apply(lab: Lab, element: str, tolerance: float) -> None:
 def test_apply_two_matrices(lab: Lab) -> None:
     output = lab.output(lab.layout, 4)
     got = lab.warehouse.vectors(
-        sql.apply(lab.run.table, [MATRIX, SQUARE], output, lab.dialect), lab.layout, 4
+        build.apply(lab.run.table, [MATRIX, SQUARE], output, lab.dialect), lab.layout, 4
     )
     agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX @ SQUARE)
 
@@ -481,7 +482,7 @@ def test_apply_from_table(lab: Lab, steps: int) -> None:
     matrices = held(lab.warehouse)[:steps]
     output = lab.output(lab.layout, 4)
     got = lab.warehouse.vectors(
-        sql.apply_from_table(lab.run.table, matrices, output, lab.dialect), lab.layout, 4
+        build.apply_from_table(lab.run.table, matrices, output, lab.dialect), lab.layout, 4
     )
     want = lab.run.vectors @ MATRIX
     agree_by_id(got, lab.run.ids, want @ SQUARE if steps == 2 else want)
@@ -493,7 +494,7 @@ def test_apply_from_table_by_run(lab: Lab) -> None:
     table = replace(lab.run.table, filter="n_ratings >= 10", share=0.5)
     chosen = sampled(lab.run.ids, 0.5) & (lab.of("n_ratings", lab.run.ids) >= 10)
     got = lab.warehouse.vectors(
-        sql.apply_from_table(table, [earlier], output, lab.dialect), lab.layout, 4
+        build.apply_from_table(table, [earlier], output, lab.dialect), lab.layout, 4
     )
     agree_by_id(got, lab.run.ids[chosen], lab.run.vectors[chosen] @ (2 * MATRIX))
 
@@ -503,7 +504,7 @@ def test_apply_the_transpose(lab: Lab) -> None:
     steps = [held(lab.warehouse)[0], transposed]
     output = lab.output(lab.layout, 4)
     got = lab.warehouse.vectors(
-        sql.apply_from_table(lab.run.table, steps, output, lab.dialect), lab.layout, 4
+        build.apply_from_table(lab.run.table, steps, output, lab.dialect), lab.layout, 4
     )
     agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX @ SQUARE.T)
 
@@ -513,8 +514,8 @@ def test_any_layout_can_be_written(warehouse: Warehouse, layout: Layout) -> None
     lab = Lab(warehouse, "array")
     output = lab.output(layout, 4)
     for statement in (
-        sql.apply(lab.run.table, [MATRIX], output, lab.dialect),
-        sql.apply_from_table(lab.run.table, held(warehouse)[:1], output, lab.dialect),
+        build.apply(lab.run.table, [MATRIX], output, lab.dialect),
+        build.apply_from_table(lab.run.table, held(warehouse)[:1], output, lab.dialect),
     ):
         got = warehouse.vectors(statement, layout, 4)
         agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX)
@@ -528,7 +529,7 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
     output = replace(lab.output(lab.layout, 5, raw.table.element), first=1, native=raw.table.native)
     name = f"{raw.table.relation}_stable"
     engine, dialect = lab.warehouse.engine, lab.dialect
-    query = sql.apply(replace(raw.table, keep=keep), [matrix], output, dialect)
+    query = build.apply(replace(raw.table, keep=keep), [matrix], output, dialect)
     engine.execute([ddl.drop_table(name, dialect), ddl.create_table(name, query, dialect)])
 
     types = dict(engine.describe(raw.table.relation))
@@ -550,7 +551,7 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
         ]
     )
     back = MatrixTable(sql_back, "items", 5, 5)
-    statement = sql.apply_from_table(
+    statement = build.apply_from_table(
         replace(stable, keep=keep), [back], lab.output(lab.layout, 5), dialect
     )
     got = lab.warehouse.vectors(statement, lab.layout, 5)
@@ -570,7 +571,7 @@ def test_kept_columns_are_those_of_the_rows_that_take_part(warehouse: Warehouse)
     table = replace(
         loaded.table, filter="n_ratings = 2", keep=(Column("n_ratings", lab.dialect.integer),)
     )
-    statement = sql.apply_from_table(
+    statement = build.apply_from_table(
         table, held(warehouse)[:1], lab.output("array", 4), lab.dialect
     )
     got = warehouse.vectors(statement, "array", 4)
@@ -594,7 +595,7 @@ def test_product(lab: Lab, by: str) -> None:
     if matrix is not None:
         want = want @ MATRIX
     size = want.shape[1]
-    query = sql.product(table, size, matrix, lab.dialect, anchor=True, normalize=normalize)
+    query = build.product(table, size, matrix, lab.dialect, anchor=True, normalize=normalize)
     if not (lab.warehouse.name == "snowflake" and not in_rows):  # see Warehouse.vectors
         weights = {row["id"]: row["w"] for row in lab.warehouse.engine.query(query)}
         assert weights == dict(zip(ids.tolist(), lab.of("weight", ids).tolist(), strict=True))
@@ -631,14 +632,14 @@ def test_rows_to_hand_over(lab: Lab) -> None:
     engine, dialect = lab.warehouse.engine, lab.dialect
     output = lab.output(lab.layout, 5)
     run = lab.run
-    found = engine.query(sql.rows(run.table, dialect, kept_share=0.5, output=output))
+    found = engine.query(build.rows(run.table, dialect, kept_share=0.5, output=output))
     agree_by_id({row["id"]: np.array(array(row["x"])) for row in found}, run.ids, run.vectors, 0)
     kept = {row["kept"] for row in found} - {None}
     assert kept == set(run.ids[sampled(run.ids, 0.5)].tolist())
 
     table = replace(run.table, weight="weight")
     ids, x, y = lab.shared()
-    found = engine.query(sql.shared_rows(table, lab.reference.table, dialect, anchor=True))
+    found = engine.query(build.shared_rows(table, lab.reference.table, dialect, anchor=True))
     pairs = sorted((*array(row["x"]), *array(row["y"]), row["w"]) for row in found)
     want = sorted(map(tuple, np.column_stack([x, y, lab.of("weight", ids)]).tolist()))
     agree(np.array(pairs), np.array(want), 0)
@@ -661,7 +662,7 @@ def test_drift(lab: Lab, columns: int) -> None:
     ids, x, y = lab.shared()
     chosen = sampled(ids, share) if share < 1 else np.full(len(ids), True)
     x, y = x[chosen], y[chosen]
-    statement = sql.drift(
+    statement = build.drift(
         replace(lab.run.table, share=share),
         replace(lab.reference.table, share=share),
         (5, 6),
@@ -676,7 +677,7 @@ def test_drift(lab: Lab, columns: int) -> None:
 def test_drift_of_vectors_as_they_are(lab: Lab) -> None:
     """What the reference's vectors lack in components is zero."""
     _, x, y = lab.shared()
-    statement = sql.drift(lab.reference.table, lab.run.table, (6, 5), lab.dialect)
+    statement = build.drift(lab.reference.table, lab.run.table, (6, 5), lab.dialect)
     check_figures(lab, statement, len(x), {"after": cosines(y, x)})
 
 
@@ -693,12 +694,12 @@ def check_figures(lab: Lab, statement: str, rows: int, figures: dict[str, np.nda
 BACK = np.vander(np.linspace(0.5, 1.5, 5)), np.vander(np.linspace(-1, 1, 6))[:, :5]
 
 
-def compared(lab: Lab, *, raw: bool, share: float = 1.0) -> tuple[sql.Vectors, sql.Vectors]:
+def compared(lab: Lab, *, raw: bool, share: float = 1.0) -> tuple[build.Vectors, build.Vectors]:
     """The run and the reference as they stand, or times a matrix each."""
     first, second = BACK if raw else (None, None)
     return (
-        sql.Vectors(replace(lab.run.table, share=share), 5, first),
-        sql.Vectors(replace(lab.reference.table, share=share), 6, second),
+        build.Vectors(replace(lab.run.table, share=share), 5, first),
+        build.Vectors(replace(lab.reference.table, share=share), 6, second),
     )
 
 
@@ -718,7 +719,7 @@ def test_cosine_summary(lab: Lab, raw: bool) -> None:
     x, y = x[chosen], y[chosen]
     run, reference = compared(lab, raw=raw, share=share)
     (row,) = lab.warehouse.engine.query(
-        sql.cosine_summary(run, reference, levels, lab.dialect),
+        build.cosine_summary(run, reference, levels, lab.dialect),
     )
     found = cosines(x, y)
     assert int(row["n_rows"]) == len(x) > int(row["n_cosines"]) == len(found)
@@ -726,7 +727,7 @@ def test_cosine_summary(lab: Lab, raw: bool) -> None:
     ratios = lengths[0][lengths[1] > 0] / lengths[1][lengths[1] > 0]
     got = [row["cosine_mean"]]
     for figure in ("cosine", "norm_ratio"):
-        got += [row[f"{figure}_{sql.quantile_name(level)}"] for level in levels]
+        got += [row[f"{figure}_{build.quantile_name(level)}"] for level in levels]
     want = [found.mean(), *np.quantile(found, levels), *np.quantile(ratios, levels)]
     agree(np.array(got, dtype=np.float64), np.array(want))
 
@@ -734,7 +735,7 @@ def test_cosine_summary(lab: Lab, raw: bool) -> None:
 def test_cosine_histogram(lab: Lab) -> None:
     _, x, y = compared_rows(lab, raw=False)
     run, reference = compared(lab, raw=False)
-    statement = sql.cosine_histogram(run, reference, 9, lab.dialect)
+    statement = build.cosine_histogram(run, reference, 9, lab.dialect)
     found = [(int(r["bin"]), int(r["n_rows"])) for r in lab.warehouse.engine.query(statement)]
     counts, _ = np.histogram(cosines(x, y), bins=9, range=(-1, 1))
     assert found == [(i, n) for i, n in enumerate(counts.tolist()) if n]
@@ -743,7 +744,7 @@ def test_cosine_histogram(lab: Lab) -> None:
 def test_cosine_histogram_of_the_same_vectors(lab: Lab) -> None:
     """What rounding makes larger than 1 is in the last bin."""
     run, _ = compared(lab, raw=False)
-    rows = lab.warehouse.engine.query(sql.cosine_histogram(run, run, 40, lab.dialect))
+    rows = lab.warehouse.engine.query(build.cosine_histogram(run, run, 40, lab.dialect))
     assert [(int(r["bin"]), int(r["n_rows"])) for r in rows] == [(39, 39)]
 
 
@@ -754,7 +755,7 @@ def test_moved_most(lab: Lab, raw: bool) -> None:
     moved = [i for i in range(len(ids)) if norms[0][i] * norms[1][i]]
     moved.sort(key=lambda i: float(x[i] @ y[i] / (norms[0][i] * norms[1][i])))
     both = compared(lab, raw=True) if raw else None
-    statement = sql.moved_most(compared(lab, raw=False), both, 7, lab.dialect)
+    statement = build.moved_most(compared(lab, raw=False), both, 7, lab.dialect)
     found = lab.warehouse.engine.query(statement)
     assert [row["moved_id"] for row in found] == [str(i) for i in ids[moved[:7]].tolist()]
     want = {"after": cosines(x[moved[:7]], y[moved[:7]])}
@@ -798,7 +799,7 @@ def test_neighbours(lab: Lab, cosine: bool) -> None:
     own = nearest(x, x, ids.tolist(), 4, cosine)
     earlier = nearest(y, y, ids.tolist(), 4, cosine)
     looked_up = nearest(x, y, ids.tolist(), 4, cosine)
-    statement = sql.neighbours(run, reference, 0.5, 4, lab.dialect, normalize=cosine)
+    statement = build.neighbours(run, reference, 0.5, 4, lab.dialect, normalize=cosine)
     (row,) = lab.warehouse.engine.query(statement)
     assert [int(row[name]) for name in ("n_neighbours", "n_both", "n_found")] == [
         4 * len(asked),
@@ -812,7 +813,7 @@ def test_longest(lab: Lab) -> None:
     order = np.argsort(-np.linalg.norm(y, axis=1))[:8]
     run, reference = compared(lab, raw=False)
     for wanted, rows in ((run, x[:, :5]), (reference, y)):
-        statement = sql.longest(run, reference, wanted, 8, lab.dialect)
+        statement = build.longest(run, reference, wanted, 8, lab.dialect)
         found = lab.warehouse.engine.query(statement)
         assert [row["vector_id"] for row in found] == [str(i) for i in ids[order].tolist()]
         got = [[row[f"x{k + 1}"] for k in range(rows.shape[1])] for row in found]
@@ -826,7 +827,7 @@ def test_scores(lab: Lab, most_columns: int) -> None:
     _, x, y = lab.shared()
     raw = {"users": lab.run.table, "items": lab.run.table}
     stable = {"users": lab.reference.table, "items": lab.reference.table}
-    statement = sql.scores(raw, stable, (5, 6), 100, dialect)  # type: ignore[arg-type]
+    statement = build.scores(raw, stable, (5, 6), 100, dialect)  # type: ignore[arg-type]
     (row,) = lab.warehouse.engine.query(statement)
     assert int(row["n_pairs"]) == 900
     got = np.array([row["largest"], row["largest_error"]], dtype=np.float64)
@@ -870,7 +871,7 @@ def test_checks_find_each_problem(lab: Lab) -> None:
     engine, dialect = lab.warehouse.engine, lab.dialect
     table, problems = broken(lab)
     want = Counter({problem: len(ids) for problem, ids in problems.items()})
-    (row,) = engine.query(sql.check(table, dialect))
+    (row,) = engine.query(build.check(table, dialect))
     rows = sum(problem not in lab.variant.cannot for _, _, problem in BROKEN)
     rows -= lab.layout == "long"
     assert {name: int(count) for name, count in row.items()} == {
@@ -881,12 +882,12 @@ def test_checks_find_each_problem(lab: Lab) -> None:
     found = Counter(
         {
             None if row["n"] is None else int(row["n"]): int(row["n_rows"])
-            for row in engine.query(sql.lengths(table, dialect))
+            for row in engine.query(build.lengths(table, dialect))
         }
     )
     assert found[None] == want["null_vectors"]
     assert found[5] == rows - want["null_vectors"] - want["wrong_length"]
-    (row,) = engine.query(sql.check_vectors(table, 5, dialect))
+    (row,) = engine.query(build.check_vectors(table, 5, dialect))
     assert int(row["null_components"]) == want["null_components"]
     assert int(row["non_finite"]) == want["non_finite"]
 
@@ -895,10 +896,10 @@ def test_examples_of_each_problem(lab: Lab) -> None:
     table, problems = broken(lab)
     for problem, ids in problems.items():
         if problem != "null_ids":
-            statement = sql.example(table, problem, 5, lab.dialect)
+            statement = build.example(table, problem, 5, lab.dialect)
             (row,) = lab.warehouse.engine.query(statement)
             assert row["example"] == min(ids)
-    (row,) = lab.warehouse.engine.query(sql.example(lab.run.table, None, None, lab.dialect))
+    (row,) = lab.warehouse.engine.query(build.example(lab.run.table, None, None, lab.dialect))
     assert row["example"] == "1"
 
 
@@ -922,16 +923,16 @@ def test_broken_rows_are_left_out(lab: Lab) -> None:
     ids = [str(key) if "String" in lab.variant.id else key for key, _ in wanted]
     output = lab.output(lab.layout, 4)
     for statement in (
-        sql.apply(small, [MATRIX], output, lab.dialect),
-        sql.apply_from_table(small, held(lab.warehouse)[:1], output, lab.dialect),
+        build.apply(small, [MATRIX], output, lab.dialect),
+        build.apply_from_table(small, held(lab.warehouse)[:1], output, lab.dialect),
     ):
         agree_by_id(lab.warehouse.vectors(statement, lab.layout, 4), ids, x @ MATRIX)
 
     (row,) = lab.warehouse.engine.query(
-        sql.shared_ids(small, replace(valid, side="users"), lab.dialect, anchor=False)
+        build.shared_ids(small, replace(valid, side="users"), lab.dialect, anchor=False)
     )
     assert int(row["shared"]) == 8
-    statement = sql.drift(small, valid, (5, 5), lab.dialect)
+    statement = build.drift(small, valid, (5, 5), lab.dialect)
     (row,) = lab.warehouse.engine.query(statement)
     assert row["after_mean"] == pytest.approx(1)
 
@@ -945,9 +946,9 @@ def test_broken_weights_are_found(lab: Lab) -> None:
     )
     loaded = lab.load("weights", rows)
     table = replace(loaded.table, weight="weight")
-    (row,) = lab.warehouse.engine.query(sql.check(table, lab.dialect))
+    (row,) = lab.warehouse.engine.query(build.check(table, lab.dialect))
     assert int(row["bad_weights"]) == 4
-    (row,) = lab.warehouse.engine.query(sql.example(table, "bad_weights", 3, lab.dialect))
+    (row,) = lab.warehouse.engine.query(build.example(table, "bad_weights", 3, lab.dialect))
     assert row["example"] == "3"
 
 
@@ -1019,7 +1020,7 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     chosen = ratings >= 10
     there = [column.name for column in engine.describe(f"{schema}.{table}")]
     assert quoting.missing_columns(source.filter or "", there, dialect) == []
-    (row,) = engine.query(sql.check(source, dialect))
+    (row,) = engine.query(build.check(source, dialect))
     assert int(row["n_rows"]) == chosen.sum()
     assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0
     x = loaded.vectors
@@ -1028,15 +1029,15 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
 
     matrix = np.column_stack([MATRIX, MATRIX[:, 0]])
     output = replace(lab.output(layout, 5), id=source.id.name, vector=source.vector, first=7)
-    query = sql.apply(source, [matrix], output, dialect)
+    query = build.apply(source, [matrix], output, dialect)
     target = f"{schema}.{target}"
     engine.execute([ddl.drop_table(target, dialect), ddl.create_table(target, query, dialect)])
     stable = replace(source, relation=target, filter=None, element="double", first=7)
     output = replace(lab.output(layout, 4), id=source.id.name, vector=source.vector[:4], first=7)
-    back = sql.apply_from_table(source, held(warehouse)[:1], output, dialect)
+    back = build.apply_from_table(source, held(warehouse)[:1], output, dialect)
     got = warehouse.vectors(back, layout, 4, (source.id.name, source.vector[0]))
     agree_by_id(got, loaded.ids[chosen], (x @ MATRIX)[chosen])
-    statement = sql.drift(source, stable, (5, 5), dialect, matrix=matrix)
+    statement = build.drift(source, stable, (5, 5), dialect, matrix=matrix)
     (row,) = engine.query(statement)
     assert int(row["n_rows"]) == chosen.sum()
     assert row["after_mean"] == pytest.approx(1)
@@ -1082,14 +1083,14 @@ def test_768_components(warehouse: Warehouse) -> None:
     )
     x, y = run.vectors, reference.vectors
     sums = {
-        True: (sql.gram(run.table, size, lab.dialect), x.T @ x),
+        True: (build.gram(run.table, size, lab.dialect), x.T @ x),
         False: (
-            sql.cross_gram(run.table, reference.table, size, size, lab.dialect),
+            build.cross_gram(run.table, reference.table, size, size, lab.dialect),
             x[4:].T @ y[:8],
         ),
     }
     for triangular, (statements, want) in sums.items():
-        tiles = sql.tiles(size, size, lab.dialect.most_sums, triangular=triangular)
+        tiles = build.tiles(size, size, lab.dialect.most_sums, triangular=triangular)
         for k in {0, len(tiles) - 1}:
             statement, (rows, columns) = statements[k], tiles[k]
             found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(statement)}
@@ -1145,7 +1146,7 @@ def test_statements_stay_within_the_limits(
     """By the choice of `SqlCompute`; of the parts of a matrix the largest alone."""
     dialect = DIALECTS[name]
     longest = dialect.longest_statement or 0
-    tiles = sql.tiles
+    tiles = build.tiles
 
     def largest(*shape: Any, triangular: bool) -> Any:
         found = tiles(*shape, triangular=triangular)
@@ -1153,7 +1154,7 @@ def test_statements_stay_within_the_limits(
         return sorted(found, key=lambda tile: (tile[0] != tile[1], len(tile[0])), reverse=True)[:2]
 
     monkeypatch.setattr(ddl, "insert", lambda *_: [])
-    monkeypatch.setattr(sql, "tiles", largest)
+    monkeypatch.setattr(build, "tiles", largest)
     table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
     matrix = np.random.default_rng(1).standard_normal((size, size))
     engine = _Recorder(dialect)
@@ -1170,7 +1171,7 @@ def test_statements_stay_within_the_limits(
 
     if name == "clickhouse":
         # The smallest of the limits: without the choice, it holds up to 64 components or so.
-        constants = len(sql.apply(table, [matrix], output, dialect))
+        constants = len(build.apply(table, [matrix], output, dialect))
         assert (constants > longest) == (size > 64)
         assert any("a table holds" in text for text in engine.asked) == (size > 64)
 

@@ -13,7 +13,7 @@ import pytest
 from sqlstab import DataError, stabilize
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.fingerprint import Fingerprint, default_share, fingerprint
-from sqlstab.tables import EmbeddingTable, resolve
+from sqlstab.statements.table import EmbeddingTable, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from invoke import invoke
 
 from sqlstab import Run, SqlstabError, Transform, stabilize
+from sqlstab.maths.solve import EPS
 from sqlstab.project import Project
-from sqlstab.solve import EPS
 from sqlstab.sums import Source, load, transform
 
 if TYPE_CHECKING:

@@ -15,23 +15,24 @@ from engines import QUICK, RUNNABLE, TARGETS
 from invoke import invoke
 from test_outputs import load
 
-from sqlstab import EmbeddingTable, Options, ddl, orphans, quoting, stabilize
+from sqlstab import EmbeddingTable, Options, orphans, stabilize
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
-from sqlstab.folders import LockedFolder
 from sqlstab.registry import Registry
 from sqlstab.runs import new_run_id, staging
+from sqlstab.space.folders import LockedFolder
 from sqlstab.sql_solver import SqlSolver
 from sqlstab.staged import StagedTables, check_creatable
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engines import Running
 
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
+    from sqlstab.statements.dialect import Dialect
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 

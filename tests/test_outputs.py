@@ -17,12 +17,11 @@ from sqlstab import (
     FurtherTable,
     Options,
     UsageError,
-    ddl,
-    quoting,
     stabilize,
 )
 from sqlstab.engines import connect
 from sqlstab.stabilize import collect_sums
+from sqlstab.statements import ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sqlstab
-from sqlstab.tables import SIDES
+from sqlstab.statements.table import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,9 +14,10 @@ from invoke import invoke
 from test_scheduler import shell
 from warehouse import store_vectors
 
-from sqlstab import DataError, EngineError, GateError, Run, UsageError, quoting
+from sqlstab import DataError, EngineError, GateError, Run, UsageError
 from sqlstab.cli import cli
 from sqlstab.engines import connect
+from sqlstab.statements import quoting
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,9 +12,9 @@ from invoke import invoke
 
 from sqlstab import UsageError, stabilize
 from sqlstab.config import Options
-from sqlstab.dialects import DUCKDB, POSTGRES
 from sqlstab.places import Place, check_outputs
 from sqlstab.stabilize import apply_transform, collect_sums
+from sqlstab.statements.dialect import DUCKDB, POSTGRES
 
 if TYPE_CHECKING:
     import numpy as np

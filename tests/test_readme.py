@@ -12,7 +12,7 @@ import duckdb
 from conftest import DATA
 from engines import RUNNABLE, TARGETS
 
-from sqlstab.dialects import DIALECTS
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     import pytest

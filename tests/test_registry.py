@@ -25,18 +25,17 @@ from sqlstab import (
     Options,
     Run,
     UsageError,
-    ddl,
     history,
-    quoting,
     stabilize,
 )
-from sqlstab.dialects import DIALECTS
 from sqlstab.engines import connect
 from sqlstab.errors import HalfWayInterrupt, SqlstabError
-from sqlstab.folders import locked
 from sqlstab.job import Job
 from sqlstab.project import Project, load_registry
 from sqlstab.registry import Event, Registry
+from sqlstab.space.folders import locked
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

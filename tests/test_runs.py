@@ -17,16 +17,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from sqlstab import (
-    DataError,
-    EngineError,
-    FurtherTable,
-    Options,
-    Run,
-    UsageError,
-    runs,
-    stabilize,
-)
+from sqlstab import DataError, EngineError, FurtherTable, Options, Run, UsageError, runs, stabilize
 from sqlstab.runs import staging
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from engines import missing
 from invoke import invoke
 from warehouse import Rows, Variant
 
-from sqlstab import Options, Run, Transform, __version__, ddl, stabilize
-from sqlstab.dialects import DIALECTS
+from sqlstab import Options, Run, Transform, __version__, stabilize
+from sqlstab.statements import ddl
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,14 +33,13 @@ from sqlstab import (
     Transform,
     UsageError,
     compare,
-    ddl,
-    quoting,
     report,
     stabilize,
 )
 from sqlstab.engines import connect
 from sqlstab.registry import Registry
 from sqlstab.stabilize import apply_transform
+from sqlstab.statements import ddl, quoting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

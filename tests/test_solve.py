@@ -11,8 +11,9 @@ from conftest import conditioned
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlstab import DataError, solve
-from sqlstab.quality import (
+from sqlstab import DataError
+from sqlstab.maths import solve
+from sqlstab.maths.quality import (
     SharedSums,
     cosine,
     cosine_with,

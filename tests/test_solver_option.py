@@ -12,7 +12,7 @@ from invoke import invoke
 from test_engines import movie_tables, own_tables
 
 from sqlstab import Options, Run, UsageError, stabilize
-from sqlstab.dialects import DIALECTS
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from sqlstab import UsageError, ddl, quoting, sql
-from sqlstab.dialects import DIALECTS, DUCKDB, Dialect
-from sqlstab.preparation import Preparation
-from sqlstab.tables import Column, StableTable, VectorTable
+from sqlstab import UsageError
+from sqlstab.maths.preparation import Preparation
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.dialect import DIALECTS, DUCKDB, Dialect
+from sqlstab.statements.table import Column, StableTable, VectorTable
 
 GOLDEN = Path(__file__).parent / "golden"
 MATRIX = np.array([[0.5, 0.0, 1.0], [0.25, -1.0, 0.0], [0.0, 2.0, 1e-20]])
@@ -56,10 +57,10 @@ REFERENCE = VectorTable(
 ARRAY_OUT = StableTable("array", "id", ("embedding",), "float", 3)
 WIDE_OUT = StableTable("wide", "item_id", ("e0", "e1", "e2"), "float", 3)
 LONG_OUT = StableTable("long", "id", ("dim", "value"), "double", 3)
-HELD = sql.MatrixTable("sqlstab_transform", "items", 3, 3)
+HELD = build.MatrixTable("sqlstab_transform", "items", 3, 3)
 
 
-def solve_text(dialect: Dialect, solution: sql.Solve) -> str:
+def solve_text(dialect: Dialect, solution: build.Solve) -> str:
     """All of a solution, as a script has it."""
     created = [ddl.create_table(name, text, dialect) for name, text in solution.tables.items()]
     return ";\n\n".join([*(text.strip() for text in created), solution.query])
@@ -69,111 +70,113 @@ def solve_text(dialect: Dialect, solution: sql.Solve) -> str:
 def statements(dialect: Dialect) -> dict[str, str]:
     """Every statement that there is, each at least once."""
     found = {
-        "check": sql.check(ITEMS, dialect),
-        "check_weights": sql.check(ANCHORED, dialect),
-        "check_vectors": sql.check_vectors(ITEMS, 3, dialect),
-        "check_vectors_long": sql.check_vectors(LONG, 3, dialect),
-        "fingerprint": sql.fingerprint(replace(ITEMS, share=0.5), dialect),
-        "fingerprint_long": sql.fingerprint(replace(LONG, share=0.5), dialect),
-        "lengths": sql.lengths(ITEMS, dialect),
-        "labelled": sql.labelled(sql.lengths(ITEMS, dialect), "items", "lengths", dialect),
-        "lengths_long": sql.lengths(LONG, dialect),
-        "first_dimension": sql.first_dimension(LONG, dialect),
-        "example_duplicate_ids": sql.example(ITEMS, "duplicate_ids", 3, dialect),
-        "example_wrong_length": sql.example(ITEMS, "wrong_length", 3, dialect),
-        "example_non_finite": sql.example(ITEMS, "non_finite", 3, dialect),
-        "shared_ids": sql.shared_ids(ANCHORED, REFERENCE, dialect, anchor=True),
-        "column_sums": sql.column_sums(replace(ITEMS, share=0.5), REFERENCE, 3, dialect),
-        "gram_array": sql.gram(ITEMS, 3, dialect)[0],
-        "gram_wide": sql.gram(WIDE, 3, dialect)[0],
-        "gram_long": sql.gram(LONG, 3, dialect)[0],
-        "gram_valid": sql.gram(VALID, 3, dialect)[0],
-        "gram_sampled": sql.gram(replace(ITEMS, share=0.05), 3, dialect)[0],
-        "gram_whitened": sql.gram(ITEMS, 3, dialect, matrix=MATRIX)[0],
-        "gram_shared": sql.gram(REFERENCE, 3, dialect, other=ANCHORED, weighted=True)[0],
-        "cross_gram": sql.cross_gram(ANCHORED, REFERENCE, 3, 3, dialect)[0],
-        "cross_gram_cosine": sql.cross_gram(
+        "check": build.check(ITEMS, dialect),
+        "check_weights": build.check(ANCHORED, dialect),
+        "check_vectors": build.check_vectors(ITEMS, 3, dialect),
+        "check_vectors_long": build.check_vectors(LONG, 3, dialect),
+        "fingerprint": build.fingerprint(replace(ITEMS, share=0.5), dialect),
+        "fingerprint_long": build.fingerprint(replace(LONG, share=0.5), dialect),
+        "lengths": build.lengths(ITEMS, dialect),
+        "labelled": build.labelled(build.lengths(ITEMS, dialect), "items", "lengths", dialect),
+        "lengths_long": build.lengths(LONG, dialect),
+        "first_dimension": build.first_dimension(LONG, dialect),
+        "example_duplicate_ids": build.example(ITEMS, "duplicate_ids", 3, dialect),
+        "example_wrong_length": build.example(ITEMS, "wrong_length", 3, dialect),
+        "example_non_finite": build.example(ITEMS, "non_finite", 3, dialect),
+        "shared_ids": build.shared_ids(ANCHORED, REFERENCE, dialect, anchor=True),
+        "column_sums": build.column_sums(replace(ITEMS, share=0.5), REFERENCE, 3, dialect),
+        "gram_array": build.gram(ITEMS, 3, dialect)[0],
+        "gram_wide": build.gram(WIDE, 3, dialect)[0],
+        "gram_long": build.gram(LONG, 3, dialect)[0],
+        "gram_valid": build.gram(VALID, 3, dialect)[0],
+        "gram_sampled": build.gram(replace(ITEMS, share=0.05), 3, dialect)[0],
+        "gram_whitened": build.gram(ITEMS, 3, dialect, matrix=MATRIX)[0],
+        "gram_shared": build.gram(REFERENCE, 3, dialect, other=ANCHORED, weighted=True)[0],
+        "cross_gram": build.cross_gram(ANCHORED, REFERENCE, 3, 3, dialect)[0],
+        "cross_gram_cosine": build.cross_gram(
             ITEMS, REFERENCE, 3, 3, dialect, matrix=MATRIX, normalize=True
         )[0],
-        "apply_array": sql.apply(ITEMS, [MATRIX], ARRAY_OUT, dialect),
-        "apply_in_two_steps": sql.apply(WIDE, [MATRIX, MATRIX], WIDE_OUT, dialect),
-        "apply_wide": sql.apply(WIDE, [MATRIX], WIDE_OUT, dialect),
-        "apply_long": sql.apply(LONG, [MATRIX], LONG_OUT, dialect),
-        "apply_from_table": sql.apply_from_table(ITEMS, [HELD], ARRAY_OUT, dialect),
-        "apply_from_tables": sql.apply_from_table(WIDE, [HELD, HELD], WIDE_OUT, dialect),
-        "apply_transposed": sql.apply_from_table(
+        "apply_array": build.apply(ITEMS, [MATRIX], ARRAY_OUT, dialect),
+        "apply_in_two_steps": build.apply(WIDE, [MATRIX, MATRIX], WIDE_OUT, dialect),
+        "apply_wide": build.apply(WIDE, [MATRIX], WIDE_OUT, dialect),
+        "apply_long": build.apply(LONG, [MATRIX], LONG_OUT, dialect),
+        "apply_from_table": build.apply_from_table(ITEMS, [HELD], ARRAY_OUT, dialect),
+        "apply_from_tables": build.apply_from_table(WIDE, [HELD, HELD], WIDE_OUT, dialect),
+        "apply_transposed": build.apply_from_table(
             ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
         ),
-        "means": sql.means(replace(VALID, share=0.5), 3, dialect)[0],
-        "column_sums_prepared": sql.column_sums(UNIT, REFERENCE, 3, dialect),
-        "gram_prepared": sql.gram(UNIT, 3, dialect)[0],
-        "cross_gram_prepared": sql.cross_gram(CENTRED, REFERENCE, 3, 3, dialect)[0],
-        "apply_prepared": sql.apply(UNIT, [MATRIX], WIDE_OUT, dialect),
-        "apply_prepared_from_table": sql.apply_from_table(UNIT, [HELD], WIDE_OUT, dialect),
-        "union": sql.union(sql.gram(LONG, 3, dialect) + sql.gram(ITEMS, 3, dialect), dialect),
-        "product": sql.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
-        "product_of_tables": sql.product(ANCHORED, 3, HELD, dialect, anchor=True),
-        "drift": sql.drift(ITEMS, REFERENCE, (3, 3), dialect),
-        "drift_of_a_run": sql.drift(
+        "means": build.means(replace(VALID, share=0.5), 3, dialect)[0],
+        "column_sums_prepared": build.column_sums(UNIT, REFERENCE, 3, dialect),
+        "gram_prepared": build.gram(UNIT, 3, dialect)[0],
+        "cross_gram_prepared": build.cross_gram(CENTRED, REFERENCE, 3, 3, dialect)[0],
+        "apply_prepared": build.apply(UNIT, [MATRIX], WIDE_OUT, dialect),
+        "apply_prepared_from_table": build.apply_from_table(UNIT, [HELD], WIDE_OUT, dialect),
+        "union": build.union(build.gram(LONG, 3, dialect) + build.gram(ITEMS, 3, dialect), dialect),
+        "product": build.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
+        "product_of_tables": build.product(ANCHORED, 3, HELD, dialect, anchor=True),
+        "drift": build.drift(ITEMS, REFERENCE, (3, 3), dialect),
+        "drift_of_a_run": build.drift(
             ITEMS, REFERENCE, (3, 2), dialect, matrix=MATRIX, raw_matrix=MATRIX[:2]
         ),
-        "scores": sql.scores(
+        "scores": build.scores(
             {"users": VALID, "items": ITEMS},
             {"users": VALID, "items": REFERENCE},
             (3, 3),
             300,
             dialect,
         ),
-        "cosine_summary": sql.cosine_summary(
-            sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 2), (0.05, 0.5), dialect
+        "cosine_summary": build.cosine_summary(
+            build.Vectors(ITEMS, 3), build.Vectors(REFERENCE, 2), (0.05, 0.5), dialect
         ),
-        "cosine_summary_raw": sql.cosine_summary(
-            sql.Vectors(replace(ITEMS, share=0.5), 3, MATRIX),
-            sql.Vectors(REFERENCE, 2, MATRIX[:2]),
+        "cosine_summary_raw": build.cosine_summary(
+            build.Vectors(replace(ITEMS, share=0.5), 3, MATRIX),
+            build.Vectors(REFERENCE, 2, MATRIX[:2]),
             (0.5,),
             dialect,
         ),
-        "cosine_histogram": sql.cosine_histogram(
-            sql.Vectors(LONG, 3), sql.Vectors(VALID, 3), 40, dialect
+        "cosine_histogram": build.cosine_histogram(
+            build.Vectors(LONG, 3), build.Vectors(VALID, 3), 40, dialect
         ),
-        "moved_most": sql.moved_most(
-            (sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 3)),
-            (sql.Vectors(ITEMS, 3, MATRIX), sql.Vectors(REFERENCE, 3, MATRIX)),
+        "moved_most": build.moved_most(
+            (build.Vectors(ITEMS, 3), build.Vectors(REFERENCE, 3)),
+            (build.Vectors(ITEMS, 3, MATRIX), build.Vectors(REFERENCE, 3, MATRIX)),
             10,
             dialect,
         ),
-        "neighbours": sql.neighbours(
-            sql.Vectors(WIDE, 3), sql.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=False
+        "neighbours": build.neighbours(
+            build.Vectors(WIDE, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=False
         ),
-        "neighbours_cosine": sql.neighbours(
-            sql.Vectors(ITEMS, 3), sql.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=True
+        "neighbours_cosine": build.neighbours(
+            build.Vectors(ITEMS, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=True
         ),
-        "longest": sql.longest(
-            sql.Vectors(ITEMS, 3),
-            sql.Vectors(REFERENCE, 3),
-            sql.Vectors(REFERENCE, 3),
+        "longest": build.longest(
+            build.Vectors(ITEMS, 3),
+            build.Vectors(REFERENCE, 3),
+            build.Vectors(REFERENCE, 3),
             60,
             dialect,
         ),
-        "partitions": sql.partitions(ANCHORED, "day", "loaded_at", dialect),
-        "stored_partitions": sql.stored_partitions("lake.grams", "s", dialect),
-        "stored_gram": sql.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
+        "partitions": build.partitions(ANCHORED, "day", "loaded_at", dialect),
+        "stored_partitions": build.stored_partitions("lake.grams", "s", dialect),
+        "stored_gram": build.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(ddl.matrix_table("t", "run", {"items": MATRIX}, dialect)),
-        "registry": sql.registry("ml.runs", dialect),
+        "registry": build.registry("ml.runs", dialect),
         "registry_table": ";\n".join(
             [
                 ddl.create_registry("ml.runs", dialect),
                 *ddl.insert_events("ml.runs", [("1.0", "drop", "1", '{"a": "b\\u00fc"}')], dialect),
             ]
         ),
-        "registry_transform": sql.registry("ml.runs", dialect, transform_of="20261124T000000Z-ab"),
+        "registry_transform": build.registry(
+            "ml.runs", dialect, transform_of="20261124T000000Z-ab"
+        ),
     }
     if dialect.solving:
         found |= {
-            "solve_first_run": solve_text(dialect, sql.solve(dialect, 3, "grams")),
+            "solve_first_run": solve_text(dialect, build.solve(dialect, 3, "grams")),
             "solve": solve_text(
                 dialect,
-                sql.solve(
+                build.solve(
                     dialect,
                     3,
                     "grams",
@@ -182,15 +185,15 @@ def statements(dialect: Dialect) -> dict[str, str]:
                     shared=("shared_run", "shared_reference"),
                 ),
             ),
-            "align": sql.align(dialect, 3, 4, "crosses"),
-            "guard": sql.guard(ANCHORED, 3, dialect),
-            "maps": sql.maps("solution", dialect),
-            "run_figures": sql.run_figures(
+            "align": build.align(dialect, 3, 4, "crosses"),
+            "guard": build.guard(ANCHORED, 3, dialect),
+            "maps": build.maps("solution", dialect),
+            "run_figures": build.run_figures(
                 "solution",
                 ("rank",),
-                {("items", "after"): sql.drift(ITEMS, REFERENCE, (3, 3), dialect)},
-                {"items": sql.shared_ids(ITEMS, REFERENCE, dialect, anchor=False)},
-                sql.scores(
+                {("items", "after"): build.drift(ITEMS, REFERENCE, (3, 3), dialect)},
+                {"items": build.shared_ids(ITEMS, REFERENCE, dialect, anchor=False)},
+                build.scores(
                     {"users": VALID, "items": ITEMS},
                     {"users": VALID, "items": REFERENCE},
                     (3, 3),
@@ -202,9 +205,9 @@ def statements(dialect: Dialect) -> dict[str, str]:
         }
     if dialect.style == "arrays":
         found |= {
-            "rows": sql.rows(WIDE, dialect, kept_share=0.025),
-            "rows_to_write": sql.rows(WIDE, dialect, output=WIDE_OUT),
-            "shared_rows": sql.shared_rows(ANCHORED, REFERENCE, dialect, anchor=True),
+            "rows": build.rows(WIDE, dialect, kept_share=0.025),
+            "rows_to_write": build.rows(WIDE, dialect, output=WIDE_OUT),
+            "shared_rows": build.shared_rows(ANCHORED, REFERENCE, dialect, anchor=True),
         }
     return found
 
@@ -249,7 +252,7 @@ def test_duckdb_parses_it(name: str, connection: duckdb.DuckDBPyConnection) -> N
 @pytest.mark.parametrize("triangular", [True, False])
 @pytest.mark.parametrize("size", [1, 2, 64, 90, 91, 128, 300, 1024])
 def test_tiles_cover_the_matrix_once(size: int, triangular: bool) -> None:
-    tiles = sql.tiles(size, size, 4096, triangular=triangular)
+    tiles = build.tiles(size, size, 4096, triangular=triangular)
     entries = [(i, j) for rows, columns in tiles for i in rows for j in columns]
     wanted = {(i, j) for i in range(1, size + 1) for j in range(i if triangular else 1, size + 1)}
     assert wanted <= set(entries)
@@ -262,7 +265,7 @@ def test_tiles_cover_the_matrix_once(size: int, triangular: bool) -> None:
     blocks = -(-size // 64)
     squares = blocks * (blocks + 1) // 2 if triangular else blocks**2
     assert len(tiles) == (1 if len(wanted) <= 4096 else squares)
-    assert sql.tiles(size, size, None, triangular=triangular) == [(range(1, size + 1),) * 2]
+    assert build.tiles(size, size, None, triangular=triangular) == [(range(1, size + 1),) * 2]
 
 
 def test_numbers_are_doubles_and_come_back_exactly(connection: duckdb.DuckDBPyConnection) -> None:
@@ -314,10 +317,10 @@ def test_any_name_is_a_name(id_name: str, vector: str, table: str) -> None:
             "items", quoted[table], Column(id_name, "INTEGER"), "array", (vector,), "double"
         )
         for statement in (
-            sql.check(source, DUCKDB),
-            sql.check_vectors(source, 2, DUCKDB),
-            *sql.gram(source, 2, DUCKDB),
-            sql.apply(
+            build.check(source, DUCKDB),
+            build.check_vectors(source, 2, DUCKDB),
+            *build.gram(source, 2, DUCKDB),
+            build.apply(
                 source, [np.eye(2)], StableTable("array", id_name, (vector,), "double", 2), DUCKDB
             ),
         ):
@@ -337,7 +340,7 @@ def test_any_name_stays_a_name_in_every_dialect(
     assume(not any(c in dialect.not_in_names for c in id_name + vector + table))
     quoted = quoting.identifier(table, dialect)
     source = VectorTable("items", quoted, Column(id_name, "INTEGER"), "array", (vector,), "double")
-    trees = sqlglot.parse(sql.check(source, dialect), dialect=dialect.sqlglot)
+    trees = sqlglot.parse(build.check(source, dialect), dialect=dialect.sqlglot)
     assert len(trees) == 1
     assert [found.name for found in trees[0].find_all(exp.Table)] == [table]
     own = {column.name for column in trees[0].find_all(exp.Column) if column.table == "t"}

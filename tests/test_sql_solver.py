@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from conftest import conditioned
 
-from sqlstab import UsageError, ddl, quoting, solve, sql
-from sqlstab.dialects import DIALECTS
+from sqlstab import UsageError
 from sqlstab.errors import EngineError
-from sqlstab.quality import (
+from sqlstab.maths import solve
+from sqlstab.maths.quality import (
     SharedSums,
     linear_cka,
     relative_residual,
     residual_bound,
 )
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +57,7 @@ def fill(warehouse: Warehouse, name: str, rows: list[list[Any]]) -> str:
 class Solution:
     """What a solving statement gives: `maps`, `omega`, `singular_values`, `figures` by name."""
 
-    def __init__(self, warehouse: Warehouse, solution: sql.Solve, size: int, width: int) -> None:
+    def __init__(self, warehouse: Warehouse, solution: build.Solve, size: int, width: int) -> None:
         self.maps = {side: np.full((size, width), np.nan) for side in ("users", "items")}
         self.omega = np.full((size, width), np.nan)
         self.singular_values = np.full(size, np.nan)
@@ -108,7 +110,7 @@ class Problem:
         )
 
     def first(self) -> Solution:
-        statement = sql.solve(self.warehouse.dialect, self.size, self.grams)
+        statement = build.solve(self.warehouse.dialect, self.size, self.grams)
         return Solution(self.warehouse, statement, self.size, self.size)
 
     def aligned(
@@ -128,7 +130,7 @@ class Problem:
             sums.append(SharedSums(b.T @ y, b.T @ b, y.T @ y) * weight)
         names = {name: fill(self.warehouse, f"solver_{name}", rows) for name, rows in found.items()}
         width = next(iter(references.values())).shape[1]
-        statement = sql.solve(
+        statement = build.solve(
             self.warehouse.dialect,
             self.size,
             self.grams,
@@ -280,12 +282,12 @@ def test_too_few_shared_ids_are_refused(warehouse: Warehouse, rng: np.random.Gen
 
 def test_no_solver() -> None:
     with pytest.raises(UsageError, match="no SQL solver for redshift, only for duckdb, spark"):
-        sql.solve(DIALECTS["redshift"], 4, "grams")
+        build.solve(DIALECTS["redshift"], 4, "grams")
 
 
 def test_a_space_gets_no_new_axes() -> None:
     with pytest.raises(UsageError, match="have 4 components, the reference's 3"):
-        sql.solve(
+        build.solve(
             DIALECTS["duckdb"], 4, "g", crosses="c", reference_dimension=3, anchors={"items": 1.0}
         )
 

@@ -16,29 +16,21 @@ from conftest import conditioned, read_vectors, write_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sqlstab import (
-    DataError,
-    EmbeddingTable,
-    EngineError,
-    Options,
-    Run,
-    UsageError,
-    quality,
-    quoting,
-    stabilize,
-)
+from sqlstab import DataError, EmbeddingTable, EngineError, Options, Run, UsageError, stabilize
 from sqlstab.compute import Pair
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.choice import choose
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.dialects import DUCKDB
 from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import ConflictError
+from sqlstab.maths import quality
 from sqlstab.progress import Silent
 from sqlstab.references import References
 from sqlstab.stabilize import collect_sums
-from sqlstab.tables import LAYOUTS, Column, VectorTable
+from sqlstab.statements import quoting
+from sqlstab.statements.dialect import DUCKDB
+from sqlstab.statements.table import LAYOUTS, Column, VectorTable
 
 STRATEGIES = ("arrow", "sql")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sqlstab import EmbeddingTable, EngineError, UsageError, stabilize
-from sqlstab.dialects import SPARK
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import HalfWayInterrupt
 from sqlstab.runs import replaced_files
 from sqlstab.staged import StagedTables
+from sqlstab.statements.dialect import SPARK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def test_a_directory_that_cannot_be_written_replaces_no_table(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sqlstab.transform.Transform.save", full)
+    monkeypatch.setattr("sqlstab.maths.maps.Transform.save", full)
     loaded.execute("UPDATE users SET v = [1, id, 2]")
     with pytest.raises(EngineError, match="it is as it was"):
         run(loaded, out=tmp_path / "tuesday")

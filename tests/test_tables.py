@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sqlstab import DataError, EmbeddingTable, UsageError
-from sqlstab.dialects import DIALECTS, DUCKDB
-from sqlstab.tables import Column, VectorTable, resolve, stable_table
+from sqlstab.statements.dialect import DIALECTS, DUCKDB
+from sqlstab.statements.table import Column, VectorTable, resolve, stable_table
 
 WIDE = [f"e{k} FLOAT" for k in range(4)]
 

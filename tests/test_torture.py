@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_solve import factored
 
-from sqlstab import DataError, EmbeddingTable, Options, solve, stabilize
+from sqlstab import DataError, EmbeddingTable, Options, stabilize
+from sqlstab.maths import solve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

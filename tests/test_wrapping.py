@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlstab.wrapping import wrapped
+from sqlstab.statements.wrapping import wrapped
 
 FILLER = "+ a_long_name" * 9
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from engines import TARGETS
 
-from sqlstab import ddl, quoting
-from sqlstab.dialects import DIALECTS
-from sqlstab.tables import EmbeddingTable, resolve
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DIALECTS
+from sqlstab.statements.table import EmbeddingTable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sqlstab.engines import Engine
-    from sqlstab.tables import Layout, Side, VectorTable
+    from sqlstab.statements.table import Layout, Side, VectorTable
 
 # Rows of one INSERT statement.
 _INSERTED = 500

@@ -10,12 +10,12 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.cli.render import read_transform
 from sqlstab.errors import UsageError
-from sqlstab.quoting import file_reader
 from sqlstab.stabilize import apply_transform
-from sqlstab.tables import SIDES, VECTORS
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.table import SIDES, VECTORS
 
 if TYPE_CHECKING:
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
 
 def _refuse_out(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:

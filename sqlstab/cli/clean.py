@@ -16,10 +16,10 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console
 from sqlstab.errors import UsageError
 from sqlstab.project import EngineSettings, Project
-from sqlstab.quoting import file_reader
 from sqlstab.registry import Registry
 from sqlstab.registry import is_file as is_registry_file
 from sqlstab.spelling import typed_in
+from sqlstab.statements.quoting import file_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.compare import compare as compare_models
 from sqlstab.errors import UsageError
-from sqlstab.tables import SIDES, VECTORS, EmbeddingTable
+from sqlstab.statements.table import SIDES, VECTORS, EmbeddingTable
 from sqlstab.words import word
 
 if TYPE_CHECKING:

@@ -15,14 +15,21 @@ from sqlstab.engines import connect
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
-from sqlstab.quoting import file_reader
-from sqlstab.tables import LAYOUTS, MOST_DIMENSIONS, SIDES, VECTORS, EmbeddingTable, FurtherTable
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.table import (
+    LAYOUTS,
+    MOST_DIMENSIONS,
+    SIDES,
+    VECTORS,
+    EmbeddingTable,
+    FurtherTable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlstab.engines import Engine
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,13 +15,13 @@ from sqlstab import plan as planning
 from sqlstab.cli import options
 from sqlstab.cli.console import new_console
 from sqlstab.cli.run import project_of
-from sqlstab.declared import declared
-from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
 from sqlstab.references import loaded_runs
 from sqlstab.registry import Registry
 from sqlstab.stabilize import embedding_table
-from sqlstab.tables import SIDES
+from sqlstab.statements.declared import declared
+from sqlstab.statements.dialect import DIALECTS, dialect
+from sqlstab.statements.table import SIDES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlstab.plan import Plan
     from sqlstab.project import Project
     from sqlstab.runs import Run
-    from sqlstab.tables import EmbeddingTable, Side, VectorTable
+    from sqlstab.statements.table import EmbeddingTable, Side, VectorTable
 
 
 @click.command(short_help="Show the statements and scans of a run, without running it.")

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from sqlstab import ddl, quoting, sql
 from sqlstab.cli import options
 from sqlstab.config import Options
-from sqlstab.declared import declared, declared_reference
-from sqlstab.dialects import DIALECTS, dialect
 from sqlstab.errors import UsageError
+from sqlstab.maths.maps import SCORE_ERROR, Transform
 from sqlstab.places import Place, check_outputs
 from sqlstab.runs import FIGURES_FILE, Run, file_name
 from sqlstab.script import Reference, Script
 from sqlstab.staged import scratch_name
-from sqlstab.tables import OTHER, SIDES, EmbeddingTable, stable_table
-from sqlstab.transform import SCORE_ERROR, Transform
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.declared import declared, declared_reference
+from sqlstab.statements.dialect import DIALECTS, dialect
+from sqlstab.statements.table import OTHER, SIDES, EmbeddingTable, stable_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlstab.dialects import Dialect
-    from sqlstab.tables import Side, StableTable, VectorTable
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Side, StableTable, VectorTable
 
 
 @click.group(short_help="Print the SQL of a step; connects to nothing.")
@@ -163,7 +163,7 @@ def _show(statements: list[str], dialect_: Dialect, remedy: str) -> None:
 def _show_sums(statements: list[str], dialect_: Dialect) -> None:
     """Print statements of sums: one, if the engine takes it."""
     if len(statements) > 1:
-        united = sql.union(statements, dialect_)
+        united = build.union(statements, dialect_)
         if dialect_.takes(united):
             statements = [united]
     _show(
@@ -194,7 +194,7 @@ def gram(**given: Any) -> None:
         [
             statement
             for source in _sources(given)
-            for statement in sql.gram(source.table, source.dimension, dialect_)
+            for statement in build.gram(source.table, source.dimension, dialect_)
         ],
         dialect_,
     )
@@ -218,7 +218,7 @@ def cross_gram(**given: Any) -> None:
     statements = []
     for source in _sources(given):
         reference = _reference(given, source)
-        statements += sql.cross_gram(
+        statements += build.cross_gram(
             source.table, reference.table, source.dimension, reference.dimension, dialect_
         )
     _show_sums(statements, dialect_)
@@ -243,15 +243,16 @@ def check(**given: Any) -> None:
     statements = []
     for source in _sources(given):
         table = source.table
-        found = {"ids": sql.check(table, dialect_)}
+        found = {"ids": build.check(table, dialect_)}
         if table.layout != "wide":
-            found["lengths"] = sql.lengths(table, dialect_)
-        found["vectors"] = sql.check_vectors(table, source.dimension, dialect_)
+            found["lengths"] = build.lengths(table, dialect_)
+        found["vectors"] = build.check_vectors(table, source.dimension, dialect_)
         if options.of_side(given, table.side, "reference"):
             reference = _reference(given, source).table
-            found["shared ids"] = sql.shared_ids(table, reference, dialect_, anchor=True)
+            found["shared ids"] = build.shared_ids(table, reference, dialect_, anchor=True)
         statements += [
-            sql.labelled(statement, table.side, what, dialect_) for what, statement in found.items()
+            build.labelled(statement, table.side, what, dialect_)
+            for what, statement in found.items()
         ]
     _show(statements, dialect_, "Check each table by itself.")
 
@@ -350,11 +351,11 @@ class _Maps:
         side = source.table.side
         if self.transform:
             steps = self.transform.steps(side, SCORE_ERROR[output.element])
-            return sql.apply(source.table, steps, output, dialect_)
-        held = sql.MatrixTable(
+            return build.apply(source.table, steps, output, dialect_)
+        held = build.MatrixTable(
             self.table or "", side, self.raw_dimension, self.stable_dimension, self.run_id
         )
-        return sql.apply_from_table(source.table, [held], output, dialect_)
+        return build.apply_from_table(source.table, [held], output, dialect_)
 
     def backward(self, source: _Source, output: StableTable, dialect_: Dialect) -> str:
         """Stable vectors to raw ones."""
@@ -367,9 +368,9 @@ class _Maps:
                     err=True,
                 )
             steps = self.transform.inverse_steps(side, SCORE_ERROR[output.element])
-            return sql.apply(source.table, steps, output, dialect_)
+            return build.apply(source.table, steps, output, dialect_)
         # T M_T Omega (M_W Omega)' = T: the inverse is the transpose of the other side's map.
-        held = sql.MatrixTable(
+        held = build.MatrixTable(
             self.table or "",
             OTHER[side],
             self.stable_dimension,
@@ -377,7 +378,7 @@ class _Maps:
             self.run_id,
             transposed=True,
         )
-        return sql.apply_from_table(source.table, [held], output, dialect_)
+        return build.apply_from_table(source.table, [held], output, dialect_)
 
 
 def read_transform(name: str) -> Transform:
@@ -519,7 +520,7 @@ def drift(**given: Any) -> None:
     for source in _sources(given):
         reference = _reference(given, source)
         dimensions = source.dimension, reference.dimension
-        statements.append(sql.drift(source.table, reference.table, dimensions, dialect_))
+        statements.append(build.drift(source.table, reference.table, dimensions, dialect_))
     _show(statements, dialect_, "Compare tables in the array or the long layout.")
 
 

@@ -13,14 +13,14 @@ from rich.text import Text
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.errors import UsageError
-from sqlstab.preparation import prepared_text
+from sqlstab.maths.preparation import prepared_text
+from sqlstab.maths.quality import SCORES_KEPT
 from sqlstab.project import Project
-from sqlstab.quality import SCORES_KEPT
 from sqlstab.registry import is_looked_up
 from sqlstab.runs import file_name, table_figures
 from sqlstab.spelling import typed_in
 from sqlstab.stabilize import stabilize
-from sqlstab.tables import SIDES, VECTORS
+from sqlstab.statements.table import SIDES, VECTORS
 from sqlstab.words import share
 
 if TYPE_CHECKING:

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sqlstab import ddl, quoting, sums
+from sqlstab import sums
 from sqlstab.cli import options
 from sqlstab.cli.console import log_to, new_console, progress_on
 from sqlstab.config import Options
-from sqlstab.dialects import DIALECTS, DUCKDB, dialect
 from sqlstab.errors import DataError, UsageError
+from sqlstab.maths.maps import FILE_NAME, Transform, transform_file
 from sqlstab.places import Place, check_outputs
 from sqlstab.registry import is_looked_up
 from sqlstab.runs import new_run_id, replaced_files
 from sqlstab.stabilize import collect_sums
-from sqlstab.tables import SIDES
-from sqlstab.transform import FILE_NAME, Transform, transform_file
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DIALECTS, DUCKDB, dialect
+from sqlstab.statements.table import SIDES
 
 if TYPE_CHECKING:
     from sqlstab.project import EngineSettings

@@ -14,10 +14,10 @@ from sqlstab.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlstab.maths.quality import BeforeAfter, SharedSums
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Step
-    from sqlstab.quality import BeforeAfter, SharedSums
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import StableTable, VectorTable
+    from sqlstab.statements.table import StableTable, VectorTable
 
 
 class InvalidVectorsError(DataError):

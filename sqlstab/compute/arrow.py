@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
-from sqlstab import sql
-from sqlstab.column_types import is_kept_by_arrow
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.compute.sql import SqlCompute, row_group
 from sqlstab.errors import DataError
-from sqlstab.preparation import UNPREPARED, Preparation, unit
-from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
-from sqlstab.tables import Column, StableTable, VectorTable
+from sqlstab.maths.preparation import UNPREPARED, Preparation, unit
+from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums, row_cosines
+from sqlstab.statements import build
+from sqlstab.statements.table import Column, StableTable, VectorTable
+from sqlstab.statements.types import is_kept_by_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from sqlstab.compute import Pair
     from sqlstab.engines.duckdb import DuckDBEngine
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Step
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
     Floats = NDArray[np.floating[Any]]
 
@@ -67,7 +67,7 @@ class ArrowCompute:
         kept = []
         if kept_share and rows * kept_share > _MOST_KEPT:
             kept_share = None
-        statement = sql.rows(table, self._engine.dialect, kept_share=kept_share)
+        statement = build.rows(table, self._engine.dialect, kept_share=kept_share)
         for batch in self._batches(statement, dimension or 64, rows, step):
             vectors = _doubles(batch.column(0), dimension, table)
             dimension = vectors.shape[1]
@@ -90,7 +90,7 @@ class ArrowCompute:
     def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
         """See `Compute`."""
         total, seen = np.zeros(dimension), 0
-        for batch in self._batches(sql.rows(table, self._engine.dialect), dimension, rows, step):
+        for batch in self._batches(build.rows(table, self._engine.dialect), dimension, rows, step):
             total += _doubles(batch.column(0), dimension, table).sum(axis=0)
             seen += len(batch)
         return total / seen if seen else np.empty(0)
@@ -103,7 +103,7 @@ class ArrowCompute:
             np.zeros((rank, rank)),
             np.zeros((pair.dimension, pair.dimension)),
         )
-        statement = sql.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True)
+        statement = build.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True)
         for batch in self._batches(statement, dimension + pair.dimension, pair.shared, step):
             x: Matrix = _doubles(batch.column(0), dimension, pair.table) @ matrix
             y: Matrix = _doubles(batch.column(1), pair.dimension, pair.reference)
@@ -126,7 +126,7 @@ class ArrowCompute:
         after: list[Matrix] = []
         sample = pair.sample(share)
         with self._kept_rows(sample.table) as table:
-            statement = sql.shared_rows(table, sample.reference, self._engine.dialect)
+            statement = build.shared_rows(table, sample.reference, self._engine.dialect)
             for batch in self._batches(statement, dimension + pair.dimension, sample.shared, step):
                 x = _doubles(batch.column(0), dimension, pair.table)
                 y = _doubles(batch.column(1), pair.dimension, pair.reference)
@@ -160,7 +160,7 @@ class ArrowCompute:
         ):
             SqlCompute(self._engine).apply(table, steps, output, target, rows, step)
             return
-        statement = sql.rows(table, self._engine.dialect, output=output)
+        statement = build.rows(table, self._engine.dialect, output=output)
         writer: pq.ParquetWriter | None = None
         try:
             for batch in self._batches(statement, len(steps[0]), rows, step, row_group(output)):

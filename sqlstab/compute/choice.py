@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlstab.compute.arrow import ArrowCompute
 from sqlstab.compute.sql import SqlCompute
-from sqlstab.dialects import SPARK
 from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import UsageError
+from sqlstab.statements.dialect import SPARK
 
 if TYPE_CHECKING:
     from sqlstab.compute import Compute
     from sqlstab.config import Strategy
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Engine
+    from sqlstab.statements.dialect import Dialect
 
 
 def choose(engine: Engine, strategy: Strategy, beside: str) -> Compute:

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 import sqlstab
-from sqlstab import ddl, sql
 from sqlstab.compute import Gram, InvalidVectorsError
 from sqlstab.compute.arrow import OutOfRangeError, arranged, out_of_range, product
 from sqlstab.compute.sql import SqlCompute
 from sqlstab.errors import EngineError, UsageError
-from sqlstab.preparation import UNPREPARED, Preparation, unit
-from sqlstab.quality import BeforeAfter, Cosines, SharedSums, row_cosines
+from sqlstab.maths.preparation import UNPREPARED, Preparation, unit
+from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums, row_cosines
+from sqlstab.statements import build, ddl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from sqlstab.compute import Pair
     from sqlstab.engines.spark import SparkEngine
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Step
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import StableTable, VectorTable
+    from sqlstab.statements.table import StableTable, VectorTable
 
 # What a partition gives: how many rows it has, and arrays of doubles.
 Part: TypeAlias = "tuple[int, list[Matrix]]"
@@ -75,7 +75,7 @@ class SparkCompute:
         kept_share: float | None = None,
     ) -> Gram:
         """See `Compute`."""
-        statement = sql.rows(table, self._engine.dialect)
+        statement = build.rows(table, self._engine.dialect)
         if dimension is None and table.layout == "array":
             dimension = self._first_dimension(statement, table)
         size = (dimension or _ASSUMED_DIMENSION) if whitener is None else whitener.shape[1]
@@ -99,7 +99,7 @@ class SparkCompute:
     def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
         """See `Compute`."""
         parts = self._parts(
-            sql.rows(table, self._engine.dialect),
+            build.rows(table, self._engine.dialect),
             [(table, dimension)],
             partial(_sum, dimension=dimension),
             dimension,
@@ -114,7 +114,7 @@ class SparkCompute:
         """See `Compute`."""
         rank, dimension = matrix.shape[1], pair.dimension
         parts = self._parts(
-            sql.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True),
+            build.shared_rows(pair.table, pair.reference, self._engine.dialect, anchor=True),
             [(pair.table, len(matrix)), (pair.reference, dimension)],
             partial(
                 _shared_sums,
@@ -142,7 +142,7 @@ class SparkCompute:
         """See `Compute`."""
         sample = pair.sample(share)
         parts = self._parts(
-            sql.shared_rows(sample.table, sample.reference, self._engine.dialect),
+            build.shared_rows(sample.table, sample.reference, self._engine.dialect),
             [(pair.table, len(matrix)), (pair.reference, pair.dimension)],
             partial(
                 _cosines,
@@ -173,7 +173,7 @@ class SparkCompute:
         if not isinstance(target, str):
             raise UsageError("Spark writes tables, not files.")
         dialect = self._engine.dialect
-        given = self._engine.frame(sql.rows(table, dialect, output=output))
+        given = self._engine.frame(build.rows(table, dialect, output=output))
         # mapInArrow takes a name with a point or a backtick for something else.
         frame = given.toDF(*(f"c{k}" for k in range(len(given.columns))))
         try:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab import ddl, sql
 from sqlstab.compute import Gram, InvalidVectorsError
-from sqlstab.quality import BeforeAfter, Cosines, SharedSums
+from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums
 from sqlstab.runs import new_run_id
-from sqlstab.sql import MatrixTable
 from sqlstab.staged import SCRATCH, scratch_name
-from sqlstab.tables import Column, VectorTable
+from sqlstab.statements import build, ddl
+from sqlstab.statements.build import MatrixTable
+from sqlstab.statements.table import Column, VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sqlstab.compute import Pair
     from sqlstab.engines import Engine
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Step
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side, StableTable
+    from sqlstab.statements.table import Side, StableTable
 
 # See `row_group`.
 _ROW_GROUP_BYTES = 8 * 2**20
@@ -66,7 +66,7 @@ class SqlCompute:
             raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         size = dimension if whitener is None else whitener.shape[1]
         with self._mapped(table, size, whitener) as (source, matrix, _):
-            statements = sql.gram(source, size, self._dialect, matrix=matrix)
+            statements = build.gram(source, size, self._dialect, matrix=matrix)
             gram = self._symmetric(statements, size, step)
         if not np.isfinite(gram.matrix).all():
             raise InvalidVectorsError(table)
@@ -77,7 +77,7 @@ class SqlCompute:
     def mean(self, table: VectorTable, dimension: int, rows: int, step: Step) -> Matrix:
         """See `Compute`."""
         found: dict[str, Any] = {}
-        for statement in sql.means(table, dimension, self._dialect):
+        for statement in build.means(table, dimension, self._dialect):
             found |= self._engine.query(statement, step)[0]
         if not int(found["n_rows"]):
             return np.empty(0)
@@ -96,7 +96,7 @@ class SqlCompute:
                 self._mapped(pair.reference, pair.dimension, None, normalize=normalize)
             )
             cross = np.zeros((size, pair.dimension))
-            statements = sql.cross_gram(
+            statements = build.cross_gram(
                 table,
                 stable,
                 size,
@@ -108,7 +108,7 @@ class SqlCompute:
             for row in self._entries(statements, step):
                 cross[int(row["i"]) - 1, int(row["j"]) - 1] = row["value"] or 0.0
             run = self._run_gram(pair, table, size, inline, normalize=unit, step=step)
-            statements = sql.gram(
+            statements = build.gram(
                 stable,
                 pair.dimension,
                 self._dialect,
@@ -138,7 +138,7 @@ class SqlCompute:
         if known and summed == pair.table and plain and pair.shared == known.rows:
             # Every row is an anchor, and their sum has been taken.
             return known.matrix
-        statements = sql.gram(
+        statements = build.gram(
             table,
             size,
             self._dialect,
@@ -154,7 +154,7 @@ class SqlCompute:
     ) -> BeforeAfter:
         """See `Compute`."""
         sample = pair.sample(share)
-        statement = sql.drift(
+        statement = build.drift(
             sample.table,
             sample.reference,
             (matrix.shape[0], pair.dimension),
@@ -184,12 +184,12 @@ class SqlCompute:
         """The same figures, from multiplied rows in temporary tables."""
         dimensions = (matrix.shape[1], sample.dimension)
         with self._product(sample.table, matrix.shape[1], matrix) as stable:
-            statement = sql.drift(stable, sample.reference, dimensions, self._dialect)
+            statement = build.drift(stable, sample.reference, dimensions, self._dialect)
             row = self._engine.query(statement, step)[0]
         if raw_matrix is not None:
             size = raw_matrix.shape[1]
             with self._product(sample.reference, size, raw_matrix) as raw:
-                statement = sql.drift(sample.table, raw, (size, size), self._dialect)
+                statement = build.drift(sample.table, raw, (size, size), self._dialect)
                 before = self._engine.query(statement, step)[0]
             row |= {name.replace("after", "before"): v for name, v in before.items()}
         return row
@@ -204,7 +204,7 @@ class SqlCompute:
         step: Step,
     ) -> None:
         """See `Compute`."""
-        statement = sql.apply(table, steps, output, self._dialect)
+        statement = build.apply(table, steps, output, self._dialect)
         if not isinstance(target, str):
             self._engine.write(statement, target, row_group(output), step)
         elif self._dialect.takes(statement):
@@ -212,7 +212,7 @@ class SqlCompute:
         else:
             with ExitStack() as stack:
                 held = [stack.enter_context(self._held(matrix, table.side)) for matrix in steps]
-                statement = sql.apply_from_table(table, held, output, self._dialect)
+                statement = build.apply_from_table(table, held, output, self._dialect)
                 self._create(target, statement, step)
 
     @contextmanager
@@ -250,14 +250,14 @@ class SqlCompute:
         With arrays a statement reads what it needs, and the statements may run where no table can
         be made: on DuckDB's files.
         """
-        tiles = sql.tiles(size, size, self._dialect.most_sums, triangular=True)
+        tiles = build.tiles(size, size, self._dialect.most_sums, triangular=True)
         return self._dialect.style == "components" and len(tiles) > 1
 
     def _takes_inline(self, table: VectorTable, size: int, matrix: Matrix | None) -> bool:
         if matrix is None or self._dialect.longest_statement is None:
             return True
         options: dict[str, Any] = {"matrix": matrix, "other": table, "normalize": True}
-        (statement,) = sql.gram(table, size, self._dialect, **options)
+        (statement,) = build.gram(table, size, self._dialect, **options)
         return self._dialect.takes(statement)
 
     @contextmanager
@@ -273,11 +273,11 @@ class SqlCompute:
         """A temporary table of a table's rows times a matrix, made unit vectors if asked."""
         options: dict[str, Any] = {"anchor": anchor, "normalize": normalize}
         with ExitStack() as stack:
-            query = sql.product(table, size, matrix, self._dialect, **options)
+            query = build.product(table, size, matrix, self._dialect, **options)
             in_rows = False
             if matrix is not None and not self._dialect.takes(query):
                 held = stack.enter_context(self._held(matrix, table.side))
-                query = sql.product(table, size, held, self._dialect, **options)
+                query = build.product(table, size, held, self._dialect, **options)
                 in_rows = self._dialect.style == "components"
             made = stack.enter_context(self._made(table, query, weighted=anchor, in_rows=in_rows))
             if in_rows and normalize:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from duckdb import DuckDBPyConnection
 
-from sqlstab import quoting
-from sqlstab.dialects import DIALECTS
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
+from sqlstab.statements import quoting
+from sqlstab.statements.dialect import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from sqlalchemy.engine import Engine as Database
 
-    from sqlstab.dialects import Dialect
     from sqlstab.progress import Step
-    from sqlstab.tables import Column
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Column
 
     # Queries and the rows that they must give.
     Expected: TypeAlias = "Sequence[tuple[str, list[dict[str, Any]]]]"

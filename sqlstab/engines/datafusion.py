@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import ddl, quoting
-from sqlstab.dialects import DATAFUSION
 from sqlstab.engines import check_expected, no_files, no_relation, qualified
 from sqlstab.errors import EngineError
-from sqlstab.tables import Column
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DATAFUSION
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from sqlstab import ddl, folders, quoting
-from sqlstab.dialects import DUCKDB
 from sqlstab.engines import check_expected, qualified
 from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.folders import LockedFolder
 from sqlstab.runs import FIGURES_FILE, file_name
-from sqlstab.tables import SIDES, Column
+from sqlstab.space import folders
+from sqlstab.space.folders import LockedFolder
+from sqlstab.statements import ddl, quoting
+from sqlstab.statements.dialect import DUCKDB
+from sqlstab.statements.table import SIDES, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

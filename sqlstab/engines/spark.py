@@ -6,11 +6,11 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import quoting
-from sqlstab.dialects import SPARK
 from sqlstab.engines import check_expected, no_files, no_relation, qualified
 from sqlstab.errors import EngineError
-from sqlstab.tables import Column
+from sqlstab.statements import quoting
+from sqlstab.statements.dialect import SPARK
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlstab import ddl
-from sqlstab.dialects import (
+from sqlstab.engines import check_expected, no_files, no_relation, qualified
+from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
+from sqlstab.statements import ddl
+from sqlstab.statements.dialect import (
     BIGQUERY,
     CLICKHOUSE,
     DATABRICKS,
@@ -17,9 +19,7 @@ from sqlstab.dialects import (
     SNOWFLAKE,
     TRINO,
 )
-from sqlstab.engines import check_expected, no_files, no_relation, qualified
-from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
-from sqlstab.tables import Column
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, CursorResult
     from sqlalchemy.engine import Engine as Database
 
-    from sqlstab.dialects import Dialect
     from sqlstab.engines import Expected
     from sqlstab.progress import Step
+    from sqlstab.statements.dialect import Dialect
 
 logger = logging.getLogger("sqlstab.sql")
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import UsageError
-from sqlstab.tables import VECTORS, singular
+from sqlstab.statements.table import VECTORS, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlstab.tables import Side
+    from sqlstab.statements.table import Side
 
 # A telephone shows it at its own size, so that its letters are not made smaller.
 _WIDTH, _HEIGHT = 340, 230

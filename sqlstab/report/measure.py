@@ -11,24 +11,25 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sqlstab import __version__, checks, sql
+from sqlstab import __version__, checks
 from sqlstab.compare import compare
 from sqlstab.config import Options
 from sqlstab.inspection import Inspector
-from sqlstab.quality import SAMPLED_ROWS
+from sqlstab.maths.quality import SAMPLED_ROWS
 from sqlstab.references import check_kinds
-from sqlstab.sql import Vectors
-from sqlstab.tables import VECTORS
+from sqlstab.statements import build
+from sqlstab.statements.build import Vectors
+from sqlstab.statements.table import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from sqlstab.engines import Engine
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Diary
     from sqlstab.runs import Run
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side, VectorTable
+    from sqlstab.statements.table import Side, VectorTable
 
 FORMAT = 1
 BINS = 40
@@ -148,7 +149,7 @@ class Measuring:
         with self._diary.step("rows", f"Measuring {side}"):
             found: dict[str, Any] = {"after": self._cosine_figures(stable, f"stable {side}")}
             found["before"] = self._cosine_figures(raw, f"raw {side}") if raw else None
-            moved = sql.moved_most(stable, raw, _MOVED, self._engine.dialect)
+            moved = build.moved_most(stable, raw, _MOVED, self._engine.dialect)
             rows = self._query(f"The {side} that moved most", moved)
             drawn = (
                 self._drawn(run, reference, side, stable, with_raw=raw is not None)
@@ -180,7 +181,7 @@ class Measuring:
         )
         dialect = self._engine.dialect
         # The longest statement, and what it carries in columns: both vectors, and where they began.
-        statement = sql.moved_most(stable, (first, second), _MOVED, dialect)
+        statement = build.moved_most(stable, (first, second), _MOVED, dialect)
         columns = 2 * (run.transform.raw_dimension + run.transform.dimension)
         narrow = dialect.style == "arrays" or columns <= dialect.most_columns
         if not narrow or not dialect.takes(statement):
@@ -194,11 +195,11 @@ class Measuring:
     def _cosine_figures(self, pair: _Pair, what: str) -> dict[str, Any]:
         dialect = self._engine.dialect
         (row,) = self._query(
-            f"Cosines of {what}", sql.cosine_summary(pair[0], pair[1], LEVELS, dialect)
+            f"Cosines of {what}", build.cosine_summary(pair[0], pair[1], LEVELS, dialect)
         )
         bins = self._query(
             f"Histogram of the cosines of {what}",
-            sql.cosine_histogram(pair[0], pair[1], BINS, dialect),
+            build.cosine_histogram(pair[0], pair[1], BINS, dialect),
         )
         counts = [0] * BINS
         for found in bins:
@@ -221,7 +222,7 @@ class Measuring:
         for name, wanted in zip(("run", "reference"), stable, strict=True):
             found = self._query(
                 f"Some {side} of the {name}",
-                sql.longest(stable[0], stable[1], wanted, _DRAWN, self._engine.dialect),
+                build.longest(stable[0], stable[1], wanted, _DRAWN, self._engine.dialect),
             )
             ids = [str(row["vector_id"]) for row in found]
             columns = [f"x{k + 1}" for k in range(wanted.dimension)]
@@ -250,7 +251,7 @@ class Measuring:
             found[name] = {}
             for measure in ("dot", "cosine"):
                 with self._diary.step("neighbours", f"Looking for neighbours ({name}, {measure})"):
-                    statement = sql.neighbours(
+                    statement = build.neighbours(
                         pair[0],
                         pair[1],
                         asked,
@@ -291,7 +292,7 @@ class Measuring:
         return found
 
     def _mean_cosine(self, pair: _Pair) -> float | None:
-        statement = sql.cosine_summary(pair[0], pair[1], (), self._engine.dialect)
+        statement = build.cosine_summary(pair[0], pair[1], (), self._engine.dialect)
         return _number(self._engine.query(statement)[0]["cosine_mean"])
 
     def _query(self, title: str, statement: str) -> list[dict[str, Any]]:
@@ -305,7 +306,7 @@ _NOTHING: dict[str, Any] = {"before": None, "after": None, "moved": [], "drawn":
 
 
 def _quantiles(row: dict[str, Any], figure: str) -> dict[str, float | None]:
-    names = [sql.quantile_name(level) for level in LEVELS]
+    names = [build.quantile_name(level) for level in LEVELS]
     return {name: _number(row[f"{figure}_{name}"]) for name in names}
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import jinja2
 
-from sqlstab.preparation import prepared_text
+from sqlstab.maths.preparation import prepared_text
 from sqlstab.report.charts import charts
 from sqlstab.report.measure import main_side
 from sqlstab.runs import table_figures
-from sqlstab.tables import singular
+from sqlstab.statements.table import singular
 from sqlstab.words import alignment_rows, word
 
 _MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}

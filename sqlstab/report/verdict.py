@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlstab.preparation import prepared_text
-from sqlstab.quality import HARDLY_AGREES, SCORES_KEPT
+from sqlstab.maths.preparation import prepared_text
+from sqlstab.maths.quality import HARDLY_AGREES, SCORES_KEPT
 from sqlstab.report.measure import main_side
 from sqlstab.spelling import spelled
-from sqlstab.tables import singular
+from sqlstab.statements.table import singular
 from sqlstab.words import share, word
 
 if TYPE_CHECKING:

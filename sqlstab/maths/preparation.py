@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlstab.solve import Matrix
+    from sqlstab.maths.solve import Matrix
 
 # The options that ask for it.
 PREPARING = ("center", "normalize")

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sqlstab import sql
+from sqlstab.statements import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlstab.engines import Engine
+    from sqlstab.maths.solve import Alignment, Matrix
     from sqlstab.progress import Step
-    from sqlstab.solve import Alignment, Matrix
-    from sqlstab.tables import Side, VectorTable
+    from sqlstab.statements.table import Side, VectorTable
 
 # Figures of single rows come from at most about so many ids, chosen by a hash of the id: the
 # standard error of a mean cosine is then at most 0.002.
@@ -309,5 +309,5 @@ def score_error(
 
     None if the sample has no pair, or no score but zero.
     """
-    row = engine.query(sql.scores(raw, stable, dimensions, rows, engine.dialect), step)[0]
+    row = engine.query(build.scores(raw, stable, dimensions, rows, engine.dialect), step)[0]
     return float(row["largest_error"] / row["largest"]) if row["largest"] else None

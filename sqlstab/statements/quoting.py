@@ -18,7 +18,7 @@ from sqlstab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlstab.dialects import Dialect
+    from sqlstab.statements.dialect import Dialect
 
 _FILE_READERS = {
     "read_parquet": (".parquet", ".parq", ".pq"),

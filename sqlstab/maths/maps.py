@@ -22,17 +22,17 @@ import numpy as np
 
 from sqlstab import saved
 from sqlstab.errors import DataError, UsageError
-from sqlstab.preparation import UNPREPARED, Preparation
-from sqlstab.solve import EPS
-from sqlstab.tables import OTHER, SIDES, VECTORS, check_further
+from sqlstab.maths.preparation import UNPREPARED, Preparation
+from sqlstab.maths.solve import EPS
+from sqlstab.statements.table import OTHER, SIDES, VECTORS, check_further
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Element, Side
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.table import Element, Side
 
 FORMAT = 1
 FILE_NAME = "transform.json"

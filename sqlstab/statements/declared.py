@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
-from sqlstab.tables import Column, VectorTable, range_of_names, stable_table
+from sqlstab.statements.table import Column, VectorTable, range_of_names, stable_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlstab.dialects import Dialect
-    from sqlstab.tables import Element, EmbeddingTable, Layout, Side
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Element, EmbeddingTable, Layout, Side
 
 
 def declared(

@@ -16,8 +16,10 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlstab import quoting
-from sqlstab.column_types import (
+from sqlstab.errors import DataError, UsageError
+from sqlstab.maths.preparation import UNPREPARED, Preparation
+from sqlstab.statements import quoting
+from sqlstab.statements.types import (
     element_type,
     has_no_file_type,
     is_id,
@@ -27,14 +29,12 @@ from sqlstab.column_types import (
     is_single,
     is_text,
 )
-from sqlstab.errors import DataError, UsageError
-from sqlstab.preparation import UNPREPARED, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from sqlstab.dialects import Dialect
+    from sqlstab.statements.dialect import Dialect
 
 # The name of a table in a run.
 Side = str

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.table import Side
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab.quoting import identifier, relation, string, table_parts
+from sqlstab.statements.quoting import identifier, relation, string, table_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlstab.dialects import Dialect
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Side
 
 # Bytes of one INSERT statement, where the engine takes so many.
 _INSERTED = 2**18

@@ -20,26 +20,26 @@ import jinja2
 import sqlglot
 from sqlglot import exp
 
-from sqlstab.column_types import is_enum
-from sqlstab.dialects import DIALECTS
 from sqlstab.errors import UsageError
-from sqlstab.preparation import UNPREPARED
-from sqlstab.quoting import condition, identifier, relation, string
-from sqlstab.tables import SIDES, VECTORS
-from sqlstab.wrapping import wrapped
+from sqlstab.maths.preparation import UNPREPARED
+from sqlstab.statements.dialect import DIALECTS
+from sqlstab.statements.quoting import condition, identifier, relation, string
+from sqlstab.statements.table import SIDES, VECTORS
+from sqlstab.statements.types import is_enum
+from sqlstab.statements.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sqlstab.config import Options
-    from sqlstab.dialects import Dialect, Solving
-    from sqlstab.solve import Matrix
-    from sqlstab.tables import Side, StableTable, VectorTable
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.dialect import Dialect, Solving
+    from sqlstab.statements.table import Side, StableTable, VectorTable
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     # In a wheel the templates are part of the package; a checkout keeps them at the top level.
     folder = next((d for d in (here / "templates", here.parent / "sql") if d.is_dir()), None)
     if folder is None:

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 if TYPE_CHECKING:
-    from sqlstab.dialects import Dialect
+    from sqlstab.statements.dialect import Dialect
 
 _T = exp.DataType.Type
 _BIG_INTEGER = {_T.INT128, _T.INT256, _T.UINT128, _T.UINT256}

@@ -1,0 +1,1 @@
+"""The small mathematics: numpy in, numpy out; no SQL."""

@@ -1,0 +1,1 @@
+"""Where the runs of a space are, and how one is written."""
