@@ -4,7 +4,7 @@ On each engine, on one core, a run of few users and one of four times as many; t
 what the further users cost, without what a start costs. Runs begin a space (first), stay in one
 (next), or stay in one and are fitted to a hash sample of the rows. Tables are scanned and written
 as they stand there, 300 million / (users more) times: nothing else grows faster than the rows.
-How often the users' vectors are read is counted in what `sqlstab plan` shows. Writes the tables
+How often the users' vectors are read is counted in the statements of a run. Writes the tables
 into docs/performance.md.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import re
 import sys
 import tempfile
 import time
@@ -30,12 +29,8 @@ import pyarrow.parquet as pq  # noqa: E402
 from engines import load_clickhouse, load_postgres, load_targets, spark_session  # noqa: E402
 from measure import DOCS, read_block, write_block  # noqa: E402
 
-from sqlstab import EmbeddingTable, Options, Run, stabilize  # noqa: E402
+from sqlstab import Options, Space  # noqa: E402
 from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: E402
-from sqlstab.plan import plan  # noqa: E402
-from sqlstab.statements.declared import declared  # noqa: E402
-from sqlstab.statements.dialect import DIALECTS  # noqa: E402
-from sqlstab.statements.table import SIDES  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,6 +125,7 @@ PLACES = {
 }
 
 
+# One run is in the space before the next one.
 KINDS = {
     "first": (0, Options()),
     "next": (1, Options()),
@@ -142,16 +138,14 @@ def measured(place: Place, folder: Path, few: int, rounds: int) -> dict[str, flo
     times: dict[tuple[str, str], list[float]] = {}
     for turn in range(rounds + 1):
         for size, (kind, (number, options)) in itertools.product(("few", "many"), KINDS.items()):
-            first = folder / f"{size}_first"
+            name = f"bench_{size}"
+            space = Space(folder / name if place.engine is None else name, place.engine)
             started = time.perf_counter()
-            stabilize(
+            space.run(
                 place.relation(f"users_{size}", number),
                 place.relation("items", number),
-                first if number else None,
-                folder / f"{size}_next" if number else first,
-                place.engine,
+                key=str(number),
                 options=options,
-                **outputs(size, number) if place.engine is not None else {},
             )
             seconds = time.perf_counter() - started
             print(f"{place.name}: {size}, {kind}: {seconds:.1f} s", file=sys.stderr, flush=True)
@@ -161,42 +155,21 @@ def measured(place: Place, folder: Path, few: int, rounds: int) -> dict[str, flo
     return {kind: (min(times[kind, "many"]) - min(times[kind, "few"])) / millions for kind in KINDS}
 
 
-def outputs(size: str, number: int) -> dict[str, str]:
-    """The tables that a run writes."""
-    return {f"{side}_out": f"stable_{side}_{size}_{number}" for side in SIDES}
-
-
-def scans(dialect: str, dimension: int, reference: Run) -> list[int]:
-    """How often each kind of run reads the users' vectors; the reference may be of any engine."""
-    speaks = DIALECTS[dialect]
-    outputs = {
-        side: {**known, "relation": f"reference_{side}"}
-        for side, known in reference.figures["outputs"].items()
-    }
-    figures = {**reference.figures, "engine": speaks.name, "outputs": outputs}
-    there = Run(figures, reference.transform, None)
-    tables = {side: EmbeddingTable(side) for side in SIDES}
+def scans(place: Place) -> list[int]:
+    """How often each kind of run reads the users' vectors."""
+    name = "bench_few"
     found = []
     for number, options in KINDS.values():
-        planned = plan(
-            tables,
-            there if number else None,
-            options,
-            speaks,
-            targets={side: f"stable_{side}" for side in SIDES},
-            dimension=dimension,
-            known={
-                side: declared(table, side, dimension, speaks) for side, table in tables.items()
-            },
+        space = Space(name, place.engine)
+        statements = space.explain(
+            place.relation("users_few", number),
+            place.relation("items", number),
+            key=str(number),
+            options=options,
         )
-        (users,) = map(re.escape, planned.inputs["users"])
-        # What is selected from the table; scans of ids alone cost little where columns are apart.
-        selected = re.findall(
-            rf"SELECT((?:(?!SELECT).)*)FROM {users} AS t\b",
-            "\n".join(planned.statements),
-            re.DOTALL,
-        )
-        found.append(sum("embedding" in columns.lower() for columns in selected))
+        # Steps that look at ids alone cost little where columns are apart.
+        reading = [s for s in statements if s.step.split()[0] not in ("check", "shared", "anchors")]
+        found.append(sum(s.reads.count("users") for s in reading))
     return found
 
 
@@ -213,14 +186,13 @@ def replace_lines(engine: str, lines: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=PLACES, default=list(PLACES))
-    parser.add_argument("--scans", action="store_true", help="count how often tables are read only")
     parser.add_argument("--dimension", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
     e = given.dimension
     targets = load_targets()
-    for name in () if given.scans else given.engines:
-        lines = []
+    for name in given.engines:
+        lines, counts = [], []
         with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as place_:
             folder = Path(place_)
             generate(folder, FEW[name], e)
@@ -229,24 +201,12 @@ def main() -> None:
                     hours = seconds * USERS / 1e6 / 3600
                     lines.append(f"| {place.name} | {kind} | {seconds:.1f} | {hours:.1f} |")
                     print(lines[-1], flush=True)
+                if place.engine is not None:
+                    read = scans(place)
+                    terabytes = USERS * 4 * e / 1e12
+                    counts = [f"{times}: {times * terabytes:.1f} TB" for times in read]
+                    print(f"| {place.name} | {' | '.join(counts)} |", flush=True)
         replace_lines(name, lines)
-    terabytes = USERS * 4 * e / 1e12
-    lines = [
-        f"| engine | reads of the users' vectors: first run | next run | fitted to {SAMPLE} |",
-        "|---|---:|---:|---:|",
-    ]
-    with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as place_:
-        folder = Path(place_)
-        generate(folder, ITEMS, e)
-        raw = [folder / f"{name}_0.parquet" for name in ("users_few", "items")]
-        with duckdb.connect() as session:
-            reference = stabilize(*raw, engine=session, **outputs("few", 0))
-        for name in DIALECTS:
-            read = scans(name, e, reference)
-            counts = " | ".join(f"{times}: {times * terabytes:.1f} TB" for times in read)
-            lines.append(f"| {name} | {counts} |")
-            print(lines[-1], flush=True)
-    write_block(PAGE, "bench-cost-scans", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ CORE = max(os.sched_getaffinity(0))
 os.sched_setaffinity(0, {CORE})
 
 import numpy as np  # noqa: E402
+import ours  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from sqlstab.progress import Silent  # noqa: E402
 from sqlstab.statements import build  # noqa: E402
 from sqlstab.statements.table import Column, VectorTable  # noqa: E402
 
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from sqlalchemy import Engine as Database
 
-    from sqlstab.compute import Compute
-    from sqlstab.engines import Engine
+    from sqlstab.engines.base import Engine
     from sqlstab.engines.sqlalchemy import SqlAlchemyEngine
     from sqlstab.maths.solve import Matrix
 
@@ -60,7 +59,7 @@ class Contest:
 
     Attributes:
         engine: The engine and its version.
-        ours: Ours; the first is the statement that the others are compared with.
+        ours: Those of sqlstab; the first is the statement that the others are compared with.
         others: The others.
         on_few: Those of the others that run on `few` rows, since they are so slow.
         on_many: Ways that run on `many` rows, since a start is most of their time: of ours, too.
@@ -121,21 +120,16 @@ def generate(rows: int, few: int, many: int, dimension: int, folder: Path) -> Da
 
 
 def statement(engine: Engine, relation: str, dimension: int, id_type: str) -> Way:
-    """What `sqlstab render gram` prints, run as it is."""
+    """What `sqlstab sql gram` prints, run as it is."""
     table = VectorTable("items", relation, Column("id", id_type), "array", ("embedding",), "float")
     statements = build.gram(table, dimension, engine.dialect)
     return lambda: by_entry(dimension, [row for text in statements for row in engine.query(text)])
 
 
-def blas(compute: Compute, relation: str, data: Data, id_type: str) -> Way:
-    """Rows handed over as Arrow, multiplied by numpy."""
+def blas(engine: Engine, relation: str, data: Data, id_type: str) -> Way:
+    """Rows streamed to numpy."""
     table = VectorTable("items", relation, Column("id", id_type), "array", ("embedding",), "float")
-
-    def run() -> Matrix:
-        with Silent().step("") as step:
-            return compute.gram(table, data.dimension, None, len(data.vectors), step).matrix
-
-    return run
+    return lambda: ours.gram(engine, table, data.dimension, len(data.vectors), streams=True)
 
 
 # Results as matrices
@@ -193,7 +187,6 @@ def self_join(long: str) -> str:
 
 def duckdb_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
     """DuckDB on a Parquet file."""
-    from sqlstab.compute.arrow import ArrowCompute  # noqa: PLC0415
     from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415
 
     e, path = data.dimension, str(data.path("vectors"))
@@ -212,7 +205,7 @@ def duckdb_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             f"DuckDB {engine.query('SELECT version() AS v')[0]['v']}",
             {
                 "sums of products": statement(engine, path, e, "BIGINT"),
-                "Arrow batches and BLAS": blas(ArrowCompute(engine), path, data, "BIGINT"),
+                "Arrow batches and BLAS": blas(engine, path, data, "BIGINT"),
             },
             {
                 "numpy, all rows in memory": numpy,
@@ -238,7 +231,6 @@ def duckdb_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
 
 def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
     """Spark on a Parquet file."""
-    from sqlstab.compute.spark import SparkCompute  # noqa: PLC0415
     from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415
 
     e = data.dimension
@@ -253,7 +245,7 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
             f"Spark {session.version}",
             {
                 "sums of products by blocks": statement(engine, "vectors", e, "bigint"),
-                "`mapInArrow` and BLAS": blas(SparkCompute(engine), "vectors", data, "bigint"),
+                "`mapInArrow` and BLAS": blas(engine, "vectors", data, "bigint"),
             },
             {
                 "MLlib `computeGramianMatrix`": lambda: mllib(frame),
@@ -278,7 +270,7 @@ def spark_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
                 ),
             },
             on_many={
-                "`mapInArrow` and BLAS": blas(SparkCompute(engine), "many", data, "bigint"),
+                "`mapInArrow` and BLAS": blas(engine, "many", data, "bigint"),
                 "RDD, `np.outer` row by row": lambda: rdd(many, row_by_row),
             },
         )
@@ -352,7 +344,7 @@ def postgres_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
         options = {"options": "-c jit=off -c max_parallel_workers_per_gather=0"}
         database = create_engine(url, connect_args=options)
         engine = SqlAlchemyEngine(database)
-        engine.execute(["CREATE EXTENSION vector"])
+        engine.execute("CREATE EXTENSION vector")
         for name in ("vectors", "few"):
             load_postgres(database, name, data.tables()[name])
         gathered = listed("CAST(array_agg(embedding[{0}]) AS vector) AS c{0}", e)
@@ -489,13 +481,12 @@ def clickhouse_contest(data: Data, targets: ModuleType) -> Iterator[Contest]:
 def load_clickhouse(engine: SqlAlchemyEngine, table: str, path: Path) -> None:
     """Make a table of a Parquet file."""
     types = "id Int64, embedding Array(Float32)"
-    engine.execute(
-        [
-            f"CREATE TABLE {table} ({types}) ENGINE = MergeTree ORDER BY id",
-            f"INSERT INTO {table} SELECT id, embedding FROM file('{path}', Parquet, '{types}')",
-            f"OPTIMIZE TABLE {table} FINAL",
-        ]
-    )
+    for text in (
+        f"CREATE TABLE {table} ({types}) ENGINE = MergeTree ORDER BY id",
+        f"INSERT INTO {table} SELECT id, embedding FROM file('{path}', Parquet, '{types}')",
+        f"OPTIMIZE TABLE {table} FINAL",
+    ):
+        engine.execute(text)
 
 
 CONTESTS = {

@@ -22,11 +22,11 @@ def main() -> None:
             folder = Path(name)
             shape = (users, 100_000, given.dimension)
             subprocess.run(measure.python("generate", folder, *shape), check=True)
-            first, second = folder / "first", folder / "second"
-            run = [*measure.tables(folder / "yesterday"), "--out", first]
-            costs = [measure.cost(measure.sqlstab(*run), first)]
-            run = [*measure.tables(folder / "today"), "--reference", first, "--out", second]
-            costs.append(measure.cost(measure.sqlstab(*run), second))
+            space = folder / "space"
+            costs = []
+            for key, day in enumerate(("yesterday", "today"), start=1):
+                run = [*measure.tables(folder / day), "--space", space, "--run", key, "--force"]
+                costs.append(measure.cost(measure.sqlstab(*run), space / f"run={key}"))
             cells = [f"{one.megabytes:.0f} MB | {one.seconds:.1f} s" for one in costs]
             print(f"| {users:,} | {' | '.join(cells)} |")
 

@@ -1,118 +1,107 @@
-"""`make bench-quality`: which reference, and which ids to align on?
+"""`make bench-quality`: what the choice of a reference does over many retrainings.
 
-Real retrainings, stabilized with each policy. The alignment is fitted on half of the ids, chosen by
-a hash; every figure is of the other half: mean cosines of the same id in consecutive runs, in each
-run and the first, and in all pairs of runs, and the AUC of a classifier of genres that was trained
-on the first run and has not seen these movies. Prints a Markdown table.
+Retrainings of one ALS model, a run every two days, in two tables with a day. The alignment is
+fitted on half of the ids, chosen by a hash; figures are of the other half: mean cosines of the same
+id so many runs apart, items/users, and the AUC of a classifier of genres that was trained so many
+runs earlier and has not seen these movies. Prints a Markdown table.
+
+    --data DIR   items.parquet and users.parquet (ds, id, embedding); default: 31 retrainings, all
+                 items and 15% of the users, in benchmarks/data
 """
 
 from __future__ import annotations
 
-import itertools
-import sys
+import argparse
+import logging
 import tempfile
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from sqlstab import EmbeddingTable, Options, Run, stabilize
-from sqlstab.demo import KNOWN, genre_auc
+from sqlstab import EmbeddingTable, Options, Space
+from sqlstab.demo import KNOWN, genre_aucs, movies
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from conftest import movietweetings
-
-GROUPS = {
-    "ALS, later data": ("time_als_e32", 6),
-    "BPR, new seed": ("seeds_bpr_e32", 3),
-    "two-tower, new seed": ("seeds_twotower_e32", 2),
-}
-REFERENCES = ("previous", "first", "consensus", "consensus:3")
-ANCHORS = {
-    "items": Options(anchor="items"),
-    "items, unit length": Options(anchor="items", cosine=True),
-    "users": Options(anchor="users"),
-    "both": Options(anchor="both"),
-    "both, unit length": Options(anchor="both", cosine=True),
-}
+HERE = Path(__file__).parent
+LAGS = (1, 7, 30)
 SIDES = ("items", "users")
+VARIANTS = {
+    "previous, plain rows": Options(align="previous", plain_rows=True),
+    "first, plain rows": Options(align="first", plain_rows=True),
+    "previous": Options(align="previous"),
+    "first": Options(align="first"),
+    "recent, memory .5": Options(memory=0.5),
+    "**recent, memory .8** (default)": Options(),
+    "recent, memory .9": Options(memory=0.9),
+    "recent, memory .8, both sides": Options(anchor="both"),
+    "recent, memory .8, plain rows": Options(plain_rows=True),
+}
 
 
 def main() -> None:
-    head = "| runs | reference | anchors | consecutive | to the first | all pairs | AUC |"
-    print(head, "|---|---|---|---|---|---|---|", sep="\n")
-    for title, (group, count) in GROUPS.items():
-        sources = [movietweetings(group, number) for number in range(count)]
-        raw = figures(sources)
-        print(f"| {title} | raw vectors | | {raw} |", flush=True)
-        # Of two runs, the one before is the first one, and all there is; of three, all are three.
-        for reference in REFERENCES[: {2: 1, 3: 3}.get(count)]:
-            for name, options in ANCHORS.items():
-                with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as folder:
-                    runs = stabilized(sources, Path(folder), reference, options)
-                    print(f"| {title} | {reference} | {name} | {figures(runs)} |", flush=True)
-
-
-def stabilized(sources: list[Path], folder: Path, reference: str, options: Options) -> list[Path]:
-    """Run directories, one for each retraining."""
-    runs: list[Run] = []
-    for source in sources:
-        users, items = (
-            EmbeddingTable(str(source / f"{side}.parquet"), anchor_filter=KNOWN)
-            for side in ("users", "items")
-        )
-        before = {
-            "previous": runs[-1:],
-            "first": runs[:1],
-            "consensus": runs,
-            "consensus:3": runs[-3:],
-        }[reference]
-        runs.append(
-            stabilize(
-                users,
-                items,
-                before or None,
-                folder / f"{len(runs)}",
-                options=options,
-            )
-        )
-    return [run.directory for run in runs if run.directory]
-
-
-def figures(runs: list[Path]) -> str:
-    """The cells of a row: cosines as items/users."""
-    count = len(runs)
-    kinds = {
-        "consecutive": list(itertools.pairwise(range(count))),
-        "first": [(0, later) for later in range(1, count)],
-        "all": list(itertools.combinations(range(count), 2)),
-    }
-    means = {
-        (side, pair): mean_cosine(*(runs[number] / f"{side}.parquet" for number in pair))
-        for side in SIDES
-        for pair in kinds["all"]
-    }
-    cells = [
-        "/".join(f"{np.mean([means[side, pair] for pair in pairs]):.3f}" for side in SIDES)
-        for pairs in kinds.values()
-    ]
-    first, *later = genre_auc(runs)
-    return " | ".join([*cells, f"{np.mean(later):.3f} of {first:.3f}"])
-
-
-def mean_cosine(first: Path, second: Path) -> float:
-    """Of the same id, over the ids that the alignment was not fitted on."""
+    # What the table says, the warnings of each run need not.
+    logging.getLogger("sqlstab").setLevel(logging.ERROR)
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--data", type=Path, default=HERE / "data")
+    data = arguments.parse_args().data
     with duckdb.connect() as connection:
-        row = connection.execute(
-            f"""
-            SELECT avg(list_cosine_similarity(a.embedding::DOUBLE[], b.embedding::DOUBLE[]))
-            FROM read_parquet(?) AS a JOIN read_parquet(?) AS b USING (id)
-            WHERE NOT ({KNOWN})
-            """,
-            [str(first), str(second)],
-        ).fetchone()
-    assert row
-    return float(row[0])
+        days = [
+            str(day)
+            for (day,) in connection.execute(
+                "SELECT DISTINCT ds FROM read_parquet(?) ORDER BY ds", [str(data / "items.parquet")]
+            ).fetchall()
+        ]
+    lags = [lag for lag in LAGS if lag < len(days)]
+    print(f"{len(days)} retrainings\n")
+    print("| reference |", " | ".join(f"lag {lag}" for lag in lags), end=" | ")
+    print(" | ".join(f"AUC lag {lag}" for lag in lags[1:]), "| AUC, trained anew |")
+    print("|---" * (2 * len(lags) + 1), "|", sep="")
+    for name, options in VARIANTS.items():
+        with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as folder:
+            space = Space(Path(folder) / "space")
+            for day in days:
+                tables = (
+                    EmbeddingTable(str(data / f"{side}.parquet"), anchor_filter=KNOWN)
+                    for side in reversed(SIDES)
+                )
+                space.run(*tables, key=f"ds={day}", options=options)
+            print(f"| {name} |", row(Path(folder) / "space", days, lags), flush=True)
+
+
+def row(space: Path, days: list[str], lags: list[int]) -> str:
+    """The cells of a row."""
+    runs = [space / f"ds={day}" for day in days]
+    means = {
+        (side, lag): np.mean(cosines(space, side, days, lag)) for side in SIDES for lag in lags
+    }
+    cells = ["/".join(f"{means[side, lag]:.3f}" for side in SIDES) for lag in lags]
+    known = [movies(run) for run in runs]
+    for lag in [*lags[1:], 0]:
+        found = [
+            genre_aucs(known[start : start + lag + 1 : max(lag, 1)])[-1]
+            for start in range(len(runs) - lag)
+        ]
+        cells.append(f"{np.mean(found):.4f}")
+    return " | ".join(cells) + " |"
+
+
+def cosines(space: Path, side: str, days: list[str], lag: int) -> list[float]:
+    """Mean cosines of the same id so many runs apart, of ids that no alignment was fitted on."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"CREATE TABLE v AS SELECT ds::VARCHAR AS ds, id, embedding::DOUBLE[] AS x "
+            f"FROM read_parquet('{space}/*/{side}.parquet', hive_partitioning = true) "
+            f"WHERE NOT ({KNOWN})"
+        )
+        pairs = list(zip(days, days[lag:], strict=False))
+        connection.execute("CREATE TABLE pairs (a VARCHAR, b VARCHAR)")
+        connection.executemany("INSERT INTO pairs VALUES (?, ?)", pairs)
+        found = connection.execute(
+            "SELECT avg(list_cosine_similarity(a.x, b.x)) FROM pairs "
+            "JOIN v AS a ON a.ds = pairs.a JOIN v AS b ON b.ds = pairs.b AND b.id = a.id "
+            "GROUP BY pairs.a ORDER BY pairs.a"
+        ).fetchall()
+    return [float(mean) for (mean,) in found]
 
 
 if __name__ == "__main__":

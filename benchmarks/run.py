@@ -26,11 +26,11 @@ def main() -> None:
         folder = Path(name)
         shape = (given.users, given.items, given.dimension)
         subprocess.run(measure.python("generate", folder, *shape), check=True)
-        today, reference, out = folder / "today", folder / "reference", folder / "out"
-        measure.cost(
-            measure.sqlstab(*measure.tables(folder / "yesterday"), "--out", reference), reference
-        )
-        run = [*measure.tables(today), "--reference", reference, "--out", out]
+        today, space = folder / "today", folder / "space"
+        reference, out = space / "run=1", space / "run=2"
+        first = [*measure.tables(folder / "yesterday"), "--space", space, "--run", 1, "--force"]
+        measure.cost(measure.sqlstab(*first), reference)
+        run = [*measure.tables(today), "--space", space, "--run", 2, "--force"]
         commands = {
             "numpy and scipy, in memory": measure.python("paper_numpy", today, reference, out),
             "`sqlstab run`": measure.sqlstab(*run),

@@ -53,10 +53,16 @@ def write(path: Path, rows: int, dimension: int) -> None:
 
 def gram(path: Path) -> None:
     """The Gram matrix of a file: what a measured process does."""
-    from sqlstab.stabilize import collect_sums  # noqa: PLC0415 - not in the parent
+    from ours import gram as summed  # noqa: PLC0415 - not in the parent
 
-    small = path.with_name("items.parquet")
-    collect_sums(path, small)
+    from sqlstab.session import connect  # noqa: PLC0415
+    from sqlstab.statements.table import EmbeddingTable, resolve  # noqa: PLC0415
+
+    with connect(None) as engine:
+        for side, file in (("users", path), ("items", path.with_name("items.parquet"))):
+            columns = engine.describe(str(file))
+            table = resolve(EmbeddingTable(file), side, columns, engine.dialect)
+            summed(engine, table, None, 0, streams=True)
 
 
 def measured(rows: int, dimension: int) -> Point:

@@ -23,15 +23,15 @@ import numpy as np  # noqa: E402
 import pyarrow as pa  # noqa: E402
 from measure import DOCS, write_block  # noqa: E402
 
-from sqlstab.engines import connect  # noqa: E402
+from sqlstab.engines.duckdb import DUCKDB  # noqa: E402
 from sqlstab.maths import solve  # noqa: E402
+from sqlstab.session import connect  # noqa: E402
 from sqlstab.statements import build, ddl  # noqa: E402
-from sqlstab.statements.dialect import DUCKDB  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlstab.engines import Engine
+    from sqlstab.engines.base import Engine
     from sqlstab.statements.dialect import Dialect
 
 PAGE = DOCS / "sql-solver.md"
@@ -176,19 +176,18 @@ def engine_table(name: str, sizes: list[int]) -> str:
     lines = ["| e | s |", "|---|---|"]
     with (
         load_targets().TARGETS[name].start() as database,
-        connect(database, writes_tables=True) as engine,
+        connect(database, writes=True) as engine,
     ):
         dialect = engine.dialect
         for size in sizes:
             for table_, sums in Problem.random(size, 10).tables().items():
                 rows = [tuple(row.values()) for row in sums.to_pylist()]
-                engine.execute(
-                    [
-                        ddl.drop_table(table_, dialect),
-                        ddl.create_sums_table(table_, dialect),
-                        *ddl.insert(table_, rows, dialect),
-                    ]
-                )
+                for text in (
+                    ddl.drop_table(table_, dialect),
+                    ddl.create_sums_table(table_, dialect),
+                    *ddl.insert(table_, rows, dialect),
+                ):
+                    engine.execute(text)
             seconds = min(solved_in(engine, size) for _ in range(2))
             lines.append(f"| {size} | {seconds:.1f} |")
             print(name, lines[-1], flush=True)
@@ -200,10 +199,11 @@ def solved_in(engine: Engine, size: int) -> float:
     found = solution(engine.dialect, size)
     started = time.perf_counter()
     for name, query in found.tables.items():
-        engine.execute([ddl.create_table(name, query, engine.dialect)])
+        engine.execute(ddl.create_table(name, query, engine.dialect))
     engine.query(found.query)
     seconds = time.perf_counter() - started
-    engine.execute([ddl.drop_table(name, engine.dialect) for name in found.tables])
+    for name in found.tables:
+        engine.execute(ddl.drop_table(name, engine.dialect))
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""Make the package's macros from `sql/` and `sqlstab/dialects.py`: `make dbt-macros`.
+"""Make the package's macros from `sql/` and `sqlstab/engines/`: `make dbt-macros`.
 
 A statement `sql/NAME.sql.jinja` becomes the macro `statement_NAME` with what the template is given
 as its parameters; a macro of a template becomes `part_NAME`. In dbt a macro sees no variables but
@@ -7,7 +7,7 @@ it becomes its first parameters, and calls are written anew. `PATTERN.format(...
 `sqlstab.filled`, since Jinja in Rust, which dbt 2 has, need not know Python's strings. All the rest
 is left as it stands.
 
-A record of `sqlstab/dialects.py` becomes a macro `ADAPTER__dialect` that returns a dict, with the
+A record of `sqlstab/engines/` becomes a macro `ADAPTER__dialect` that returns a dict, with the
 comments of the record: the reasons of what is peculiar to that engine.
 """
 
@@ -26,12 +26,12 @@ from typing import Any
 import jinja2
 import jinja2.meta
 
-from sqlstab.statements import dialect as dialects
-from sqlstab.statements.dialect import DIALECTS
+from sqlstab import engines
 
 HERE = Path(__file__).resolve().parent
 TEMPLATES = HERE.parent / "sql"
 MADE = HERE / "macros" / "made"
+DIALECTS = engines.dialects()
 PACKAGE = "sqlstab"
 
 _NOTE = "{{#- Made from {source} by `make dbt-macros`: change that, not this. -#}}\n\n"
@@ -291,7 +291,7 @@ def made() -> dict[str, str]:
 
 def _dialects(read: set[str]) -> str:
     reasons = _reasons()
-    parts = [_NOTE.format(source="sqlstab/dialects.py").rstrip()]
+    parts = [_NOTE.format(source="sqlstab/engines/").rstrip()]
     for name, dialect in DIALECTS.items():
         entries = _entries(dialect, read)
         said = "".join(
@@ -337,19 +337,21 @@ def _literal(value: Any) -> str:
 
 def _reasons() -> dict[str, dict[str, str]]:
     """The comments of each record, by field."""
-    source = Path(dialects.__file__).read_text()
-    lines = source.splitlines()
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(source).body:
-        is_record = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
-        if not is_record or getattr(node.value.func, "id", "") not in ("Dialect", "replace"):  # type: ignore[attr-defined]
-            continue
-        call: ast.Call = node.value  # type: ignore[attr-defined]
-        values = _keywords(call)
-        inherited = found.get(call.args[0].id.lower(), {}) if call.args else {}  # type: ignore[attr-defined]
-        own = {key: text for key, k in values.items() if (text := _comment(lines, k.lineno - 2))}
-        kept = {key: text for key, text in inherited.items() if key not in values}
-        found[ast.literal_eval(values["name"].value)] = kept | own
+    for name in DIALECTS:
+        path = Path(engines.__file__).with_name(f"{name}.py")
+        lines = path.read_text().splitlines()
+        for node in ast.parse(path.read_text()).body:
+            is_record = isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            if not is_record or getattr(node.value.func, "id", "") not in ("Dialect", "replace"):  # type: ignore[attr-defined]
+                continue
+            call: ast.Call = node.value  # type: ignore[attr-defined]
+            values = _keywords(call)
+            inherited = found.get(call.args[0].id.lower(), {}) if call.args else {}  # type: ignore[attr-defined]
+            own = {
+                key: text for key, k in values.items() if (text := _comment(lines, k.lineno - 2))
+            }
+            found[name] = {k: t for k, t in inherited.items() if k not in values} | own
     return found
 
 

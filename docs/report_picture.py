@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from sqlstab import report
-from sqlstab.demo import RUNS, run_demo
+from sqlstab import Space
+from sqlstab.demo import run_demo
 from sqlstab.progress import Silent
 
 # Name, width and height of the window, style sheet, scale.
@@ -23,9 +23,9 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         run_demo(folder, Silent())
-        *earlier, last = (Path(folder) / "stable" / name for name in RUNS)
         page = Path(folder) / "report.html"
-        page.write_text(report(last, earlier=earlier).text("html"), encoding="utf-8")
+        space = Space(Path(folder) / "movies")
+        page.write_text(space.report().text("html"), encoding="utf-8")
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for name, width, height, scheme, scale in PICTURES:
             window = chromium.new_page(

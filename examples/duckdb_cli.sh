@@ -8,15 +8,21 @@
 # It needs `duckdb`, one file from https://duckdb.org/install, or: pip install duckdb-cli
 set -eu
 [ -d demo/raw ] || { echo 'There is no demo/raw here: run `sqlstab demo --out demo` first.' >&2; exit 1; }
-mkdir -p demo/duckdb/june-15 demo/duckdb/july-1
+rm -rf demo/duckdb
+mkdir -p demo/duckdb
 cd demo/duckdb
 
-sqlstab render script --dialect duckdb --dimension 32 --out june-15 \
-    --users ../raw/run0/users.parquet --items ../raw/run0/items.parquet > first.sql
-sqlstab render script --dialect duckdb --dimension 32 --reference june-15 --out july-1 \
-    --users ../raw/run1/users.parquet --items ../raw/run1/items.parquet > next.sql
+script() {
+    training=$1 day=$2
+    shift 2
+    mkdir -p "movies/run=$day"
+    sqlstab sql script --dialect duckdb --dimension 32 --space movies --run "$day" "$@" \
+        --users "../raw/$training/users.parquet" --items "../raw/$training/items.parquet"
+}
+script run0 2013-06-15 --first-run > first.sql
+script run1 2013-07-01 > next.sql
 
-echo "== The first training defines the space."
+echo "== The first run defines the space."
 duckdb -bail -f first.sql
 echo "== The next one joins it."
 duckdb -bail -f next.sql
@@ -27,4 +33,5 @@ SELECT
     (SELECT avg(list_cosine_similarity(a.embedding, b.embedding))
      FROM '../raw/run0/items.parquet' AS a JOIN '../raw/run1/items.parquet' AS b USING (id)) AS raw,
     (SELECT avg(list_cosine_similarity(a.embedding, b.embedding))
-     FROM 'june-15/items.parquet' AS a JOIN 'july-1/items.parquet' AS b USING (id)) AS stable"
+     FROM 'movies/run=2013-06-15/items.parquet' AS a
+     JOIN 'movies/run=2013-07-01/items.parquet' AS b USING (id)) AS stable"

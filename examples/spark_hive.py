@@ -1,9 +1,9 @@
-"""Spark with Hive tables: a job that runs after each training.
+"""Spark with Hive tables that have a day: a job that runs after each training.
 
     sqlstab demo --out demo
     spark-submit examples/spark_hive.py
 
-Vectors, stable vectors and the registry of runs are tables of the metastore; nothing else is kept.
+Vectors and stable vectors are tables partitioned by `ds`; a run writes its own partition.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 
 import sqlstab
 
+DAYS = {"run0": "2013-06-15", "run1": "2013-07-01"}
+
 
 def main() -> None:
     """Two trainings, each followed by the job."""
@@ -25,28 +27,26 @@ def main() -> None:
     # Else the two lines of this job are lost among thousands of Spark's.
     spark.sparkContext.setLogLevel("WARN")
     spark.sql("CREATE DATABASE IF NOT EXISTS movies")
-    for training in ("run0", "run1"):
-        for side in ("users", "items"):  # stands for the training
-            vectors = spark.read.parquet(str(raw / training / f"{side}.parquet"))
-            vectors.write.mode("overwrite").saveAsTable(f"movies.{side}")
-        run = sqlstab.stabilize(
-            "movies.users",
-            "movies.items",
-            # The run in place; the first one, which finds none, defines the space.
-            reference="previous",
-            registry="movies.runs",
-            users_out="movies.stable_users",
-            items_out="movies.stable_items",
-            engine=spark,
+    for side, id_type in (("users", "BIGINT"), ("items", "STRING")):
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS movies.{side} (id {id_type}, embedding ARRAY<FLOAT>) "
+            "PARTITIONED BY (ds DATE) STORED AS PARQUET"
         )
-        reference = run.transform.reference
-        space = f"in the space of {reference}" if reference else "which begins a space"
-        print(f"{training}: run {run.run_id}, {space}")
+    space = sqlstab.Space("movies.stable", engine=spark)
+    for training, day in DAYS.items():
+        for side in ("users", "items"):  # stands for the training
+            spark.sql(
+                f"INSERT OVERWRITE TABLE movies.{side} PARTITION (ds = DATE '{day}') "
+                f"SELECT id, embedding FROM parquet.`{raw / training / side}.parquet`"
+            )
+        run = space.run("movies.users", "movies.items", key=f"ds={day}")
+        reference = run.figures["reference"]
+        print(f"{day}:", f"aligned with {reference['run']}" if reference else "begins a space")
         if run.figures["cosine"]:
             items = run.figures["cosine"]["items"]
             before, after = items["before"]["mean"], items["after"]["mean"]
             print(f"cosine of the same movie: {before:.2f} before, {after:.2f} after")
-    spark.table("movies.stable_items").show(3)
+    spark.sql("SELECT ds, count(*) AS items FROM movies.stable_items GROUP BY ds").show()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python examples/texts.py
 
 The demo has no texts: its movies stand for documents, and the users are not looked at. On the
-command line it is `sqlstab run --vectors docs.parquet --reference monday --out tuesday`.
+command line it is `sqlstab run --vectors docs.parquet --space texts --run tuesday`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import sqlstab
 
 RAW = Path("demo", "raw")
 MONDAY, TUESDAY = (RAW / run / "items.parquet" for run in ("run0", "run1"))
-OUT = Path("demo", "texts")
+SPACE = Path("demo", "texts")
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
     """The vector of each document, of length one."""
-    table = pq.read_table(path)
+    table = pq.read_table(path, partitioning=None)
     vectors = np.stack(table["embedding"].to_numpy())
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return dict(zip(table["id"].to_pylist(), vectors, strict=True))
@@ -45,17 +45,17 @@ def main() -> None:
     """Tuesday's model, searched for in monday's index."""
     if not RAW.is_dir():
         sys.exit("There is no demo/raw here: run `sqlstab demo --out demo` first.")
-    OUT.mkdir(exist_ok=True)
+    space = sqlstab.Space(SPACE)
     # The first run leaves its vectors as they are: an index of them goes on working.
-    monday = sqlstab.stabilize(vectors=MONDAY, out=OUT / "monday")
-    tuesday = sqlstab.stabilize(vectors=TUESDAY, reference=monday, out=OUT / "tuesday")
-    cosine = tuesday.figures["cosine"]["vectors"]
+    space.run(vectors=MONDAY, key="2013-06-15")
+    run = space.run(vectors=TUESDAY, key="2013-07-01")
+    cosine = run.figures["cosine"]["vectors"]
     print(
         f"cosine of the same document: {cosine['before']['mean']:.2f} raw, "
         f"{cosine['after']['mean']:.2f} stable"
     )
     index = read(MONDAY)
-    for kind, path in (("raw", TUESDAY), ("stable", OUT / "tuesday" / "vectors.parquet")):
+    for kind, path in (("raw", TUESDAY), ("stable", SPACE / "run=2013-07-01" / "vectors.parquet")):
         print(
             f"tuesday's {kind} vectors in monday's index: a document is among the ten nearest "
             f"in {found(read(path), index):.0%}"

@@ -6,16 +6,18 @@ that computes where the vectors are.
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from sqlstab.compare import Comparison, compare
-from sqlstab.config import Options
-from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
-from sqlstab.maths.maps import Transform
-from sqlstab.report import Report, report
-from sqlstab.runs import Run
-from sqlstab.stabilize import stabilize
-from sqlstab.statements.table import EmbeddingTable, FurtherTable
+__version__ = "0.2.0.dev0"
+
+if TYPE_CHECKING:
+    from sqlstab.api import Comparison, Run, Space, compare, stabilize
+    from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
+    from sqlstab.maths.maps import Maps
+    from sqlstab.options import Options
+    from sqlstab.report import Report
+    from sqlstab.statements.given import EmbeddingTable, FurtherTable
 
 __all__ = [
     "Comparison",
@@ -24,14 +26,35 @@ __all__ = [
     "EngineError",
     "FurtherTable",
     "GateError",
+    "Maps",
     "Options",
     "Report",
     "Run",
+    "Space",
     "SqlstabError",
-    "Transform",
     "UsageError",
     "__version__",
     "compare",
-    "report",
     "stabilize",
 ]
+
+# What a program does not ask for is not loaded: DuckDB, numpy, sqlglot and scipy take a second.
+_HOMES = {
+    "sqlstab.api": ("Comparison", "Run", "Space", "compare", "stabilize"),
+    "sqlstab.errors": ("DataError", "EngineError", "GateError", "SqlstabError", "UsageError"),
+    "sqlstab.maths.maps": ("Maps",),
+    "sqlstab.options": ("Options",),
+    "sqlstab.report": ("Report",),
+    "sqlstab.statements.given": ("EmbeddingTable", "FurtherTable"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -13,20 +13,20 @@ import duckdb
 import numpy as np
 from scipy.stats import rankdata
 
-from sqlstab.stabilize import stabilize
+from sqlstab.api import Run, Space
+from sqlstab.space.key import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from rich.console import RenderableType
 
     from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Progress, Step
-    from sqlstab.runs import Run
 
 DATA = Path(__file__).resolve().parent / "demo_data"
 
+# The folders of the trainings, and the last day of the data of each.
 RUNS = {
     "run0": "2013-06-15",
     "run1": "2013-07-01",
@@ -40,52 +40,57 @@ class DemoResult:
     """What the demo found.
 
     Attributes:
-        figures: One entry per run: `run`, `data_until`, `cosine` to the run before (items and
-            users, before and after), `max_score_error`, and `genre_auc` with `raw` and `stable`.
-        folder: Where the trainings and the runs are, if they were kept.
+        figures: One entry per run: `run`, `agreement`, `cosine` to the run before (items and users,
+            before and after), `max_score_error`, and `genre_auc` with `raw` and `stable`.
+        space: The space, which is gone if it was not to be kept.
+        kept: Whether it was kept.
     """
 
     figures: list[dict[str, Any]]
-    folder: Path | None
+    space: Path
+    kept: bool
 
-    def report(self) -> list[RenderableType]:
-        """What a person sees."""
-        from rich.table import Table  # noqa: PLC0415 - only the terminal needs it
-        from rich.text import Text  # noqa: PLC0415
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The headings of `rows`."""
+        return ("run", "cosine, raw", "cosine, stable", "AUC, raw", "AUC, stable")
 
-        first, later = self.figures[0], self.figures[1:]
-        table = Table(title="Cosine of the same movie to the run before, AUC of a genre classifier")
-        for heading in (
-            "data until",
-            "cosine, raw",
-            "cosine, stable",
-            "AUC, raw",
-            "AUC, stable",
-        ):
-            table.add_column(heading, justify="right")
-        auc = first["genre_auc"]
-        table.add_row(first["data_until"], "", "", f"{auc['raw']:.2f}", f"{auc['stable']:.2f}")
-        for run in later:
-            items, auc = run["cosine"]["items"], run["genre_auc"]
-            table.add_row(
-                run["data_until"],
-                f"{items['before']['mean']:.2f}",
-                Text(f"{items['after']['mean']:.2f}", "bold"),
-                f"{auc['raw']:.2f}",
-                Text(f"{auc['stable']:.2f}", "bold"),
-            )
-        raw = np.mean([run["genre_auc"]["raw"] for run in later])
-        stable = np.mean([run["genre_auc"]["stable"] for run in later])
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row for each run: cosines of the same movie to the run before, and the classifier."""
+        found = []
+        for run in self.figures:
+            items = (run["cosine"] or {}).get("items")
+            cosines = [
+                f"{items[when]['mean']:.2f}" if items else "" for when in ("before", "after")
+            ]
+            auc = [f"{run['genre_auc'][kind]:.2f}" for kind in ("raw", "stable")]
+            found.append((run["run"], *cosines, *auc))
+        return found
+
+    @property
+    def text(self) -> str:
+        """What the rows mean, and how to read the history."""
+        later = self.figures[1:]
+        raw, stable = (
+            np.mean([run["genre_auc"][kind] for run in later]) for kind in ("raw", "stable")
+        )
         error = max(run["max_score_error"] for run in self.figures)
-        text = (
-            f"\nThe classifier was trained once, on the vectors of {first['data_until']}.\n"
+        space = self.space if self.kept else Path("movies")
+        first = self.figures[0]["run"]
+        history = f"read_parquet('{space}/*/items.parquet', hive_partitioning = true)"
+        where = "" if self.kept else "\n(Keep it with: sqlstab demo --out DIR)"
+        return (
+            "The cosine is that of the same movie in this run and the run before.\n"
+            f"A classifier of genres was trained once, on the vectors of {first}.\n"
             f"On raw vectors of later trainings it guesses (AUC {raw:.2f}; 0.50 is chance).\n"
             f"On stable vectors it goes on working ({stable:.2f}).\n"
-            f"No score changed: the largest difference is {error:.0e} of the largest score."
+            f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
+            "\n"
+            "The history of the stable vectors, with the duckdb command line:\n"
+            f'  duckdb -c "FROM {history}"\n'
+            f'  duckdb -c "SELECT run, count(*) FROM {history} GROUP BY run ORDER BY run"{where}'
         )
-        kept = self.folder
-        where = f"\nThe trainings are in {kept}/raw, the runs in {kept}/stable." if kept else ""
-        return [table, text + where]
 
 
 @dataclass(frozen=True)
@@ -103,48 +108,46 @@ class _OfTraining:
 
 
 def run_demo(out: str | None, progress: Progress) -> DemoResult:
-    """Stabilize the runs one after the other, each in the space of the one before.
+    """Make a space of four runs, one after the other.
 
     Args:
-        out: Where to keep the trainings, in `raw`, and the run directories, in `stable`; None keeps
-            neither.
-        progress: Is told what is going on.
+        out: Where to keep the trainings, in `raw`, and the space, in `movies`; None keeps neither.
+        progress: Shows what is going on.
     """
     with ExitStack() as stack:
-        kept = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
-        folder = kept / "stable"
+        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
         if out:
-            shutil.copytree(DATA, kept / "raw", dirs_exist_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        runs: dict[str, Run] = {}
-        previous: Run | None = None
-        for name, until in RUNS.items():
-            previous = runs[name] = stabilize(
+            shutil.copytree(DATA, folder / "raw", dirs_exist_ok=True)
+        space = Space(folder / "movies")
+        runs: list[Run] = [
+            space.run(
                 DATA / name / "users.parquet",
                 DATA / name / "items.parquet",
-                reference=previous,
-                out=folder / name,
+                key=until,
                 progress=_OfTraining(progress, until),
             )
+            for name, until in RUNS.items()
+        ]
+        stable = [folder / "movies" / Key(run.key).folder for run in runs]
         auc = {
-            kind: dict(zip(RUNS, genre_auc([where / name for name in RUNS]), strict=True))
-            for kind, where in (("raw", DATA), ("stable", folder))
+            kind: genre_aucs([movies(where) for where in folders])
+            for kind, folders in (("raw", [DATA / name for name in RUNS]), ("stable", stable))
         }
     figures = [
         {
-            "run": name,
-            "data_until": RUNS[name],
-            "cosine": runs[name].figures["cosine"],
-            "max_score_error": runs[name].figures["scores"]["max_relative_error"],
-            "genre_auc": {kind: auc[kind][name] for kind in auc},
+            "run": run.key,
+            "agreement": (run.figures["alignment"] or {}).get("agreement"),
+            "cosine": run.figures["cosine"],
+            "max_score_error": run.figures["scores"]["max_relative_error"],
+            "genre_auc": {kind: auc[kind][number] for kind in auc},
         }
-        for name in RUNS
+        for number, run in enumerate(runs)
     ]
-    return DemoResult(figures, Path(out) if out else None)
+    return DemoResult(figures, folder / "movies", kept=bool(out))
 
 
 @dataclass(frozen=True)
-class _Movies:
+class Movies:
     """Vectors (n, e), genre flags (n, g), and which movies the classifier may learn from, (n,)."""
 
     vectors: Matrix
@@ -156,24 +159,20 @@ class _Movies:
 KNOWN = "hash(id) % 2 = 0"
 
 
-def genre_auc(runs: Sequence[Path]) -> list[float]:
-    """How well a classifier of genres goes on working: trained on the first run, used on each.
-
-    Args:
-        runs: Directories with `items.parquet`, of movies that the demo has the genres of.
+def genre_aucs(runs: Sequence[Movies]) -> list[float]:
+    """Train a classifier of genres on the first run, and use it on each.
 
     Returns:
         The area under the ROC curve for each run, on movies that it has not learnt from; the mean
         over the genres.
     """
-    movies = [_movies(run, DATA / "genres.parquet") for run in runs]
-    first = movies[0]
+    first = runs[0]
     x = _with_constant(first.vectors[first.known])
     targets = first.genres[first.known].astype(np.float64)
     ridge = 0.01 * np.trace(x.T @ x) / x.shape[1] * np.eye(x.shape[1])
     weights = np.linalg.solve(x.T @ x + ridge, x.T @ targets)
     result = []
-    for run in movies:
+    for run in runs:
         unseen = ~run.known
         scores = _with_constant(run.vectors[unseen]) @ weights
         flags = run.genres[unseen]
@@ -181,18 +180,20 @@ def genre_auc(runs: Sequence[Path]) -> list[float]:
     return result
 
 
-def _movies(run: Path, genres: Path) -> _Movies:
+def movies(run: Path, genres: Path = DATA / "genres.parquet") -> Movies:
+    """Read the vectors of a folder's `items.parquet`, with the genres of the movies."""
     with duckdb.connect() as connection:
         found = connection.execute(
             f"""
             SELECT items.embedding, genres.* EXCLUDE (id), {KNOWN} AS known
-            FROM read_parquet(?) AS items JOIN read_parquet(?) AS genres USING (id)
+            FROM read_parquet(?, hive_partitioning = false) AS items
+            JOIN read_parquet(?) AS genres USING (id)
             ORDER BY id
             """,
             [str(run / "items.parquet"), str(genres)],
         ).fetchnumpy()
     flags = [found[name] for name in found if name not in ("embedding", "known")]
-    return _Movies(
+    return Movies(
         np.array(list(found["embedding"]), dtype=np.float64),
         np.stack(flags, axis=1) == 1,
         np.asarray(found["known"], dtype=bool),

@@ -1,8 +1,20 @@
-"""What can go wrong, and the exit code that each kind has on the command line."""
+"""What can go wrong, and the exit code that each kind has on the command line.
+
+Messages are written with `--on-invalid`, or `--items.vector` for an option of one table, since
+these cannot be taken for other words. Each way to say what should be done (the command line, a
+project file, Python) spells them anew: see `typed_in`.
+"""
 
 from __future__ import annotations
 
-from sqlstab.spelling import spelled
+import re
+from collections.abc import Callable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class SqlstabError(Exception):
@@ -63,3 +75,50 @@ class GateError(SqlstabError):
     """The alignment is not as good as was demanded; nothing was written."""
 
     exit_code = 5
+
+
+Face: TypeAlias = Callable[["str | None", str], str]
+"""Spells an option: takes the table it is about, if it is about one, and its name."""
+
+# A whole command is typed as it stands, whoever reads of it.
+_OPTION = re.compile(
+    r"\bsqlstab [a-z]+(?:(?: [a-z-]+)?(?: --[a-z-]+)+)"
+    r"|(?<!\S)--(?:(?P<side>(?:also\.)?\w+)\.)?(?P<name>[a-z]+(?:-[a-z]+)*)"
+)
+
+
+def in_python(side: str | None, name: str) -> str:
+    """Spell an option as an argument of a function, or a field of a table."""
+    if side:
+        return f"{key(name)} of the {side.removeprefix('also.')}' EmbeddingTable"
+    # A function that is called run has no argument of that name.
+    return "key" if name == "run" else key(name)
+
+
+def on_the_command_line(side: str | None, name: str) -> str:
+    """Spell an option as the shell has it: each once, for all tables."""
+    return f"--{name}"
+
+
+_face: ContextVar[Face] = ContextVar("sqlstab_face", default=in_python)
+
+
+@contextmanager
+def typed_in(face: Face) -> Iterator[None]:
+    """Spell options this way for as long as the context lasts."""
+    token = _face.set(face)
+    try:
+        yield
+    finally:
+        _face.reset(token)
+
+
+def spelled(message: str) -> str:
+    """Return a message with the names of options as its reader knows them."""
+    face = _face.get()
+    return _OPTION.sub(lambda m: face(m["side"], m["name"]) if m["name"] else m[0], message)
+
+
+def key(name: str) -> str:
+    """Return an option's name as a variable of Python or a key of TOML."""
+    return name.replace("-", "_")

@@ -1,4 +1,4 @@
-"""How a long run tells what it is doing; what shows it in a terminal is in `cli/console.py`."""
+"""What a run says while it is under way; what shows it in a terminal is in `cli/console.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from sqlstab.spelling import spelled
+from sqlstab.errors import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,29 +44,29 @@ class Silent:
         yield _SilentStep()
 
 
-class Diary:
-    """What a run notes of itself while it is under way.
+class Log:
+    """Record the steps, timings and warnings of a run.
 
     Args:
-        progress: Shows its steps.
+        progress: Shows the steps; None shows nothing.
 
     Attributes:
-        progress: As given.
-        warnings: What it has warned of.
-        timings: Seconds, by the names of steps.
+        warnings: The warnings, in order.
+        timings: Seconds, by the first word of the steps' names.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.progress: Progress = progress or Silent()
         self.warnings: list[str] = []
         self.timings: dict[str, float] = {}
+        self._started = time.perf_counter()
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
         """Show a step and time it.
 
         Args:
-            name: What its time is added to.
+            name: Its name; its time is added to that of its first word.
             title: What is shown.
         """
         started = time.perf_counter()
@@ -74,13 +74,20 @@ class Diary:
             yield step
         spent = time.perf_counter() - started
         logger.info("%s: %.2f s", title, spent)
+        name = name.partition(" ")[0]
         self.timings[name] = self.timings.get(name, 0.0) + spent
 
+    def seconds(self) -> dict[str, float]:
+        """Return all timings, and the total so far, rounded for a file."""
+        total = time.perf_counter() - self._started
+        return {name: round(t, 3) for name, t in {**self.timings, "total": total}.items()}
+
     def tell(self, message: str) -> None:
-        """Tell whoever runs this what follows from what they have asked for."""
+        """Tell the user something that is no warning about this run."""
         logger.warning("%s", spelled(message))
 
     def warn(self, message: str) -> None:
-        """Tell whoever runs this, and whoever reads of it later."""
-        self.warnings.append(spelled(message))
-        self.tell(message)
+        """Warn the user now, and whoever reads the figures later."""
+        if spelled(message) not in self.warnings:
+            self.warnings.append(spelled(message))
+            self.tell(message)

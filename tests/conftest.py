@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from warehouse import Warehouse
 from xdist.scheduler import LoadScopeScheduling
 
 import sqlstab
-from sqlstab.engines import connect
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,9 +109,9 @@ def warehouses(running: Running) -> Iterator[Callable[[str], Warehouse]]:
 
         def get(name: str) -> Warehouse:
             if name not in started:
-                engine = stack.enter_context(connect(running[name], writes_tables=True))
+                engine = stack.enter_context(connect(running[name]))
                 if name == "postgres":
-                    engine.execute(["CREATE EXTENSION IF NOT EXISTS vector"])
+                    engine.execute("CREATE EXTENSION IF NOT EXISTS vector")
                 started[name] = Warehouse(name, engine)
             return started[name]
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import duckdb
-    from datafusion import SessionContext
     from pyspark.sql import SparkSession
 
 # What Spark 4 runs on.
@@ -278,14 +277,6 @@ def _snowflake() -> Iterator[str]:
             yield "snowflake://user:password@account/TESTS/PUBLIC"
 
 
-@contextmanager
-def _datafusion() -> Iterator[SessionContext]:
-    """A session in this process; its tables are in memory."""
-    from datafusion import SessionContext  # noqa: PLC0415
-
-    yield SessionContext()
-
-
 @dataclass(frozen=True)
 class Target:
     """An engine that tests run on, and what they must know of it.
@@ -298,7 +289,6 @@ class Target:
         schema: What holds tables, as CREATE calls it.
         cascade: What lets DROP take the tables in it along.
         slow: Whether a statement takes a second, so that not every variant of a test is worth it.
-        slow_to_plan: Whether it plans a statement of a thousand expressions for a second.
         emulated: Whether another engine stands in for it: for statements, not for whole runs.
     """
 
@@ -309,7 +299,6 @@ class Target:
     schema: str = "SCHEMA"
     cascade: str = " CASCADE"
     slow: bool = False
-    slow_to_plan: bool = False
     emulated: bool = False
 
 
@@ -332,13 +321,10 @@ TARGETS = {
         array="ARRAY",
         emulated=True,
     ),
-    "datafusion": Target(_datafusion, ("datafusion",), slow_to_plan=True),
 }
-# Those that whole runs are made on, those of them that are quick, and those that are it with real
-# vectors too.
+# Those that whole runs are made on, and those of them that are quick.
 RUNNABLE = [name for name, target in TARGETS.items() if not target.emulated]
 QUICK = [name for name in RUNNABLE if not TARGETS[name].slow]
-QUICKEST = [name for name in QUICK if not TARGETS[name].slow_to_plan]
 
 
 def missing(name: str) -> str | None:

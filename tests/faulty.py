@@ -10,9 +10,11 @@ import logging
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,21 @@ class Ended:
     Attributes:
         code: Its exit code; of one that was killed, minus the signal.
         stderr: What it wrote there.
-        points: How many named points it came to.
+        names: The named points that it came to: statements, and what is done to files.
     """
 
     code: int
     stderr: str
-    points: int
+    names: list[str]
+
+    @property
+    def points(self) -> int:
+        """How many named points it came to."""
+        return len(self.names)
+
+    def first(self, text: str) -> int:
+        """The number of the first named point that has a text in it."""
+        return next(k for k, name in enumerate(self.names, start=1) if text in name)
 
 
 class Command:
@@ -69,6 +80,8 @@ class Command:
         self._said = Path(said)
         self._at = at
         self._points = _CONTEXT.Value("i", 0, lock=False)
+        # Which the server has not, if it was started by an earlier test.
+        environment = {"TMPDIR": tempfile.gettempdir(), **environment}
         given = ([str(one) for one in arguments], str(self._said), stdout, str(cwd or folder))
         self.process = _CONTEXT.Process(
             target=_command, args=(*given, self._points, at, file_size, environment)
@@ -97,8 +110,15 @@ class Command:
             self.process.kill()
             raise AssertionError(f"{self._said.read_text()}\nIt has not ended.")
         said = self._said.read_text()
+        # It may have been killed before it came to anything.
+        names = self._names.read_text().splitlines() if self._names.exists() else []
         self._said.unlink()
-        return Ended(code, said, self._points.value)
+        self._names.unlink(missing_ok=True)
+        return Ended(code, said, names)
+
+    @property
+    def _names(self) -> Path:
+        return self._said.with_name(f"{self._said.name}.points")
 
 
 def run(*arguments: object, code: int = 0, **given: Any) -> Ended:
@@ -130,8 +150,11 @@ def _command(
         os.dup2(results.fileno(), 1)
     sys.stdout, sys.stderr = (os.fdopen(k, "w", buffering=1, closefd=False) for k in (1, 2))
     os.environ.update(environment)
+    tempfile.tempdir = None
     os.chdir(cwd)
-    _count(points, at)
+    # Under nohup the server has ignored Ctrl-C from its start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _count(points, at, os.open(f"{said}.points", os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     if file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     from sqlstab.cli import main  # noqa: PLC0415 - in the forked process only
@@ -140,11 +163,13 @@ def _command(
     main()
 
 
-def _count(points: Any, at: tuple[int, int] | None) -> None:
+def _count(points: Any, at: tuple[int, int] | None, names: int) -> None:
     """Count the named points that the process comes to; send it a signal at one of them."""
     own = os.getpid()
 
-    def reached() -> None:
+    def reached(name: str) -> None:
+        with suppress(OSError):  # where files must not grow
+            os.write(names, name[:200].replace("\n", " ").encode(errors="replace") + b"\n")
         points.value += 1
         if at and points.value == at[0]:
             os.kill(own, at[1])
@@ -153,11 +178,11 @@ def _count(points: Any, at: tuple[int, int] | None) -> None:
         # Modules that are imported are read only.
         reads = event == "open" and arguments[1] in ("r", "rb", None)
         if event in _FILE_EVENTS and not reads and os.getpid() == own:
-            reached()
+            reached(f"{event} {arguments[0]}")
 
     class Statements(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            reached()
+            reached(record.getMessage())
 
     sys.addaudithook(audit)
     # DuckDB's are logged one by one.
@@ -172,5 +197,5 @@ def _each_statement_of_sqlalchemy(reached: Any) -> None:
         from sqlalchemy.engine import Engine  # noqa: PLC0415
     except ImportError:
         return
-    for name in ("before_cursor_execute", "commit"):
-        event.listen(Engine, name, lambda *_: reached())
+    event.listen(Engine, "before_cursor_execute", lambda *given: reached(str(given[2])))
+    event.listen(Engine, "commit", lambda *_: reached("sqlalchemy commits"))

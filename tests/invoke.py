@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from sqlstab.cli import cli
+from sqlstab.cli import cli, main
 from sqlstab.errors import SqlstabError
 
 
@@ -19,7 +23,7 @@ class Done:
     code: int
     stdout: str
     stderr: str
-    data: bytes
+    data: bytes = b""
 
 
 def invoke(
@@ -42,3 +46,15 @@ def invoke(
     if found:
         assert result.stdout == "", "an error beside a result"
     return Done(found, result.stdout, message, result.stdout_bytes)
+
+
+def whole(*arguments: Any, code: int | tuple[int, ...] = 0) -> Done:
+    """Run `sqlstab` with what is around a command: how errors are shown."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["sqlstab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    found = int(ended.value.code or 0)
+    assert found in (code if isinstance(code, tuple) else (code,)), out.getvalue() + err.getvalue()
+    return Done(found, out.getvalue(), err.getvalue())

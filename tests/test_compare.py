@@ -13,7 +13,17 @@ from conftest import movietweetings, read_vectors, write_vectors
 from invoke import invoke
 from test_movietweetings import GROUPS
 
-from sqlstab import Comparison, DataError, Options, UsageError, compare, stabilize
+import sqlstab
+from sqlstab import (
+    Comparison,
+    DataError,
+    EmbeddingTable,
+    Options,
+    Space,
+    UsageError,
+    compare,
+    stabilize,
+)
 from sqlstab.maths.quality import SharedSums, chance
 
 if TYPE_CHECKING:
@@ -47,22 +57,32 @@ def test_retrainings(group: str, first: int, second: int) -> None:
     assert found.verdict == ("doubtful" if group == "seeds_twotower_e32" else "alignable")
     for side in SIDES:
         figures = found.figures[side]
-        assert figures["held_out"] < figures["cosine"]
-        assert figures["chance"]["held_out"] < figures["chance"]["cosine"] < figures["cosine"]
+        assert figures["chance"] < figures["held_out"] < figures["cosine"]
         assert figures["linear_residual"] < figures["relative_residual"] < figures["bound"]
         assert figures["ambiguous"] == 0
 
 
-def test_figures_are_those_of_the_rows() -> None:
+def unit(rows: np.ndarray) -> np.ndarray:
+    found: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return found
+
+
+@pytest.mark.parametrize("strategy", ["arrow", "sql"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_figures_are_those_of_the_rows(plain: bool, strategy: str) -> None:
     folders = movietweetings("time_als_e32", 1), movietweetings("time_als_e32", 0)
-    found = compare(*folders).figures
+    options = Options(plain_rows=plain, strategy=strategy)  # type: ignore[arg-type]
+    found = compare(*folders, options=options).figures
+    assert found["unit_rows"] is not plain
     models = [vectors_of(folder) for folder in folders]
     stable = [paper.stabilize(model["users"][1], model["items"][1]) for model in models]
     shared = {}
     for side in SIDES:
         ids = [model[side][0] for model in models]
-        _, *places = np.intersect1d(*ids, return_indices=True)
+        common, *places = np.intersect1d(ids[0], ids[1], return_indices=True)
         x, y = (getattr(s, side)[where] for s, where in zip(stable, places, strict=True))
+        if not plain:
+            x, y = unit(x), unit(y)
         shared[side] = x, y
         figures = found[side]
         assert figures["shared"] == len(x)
@@ -75,31 +95,40 @@ def test_figures_are_those_of_the_rows() -> None:
         assert figures["relative_residual"] == pytest.approx(residual, rel=1e-10)
         linear = np.linalg.norm(x @ np.linalg.lstsq(x, y, rcond=None)[0] - y) / np.linalg.norm(y)
         assert figures["linear_residual"] == pytest.approx(linear, rel=1e-10)
-        eps = np.linalg.norm(x @ x.T - y @ y.T)
+        dots = x @ x.T, y @ y.T
+        eps = np.linalg.norm(dots[0] - dots[1])
         difference = figures["dot_product_difference"]
-        assert difference == pytest.approx(eps / np.linalg.norm(y @ y.T), rel=1e-10)
+        assert difference == pytest.approx(eps / np.linalg.norm(dots[1]), rel=1e-10)
+        cka = np.sum(dots[0] * dots[1]) / np.linalg.norm(dots[0]) / np.linalg.norm(dots[1])
+        assert figures["cka"] == pytest.approx(cka, rel=1e-10)
         bound = (2 * x.shape[1]) ** 0.25 * np.sqrt(eps) / np.linalg.norm(y)
         assert figures["bound"] == pytest.approx(bound, rel=1e-10)
+        held_out = np.mean([held_out_cosine(x, y, half) for half in halves(common)])
+        assert figures["held_out"] == pytest.approx(held_out, rel=1e-9)
+        level = figures["chance"]
+        assert figures["agreement"] == pytest.approx((held_out - level) / (1 - level), rel=1e-9)
+    if not plain:
+        assert found["score_drift"] is None  # rows of unit length have no scores
+        return
     (users, old_users), (items, old_items) = shared["users"], shared["items"]
     scores, old_scores = items @ users.T, old_items @ old_users.T
     drift = np.linalg.norm(scores - old_scores) / np.linalg.norm(old_scores)
     assert found["score_drift"] == pytest.approx(drift, rel=1e-10)
 
 
-def test_held_out_ids_take_no_part_in_the_fit() -> None:
-    folders = movietweetings("seeds_bpr_e32", 1), movietweetings("seeds_bpr_e32", 0)
-    models = [vectors_of(folder) for folder in folders]
-    stable = [paper.stabilize(model["users"][1], model["items"][1]).items for model in models]
-    ids = models[0]["items"][0]
-    x, y = stable
+def halves(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which ids are in each half."""
     with duckdb.connect() as connection:
         connection.register("ids", {"id": ids, "k": np.arange(len(ids))})
-        rows = "SELECT k FROM ids WHERE md5(id::VARCHAR) < '8'"
-        fitted = np.isin(np.arange(len(ids)), connection.execute(rows).fetchnumpy()["k"])
-    omega = paper.align(x[fitted], y[fitted])
-    x, y = x[~fitted] @ omega, y[~fitted]
-    wanted = np.sum(x * y) / np.linalg.norm(x) / np.linalg.norm(y)
-    assert compare(*folders).figures["items"]["held_out"] == pytest.approx(wanted, rel=1e-9)
+        rows = "SELECT k FROM ids WHERE substr(md5(id::VARCHAR), 9, 1) < '8'"
+        chosen = connection.execute(rows).fetchnumpy()["k"]
+    first = np.isin(np.arange(len(ids)), chosen)
+    return first, ~first
+
+
+def held_out_cosine(x: np.ndarray, y: np.ndarray, fitted: np.ndarray) -> float:
+    turned, other = x[~fitted] @ paper.align(x[fitted], y[fitted]), y[~fitted]
+    return float(np.sum(turned * other) / np.linalg.norm(turned) / np.linalg.norm(other))
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -108,10 +137,10 @@ def test_chance_is_what_shuffled_ids_show(group: str, rng: np.random.Generator) 
     models = [vectors_of(movietweetings(group, run)) for run in (1, 0)]
     stable = [paper.stabilize(model["users"][1], model["items"][1]).items for model in models]
     ids = [model["items"][0] for model in models]
-    _, *places = np.intersect1d(*ids, return_indices=True)
+    _, *places = np.intersect1d(ids[0], ids[1], return_indices=True)
     x, y = (rows[where] for rows, where in zip(stable, places, strict=True))
-    sums = SharedSums(x.T @ y, x.T @ x, y.T @ y)
-    found = chance(sums, (x.mean(0), y.mean(0)), len(x), 0.5)
+    totals = x.sum(axis=0), y.sum(axis=0)
+    found = chance(SharedSums(x.T @ y, x.T @ x, y.T @ y, *totals, len(x)), len(x), 0.5)
     cosines, held_out = [], []
     lengths = np.linalg.norm(x) * np.linalg.norm(y)
     for _ in range(20):
@@ -185,19 +214,55 @@ def test_too_few_shared_ids(tmp_path: Path, shared: int, verdict: str) -> None:
     assert both.verdict == "alignable"
 
 
-def test_raw_and_stable_vectors_give_the_same(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    """Two trainings, as DOUBLE."""
+    found = Space(tmp_path_factory.mktemp("compared") / "movies")
+    for number in (0, 1):
+        folder = movietweetings("time_als_e32", number)
+        tables = (folder / "users.parquet", folder / "items.parquet")
+        found.run(*tables, key=f"run{number}", options=Options(output_type="double"))
+    return found
+
+
+def test_raw_and_stable_vectors_give_the_same(space: Space) -> None:
+    """A run is named in several ways."""
     folders = [movietweetings("time_als_e32", run) for run in (0, 1)]
     tables = [(folder / "users.parquet", folder / "items.parquet") for folder in folders]
-    double = Options(output_type="double")
-    first = stabilize(*tables[0], out=tmp_path / "first", options=double)
-    stabilize(*tables[1], first, tmp_path / "second", options=double)
     raw = compare(*folders)
-    for stable in (compare(tmp_path / "first", tmp_path / "second"), compare(first, tables[1])):
+    memory = stabilize(*tables[1], options=Options(output_type="double"))
+    ways = [
+        (space["run0"], memory),
+        (f"{space.name}/run0", f"{space.name}/run=run1"),
+        (",".join(map(str, tables[0])), space["run1"]),
+    ]
+    for model, reference in ways:
+        stable = compare(model, reference).figures
         for side in SIDES:
             for name in ("cosine", "held_out", "cka", "relative_residual", "bound"):
-                assert stable.figures[side][name] == pytest.approx(
-                    raw.figures[side][name], rel=1e-6
-                )
+                assert stable[side][name] == pytest.approx(raw.figures[side][name], rel=1e-6)
+
+
+def test_a_table_alone(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Raw vectors, and stable ones in a space that has grown."""
+    vectors = rng.standard_normal((300, 6))
+    wide = np.hstack([vectors, 0.1 * rng.standard_normal((300, 2))])
+    turned = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    other = (vectors + 0.3 * rng.standard_normal(vectors.shape)) @ turned
+    ids = np.arange(300)
+    found = Space(tmp_path / "space")
+    for key, rows in (("a", wide), ("b", other)):
+        found.run(vectors=(ids, rows), key=key, options=Options(output_type="double"))
+    x, y = unit(other), unit(wide)
+    padded = np.pad(x, ((0, 0), (0, 2)))
+    cosine = np.sum(padded @ paper.align(padded, y) * y) / len(ids)
+    for model, reference in ((found["b"], found["a"]), ((ids, other), (ids, wide))):
+        figures = compare(model, reference).figures
+        assert figures["verdict"] == "alignable"
+        assert figures["models"]["model"]["rank"] == 6
+        assert figures["vectors"]["cosine"] == pytest.approx(cosine, rel=1e-9)
+        assert figures["vectors"]["ambiguous"] == 0
+        assert figures["score_drift"] is None
 
 
 @pytest.mark.parametrize("strategy", ["arrow", "sql"])
@@ -225,26 +290,21 @@ def test_command_line() -> None:
     folders = [movietweetings("time_als_e32", run) for run in (0, 1)]
     shown = invoke("compare", *folders, "-q").stdout
     assert shown.startswith("alignable: Items that took no part in the fit agree")
-    # The cosines of a run are not; one who compares the two must know.
-    assert shown.count("weighted by length") == 2
     # A figure is a line of a terminal.
     assert max(map(len, shown.splitlines()[1:])) <= 80
     tables = [",".join(str(f / f"{side}.parquet") for side in SIDES) for f in folders]
     figures = json.loads(invoke("compare", *tables, "--json", "-q").stdout)
-    assert figures["verdict"] == "alignable"
+    assert figures["sqlstab"] == sqlstab.__version__
     assert figures == compare(*folders).figures
 
 
-def test_no_model(tmp_path: Path, model: Any) -> None:
+def test_no_model(tmp_path: Path, model: Any, space: Space) -> None:
     known = model()
-    message = invoke("compare", tmp_path / "nothing", known, code=2).stderr
-    assert "no directory with users.parquet and items.parquet" in message
-    assert "USERS,ITEMS" in invoke("compare", "a,b,c", known, code=2).stderr
-    with pytest.raises(UsageError, match="is no model"):
-        compare(tmp_path, known)
-    # Python has no text for two tables.
-    with pytest.raises(UsageError, match=r"two tables as a pair \(users, items\), or a table"):
-        compare("u1,i1", known)
+    for name in ("nothing", tmp_path / "nothing", tmp_path):
+        with pytest.raises(UsageError, match="no directory with users"):
+            compare(name, known)
+    with pytest.raises(DataError, match="has no run run7; its newest are run0, run1"):
+        compare(f"{space.name}/run7", known)
 
 
 def test_one_shared_id(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -254,20 +314,26 @@ def test_one_shared_id(tmp_path: Path, rng: np.random.Generator) -> None:
         for name, ids in (("a", np.arange(50)), ("b", np.arange(49, 99)))
     ]
     reason = compare(*models).figures["reason"]
-    assert reason.startswith("Only 1 item is in both; to align 4 dimensions takes 16")
+    assert reason.startswith("Only 1 shared items; to align 4 dimensions takes 16")
 
 
 def test_items_that_were_forgotten(tmp_path: Path, model: Any) -> None:
     known = model()
     users = known / "users.parquet"
     said = "The model has vectors, the reference has users and items: they cannot be compared."
-    message = invoke("compare", users, known, code=2).stderr
-    assert message == f"{said} Name the model as USERS,ITEMS."
-    with pytest.raises(UsageError, match=r"Name the reference as a pair \(users, items\)\.$"):
-        compare(known, users)
+    with pytest.raises(UsageError) as caught:
+        compare(users, known)
+    assert str(caught.value).startswith(f"{said} Name the model as ")
     # A run of vectors alone has no items to name.
-    run = stabilize(vectors=users, out=tmp_path / "run")
     with pytest.raises(UsageError, match=r"they cannot be compared\.$"):
+        compare(stabilize(vectors=users), known)
+
+
+def test_a_run_that_wrote_its_maps_only(tmp_path: Path, model: Any) -> None:
+    known = model()
+    tables = known / "users.parquet", known / "items.parquet"
+    run = Space(tmp_path / "space").run(*tables, options=Options(maps_only=True))
+    with pytest.raises(DataError, match="wrote its maps only"):
         compare(run, known)
 
 
@@ -295,17 +361,6 @@ def test_vectors_that_say_nothing(tmp_path: Path, rng: np.random.Generator) -> N
     assert "one direction" in same.figures["reason"]
 
 
-def test_a_run_whose_tables_another_has_replaced(tmp_path: Path) -> None:
-    outputs = {"users_out": "su", "items_out": "si"}
-    with duckdb.connect() as connection:
-        for number in (0, 1):
-            folder = movietweetings("time_als_e32", number)
-            tables = (folder / "users.parquet", folder / "items.parquet")
-            stabilize(*tables, None, tmp_path / str(number), connection, **outputs)
-        with pytest.raises(DataError, match="is no longer"):
-            compare(tmp_path / "0", tmp_path / "1", connection)
-
-
 def test_verdict_is_a_property() -> None:
     found = Comparison({"verdict": "doubtful", "reason": "Only 3 items are in both."})
     assert found.verdict == "doubtful"
@@ -313,12 +368,53 @@ def test_verdict_is_a_property() -> None:
 
 
 def test_options_that_do_not_count(tmp_path: Path, rng: np.random.Generator) -> None:
-    """A comparison writes nothing, whatever a run with these options would."""
     tables = []
     for name in "abcd":
         tables.append(write_vectors(tmp_path / f"{name}.parquet", rng.standard_normal((60, 3))))
-    store = tmp_path / "grams.parquet"
-    options = Options(partition_by="nope", grams=str(store), sample="1%", solver="sql")
+    options = Options(maps_only=True, min_agreement=1.0, rank=2, align="first")
     pairs = (tables[0], tables[1]), (tables[2], tables[3])
     assert compare(*pairs, options=options).figures == compare(*pairs).figures
-    assert not store.exists()
+    with pytest.raises(UsageError, match="vectors without a second side"):
+        compare(tables[0], tables[1], options=Options(anchor="users"))
+
+
+def test_a_sample_and_an_anchor_filter(rng: np.random.Generator) -> None:
+    """Both leave ids out of the fit, and none out of the counts."""
+    ids = np.arange(2_000)
+    users, items = rng.standard_normal((2_000, 4)), rng.standard_normal((2_000, 4))
+    models = []
+    for _ in range(2):
+        turned = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+        noise = 0.3 * rng.standard_normal(items.shape)
+        models.append(((ids, users @ turned), (ids, (items + noise) @ turned)))
+    whole = compare(models[0], models[1]).figures["items"]
+    part = compare(models[0], models[1], options=Options(sample="25%")).figures["items"]
+    assert part["shared"] == whole["shared"] == 2_000
+    assert part["held_out"] == pytest.approx(whole["held_out"], abs=0.05)
+    assert part["held_out"] != whole["held_out"]
+    (some_users, some_items), reference = models
+    chosen = EmbeddingTable(some_items, anchor_filter="id < 10")  # type: ignore[arg-type]
+    few = compare((some_users, chosen), reference).figures["items"]
+    assert few["shared"] == 2_000
+    assert few["reason"].startswith("Only 10 shared items")
+
+
+def test_a_space_of_tables() -> None:
+    """A run is named by the prefix of the tables and its key."""
+    folders = [movietweetings("time_als_e32", run) for run in (0, 1)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA ml")
+        space = Space("ml.movies", connection)
+        for folder in folders:
+            tables = (folder / "users.parquet", folder / "items.parquet")
+            space.run(*tables, key=folder.name, options=Options(output_type="double"))
+        found = compare("ml.movies/run1", space["run0"], connection).figures
+        assert found["models"]["model"]["items"] == "ml.movies_items"
+        alone = compare(space["run1"], space["run0"]).figures  # on the engine of the space
+        report = space.report()
+    raw = compare(folders[1], folders[0]).figures
+    for side in SIDES:
+        assert found[side] == alone[side]
+        assert found[side]["held_out"] == pytest.approx(raw[side]["held_out"], rel=1e-6)
+    assert report.figures["verdict"]["level"] == "good"
+    assert report.figures["sides"]["items"]["shared"] == raw["items"]["shared"]

@@ -13,10 +13,10 @@ from unittest import mock
 
 import jinja2
 import pytest
-from test_sql import CASES, statements
+from test_sql import CASES, DIALECTS, statements
 
 from sqlstab.statements import build
-from sqlstab.statements.dialect import DIALECTS, Dialect
+from sqlstab.statements.dialect import Dialect
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 MACROS = sorted(PROJECT.glob("macros/**/*.sql"))
@@ -34,7 +34,7 @@ def generator() -> Any:
 
 
 def test_they_are_made_from_the_templates() -> None:
-    """`make dbt-macros` after a change of `sql/` or `sqlstab/dialects.py`."""
+    """`make dbt-macros` after a change of `sql/` or of an engine's record."""
     found = {path.name: path.read_text() for path in (PROJECT / "macros" / "made").iterdir()}
     assert found == generator()
 
@@ -55,7 +55,7 @@ def package() -> SimpleNamespace:
     environment.globals |= {"sqlstab": package, "return": returned}
     files = [
         *sorted((PROJECT / "macros" / "made").glob("*.sql")),
-        PROJECT / "macros/settings/filled.sql",
+        PROJECT / "macros/filled.sql",
     ]
     for path in files:
         module = environment.from_string(path.read_text()).module
@@ -102,7 +102,7 @@ def test_tiles_are_those_of_python(most_sums: int, triangular: bool) -> None:
     package = SimpleNamespace()
     environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
     environment.globals |= {"sqlstab": package, "return": returned}
-    module = environment.from_string((PROJECT / "macros" / "gram.sql").read_text()).module
+    module = environment.from_string((PROJECT / "macros" / "tiles.sql").read_text()).module
 
     def macro(name: str) -> Any:
         def call(*arguments: Any) -> Any:
@@ -112,7 +112,7 @@ def test_tiles_are_those_of_python(most_sums: int, triangular: bool) -> None:
 
         return call
 
-    for name in re.findall(r"macro (\w+)", (PROJECT / "macros" / "gram.sql").read_text()):
+    for name in re.findall(r"macro (\w+)", (PROJECT / "macros" / "tiles.sql").read_text()):
         setattr(package, name, macro(name))
     for size in (1, 2, 32, 64, 90, 91, 128, 300):
         wanted = build.tiles(size, size, most_sums, triangular=triangular)
@@ -132,8 +132,7 @@ def test_jinja_in_rust_parses_them(path: Path) -> None:
     import minijinja  # noqa: PLC0415 - see above
 
     environment = minijinja.Environment()
-    text = re.sub(r"{%-? (end)?(test|materialization)\b.*?%}", "", path.read_text())
-    environment.add_template(path.name, text)
+    environment.add_template(path.name, path.read_text())
 
 
 def test_only_what_jinja_in_rust_has_is_used() -> None:
@@ -142,31 +141,3 @@ def test_only_what_jinja_in_rust_has_is_used() -> None:
         for tag in re.findall(r"{{.*?}}|{%.*?%}", text, re.DOTALL):
             code = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", "''", tag)
             assert not re.search(r"\.format\(|\.update\(|%\s*\(|\bmodules\.|\bvarargs\b", code), tag
-
-
-def test_the_properties_know_which_engines_solve() -> None:
-    """YAML sees no macros: it has the list of those that solve in one statement once more."""
-    solving = sorted(
-        name
-        for name, dialect in DIALECTS.items()
-        if dialect.solving and dialect.solving.way == "recursive"
-    )
-    assert (
-        f"'sql' if target.type in {solving} else"
-        in (PROJECT / "models" / "_sources.yml").read_text()
-    )
-
-
-def test_the_readme_has_all_settings() -> None:
-    """A key or a var that is not there is one that nobody finds."""
-    readme = (PROJECT / "README.md").read_text()
-    text = (PROJECT / "macros" / "settings" / "settings.sql").read_text()
-    keys = set(re.findall(r'"(\w+)": ', text.split("set known = {")[1].split("}")[0]))
-    listed = readme.split("  sqlstab_items:\n")[1].split("```")[0]
-    assert set(re.findall(r"^    (\w+): ", listed, re.MULTILINE)) == keys
-    files = [path for path in PROJECT.rglob("*") if path.suffix in {".sql", ".yml", ".py"}]
-    code = "".join(path.read_text() for path in files if "target" not in path.parts)
-    names = set(re.findall(r"""(?:var|whole_number)\(['"](sqlstab_\w*[a-z])['"]""", code))
-    table = readme.split("## Settings")[1].split("```yaml")[0]
-    assert names <= set(re.findall(r"`(sqlstab_\w+)`", table))
-    assert "sqlstab_keep_runs" in names

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
-from conftest import expected
-from rich.table import Table
 from test_cli import sqlstab
 
-from sqlstab import Run
+from sqlstab import Space
 from sqlstab.demo import RUNS, run_demo
 from sqlstab.progress import Silent
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def test_demo(tmp_path: Path) -> None:
     done = sqlstab("demo", "--json", "--quiet", "--out", tmp_path / "demo", cwd=tmp_path)
     figures = json.loads(done.stdout)
-    assert [run["run"] for run in figures] == ["run0", "run1", "run2", "run3"]
-    for run, want in zip(figures[1:], expected()["time_als_e32"]["chain"][:3], strict=True):
+    assert [run["run"] for run in figures] == list(RUNS.values())
+    for run in figures[1:]:
         cosine = run["cosine"]["items"]
-        assert cosine["after"]["mean"] == pytest.approx(want["cos_items"]["mean"], abs=1e-5)
+        assert cosine["after"]["mean"] > 0.7
         assert cosine["before"]["mean"] < 0.1
         assert run["genre_auc"]["raw"] < 0.62
         assert run["genre_auc"]["stable"] > 0.75
@@ -35,11 +35,12 @@ def test_demo(tmp_path: Path) -> None:
         figures[0]["genre_auc"]["stable"], abs=0.01
     )
     assert max(run["max_score_error"] for run in figures) < 1e-6
-    assert Run.load(tmp_path / "demo" / "stable" / "run3").figures["reference"]
     assert (tmp_path / "demo" / "raw" / "run3" / "users.parquet").exists()
+    assert len(Space(tmp_path / "demo" / "movies").entries) == 4
 
 
 def test_what_a_person_sees(tmp_path: Path) -> None:
+    """It ends with the lines that read the history, and they are right."""
     titles: list[str] = []
 
     class Heard(Silent):
@@ -47,11 +48,15 @@ def test_what_a_person_sees(tmp_path: Path) -> None:
             titles.append(title)
             return super().step(title)
 
-    table, text = run_demo(str(tmp_path), Heard()).report()
-    assert isinstance(table, Table)
-    assert table.columns[-1].header == "AUC, stable"
-    assert "No score changed" in str(text)
+    result = run_demo(str(tmp_path), Heard())
+    assert result.titles[-1] == "AUC, stable"
+    assert [row[0] for row in result.rows] == list(RUNS.values())
+    assert "No score changed" in result.text
     # Four times the same steps: which training each is of.
     assert [title for title in titles if "Writing items" in title] == [
         f"{day}: Writing items" for day in RUNS.values()
     ]
+    queries = re.findall(r'duckdb -c "(.*)"', result.text)
+    counts = [len(duckdb.sql(query).fetchall()) for query in queries]
+    assert counts[1] == 4
+    assert counts[0] > 1000

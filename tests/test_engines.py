@@ -9,29 +9,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import paper
 import pytest
 from conftest import movietweetings, read_vectors
-from engines import QUICKEST, RUNNABLE, TARGETS
+from engines import QUICK, RUNNABLE, TARGETS
 from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import DataError, Options, Run, report, stabilize
-from sqlstab.checks import check_table
-from sqlstab.compute import Pair
-from sqlstab.compute.sql import SqlCompute
+from sqlstab import DataError, Options, Run, Space
+from sqlstab.engines import NAMES
+from sqlstab.engines import dialect as dialect_of
 from sqlstab.errors import EngineError
-from sqlstab.fingerprint import fingerprint
-from sqlstab.staged import StagedTables
+from sqlstab.flow import check, drive, sums, write
+from sqlstab.flow.check import Checked
+from sqlstab.flow.job import Job
+from sqlstab.flow.reference import Member
+from sqlstab.progress import Log
+from sqlstab.space.target import MemoryTarget
+from sqlstab.space.insert import TablesTarget
 from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.build import MatrixTable
-from sqlstab.statements.dialect import DIALECTS, Dialect
-from sqlstab.statements.table import (
-    SIDES,
-    Column,
-    EmbeddingTable,
-    StableTable,
-    VectorTable,
-    resolve,
-)
+from sqlstab.statements.dialect import Dialect
+from sqlstab.statements.table import SIDES, Column, EmbeddingTable, StableTable, VectorTable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from engines import Running
 
     from sqlstab.statements.table import Layout, Side
+
+DIALECTS = {name: dialect_of(name) for name in NAMES}
 
 # fakesnow fetches from DuckDB in a way that DuckDB warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
@@ -185,33 +185,74 @@ def agree_by_id(
 
 def entries(
     lab: Lab, statements: list[str], shape: tuple[int, int], *, triangular: bool
-) -> tuple[np.ndarray, int]:
-    """The matrix of Gram statements, each entry given once, and their number of rows."""
-    matrix = np.full(shape, np.nan)
-    counts = set()
+) -> dict[int | None, tuple[np.ndarray, int]]:
+    """The matrices of Gram statements by half, each entry given once, and their numbers of rows."""
+    found: dict[int | None, np.ndarray] = {}
+    counts: dict[int | None, set[int]] = {}
     for statement in statements:
         for row in lab.warehouse.engine.query(statement):
+            half = int(row["half"]) if "half" in row else None
+            matrix = found.setdefault(half, np.full(shape, np.nan))
             i, j = int(row["i"]) - 1, int(row["j"]) - 1
             assert row["side"] == "items"
             assert np.isnan(matrix[i, j])
             matrix[i, j] = 0 if row["value"] is None else row["value"]
-            counts.add(int(row["n_rows"]))
+            counts.setdefault(half, set()).add(int(row["n_rows"]))
     if triangular:
-        lower = np.tril_indices(len(matrix), -1)
-        assert np.isnan(matrix[lower]).all()
-        matrix[lower] = matrix.T[lower]
-    (count,) = counts
-    return matrix, count
+        lower = np.tril_indices(shape[0], -1)
+        for matrix in found.values():
+            assert np.isnan(matrix[lower]).all()
+            matrix[lower] = matrix.T[lower]
+    results = {}
+    for half, matrix in found.items():
+        (count,) = counts[half]
+        results[half] = (matrix, count)
+    return results
 
 
 def gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
+    """The Gram matrix of all rows."""
     statements = build.gram(table, size, lab.dialect, **options)
+    (found,) = entries(lab, statements, (size, size), triangular=True).values()
+    return found
+
+
+def agree_in_halves(
+    got: dict[int | None, tuple[np.ndarray, int]],
+    ids: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+) -> None:
+    """For each half of the ids: the sum of weight * x' y, over as many rows as count."""
+    second = np.array([paper.is_second(i) for i in ids.tolist()])
+    w = np.ones(len(ids)) if weight is None else weight
+    count = np.full(len(ids), True) if rows is None else rows
+    assert got.keys() == {0, 1}
+    for half, chosen in ((0, ~second & count), (1, second & count)):
+        matrix, found = got[half]
+        agree(matrix, x[chosen].T @ (w[chosen, None] * y[chosen]))
+        assert found == chosen.sum() > 0
+
+
+def ended(rows: np.ndarray) -> np.ndarray:
+    """Rows that end with a 1."""
+    return np.hstack([rows, np.ones((len(rows), 1))])
+
+
+def shared_gram(
+    lab: Lab, table: VectorTable, size: int, other: VectorTable, **options: Any
+) -> dict[int | None, tuple[np.ndarray, int]]:
+    statements = build.gram(table, size, lab.dialect, other=other, **options)
     return entries(lab, statements, (size, size), triangular=True)
 
 
-def cross_gram(lab: Lab, table: VectorTable, size: int, **options: Any) -> tuple[np.ndarray, int]:
+def cross_gram(
+    lab: Lab, table: VectorTable, size: int, **options: Any
+) -> dict[int | None, tuple[np.ndarray, int]]:
     statements = build.cross_gram(table, lab.reference.table, size, 6, lab.dialect, **options)
-    return entries(lab, statements, (size, 6), triangular=False)
+    return entries(lab, statements, (size + 1, 7), triangular=False)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -239,7 +280,7 @@ def test_gram_in_parts(lab: Lab) -> None:
     small = replace(lab.dialect, most_sums=7 if pairs else None)
     statements = build.gram(lab.run.table, 5, small)
     assert len(statements) == (6 if pairs else 1)
-    got, _ = entries(lab, statements, (5, 5), triangular=True)
+    ((got, _),) = entries(lab, statements, (5, 5), triangular=True).values()
     agree(got, lab.run.vectors.T @ lab.run.vectors)
 
 
@@ -251,43 +292,64 @@ def test_gram_of_whitened_rows(lab: Lab) -> None:
 
 
 def test_gram_of_shared_ids(lab: Lab) -> None:
-    _, x, _ = lab.shared()
-    got, rows = gram(lab, lab.run.table, 5, other=lab.reference.table)
-    agree(got, x.T @ x)
-    assert rows == 30
+    ids, x, _ = lab.shared()
+    got = shared_gram(lab, lab.run.table, 5, lab.reference.table)
+    agree_in_halves(got, ids, x, x)
 
 
-def test_weighted_grams_of_anchors(lab: Lab) -> None:
+def test_weighted_sums_of_anchors(lab: Lab) -> None:
     table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
     ids, x, y = lab.shared()
-    w = lab.of("weight", ids) * (lab.of("n_ratings", ids) >= 20)
-    anchors = int((lab.of("n_ratings", ids) >= 20).sum())
-    got, rows = gram(lab, table, 5, other=lab.reference.table, weighted=True)
-    agree(got, x.T @ (w[:, None] * x))
-    assert rows == anchors
-    got, rows = gram(lab, lab.reference.table, 6, other=table, weighted=True)
-    agree(got, y.T @ (w[:, None] * y))
-    assert rows == anchors
-    got, rows = cross_gram(lab, table, 5)
-    agree(got, x.T @ (w[:, None] * y))
-    assert rows == anchors
+    chosen = lab.of("n_ratings", ids) >= 20
+    w = lab.of("weight", ids)
+    got = shared_gram(lab, table, 5, lab.reference.table)
+    agree_in_halves(got, ids, x, x, w, chosen)
+    got = shared_gram(lab, lab.reference.table, 6, table)
+    agree_in_halves(got, ids, y, y, w, chosen)
+    agree_in_halves(cross_gram(lab, table, 5), ids, ended(x), ended(y), w, chosen)
+
+
+def test_an_id_that_stands_in_the_reference_once_for_each_run(lab: Lab) -> None:
+    """With the weight of its run, in one join."""
+    ids, x, _ = lab.shared()
+    rows = Rows(
+        [*ids.tolist(), *ids[:20].tolist()],
+        np.concatenate([x @ np.eye(5)[::-1], 2 * x[:20]]),
+        {"day": ("integer", [2] * len(ids) + [1] * 20)},
+    )
+    days = lab.load("reference_days", rows, first=0)
+    # A long table has one value for an id; of several runs, one for an id and a run.
+    if lab.layout == "long":
+        return
+    half = lab.dialect.number(0.5)
+    table = replace(
+        days.table, weight_expression=f"CASE day WHEN 1 THEN {half} WHEN 2 THEN 1 END"
+    )
+    of_run = replace(lab.run.table, weight="weight")
+    at = [*range(len(ids)), *range(20)]
+    w = lab.of("weight", ids)[at] * np.repeat([1.0, 0.5], [len(ids), 20])
+    statements = build.cross_gram(of_run, table, 5, 5, lab.dialect)
+    got = entries(lab, statements, (6, 6), triangular=False)
+    agree_in_halves(got, ids[at], ended(x[at]), ended(days.vectors), w)
+    got = shared_gram(lab, of_run, 5, table)
+    agree_in_halves(got, ids[at], x[at], x[at], w)
+    got = shared_gram(lab, table, 5, of_run)
+    agree_in_halves(got, ids[at], days.vectors, days.vectors, w)
 
 
 def test_cross_gram(lab: Lab) -> None:
-    _, x, y = lab.shared()
-    got, rows = cross_gram(lab, lab.run.table, 5)
-    agree(got, x.T @ y)
-    assert rows == 30
+    ids, x, y = lab.shared()
+    agree_in_halves(cross_gram(lab, lab.run.table, 5), ids, ended(x), ended(y))
 
 
 def test_cross_gram_in_parts(lab: Lab) -> None:
-    _, x, y = lab.shared()
+    ids, x, y = lab.shared()
     pairs = lab.dialect.gram == "pairs"
     small = replace(lab.dialect, most_sums=13 if pairs else None)
     statements = build.cross_gram(lab.run.table, lab.reference.table, 5, 6, small)
-    assert len(statements) == (4 if pairs else 1)
-    got, _ = entries(lab, statements, (5, 6), triangular=False)
-    agree(got, x.T @ y)
+    assert len(statements) == (6 if pairs else 1)
+    got = entries(lab, statements, (6, 7), triangular=False)
+    agree_in_halves(got, ids, ended(x), ended(y))
 
 
 def test_gram_of_large_means(lab: Lab) -> None:
@@ -299,18 +361,28 @@ def test_gram_of_large_means(lab: Lab) -> None:
     np.testing.assert_allclose(got, loaded.vectors.T @ loaded.vectors, rtol=1e-12)
 
 
-def test_cosine_sums(lab: Lab) -> None:
-    """Rows of length one, of the run after a matrix; a zero row adds nothing."""
+def test_sums_of_unit_rows(lab: Lab) -> None:
+    """Rows of length one, after a matrix; a zero row adds nothing but its weight."""
     table = replace(lab.run.table, weight="weight")
     ids, x, y = lab.shared()
-    w, x, y = lab.of("weight", ids)[:, None], unit(x @ MATRIX), unit(y)
-    got, _ = cross_gram(lab, table, 4, matrix=MATRIX, normalize=True)
-    agree(got, x.T @ (w * y))
-    options = {"weighted": True, "normalize": True}
-    got, _ = gram(lab, table, 4, matrix=MATRIX, other=lab.reference.table, **options)
-    agree(got, x.T @ (w * x))
-    got, _ = gram(lab, lab.reference.table, 6, other=table, **options)
-    agree(got, y.T @ (w * y))
+    w, x, y = lab.of("weight", ids), unit(x @ MATRIX), unit(y)
+    got = cross_gram(lab, table, 4, matrix=MATRIX, normalize=True)
+    agree_in_halves(got, ids, ended(x), ended(y), w)
+    got = shared_gram(lab, table, 4, lab.reference.table, matrix=MATRIX, normalize=True)
+    agree_in_halves(got, ids, x, x, w)
+    got = shared_gram(lab, lab.reference.table, 6, table, normalize=True)
+    agree_in_halves(got, ids, y, y, w)
+
+
+def test_sums_with_raw_rows_of_the_reference(lab: Lab) -> None:
+    """Times their map."""
+    ids, x, y = lab.shared()
+    back = np.vander(np.linspace(-1, 1, 6))[:, :4]
+    statements = build.cross_gram(
+        lab.run.table, lab.reference.table, 4, 4, lab.dialect, matrix=MATRIX, reference_matrix=back
+    )
+    got = entries(lab, statements, (5, 5), triangular=False)
+    agree_in_halves(got, ids, ended(x @ MATRIX), ended(y @ back))
 
 
 def test_filter(lab: Lab) -> None:
@@ -332,7 +404,7 @@ def test_what_a_script_begins_with(lab: Lab) -> None:
     (row,) = query(build.guard(table, 5, lab.dialect))
     assert int(row["items"]) == len(lab.run.ids)
     if table.layout != "wide":
-        with pytest.raises(EngineError, match="longest vector has 5 components: give that as --d"):
+        with pytest.raises(EngineError, match="longest vector has 5 components: give that as"):
             query(build.guard(table, 6, lab.dialect))
 
 
@@ -353,14 +425,6 @@ def test_sample(lab: Lab) -> None:
     assert rows == len(x) < 40
 
 
-def test_fingerprint(lab: Lab) -> None:
-    """In every layout, with the ids that are summed on every other engine."""
-    found = fingerprint(lab.warehouse.engine, lab.run.table, 40, 0.4)
-    first = lab.run.vectors[sampled(lab.run.ids, 0.4), 0]
-    assert (found.rows, found.summed) == (40, len(first))
-    agree(np.array([found.total, found.squares]), np.array([first.sum(), first @ first]))
-
-
 def test_shared_ids(lab: Lab) -> None:
     ids, _, _ = lab.shared()
     anchored = replace(lab.run.table, anchor_filter="n_ratings >= 20", share=0.5)
@@ -374,19 +438,6 @@ def test_shared_ids(lab: Lab) -> None:
     for count, statement in statements.items():
         (row,) = lab.warehouse.engine.query(statement)
         assert int(row["shared"]) == count
-
-
-def test_column_sums(lab: Lab) -> None:
-    _, x, y = lab.shared()
-    for table, other, rows in (
-        (lab.run.table, lab.reference.table, x),
-        (lab.reference.table, lab.run.table, y),
-    ):
-        size = rows.shape[1]
-        found = lab.warehouse.engine.query(build.column_sums(table, other, size, lab.dialect))
-        assert [int(row["i"]) for row in found] == list(range(1, size + 1))
-        assert {int(row["n_rows"]) for row in found} == {len(rows)}
-        agree(np.array([row["value"] for row in found]), rows.sum(0))
 
 
 @pytest.mark.parametrize("lab", labs(layout="long"), indirect=True)
@@ -453,24 +504,28 @@ def test_apply_two_matrices(lab: Lab) -> None:
     agree_by_id(got, lab.run.ids, lab.run.vectors @ MATRIX @ SQUARE)
 
 
+def hold(warehouse: Warehouse, name: str, matrices: dict[str, np.ndarray]) -> None:
+    """A table of matrices (day, side, i, j, value), by day and side."""
+    dialect = warehouse.dialect
+    columns = {"day": "text", "side": "text", "i": "integer", "j": "integer", "value": "double"}
+    rows = [
+        (day, side, i + 1, j + 1, value)
+        for (day, side), matrix in ((key.split(), matrix) for key, matrix in matrices.items())
+        for (i, j), value in np.ndenumerate(matrix)
+    ]
+    warehouse.create(name, {n: getattr(dialect, kind) for n, kind in columns.items()}, rows)
+
+
 def held(warehouse: Warehouse) -> list[MatrixTable]:
-    """MATRIX and SQUARE in tables, as the newest run there."""
+    """MATRIX and SQUARE in tables, among those of other days and sides."""
 
     def make() -> list[MatrixTable]:
         tables = []
         for name, matrix in (("matrices", MATRIX), ("squares", SQUARE)):
-            warehouse.engine.execute(
-                [
-                    ddl.drop_table(name, warehouse.dialect),
-                    *ddl.matrix_table(
-                        name, "20260102", {"items": matrix, "users": -matrix}, warehouse.dialect
-                    ),
-                    *ddl.insert_matrices(
-                        name, "20260101", {"items": 2 * matrix}, warehouse.dialect
-                    ),
-                ]
+            hold(
+                warehouse, name, {"d2 items": matrix, "d2 users": -matrix, "d1 items": 2 * matrix}
             )
-            tables.append(MatrixTable(name, "items", *matrix.shape))
+            tables.append(MatrixTable(name, "items", *matrix.shape, filter="day = 'd2'"))
         return tables
 
     tables: list[MatrixTable] = warehouse.once("matrices", make)
@@ -488,8 +543,8 @@ def test_apply_from_table(lab: Lab, steps: int) -> None:
     agree_by_id(got, lab.run.ids, want @ SQUARE if steps == 2 else want)
 
 
-def test_apply_from_table_by_run(lab: Lab) -> None:
-    earlier = replace(held(lab.warehouse)[0], run_id="20260101")
+def test_apply_from_table_by_day(lab: Lab) -> None:
+    earlier = replace(held(lab.warehouse)[0], filter="day = 'd1'")
     output = lab.output(lab.layout, 4)
     table = replace(lab.run.table, filter="n_ratings >= 10", share=0.5)
     chosen = sampled(lab.run.ids, 0.5) & (lab.of("n_ratings", lab.run.ids) >= 10)
@@ -530,7 +585,7 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
     name = f"{raw.table.relation}_stable"
     engine, dialect = lab.warehouse.engine, lab.dialect
     query = build.apply(replace(raw.table, keep=keep), [matrix], output, dialect)
-    engine.execute([ddl.drop_table(name, dialect), ddl.create_table(name, query, dialect)])
+    lab.warehouse.execute(ddl.drop_table(name, dialect), ddl.create_table(name, query, dialect))
 
     types = dict(engine.describe(raw.table.relation))
     written = dict(engine.describe(name))
@@ -544,12 +599,7 @@ def test_a_stable_table_and_the_way_back(lab: Lab) -> None:
     stable = replace(stable, first=1, keep=keep)
 
     sql_back = f"{raw.table.relation}_back"
-    engine.execute(
-        [
-            ddl.drop_table(sql_back, dialect),
-            *ddl.matrix_table(sql_back, "r", {"items": np.linalg.inv(matrix)}, dialect),
-        ]
-    )
+    hold(lab.warehouse, sql_back, {"d items": np.linalg.inv(matrix)})
     back = MatrixTable(sql_back, "items", 5, 5)
     statement = build.apply_from_table(
         replace(stable, keep=keep), [back], lab.output(lab.layout, 5), dialect
@@ -603,46 +653,67 @@ def test_product(lab: Lab, by: str) -> None:
     agree_by_id(got, ids, unit(want) if normalize else want)
 
 
-def test_sums_in_parts_take_rows_from_tables(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def job_on(dialect: Dialect, *, unit_rows: bool = True, target: Any = None) -> Job:
+    """What steps of a run are given that compute in SQL."""
+    return Job(
+        tables={},
+        like={},
+        options=Options(plain_rows=not unit_rows),
+        dialect=dialect,
+        streams=False,
+        reference=None,
+        target=target or MemoryTarget("unused", dialect),
+        about={},
+    )
+
+
+def run_flow(flow: Any, warehouse: Warehouse) -> Any:
+    return drive.execute(flow, warehouse.engine, Log())
+
+
+def test_sums_in_parts_take_rows_from_tables(lab: Lab) -> None:
     """Where each of several statements would multiply all rows, they are multiplied once."""
-    _, x, y = lab.shared()
-    compute = SqlCompute(lab.warehouse.engine)
+    ids, x, y = lab.shared()
     pairs = lab.dialect.gram == "pairs"
-    small = replace(lab.dialect, most_sums=7 if pairs else None)
-    monkeypatch.setattr(compute, "_dialect", small)
+    job = job_on(replace(lab.dialect, most_sums=7 if pairs else None))
     matrix = MATRIX[:, :4]
-    white = compute.gram(lab.run.table, 5, matrix, 40, _NoStep()).matrix
+    checked = Checked(lab.run.table, 40, 5)
+    white = run_flow(sums._pass(job, checked, matrix, 1.0), lab.warehouse).matrix
     rows = lab.run.vectors @ matrix
     agree(white, rows.T @ rows)
     weighted = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
-    ids, _, _ = lab.shared()
     w = (lab.of("weight", ids) * (lab.of("n_ratings", ids) >= 20))[:, None]
     x, y = unit(x @ matrix), unit(y)
-    pair = Pair(weighted, lab.reference.table, 6, 30)
-    sums = compute.shared_sums(pair, matrix, normalize=True, step=_NoStep())
-    agree(sums.cross, x.T @ (w * y))
-    agree(sums.run, x.T @ (w * x))
-    agree(sums.reference, y.T @ (w * y))
-    assert own_tables(lab.warehouse) == []
+    member = Member(lab.reference.table, 6)
+    halves = run_flow(sums.cross(job, replace(checked, table=weighted), member, matrix), lab.warehouse)
+    second = np.array([paper.is_second(i) for i in ids.tolist()])
+    for half, chosen in zip(halves, (~second, second), strict=True):
+        a, b, v = x[chosen], y[chosen], w[chosen]
+        agree(half.cross, a.T @ (v * b))
+        agree(half.run, a.T @ (v * a))
+        agree(half.reference, b.T @ (v * b))
+        agree(half.run_total, (v * a).sum(0))
+        agree(half.reference_total, (v * b).sum(0))
+        assert half.weight == pytest.approx(v.sum())
+    assert job.temporary == []
 
 
 @pytest.mark.parametrize("lab", labs(style="arrays"), indirect=True)
 def test_rows_to_hand_over(lab: Lab) -> None:
     """Engines with arrays hand vectors over to BLAS as such."""
     engine, dialect = lab.warehouse.engine, lab.dialect
-    output = lab.output(lab.layout, 5)
     run = lab.run
-    found = engine.query(build.rows(run.table, dialect, kept_share=0.5, output=output))
-    agree_by_id({row["id"]: np.array(array(row["x"])) for row in found}, run.ids, run.vectors, 0)
-    kept = {row["kept"] for row in found} - {None}
-    assert kept == set(run.ids[sampled(run.ids, 0.5)].tolist())
+    found = engine.query(build.rows(run.table, dialect))
+    got = sorted(tuple(array(next(iter(row.values())))) for row in found)
+    agree(np.array(got), np.array(sorted(map(tuple, run.vectors.tolist()))), 0)
 
     table = replace(run.table, weight="weight")
     ids, x, y = lab.shared()
     found = engine.query(build.shared_rows(table, lab.reference.table, dialect, anchor=True))
-    pairs = sorted((*array(row["x"]), *array(row["y"]), row["w"]) for row in found)
-    want = sorted(map(tuple, np.column_stack([x, y, lab.of("weight", ids)]).tolist()))
-    agree(np.array(pairs), np.array(want), 0)
+    pairs = sorted((*array(row["x"]), *array(row["y"]), row["w"], row["half"]) for row in found)
+    second = [paper.is_second(i) for i in ids.tolist()]
+    rows = np.column_stack([x, y, lab.of("weight", ids), second])
+    agree(np.array(pairs), np.array(sorted(map(tuple, rows.tolist()))), 0)
 
 
 def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -905,7 +976,9 @@ def test_examples_of_each_problem(lab: Lab) -> None:
 
 def test_broken_rows_are_left_out(lab: Lab) -> None:
     table, problems = broken(lab)
-    checked = check_table(lab.warehouse.engine, table, values=True, drop=True)
+    checked = run_flow(
+        check.table(table, lab.dialect, values=True, drop=True, dimension=5), lab.warehouse
+    )
     assert checked.problems == {problem: len(ids) for problem, ids in problems.items()}
     assert checked.rows == 9
     valid = checked.table
@@ -1002,9 +1075,9 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     odd = _ODD_TABLE.get(warehouse.name, ('odd "schema"', "order by é, it's"))
     schema, table, target = (quoting.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
     kind = TARGETS[warehouse.name].schema
-    engine.execute([f"CREATE {kind} IF NOT EXISTS {schema}"])
+    engine.execute(f"CREATE {kind} IF NOT EXISTS {schema}")
     if warehouse.name == "snowflake":
-        engine.execute(["USE SCHEMA PUBLIC"])  # a new schema is the current one
+        engine.execute("USE SCHEMA PUBLIC")  # a new schema is the current one
     variant = VARIANTS[warehouse.name][layout]
     loaded = warehouse.load(f"{schema}.{table}", variant, RUN, names=names)
     ratings = quoting.identifier(names["n_ratings"], dialect)
@@ -1024,14 +1097,14 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     assert int(row["n_rows"]) == chosen.sum()
     assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0
     x = loaded.vectors
-    got, _ = gram(lab, source, 5, other=replace(source, weight=None), weighted=True)
-    agree(got, x.T @ ((weights * (ratings >= 20))[:, None] * x))
+    sums_of = shared_gram(lab, source, 5, replace(source, weight=None))
+    agree_in_halves(sums_of, loaded.ids, x, x, weights, ratings >= 20)
 
     matrix = np.column_stack([MATRIX, MATRIX[:, 0]])
     output = replace(lab.output(layout, 5), id=source.id.name, vector=source.vector, first=7)
     query = build.apply(source, [matrix], output, dialect)
     target = f"{schema}.{target}"
-    engine.execute([ddl.drop_table(target, dialect), ddl.create_table(target, query, dialect)])
+    warehouse.execute(ddl.drop_table(target, dialect), ddl.create_table(target, query, dialect))
     stable = replace(source, relation=target, filter=None, element="double", first=7)
     output = replace(lab.output(layout, 4), id=source.id.name, vector=source.vector[:4], first=7)
     back = build.apply_from_table(source, held(warehouse)[:1], output, dialect)
@@ -1048,7 +1121,7 @@ def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehou
     columns = f"Id {whole}, E0 {double}, E1 {double}"
     create = f"CREATE TABLE Without_Quotes ({columns}){warehouse.dialect.tables.storage}"
     drop = ddl.drop_table("Without_Quotes", warehouse.dialect)
-    warehouse.engine.execute([drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)"])
+    warehouse.execute(drop, create, "INSERT INTO Without_Quotes VALUES (1, 2E0, 3E0)")
     found = warehouse.engine.describe("Without_Quotes")
     named = EmbeddingTable("Without_Quotes", filter="Id = 1 AND E0 > 0", anchor_filter="iD > 0")
     table = resolve(named, "items", found, warehouse.dialect)
@@ -1060,11 +1133,6 @@ def test_a_name_without_quotes_is_what_the_engine_makes_of_it(warehouse: Warehou
     ):
         with pytest.raises(DataError, match=r"(?i)no column nope for the .*; it has id, e0, e1\."):
             resolve(wrong, "items", found, warehouse.dialect)
-
-
-class _NoStep:
-    def done(self, fraction: float) -> None:
-        """See `Step`."""
 
 
 @pytest.mark.parametrize("warehouse", RUNNABLE, indirect=True)
@@ -1082,18 +1150,23 @@ def test_768_components(warehouse: Warehouse) -> None:
         "reference_768", Rows([*range(4, 14)], rng.standard_normal((10, size)), {})
     )
     x, y = run.vectors, reference.vectors
-    sums = {
+    sides = {
         True: (build.gram(run.table, size, lab.dialect), x.T @ x),
         False: (
             build.cross_gram(run.table, reference.table, size, size, lab.dialect),
-            x[4:].T @ y[:8],
+            ended(x[4:]).T @ ended(y[:8]),
         ),
     }
-    for triangular, (statements, want) in sums.items():
-        tiles = build.tiles(size, size, lab.dialect.most_sums, triangular=triangular)
+    for triangular, (statements, want) in sides.items():
+        whole = size if triangular else size + 1
+        tiles = build.tiles(whole, whole, lab.dialect.most_sums, triangular=triangular)
         for k in {0, len(tiles) - 1}:
             statement, (rows, columns) = statements[k], tiles[k]
-            found = {(r["i"], r["j"]): r["value"] for r in warehouse.engine.query(statement)}
+            found = dict.fromkeys(
+                ((i, j) for i in rows for j in columns if not triangular or i <= j), 0.0
+            )
+            for row in warehouse.engine.query(statement):
+                found[row["i"], row["j"]] += row["value"]
             places = [(i, j) for i in rows for j in columns if not triangular or i <= j]
             assert found.keys() == set(places)
             agree(
@@ -1101,23 +1174,31 @@ def test_768_components(warehouse: Warehouse) -> None:
                 np.array([want[i - 1, j - 1] for i, j in places]),
             )
 
-    if warehouse.name in ("spark", "datafusion"):
-        # 600,000 constants, or as many inserted, take Spark minutes (there `SparkCompute`
-        # multiplies), and DataFusion half a minute.
+    if warehouse.name == "spark":
+        # 600,000 constants, or as many inserted, take minutes; there folds multiply.
         return
     matrix = rng.standard_normal((size, size)) / size
-    compute = SqlCompute(warehouse.engine)
     output = lab.output("array", size)
-    warehouse.engine.execute([ddl.drop_table("stable_768", lab.dialect)])
-    compute.apply(run.table, [matrix], output, "stable_768", 12, _NoStep())
+    warehouse.execute(ddl.drop_table("stable_768", lab.dialect))
+    job = job_on(lab.dialect, target=_OneTable("stable_768", lab.dialect))
+    run_flow(write.multiplied(job, run.table, [matrix], output), warehouse)
     query = f"SELECT * FROM {quoting.relation('stable_768', lab.dialect)}"
     agree_by_id(warehouse.vectors(query, "array", size), run.ids, x @ matrix)
-    white = compute.gram(run.table, size, matrix[:, :20], 12, _NoStep()).matrix
+    checked = Checked(run.table, 12, size)
+    white = run_flow(sums._pass(job, checked, matrix[:, :20], 1.0), warehouse).matrix
     agree(white, matrix[:, :20].T @ x.T @ x @ matrix[:, :20])
-    pair = Pair(run.table, reference.table, size, 8)
-    after = compute.cosines(pair, matrix, None, 1.0, _NoStep()).after
+    member = Member(reference.table, size)
+    after = run_flow(sums.cosines(job, checked, member, matrix, None, 1.0), warehouse).after
     assert after is not None
     assert after.mean == pytest.approx(cosines(x[4:] @ matrix, y[:8]).mean(), rel=1e-9)
+    assert job.temporary == []
+
+
+class _OneTable(MemoryTarget):
+    """A table that stays."""
+
+    def store(self, side: str, query: str, *_: Any) -> tuple[str, ...]:
+        return (ddl.create_table(self.prefix, query, self.dialect),)
 
 
 class _Recorder:
@@ -1129,10 +1210,13 @@ class _Recorder:
 
     def query(self, statement: str, step: Any = None) -> list[dict[str, Any]]:
         self.asked.append(statement)
-        return [{"i": 1, "j": 1, "value": 1.0, "n_rows": 1}]
+        return [{"half": 0, "i": 1, "j": 1, "value": 1.0, "n_rows": 1}]
 
-    def execute(self, statements: list[str], step: Any = None) -> None:
-        self.asked += statements
+    def execute(self, statement: str, step: Any = None) -> None:
+        self.asked.append(statement)
+
+    def rollback(self) -> None:
+        """See `Engine`."""
 
 
 LIMITED = [name for name, dialect in DIALECTS.items() if dialect.longest_statement]
@@ -1143,7 +1227,7 @@ LIMITED = [name for name, dialect in DIALECTS.items() if dialect.longest_stateme
 def test_statements_stay_within_the_limits(
     name: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the choice of `SqlCompute`; of the parts of a matrix the largest alone."""
+    """By the choice of the steps; of the parts of a matrix the largest alone."""
     dialect = DIALECTS[name]
     longest = dialect.longest_statement or 0
     tiles = build.tiles
@@ -1158,15 +1242,22 @@ def test_statements_stay_within_the_limits(
     table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
     matrix = np.random.default_rng(1).standard_normal((size, size))
     engine = _Recorder(dialect)
-    compute = SqlCompute(engine)  # type: ignore[arg-type]
-    pair = Pair(table, replace(table, relation="stable"), size, 1)
-    compute.gram(table, size, None, 1, _NoStep())
-    compute.gram(table, size, matrix, 1, _NoStep())
-    compute.shared_sums(pair, matrix, normalize=False, step=_NoStep())
-    compute.shared_sums(pair, matrix, normalize=True, step=_NoStep())
-    compute.cosines(pair, matrix, matrix, 0.5, _NoStep())
+    checked = Checked(table, 1, size)
+    stored = Member(replace(table, relation="stable"), size)
+    raw = Member(replace(table, relation="raw"), size, matrix)
     output = StableTable("wide", "id", tuple(f"e{k}" for k in range(size)), "float", size)
-    compute.apply(table, [matrix], output, "out", 1, _NoStep())
+    for unit_rows in (False, True):
+        job = job_on(dialect, unit_rows=unit_rows)
+        for flow in (
+            sums._pass(job, checked, None, 1.0),
+            sums._pass(job, checked, matrix, 1.0),
+            sums.cross(job, checked, stored, matrix),
+            sums.cross(job, checked, raw, matrix),
+            sums.cosines(job, checked, stored, matrix, matrix, 0.5),
+            sums.cosines(job, checked, raw, matrix, matrix, 0.5),
+            write.multiplied(job, table, [matrix], output),
+        ):
+            drive.execute(flow, engine, Log())  # type: ignore[arg-type,misc]
     assert max(len(statement.encode()) for statement in engine.asked) <= longest
 
     if name == "clickhouse":
@@ -1180,10 +1271,14 @@ def test_multiplied_rows_are_read_by_the_names_that_they_have() -> None:
     """Snowflake makes VALUE of the bare name that the table was made with."""
     engine = _Recorder(replace(DIALECTS["snowflake"], longest_statement=1000))
     table = VectorTable("items", "T", Column("ID", "NUMBER"), "array", ("V",), "float", weight="N")
-    pair = Pair(table, replace(table, relation="S"), 4, 1)
-    compute = SqlCompute(engine)  # type: ignore[arg-type]
-    compute.shared_sums(pair, np.eye(4), normalize=True, step=_NoStep())
-    made = [text for text in engine.asked if "CREATE TABLE" in text and "times a matrix" in text]
+    flow = sums.cross(
+        job_on(engine.dialect),
+        Checked(table, 1, 4),
+        Member(replace(table, relation="S"), 4),
+        np.eye(4),
+    )
+    drive.execute(flow, engine, Log())  # type: ignore[arg-type]
+    made = [text for text in engine.asked if "CREATE T" in text and "times a matrix" in text]
     assert len(made) == 1
     assert "AS value" in made[0]
     read = "".join(engine.asked)
@@ -1218,21 +1313,18 @@ def movie_tables(warehouse: Warehouse, group: str, number: int) -> dict[str, str
 
 
 @pytest.fixture(scope="module")
-def on_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Run, Run]]:
-    """A group's first run and the second, aligned with it, on DuckDB and files."""
+def on_files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Space]:
+    """A space of a group's first two runs, on DuckDB and files."""
     folder = tmp_path_factory.mktemp("files")
-    done: dict[str, tuple[Run, Run]] = {}
 
-    def get(group: str) -> tuple[Run, Run]:
-        if group not in done:
-            runs: list[Run] = []
+    def get(group: str) -> Space:
+        space = Space(folder / group)
+        if not (folder / group).exists():
             for number in (0, 1):
                 source = movietweetings(group, number)
                 files = (source / f"{side}.parquet" for side in ("users", "items"))
-                reference = runs[0] if runs else None
-                runs.append(stabilize(*files, reference, folder / f"{group}-{number}"))
-            done[group] = (runs[0], runs[1])
-        return done[group]
+                space.run(*files, key=str(number))
+        return space
 
     return get
 
@@ -1243,7 +1335,7 @@ def same(got: Any, want: Any, where: str = "") -> None:
         assert got.keys() == want.keys(), where
         for key in want:
             same(got[key], want[key], f"{where}.{key}")
-    elif isinstance(want, list):
+    elif isinstance(want, list) and isinstance(want[0], float):
         np.testing.assert_allclose(got, want, rtol=1e-6, err_msg=where)
     elif isinstance(want, float):
         # What stays of an error after its cancellation is small, and noise.
@@ -1252,15 +1344,16 @@ def same(got: Any, want: Any, where: str = "") -> None:
         assert got == want, where
 
 
-_COMPARED = ("users", "items", "dimension", "rank", "singular_values", "alignment", "cosine")
-
-
-def own_tables(warehouse: Warehouse) -> list[str]:
-    """Names of tables that a run has left behind."""
-    engine = warehouse.engine
-    listed = engine.query(ddl.tables_beside(engine.qualified("t"), warehouse.dialect))
-    names = [str(row.get("name") or row.get("tablename")) for row in listed]
-    return [name for name in names if name.startswith("sqlstab_")]
+_COMPARED = (
+    "tables",
+    "dimension",
+    "rank",
+    "singular_values",
+    "reference",
+    "alignment",
+    "shared",
+    "cosine",
+)
 
 
 @pytest.mark.parametrize(
@@ -1269,52 +1362,48 @@ def own_tables(warehouse: Warehouse) -> list[str]:
         (name, group)
         for name in RUNNABLE
         for group in ("time_als_e32", "seeds_bpr_e32")
-        if name in QUICKEST or group == "time_als_e32"
+        if name in QUICK or group == "time_als_e32"
     ],
     indirect=["warehouse"],
 )
 def test_a_run_on_tables_does_what_a_run_on_files_does(
-    warehouse: Warehouse,
-    running: Running,
-    on_files: Callable[[str], tuple[Run, Run]],
-    group: str,
+    warehouse: Warehouse, running: Running, on_files: Callable[[str], Space], group: str
 ) -> None:
-    stable = {side: f"stable_{group}_{side}" for side in ("users", "items")}
-    options = {"engine": running[warehouse.name], "transform_table": "transforms"}
-    earlier: Run | None = None
-    for number, files in enumerate(on_files(group)):
+    space = Space(f"on_{group}", running[warehouse.name])
+    for number, files in enumerate(on_files(group).runs):
         tables = movie_tables(warehouse, group, number)
-        # The second run replaces the tables of another name that the first has made.
-        out = {f"{side}_out": f"{name}_{number}" for side, name in stable.items()}
+        # The second run is done twice: it takes its own place.
         for _ in range(2 if number and group == "time_als_e32" else 1):
-            run = stabilize(tables["users"], tables["items"], earlier, **options, **out)
+            run = space.run(tables["users"], tables["items"], key=str(number))
         for name in _COMPARED:
             same(run.figures[name], files.figures[name], name)
         assert run.figures["scores"]["max_relative_error"] < 1e-6
-        assert own_tables(warehouse) == []
-        for side in stable:
-            ids, vectors = read_vectors(files.directory / f"{side}.parquet")  # type: ignore[operator]
-            query = f"SELECT * FROM {quoting.relation(out[f'{side}_out'], warehouse.dialect)}"
-            agree_by_id(warehouse.vectors(query, "array", 32), ids, vectors, 1e-5)
-        earlier = run
+        for side in ("users", "items"):
+            wanted = files.table(side).arrow()  # type: ignore[arg-type]
+            query = (
+                "SELECT * FROM "
+                f"{quoting.relation(f'on_{group}_{side}_newest', warehouse.dialect)}"
+            )
+            agree_by_id(
+                warehouse.vectors(query, "array", 32),
+                wanted["id"].to_numpy(zero_copy_only=False),
+                np.array(wanted["embedding"].to_pylist()),
+                1e-5,
+            )
+    assert [done.key for done in space.runs] == ["0", "1"]
 
 
 # The others run each of the statements of a report on small vectors above.
-@pytest.mark.parametrize("warehouse", QUICKEST, indirect=True)
+@pytest.mark.parametrize("warehouse", QUICK, indirect=True)
 def test_a_report_on_tables_shows_what_one_on_files_does(
-    warehouse: Warehouse, running: Running, on_files: Callable[[str], tuple[Run, Run]]
+    warehouse: Warehouse, running: Running, on_files: Callable[[str], Space]
 ) -> None:
     group = "time_als_e32"
-    files = on_files(group)
-    options = {"engine": running[warehouse.name]}
-    runs: list[Run] = []
+    space = Space("reported", running[warehouse.name])
     for number in (0, 1):
         tables = movie_tables(warehouse, group, number)
-        out = {f"{side}_out": f"reported_{side}_{number}" for side in ("users", "items")}
-        reference = runs[0] if runs else None
-        runs.append(stabilize(tables["users"], tables["items"], reference, **options, **out))
-    got = report(runs[1], runs[0], **options).figures
-    want = report(files[1], files[0]).figures
+        space.run(tables["users"], tables["items"], key=str(number))
+    got, want = space.report().figures, on_files(group).report().figures
     for side in ("users", "items"):
         for name in ("run", "reference", "shared", "new", "gone"):
             assert got["sides"][side][name] == want["sides"][side][name]
@@ -1336,7 +1425,6 @@ def test_a_report_on_tables_shows_what_one_on_files_does(
         for figures in (got, want)
     ]
     assert levels[0] == levels[1]
-    assert own_tables(warehouse) == []
 
 
 @pytest.mark.parametrize("warehouse", RUNNABLE, indirect=True)
@@ -1347,22 +1435,30 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     lab = Lab(warehouse, "array")
     rows = Rows([*range(30)], rng.standard_normal((30, 5)), {})
     users, items = (lab.load(f"failing_{side}", rows, side=side) for side in ("users", "items"))
-    out = {"users_out": "failed_users", "items_out": "failed_items"}
-    options = {"engine": running[warehouse.name], **out}
-    stabilize(users.table.relation, items.table.relation, **options)
-    read = {name: f"SELECT * FROM {quoting.relation(name, lab.dialect)}" for name in out.values()}
-    before = {name: warehouse.vectors(query, "array", 5) for name, query in read.items()}
+    names = users.table.relation, items.table.relation
+    space = Space("failed", running[warehouse.name])
+    space.run(*names, key="1")
+    read = {
+        side: f"SELECT * FROM {quoting.relation(f'failed_{side}_newest', lab.dialect)}"
+        for side in ("users", "items")
+    }
+    before = {side: warehouse.vectors(query, "array", 5) for side, query in read.items()}
+    def fail(*_: Any, **__: Any) -> list[str]:
+        return ["SELECT nothing FROM no_such_table_here"]
 
-    def fail(*_: Any, **__: Any) -> None:
-        raise EngineError("disk full", "")
-
-    monkeypatch.setattr(StagedTables, "put_in_place", fail)
-    with pytest.raises(EngineError, match="disk full"):
-        stabilize(items.table.relation, users.table.relation, **options)
-    for name, query in read.items():
+    with monkeypatch.context() as patched:
+        patched.setattr(TablesTarget, "commit", fail)
+        with pytest.raises(EngineError):
+            space.run(*names, key="2")
+    assert [run.key for run in space.runs] == ["1"]
+    for side, query in read.items():
         after = warehouse.vectors(query, "array", 5)
-        agree_by_id(after, [*before[name]], np.array([*before[name].values()]), 0)
-    assert own_tables(warehouse) == []
+        agree_by_id(after, [*before[side]], np.array([*before[side].values()]), 0)
+    # The next run with this key takes the place of what was left.
+    space.run(*names, key="2")
+    assert [run.key for run in space.runs] == ["1", "2"]
+    for side, query in read.items():
+        assert len(warehouse.vectors(query, "array", 5)) == 30
 
 
 def test_what_a_worker_of_spark_cannot_write(
@@ -1375,11 +1471,6 @@ def test_what_a_worker_of_spark_cannot_write(
     for name in names.values():
         warehouse.load(name, variant, rows)
     with pytest.raises(DataError, match="beyond the range of FLOAT; write them as DOUBLE with"):
-        stabilize(
-            names["users"],
-            names["items"],
-            engine=warehouse.engine,  # type: ignore[arg-type]
-            users_out="large_su",
-            items_out="large_si",
-            options=Options(output_type="float"),
+        Space("large", warehouse.engine).run(
+            names["users"], names["items"], key="1", options=Options(output_type="float")
         )

@@ -23,11 +23,11 @@ from conftest import write_vectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invoke import invoke
+from sqlstab.sums import Source, load, transform
 
 from sqlstab import Run, SqlstabError, Transform, stabilize
 from sqlstab.maths.solve import EPS
 from sqlstab.project import Project
-from sqlstab.sums import Source, load, transform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from engines import missing
 from invoke import invoke
+from sqlstab.stabilize import apply_transform, collect_sums
 
 from sqlstab import DataError, EngineError, Options, Run, Transform, UsageError, stabilize
-from sqlstab.engines import connect
-from sqlstab.stabilize import apply_transform, collect_sums
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import paper
 import pytest
 from conftest import expected, movietweetings, read_vectors
 
-from sqlstab import Options, Run, stabilize
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from sqlstab import Options, Run, Space, stabilize
 
 GROUPS = {"time_als_e32": 6, "seeds_bpr_e32": 3, "seeds_twotower_e32": 2}
 STRATEGIES = ("arrow", "sql")
-# expected.json -> how the run is aligned, and whether on the run before or on the first
+# expected.json -> the ids that it is aligned on, and the run
 POLICIES = {
     "anchor_run0": ("items", "first"),
     "chain": ("items", "previous"),
@@ -27,34 +24,33 @@ POLICIES = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Runs by (group, policy, strategy, number), each done once."""
+    """Runs by (group, policy, strategy, number), each done once, in a space for each policy."""
     folder = tmp_path_factory.mktemp("runs")
     done: dict[tuple[str, str, str, int], Run] = {}
 
     def get(group: str, policy: str, strategy: str, number: int) -> Run:
-        anchor, reference = POLICIES[policy]
-        key = (group, policy if number else "first", strategy, number)
-        if key not in done:
-            before = None
-            if number:
-                before = get(group, policy, strategy, 0 if reference == "first" else number - 1)
-            source = movietweetings(group, number)
-            done[key] = stabilize(
-                source / "users.parquet",
-                source / "items.parquet",
-                before,
-                folder / "-".join(map(str, key)),
-                options=Options(anchor=anchor, strategy=strategy),
-            )
+        anchor, align = POLICIES[policy]
+        space = Space(folder / f"{group}-{policy}-{strategy}")
+        for earlier in range(number + 1):
+            key = (group, policy, strategy, earlier)
+            if key not in done:
+                source = movietweetings(group, earlier)
+                done[key] = space.run(
+                    source / "users.parquet",
+                    source / "items.parquet",
+                    key=f"day-{earlier}",
+                    options=Options(
+                        anchor=anchor, strategy=strategy, align=align, plain_rows=True
+                    ),
+                )
         return done[key]
 
     return get
 
 
 def stable(run: Run, side: str) -> dict[Any, np.ndarray]:
-    assert run.directory
-    ids, vectors = read_vectors(run.directory / f"{side}.parquet")
-    return dict(zip(ids, vectors, strict=True))
+    table = run.table(side).arrow()
+    return dict(zip(table["id"].to_pylist(), np.array(table["embedding"].to_pylist()), strict=True))
 
 
 def shared_rows(run: Run, other: Run, side: str) -> tuple[np.ndarray, np.ndarray]:
@@ -78,8 +74,8 @@ def figures_of(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
 def test_singular_values_and_scores(runs: Any, group: str, strategy: str) -> None:
     for number, want in enumerate(expected()[group]["runs"]):
         run = runs(group, "anchor_run0", strategy, number)
-        assert run.figures["users"]["rows"] == want["n_users"]
-        assert run.figures["items"]["rows"] == want["n_items"]
+        assert run.figures["tables"]["users"]["rows"] == want["n_users"]
+        assert run.figures["tables"]["items"]["rows"] == want["n_items"]
         np.testing.assert_allclose(run.figures["singular_values"], want["sigma"], rtol=1e-8)
         users, items = stable(run, "users"), stable(run, "items")
         squares = sum(float(v @ v) for v in items.values())
@@ -101,8 +97,8 @@ def test_alignment(runs: Any, group: str, policy: str, strategy: str) -> None:
         reference = runs(
             group, policy, strategy, 0 if POLICIES[policy][1] == "first" else number - 1
         )
-        assert run.figures["alignment"]["shared_items"] == want["shared_items"]
-        assert run.figures["alignment"]["shared_users"] == want["shared_users"]
+        assert run.figures["shared"]["items"] == want["shared_items"]
+        assert run.figures["shared"]["users"] == want["shared_users"]
         squares = []
         for side in ("items", "users"):
             x, y = shared_rows(run, reference, side)
@@ -169,13 +165,20 @@ def test_a_second_independent_check(runs: Any, group: str) -> None:
     np.testing.assert_allclose(run.figures["singular_values"], second.singular_values, rtol=1e-12)
 
 
-def test_reference_may_be_a_path_or_a_run(runs: Any, tmp_path: Path) -> None:
-    first = runs("seeds_bpr_e32", "chain", "arrow", 0)
-    source = movietweetings("seeds_bpr_e32", 1)
-    by_path = stabilize(
-        source / "users.parquet", source / "items.parquet", first.directory, tmp_path / "run"
-    )
-    by_run = runs("seeds_bpr_e32", "chain", "arrow", 1)
-    np.testing.assert_allclose(
-        by_path.transform.items.matrix, by_run.transform.items.matrix, atol=1e-12
-    )
+def test_a_run_done_in_memory_is_the_same(runs: Any) -> None:
+    """Without a space: the runs are handed on as they are."""
+    before = None
+    for number in range(2):
+        source = movietweetings("seeds_bpr_e32", number)
+        before = stabilize(
+            source / "users.parquet",
+            source / "items.parquet",
+            before,
+            options=Options(plain_rows=True),
+        )
+        kept = runs("seeds_bpr_e32", "chain", "arrow", number)
+        for side in ("users", "items"):
+            np.testing.assert_allclose(
+                before.maps[side].matrix, kept.maps[side].matrix, atol=1e-12
+            )
+        assert before.figures["cosine"] == kept.figures["cosine"]

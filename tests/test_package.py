@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sqlstab
-from sqlstab.statements.table import SIDES
+from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,7 +124,6 @@ def test_the_wheel_alone(built: dict[str, Path], tmp_path: Path) -> None:
 # What imports only when an engine is used, and the module where that may be.
 EXTRAS = {
     "pyspark": "spark",
-    "datafusion": "datafusion",
     "sqlalchemy": "sqlalchemy",
     "dbt": "dbt",
     "altair": "charts",

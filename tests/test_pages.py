@@ -1,66 +1,191 @@
-"""What pages of the documentation say to do works as it stands there; other tests have the rest."""
+"""What README and docs say to do works as it stands there, one block after the other."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+import duckdb
+import pytest
 from conftest import movietweetings
+from engines import psql_environment
 from invoke import invoke
-from test_scheduler import shell
+from pages import PAGES, ROOT, Block, blocks, shell
 from warehouse import store_vectors
 
-from sqlstab import DataError, EngineError, GateError, Run, UsageError
+from sqlstab import DataError, EngineError, GateError, Space, UsageError
 from sqlstab.cli import cli
-from sqlstab.engines import connect
-from sqlstab.statements import quoting
+from sqlstab.options import options_table
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
-    import pytest
     from engines import Running
 
-ROOT = Path(__file__).parent.parent
-# Who executes the blocks of each page.
-EXECUTED = {
-    "README.md": "test_readme.py",
-    "docs/engines.md": "test_pages.py",
-    "docs/faults.md": "test_orphans.py",
-    "docs/project-file.md": "test_project.py",
-    "docs/registry.md": "test_pages.py",
-    "docs/report.md": "test_pages.py",
-    "docs/scheduler.md": "test_scheduler.py",
-    "docs/sides.md": "test_sides.py",
-    "docs/sql-solver.md": "test_scheduler.py",
-    "docs/tutorial.md": "test_tutorial.py",
-}
+    from sqlstab.engines.base import Engine
+
+# Run by tests of their own: what a role may do below, the project file in tests/test_project.py.
+ELSEWHERE = {("docs/faults.md", "sql"), ("docs/project-file.md", "sh")}
+DAYS = ("2026-11-29", "2026-11-30", "2026-12-01")
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+def of_pages(engine: str) -> list[str]:
+    """The pages with blocks that run on an engine."""
+    return [
+        page
+        for page in PAGES
+        if any(
+            block.engine == engine
+            and block.language in ("sh", "python", "sql")
+            and (page, block.language) not in ELSEWHERE
+            for block in blocks(page)
+        )
+    ]
 
 
-def command(block: str) -> list[str]:
-    """The words of a command of ours behind a comment."""
-    words = shlex.split(block.replace("\\\n", " "), comments=True)
-    assert words[0] == "sqlstab"
-    return words[1:]
+def prepare(folder: Path) -> None:
+    """Write the files and the database that pages speak of."""
+    first, second = (movietweetings("time_als_e32", number) for number in (0, 1))
+    for side in ("users", "items"):
+        shutil.copy(first / f"{side}.parquet", folder)
+    shutil.copy(first / "users.parquet", folder / "queries.parquet")
+    shutil.copy(first / "items.parquet", folder / "docs-1.parquet")
+    shutil.copy(second / "items.parquet", folder / "docs-2.parquet")
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA ml")
+        for side in ("user", "item"):
+            rows = " UNION ALL ".join(
+                f"SELECT DATE '{day}' AS ds, id AS {side}_id, embedding FROM '{model}/{side}s.parquet'"
+                for day, model in zip(DAYS, (first, second, first), strict=True)
+            )
+            connection.execute(f"CREATE TABLE ml.{side}_vectors AS {rows}")
 
 
-def test_every_block_is_executed() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    with_blocks = {
-        str(page.relative_to(ROOT))
-        for page in pages
-        if re.search(r"```(sh|python)\n", page.read_text())
-    }
-    assert with_blocks == set(EXECUTED)
-    for page, test in EXECUTED.items():
-        assert Path(page).name in (ROOT / "tests" / test).read_text()
+def store_days(engine: Engine, rng: np.random.Generator, dimension: int = 4) -> None:
+    """Write ml.user_vectors and ml.item_vectors, with a day; and ml.users and ml.items, with `id`."""
+    for side in ("user", "item"):
+        store_vectors(engine, f"ml.{side}_raw", rng.standard_normal((80, dimension)), "embedding")
+        rows = " UNION ALL ".join(
+            f"SELECT DATE '{day}' AS ds, id AS {side}_id, embedding FROM ml.{side}_raw"
+            for day in DAYS
+        )
+        engine.execute(f"CREATE TABLE ml.{side}_vectors AS {rows}")
+        same = f"SELECT ds, {side}_id AS id, embedding FROM ml.{side}_vectors"
+        engine.execute(f"CREATE TABLE ml.{side}s AS {same}")
+
+
+def without_pip(script: str) -> str:
+    return "".join(
+        line for line in script.splitlines(keepends=True) if not line.startswith("pip install ")
+    )
+
+
+def run(block: Block, folder: Path, environment: dict[str, str]) -> str:
+    """Run a block in a folder; what it printed."""
+    if block.language == "python":
+        exec(compile(block.text, "page.md", "exec"), {"__name__": "page"})
+        return ""
+    if block.language == "sql":
+        with duckdb.connect() as connection:
+            assert connection.execute(block.text).fetchall()
+        return ""
+    return shell(without_pip(block.text), folder, **environment)
+
+
+def words(text: str) -> list[list[str]]:
+    """Lines of words, without what differs from one run to the next."""
+    return [line.split() for line in text.splitlines() if not re.search(r"made|took|/tmp", line)]
+
+
+@pytest.mark.parametrize("page", of_pages(""))
+def test_blocks(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On files and DuckDB. What a page shows as printed has been printed."""
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path)
+    if page == "docs/report.md":
+        for day, training in zip(DAYS, (0, 1), strict=False):
+            model = movietweetings("time_als_e32", training)
+            Space("movies").run(model / "users.parquet", model / "items.parquet", key=day)
+    printed = ""
+    for block in blocks(page):
+        if block.engine or (page, block.language) in ELSEWHERE:
+            continue
+        if block.language in ("sh", "python", "sql"):
+            printed += run(block, tmp_path, {})
+        if block.language == "text" and re.search(r"^(run|alignable|agreement) ", block.text):
+            shown = words(block.text)
+            assert [line for line in shown if line not in words(printed)] == []
+
+
+@pytest.mark.parametrize("page", of_pages("postgres"))
+def test_blocks_on_postgres(
+    page: str, running: Running, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    url = running["postgres"]
+    environment = {"DATABASE_URL": url, **psql_environment(url)}
+    with connect(url) as engine:
+        engine.execute("CREATE SCHEMA ml")
+        try:
+            store_days(engine, rng, 32 if "sql" in page else 4)
+            for block in blocks(page):
+                if block.engine == "postgres" and block.language == "sh":
+                    shell(without_pip(block.text), tmp_path, **environment)
+            runs = list(engine.query("SELECT * FROM ml.movies_runs"))
+        finally:
+            engine.execute("DROP SCHEMA ml CASCADE")
+    assert runs
+
+
+@pytest.mark.parametrize("page", of_pages("spark"))
+def test_blocks_on_spark(page: str, running: Running, rng: np.random.Generator) -> None:
+    with connect(running["spark"]) as engine:
+        engine.execute("CREATE DATABASE ml")
+        try:
+            store_days(engine, rng)
+            for block in blocks(page):
+                if block.engine == "spark" and block.language == "python":
+                    exec(compile(block.text, page, "exec"), {"__name__": "page"})
+                elif block.engine == "spark":
+                    command = shlex.split(block.text.replace("\\\n", " "), comments=True)
+                    assert command[0] == "sqlstab"
+                    invoke(*command[1:])
+            found = engine.query("SELECT count(DISTINCT ds) AS n FROM ml.movies_items")
+        finally:
+            engine.execute("DROP DATABASE ml CASCADE")
+    assert found[0]["n"] >= 1
+
+
+def test_rights_on_postgres(running: Running, rng: np.random.Generator) -> None:
+    """docs/faults.md: all that a role needs for a run."""
+    (block,) = (b for b in blocks("docs/faults.md") if b.language == "sql")
+    url = running["postgres"]
+    with connect(url) as engine:
+        engine.execute("CREATE SCHEMA ml")
+        store_days(engine, rng)
+        engine.execute("CREATE SCHEMA raw")
+        for side in ("user", "item"):
+            engine.execute(f"ALTER TABLE ml.{side}_vectors SET SCHEMA raw")
+        engine.execute("CREATE ROLE stabilizer LOGIN")
+        try:
+            for statement in block.text.split(";"):
+                if "GRANT" in statement:
+                    engine.execute(statement.removeprefix("-- postgres\n"))
+            for day in DAYS[:2]:
+                invoke(
+                    *("run", "--engine", url.replace("postgres:@", "stabilizer:@")),
+                    *("--users", "raw.user_vectors", "--items", "raw.item_vectors"),
+                    *("--space", "ml.movies", "--run", f"ds={day}"),
+                )
+        finally:
+            engine.execute("DROP SCHEMA ml, raw CASCADE")
+            engine.execute("DROP ROLE stabilizer")
 
 
 def test_the_list_of_exit_codes() -> None:
@@ -68,89 +193,37 @@ def test_the_list_of_exit_codes() -> None:
     errors = (UsageError, EngineError, DataError, GateError)
     wanted = {0, *(error.exit_code for error in errors)}
     wanted |= {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
-    text = (
-        (ROOT / "docs" / "scheduler.md").read_text().split("## Exit codes\n")[1].split("\n## ")[0]
-    )
+    text = (ROOT / "docs" / "faults.md").read_text().split("## Exit codes\n")[1].split("\n## ")[0]
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == wanted
     assert {int(code) for code in re.findall(r"(\d+) ", str(cli.epilog))} == wanted
 
 
-def test_report(tmp_path: Path) -> None:
-    for day, number in (("monday", 0), ("tuesday", 1)):
-        model = movietweetings("time_als_e32", number)
-        invoke(
-            *("run", "--users", model / "users.parquet", "--items", model / "items.parquet"),
-            *("--out", tmp_path / day),
-            *(("--reference", tmp_path / "monday") if number else ()),
-        )
-    (block,) = blocks("docs/report.md", "sh")
-    install, report = block.strip().splitlines()
-    assert install.startswith("pip install")
-    assert shell(report, tmp_path).startswith("It worked")
-    assert (tmp_path / "tuesday" / "report.html").is_file()
+def test_the_table_of_options() -> None:
+    """It is made from the declarations: UPDATE_GOLDEN=1 writes it anew."""
+    page = ROOT / "docs" / "project-file.md"
+    text = page.read_text()
+    (shown,) = re.findall(r"^\| option \|.*?\n(?!\|)", text, re.MULTILINE | re.DOTALL) or [""]
+    if "UPDATE_GOLDEN" in os.environ:
+        page.write_text(text.replace(shown.rstrip("\n"), options_table().rstrip("\n")))
+    else:
+        assert shown.strip() == options_table().strip()
 
 
-def test_registry_of_files(tmp_path: Path) -> None:
-    """docs/registry.md, on two days."""
-    _, daily, back = blocks("docs/registry.md", "sh")
-    clock = tmp_path / "bin" / "date"
-    clock.parent.mkdir()
-    for number, day in enumerate(("2026-11-24", "2026-11-25")):
-        for side in ("users", "items"):
-            shutil.copy(movietweetings("time_als_e32", number) / f"{side}.parquet", tmp_path)
-        clock.write_text(f"#!/bin/sh\necho {day}\n")
-        clock.chmod(0o755)
-        shell(daily, tmp_path, PATH=str(clock.parent))
-    first, second = (Run.load(tmp_path / "runs" / f"2026-11-2{day}") for day in (4, 5))
-    assert second.transform.reference == first.run_id
-    said = shell(back, tmp_path)
-    assert first.run_id in said
-    current = invoke("runs", "current", "--registry", tmp_path / "runs" / "registry.jsonl").stdout
-    assert "2026-11-24" in current
+COMMANDS = [
+    (f"sqlstab {name}", cli.get_command(click.Context(cli), name))
+    for name in cli.list_commands(click.Context(cli))
+]
 
 
-def test_registry_in_a_warehouse(running: Running, rng: np.random.Generator) -> None:
-    url = running["postgres"]
-    daily = command(blocks("docs/registry.md", "sh")[0].replace("$URL", url))
-    with connect(url, writes_tables=True) as engine:
-        engine.execute(["CREATE SCHEMA ml"])
-        for _ in range(2):
-            for side in ("user", "item"):
-                vectors = rng.standard_normal((60, 4))
-                store_vectors(engine, f"ml.{side}_vectors", vectors, "embedding")
-            invoke(*daily)
-        rows = engine.query("SELECT count(DISTINCT run_id) AS n FROM ml.sqlstab_runs")
-        engine.execute(["DROP SCHEMA ml CASCADE"])
-    assert rows == [{"n": 2}]
-
-
-def test_on_spark(running: Running, rng: np.random.Generator) -> None:
-    """docs/engines.md: the same job from Python and, the next day, from the command line."""
-    session = running["spark"]
-    with connect(session, writes_tables=True) as engine:
-        engine.execute(["CREATE DATABASE movies"])
-        for side in ("users", "items"):
-            vectors = rng.standard_normal((40, 3))
-            store_vectors(engine, f"movies.{side}", vectors, "embedding")
-        names: dict[str, Run] = {}
-        (program,) = (b for b in blocks("docs/engines.md", "python") if b.startswith("# spark"))
-        exec(compile(program, "engines.md", "exec"), names)
-        (block,) = blocks("docs/engines.md", "sh")
-        invoke(*command(block))
-        name = quoting.relation("movies.runs", engine.dialect)
-        rows = engine.query(f"SELECT count(DISTINCT run_id) AS n FROM {name}")
-        engine.execute(["DROP DATABASE movies CASCADE"])
-    assert names["run"].figures["reference"] is None
-    assert rows == [{"n": 2}]
-
-
-def test_on_datafusion(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert running["datafusion"]
-    for side in ("users", "items"):
-        shutil.copy(movietweetings("time_als_e32", 0) / f"{side}.parquet", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Run] = {}
-    (program,) = (b for b in blocks("docs/engines.md", "python") if b.startswith("# datafusion"))
-    exec(compile(program, "engines.md", "exec"), names)
-    assert names["run"].figures["engine"] == "datafusion"
-    assert (tmp_path / "monday" / "stable_items.parquet").exists()
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_every_command_has_help_and_is_documented(name: str, command: click.Command) -> None:
+    assert command.short_help
+    assert command.short_help.endswith(".")
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            continue  # tests/test_cli.py sees that the command's text has it
+        assert isinstance(parameter, click.Option)
+        assert parameter.help, f"{name} {parameter.name}"
+        assert parameter.help.rstrip().endswith("."), f"{name} {parameter.name}: {parameter.help}"
+    assert any(name in (ROOT / page).read_text() for page in PAGES), f"{name}: in no documentation"

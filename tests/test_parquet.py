@@ -17,11 +17,12 @@ _SCRIPT = """
 import os, sys
 from pathlib import Path
 from sqlstab.errors import DataError
-from sqlstab import sums
+import pyarrow.parquet
+from sqlstab.flow import saved as sums
 data = Path(sys.argv[1]).read_bytes()
 before = len(os.listdir("/proc/self/task"))
 try:
-    sums.load([sums.Source("x.parquet", data, "gram")], None)
+    sums.load([sums.Source("x.parquet", data, "gram")])
 except DataError as error:
     assert "no column side" in str(error), error
     print(len(os.listdir("/proc/self/task")) - before)

@@ -8,17 +8,21 @@ import os
 import re
 import traceback
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sqlstab import EmbeddingTable, Options, UsageError
-from sqlstab.project import KEYS, EngineSettings, Project, SecretUrl, redacted
+from sqlstab.errors import UsageError
+from sqlstab.options import EngineSettings, Options, Place, options_table
+from sqlstab.project import Project, sections
+from sqlstab.secret import SecretUrl, redacted
+from sqlstab.statements.given import EmbeddingTable, FurtherTable
 
 DOCS = (Path(__file__).parent.parent / "docs" / "project-file.md").read_text()
+KEYS = sections()
 NAME = "sqlstab.toml"
 SECRET = "S3CRET"
 ENVIRONMENT = {"DATABASE_URL": f"postgresql://etl:{SECRET}@db/warehouse", "PGPASSWORD": SECRET}
@@ -41,16 +45,45 @@ def document(engine: str = "", users: str = "", items: str = "", run: str = "") 
     """A project of files that has these lines too."""
     return (
         f"[engine]\n{engine}\n[users]\ntable = 'u.parquet'\n{users}\n"
-        f"[items]\ntable = 'i.parquet'\n{items}\n[run]\nout = 'out'\n{run}\n"
+        f"[items]\ntable = 'i.parquet'\n{items}\n[space]\nname = 's'\n[run]\n{run}\n"
     )
 
 
-def example_blocks() -> list[str]:
-    return re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
+EXAMPLE = """
+[engine]
+url = "${DATABASE_URL}"
+
+[users]
+table = "ml.user_embeddings"
+id = "user_id"
+vector = "embedding"
+layout = "array"
+weight = "confidence"
+anchor_filter = "n_sessions > 20"
+keep = ["country"]
+
+[items]
+table = "ml.item_embeddings"
+dated = false
+
+[also.queries]
+table = "ml.query_embeddings"
+like = "users"
+
+[space]
+name = "ml.movies"
+queries = "ml.stable_queries"
+
+[run]
+key = "ds={day}"
+align = "previous"
+sample = "5%"
+on_invalid = "drop"
+"""
 
 
 def test_the_example() -> None:
-    project = load(example_blocks()[0], run_date="2026-11-24", previous="2026-11-23")
+    project = load(EXAMPLE, day="2026-11-24")
     assert project == Project(
         engine=EngineSettings(url=SecretUrl(ENVIRONMENT["DATABASE_URL"], "")),
         tables={
@@ -59,81 +92,49 @@ def test_the_example() -> None:
                 id="user_id",
                 vector="embedding",
                 layout="array",
-                filter="trained_on = '2026-11-24'",
                 weight="confidence",
                 anchor_filter="n_sessions > 20",
                 keep=("country",),
             ),
-            "items": EmbeddingTable("ml.item_embeddings", filter="trained_on = '2026-11-24'"),
+            "items": EmbeddingTable("ml.item_embeddings", dated=False),
         },
-        targets={"users": "ml.user_stable", "items": "ml.item_stable"},
-        also={},
-        references=(Path("runs/2026-11-23"),),
-        out=Path("runs/2026-11-24"),
-        transform_table="ml.sqlstab_transform",
-        registry=None,
-        options=Options(anchor={"items": 1.0, "users": 0.1}, on_invalid="drop"),
+        also={"queries": FurtherTable(EmbeddingTable("ml.query_embeddings"), "users")},
+        place=Place("ml.movies", "ds=2026-11-24"),
+        space_tables={"queries": "ml.stable_queries"},
+        options=Options(align="previous", sample=0.05, on_invalid="drop"),
     )
-    assert load(example_blocks()[1], run_date="b", previous="a").out == Path("stable/b")
+
+
+def test_engine_and_space_alone() -> None:
+    """For commands about a space: variables of other keys need no value."""
+    Path(NAME).write_text(EXAMPLE)
+    project = Project.load(NAME, {}, ENVIRONMENT, run=False)
+    assert project.place == Place("ml.movies")
+    assert (project.tables, project.also, project.options) == ({}, {}, Options())
 
 
 def test_the_smallest_file() -> None:
-    project = load(document())
-    assert project == Project(
+    assert load("users.table = 'u.parquet'\nitems.table = 'i.parquet'") == Project(
         engine=EngineSettings(),
         tables={"users": EmbeddingTable("u.parquet"), "items": EmbeddingTable("i.parquet")},
-        targets={},
         also={},
-        references=(),
-        out=Path("out"),
-        transform_table=None,
-        registry=None,
+        place=Place(),
+        space_tables={},
         options=Options(),
     )
+    assert load("vectors.table = 'v'").tables == {"vectors": EmbeddingTable("v")}
 
 
-def test_every_key_is_taken() -> None:
-    table = (
-        "id = 'a'\nvector = ['x', 'y']\nlayout = 'long'\nfilter = 'b > 1'\nweight = 'w'\n"
-        "anchor_filter = 'c > 1'\nkeep = []"
-    )
-    run = (
-        "reference = 'r'\nanchor = 'both'\ncosine = true\nrank = 8\nrefine = 'never'\n"
-        "strategy = 'sql'\non_invalid = 'drop'\noutput_layout = 'wide'\noutput_type = 'double'"
-    )
-    engine = "database = 'w.duckdb'\nthreads = 2\nmemory_limit = '1GB'"
-    project = load(document(engine, table, table, run))
-    assert project.engine == EngineSettings(database="w.duckdb", threads=2, memory_limit="1GB")
-    assert project.tables["users"] == dataclasses.replace(
-        project.tables["items"], relation="u.parquet"
-    )
-    assert project.tables["items"] == EmbeddingTable(
-        "i.parquet",
-        id="a",
-        vector=("x", "y"),
-        layout="long",
-        filter="b > 1",
-        weight="w",
-        anchor_filter="c > 1",
-    )
-    assert project.options == Options(
-        anchor="both",
-        cosine=True,
-        rank=8,
-        refine="never",
-        strategy="sql",
-        on_invalid="drop",
-        output_layout="wide",
-        output_type="double",
-    )
-    assert load(document("kind = 'spark'")).engine == EngineSettings(kind="spark")
+@pytest.mark.parametrize("key", ["'2026-11-30'", "2026-11-30", "'ds=2026-11-30'"])
+def test_a_day_is_a_key(key: str) -> None:
+    assert load(document(run=f"key = {key}")).place.key == key.strip("'")
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "users = {table = 'u.parquet'}\nitems.table = 'i.parquet'\nrun.out = 'out'",
-        "'users'.\"table\" = 'u.parquet'\n[items]\ntable = '''i.parquet'''\n[run]\nout = 'out'",
+        "users = {table = 'u.parquet'}\nitems.table = 'i.parquet'\nspace.name = 's'",
+        "'users'.\"table\" = 'u.parquet'\n[items]\ntable = '''i.parquet'''\n[space]\nname = 's'",
         document().replace("\n", "\r\n"),
         "\ufeff" + document(),
     ],
@@ -149,38 +150,28 @@ WRONG: list[tuple[str, str]] = [
     (document(users="vektor = 'v' # here"), "[users] vektor: there is no such key; did you mean "),
     (document(users="vektor = 'v' # here"), "did you mean vector?"),
     (document(items="anchor-filter = 'x > 1' # here"), "did you mean anchor_filter?"),
-    (
-        document(items="Layout = 'wide' # here"),
-        "[items] Layout: there is no such key; did you mean",
-    ),
-    (document(run="xyz = 1 # here"), "[run] xyz: there is no such key; there are reference, out, "),
+    (document(items="Layout = 'wide' # here"), "[items] Layout: there is no such key; did you "),
+    (document(run="xyz = 1 # here"), "[run] xyz: there is no such key; there are key, align, "),
     (document(run="anchor_weights = {} # here"), "[run] anchor_weights: there is no such key"),
     (
         document(run="url = 'x://y' # here"),
         "[run] url: there is no such key here; it belongs below",
     ),
-    (
-        document(run="id = 'x' # here"),
-        "it belongs below [users] or [items] or [vectors] or [also.NAME].",
-    ),
+    (document(run="id = 'x' # here"), "below [users] or [items] or [vectors] or [also.NAME]."),
     (document(users="'a b' = 1 # here"), '[users] "a b": there is no such key; there are table, '),
     (document(users="'a\\b' = 1 # here"), '[users] "a\\\\b": there is no such key'),
     (document(run="x.y.z = 1 # here"), "[run] x: there is no such key"),
-    (
-        "out = 'x' # here\n" + document(),
-        "out: this key belongs below [users] or [items] or [vectors] or [also.NAME] or [run].",
-    ),
+    ("memory = 1 # here\n" + document(), "memory: this key belongs below [run]."),
     ("typo = 'x' # here\n" + document(), "typo: there is no such key; there are [engine], [users]"),
     (
         document() + "[usres] # here\nid = 'x'",
         "usres: there is no such section; did you mean [users]",
     ),
     (document() + "[a.b.c] # here", "a: there is no such section; there are [engine], [users], "),
-    (
-        "users.nope = 1 # here\nitems.table = 'x'\nrun.out = 'x'",
-        "[users] nope: there is no such key",
-    ),
+    ("users.nope = 1 # here\nitems.table = 'x'", "[users] nope: there is no such key"),
     ("users = {table = 'x', nope = 1} # here", "[users] nope: there is no such key"),
+    ("space.itms = 'x' # here", "[space] itms: there is no such key; did you mean items?"),
+    ("space.queries = 'x' # here", "[space] queries: there is no such key"),
     # Sections that are none.
     (
         "users = 'u.parquet' # here",
@@ -188,71 +179,66 @@ WRONG: list[tuple[str, str]] = [
     ),
     ("[[items]] # here\ntable = 'x'", "[items]: this must be a table, not an array with a table"),
     ("run = 1979-05-27 # here", "[run]: this must be a table, not a date"),
+    ("also.queries = 1 # here", "[also.queries]: a further table has a section of its own"),
     # Keys that are required.
-    ("[users]\ntable = 'u'\n[run]\nout = 'x'", "[items] table: this key is required."),
+    ("[users]\ntable = 'u'", "[items] table: this key is required."),
     ("[users] # here\nid = 'x'\n[items]\ntable = 'i'", "[users] table: this key is required."),
-    ("[users]\ntable='u'\n[items]\ntable='i'\n[run] # here", "[run] out: this key is required."),
     ("", "[users] table: this key is required."),
+    (document() + "[also.q] # here\ntable = 'q'", "[also.q] like: this key is required."),
+    (document() + "[also.q] # here\nlike = 'users'", "[also.q] table: this key is required."),
     # Wrong types.
-    (document("threads = '4' # here"), "[engine] threads: this must be an integer, not a string."),
     (
-        document("threads = true # here"),
-        "[engine] threads: this must be an integer, not a boolean.",
+        document("threads = '4' # here"),
+        "[engine] threads: this is a string; it must be a whole number from 1 to 1,024.",
     ),
-    (document("threads = 4.0 # here"), "[engine] threads: this must be an integer, not a float."),
+    (document("threads = true # here"), "[engine] threads: this is a boolean; it must be a whole"),
+    (document("threads = 4.0 # here"), "[engine] threads: this is 4.0; it must be a whole number"),
+    (document("memory_limit = 4 # here"), "[engine] memory_limit: this is 4; it must be text."),
+    (document("url = ['postgresql://a:b@c'] # here"), "[engine] url: this is an array with a str"),
+    (document("kind = 'sparc' # here"), '[engine] kind: this is "sparc"; it can be spark.'),
+    (document(users="id = 1 # here"), "[users] id: this is 1; it must be text."),
     (
-        document("memory_limit = 4 # here"),
-        "[engine] memory_limit: this must be a string, not an int",
+        document(users="keep = 'a' # here"),
+        "keep: this is a string; it must be a sequence of names.",
     ),
-    (
-        document("url = ['postgresql://a:b@c'] # here"),
-        "url: this must be a string, not an array with",
-    ),
-    (document("kind = 'sparc' # here"), '[engine] kind: this must be "spark", not "sparc".'),
-    (document(users="id = 1 # here"), "[users] id: this must be a string, not an integer."),
-    (document(users="keep = 'a' # here"), "keep: this must be an array of strings, not a string."),
-    (document(users="keep = ['a', 1] # here"), "not an array with a string and an integer."),
-    (document(users="keep = [['a']] # here"), "this must be an array of strings, not an array."),
+    (document(users="keep = ['a', 1] # here"), "this is an array with a string and an integer; it"),
+    (document(users="keep = [['a']] # here"), "this is an array; it must be a sequence of names."),
     (
         document(users="keep = [ # here\n 'a',\n 1979-05-27T07:32:00Z\n]"),
-        "with a string and a date.",
+        "with a string and a date;",
     ),
-    (document(users="vector = {} # here"), "must be a string or an array of strings, not a table."),
-    (document(users="layout = 'tall' # here"), 'must be "wide", "array" or "long", not "tall".'),
-    (document(users="layout = ['wide'] # here"), 'must be "wide", "array" or "long", not an array'),
+    (document(users="vector = {} # here"), "this is a table; it must be a column, a range of col"),
+    (document(users="layout = 'tall' # here"), 'this is "tall"; it can be wide, array, long.'),
     (
-        document(run="cosine = 'yes' # here"),
-        "[run] cosine: this must be true or false, not a string",
+        document(users="layout = ['wide'] # here"),
+        "array with a string; it can be wide, array, long",
     ),
-    (document(run="rank = 1.5 # here"), "[run] rank: this must be an integer, not a float."),
-    (document(run="rank = 9223372036854775808 # here"), "not an integer of more than 64 bits."),
+    (document(users="dated = 'no' # here"), "this is a string; it must be true or false."),
     (
-        document(run="reference = 07:32:00 # here"),
-        "reference: this must be a string or an array of strings, not a time.",
+        document(run="force = 'yes' # here"),
+        "[run] force: this is a string; it must be true or false",
     ),
-    (document(run="reference = [] # here"), "[run] reference: this names no run; leave it out"),
+    (
+        document(run="rank = 1.5 # here"),
+        "[run] rank: this is 1.5; it must be a whole number from 1",
+    ),
+    (
+        document(run="rank = 9223372036854775808 # here"),
+        "this is 9223372036854775808; it must be a",
+    ),
+    (
+        document(run="key = 07:32:00 # here"),
+        "[run] key: this is a time; it must be text or a date.",
+    ),
     (document(run="refine = '' # here"), "[run] refine: this is empty or has a NUL character."),
-    (
-        document(run="anchor = ['items'] # here"),
-        "must be a string or a table of numbers, not an arr",
-    ),
-    (
-        document(run="anchor = {items = '1'} # here"),
-        "[run] anchor.items: this must be a number, not",
-    ),
-    (
-        document(run="[run.anchor]\nitems = 1\nusers = true # here"),
-        "[run] anchor.users: this must be ",
-    ),
-    # What the options themselves refuse.
+    (document(run="anchor = ['items'] # here"), "[run] anchor: this is an array with a string; it"),
+    # Values that are out of range.
     (document("threads = 0 # here"), "[engine] threads: this is 0; it must be a whole number"),
-    (document(run="cosine = true\nrank = 0 # here"), "[run] rank: this is 0; it must be a whole"),
-    (document(run="anchor = 'sideways' # here"), "[run] anchor: this must be items, users, both"),
-    (document(run="anchor = {item = 1} # here"), "[run] anchor: this must be items, users, both"),
-    (
-        document(run="anchor = {items = nan} # here"),
-        "[run] anchor: this must be items, users, both",
-    ),
+    (document(run="force = true\nrank = 0 # here"), "[run] rank: this is 0; it must be a whole"),
+    (document(run="anchor = 'sideways' # here"), '[run] anchor: this is "sideways"; it can be it'),
+    (document(run="memory = nan # here"), "[run] memory: this is NaN; it must be a number above 0"),
+    (document(run="min_agreement = 2 # here"), "this is 2; it must be a number from -1 to 1."),
+    (document(run="sample = '300%' # here"), "[run] sample: this is a string; it must be a share "),
     # Empty strings.
     (
         document(users="filter = ' ' # here"),
@@ -260,52 +246,26 @@ WRONG: list[tuple[str, str]] = [
     ),
     (document(users="keep = [''] # here"), "[users] keep: this is empty or has a NUL character."),
     (document(users='id = "a\\u0000" # here'), "[users] id: this is empty or has a NUL character."),
-    # Keys that contradict each other.
+    # Keys that contradict each other: the section is named.
     (
-        document("url = 'a://b'\ndatabase = 'x' # here"),
-        "[engine] database: this contradicts [engine] url: each names an engine; leave one out.",
+        document("url = 'a://b'\ndatabase = 'x'"),
+        "[engine]: [engine] url and [engine] database each",
     ),
     (
-        document("database = 'x'\nurl = 'a://b' # here"),
-        "[engine] url: this contradicts [engine] data",
+        document("kind = 'spark'\nurl = 'a://b'"),
+        "[engine]: [engine] url and [engine] database each",
+    ),
+    (document("url = 'a://b'\nthreads = 1"), "[engine]: [engine] threads is for DuckDB only."),
+    (document("memory_limit = '1GB'\nkind = 'spark'"), "[engine] memory_limit is for DuckDB only."),
+    (
+        document() + "[vectors] # here\ntable = 'v'",
+        "[vectors]: vectors without a second side stand alone; leave out [users].",
     ),
     (
-        document("kind = 'spark'\nurl = 'a://b' # here"),
-        "[engine] url: this contradicts [engine] kind",
+        document() + "[also.maps]\ntable = 'v'\nlike = 'users'",
+        "[also] maps: name a further table by",
     ),
-    (document("kind = 'spark'\ndatabase = 'x' # here"), "this contradicts [engine] kind"),
-    (document("url = 'a://b'\nthreads = 1 # here"), "[engine] url: threads is for DuckDB only."),
-    (document("memory_limit = '1GB'\nkind = 'spark' # here"), "memory_limit is for DuckDB only."),
-    (
-        document("url = 'a://b'", users="out = 't'").replace("[items]", "[items] # here"),
-        "[items] out: [users] out is a table, so this key is required.",
-    ),
-    (
-        document(users="out = 't' # here", items="out = 's'"),
-        "[engine] names no database to write a t",
-    ),
-    (
-        document(run="transform_table = 't' # here"),
-        "[engine] names no database to write a table to.",
-    ),
-    (
-        document("database = 'x'", users="out = 's.t'", items="out = 'S.T' # here"),
-        "[items] out: this contradicts [users] out: this table would be overwritten; name another",
-    ),
-    (
-        document("kind = 'spark'", users="out = 'u.x'", items="out = 'i.x'", run="")
-        .replace("'u.parquet'", "'i.x'")
-        .replace("out = 'i.x'", "out = 'i.x' # here"),
-        "[items] out: this contradicts [users] table: this table would be overwritten",
-    ),
-    (
-        document("database = 'x'", "out = 'u.parquet' # here", "out = 'x'"),
-        "[users] out: this is a file, not the name of a table; files go to [run] out.",
-    ),
-    (
-        document("database = 'x'", run="transform_table = 'a/b' # here"),
-        "this is a file, not the name",
-    ),
+    (document() + "[also.q]\ntable = 'v'\nlike = 'vectors'", "it is to be like vectors, but this "),
     # Variables and braces.
     (
         document(users="filter = 'd = {day}' # here"),
@@ -354,14 +314,13 @@ WRONG: list[tuple[str, str]] = [
         "[users] table: a password",
     ),
     # Syntax: the parser's own line and column.
-    ("[users\ntable = 'x'", "line 1, column 7: not valid TOML: Expected ']' at the end of a table"),
-    ("[users]\ntable = x", "line 2, column 9: not valid TOML: Invalid value"),
     (
-        "[users]\ntable = 'x'\ntable = 'y'",
-        "line 3, column 12: not valid TOML: Cannot overwrite a va",
+        "[users\ntable = 'x'",
+        "not valid TOML: Expected ']' at the end of a table declaration (at li",
     ),
-    ("[users]\ntable = '''x\n\n", "line 4, column 1: not valid TOML: "),
-    ("[users]\nkeep = ['x'", "line 2, column 12: not valid TOML: "),
+    ("[users]\ntable = x", "not valid TOML: Invalid value (at line 2, column 9)"),
+    ("[users]\ntable = 'x'\ntable = 'y'", "not valid TOML: Cannot overwrite a value (at "),
+    ("[users]\ntable = '''x\n\n", "not valid TOML: "),
     ("[run]\nrank = 1" + 5000 * "0", "not valid TOML: Exceeds the limit"),
 ]
 
@@ -384,12 +343,24 @@ def test_enough_wrong_inputs_name_a_line() -> None:
     assert sum("# here" in text for text, _ in WRONG) >= 40
 
 
+# What is looked at before.
+_TABLES = "users.table = 'u'\nitems.table = 'i'\n"
+OTHERS = {
+    "items": "users.table = 'u'",
+    "run": _TABLES,
+    "also": _TABLES,
+}
+
+
 @pytest.mark.parametrize(("section", "key"), [(s, k) for s, keys in KEYS.items() for k in keys])
 def test_every_key_has_a_type(section: str, key: str) -> None:
     section = "also.queries" if section == "also" else section
-    message = rf"{NAME}, line 1: \[{re.escape(section)}\] {key}: this must be .*, not a date\."
+    message = rf"{NAME}, line 1: \[{re.escape(section)}\] {key}: this is a time; it (must|can) be "
+    required = {"table": "'t'", "like": "'users'"} if "." in section else {"table": "'t'"}
+    keys = {**(required if "table" in KEYS[section.split(".")[0]] else {}), key: "07:32:00"}
+    text = ", ".join(f"{name} = {value}" for name, value in keys.items())
     with pytest.raises(UsageError, match=message):
-        load(f"{section}.{key} = 1979-05-27")
+        load(f"{section} = {{ {text} }}\n" + OTHERS.get(section.split(".")[0], ""))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -438,7 +409,7 @@ def test_lines_among_statements_of_several_lines(
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "jobs" / "vectors").mkdir(parents=True)
-    text = document("database = 'w.duckdb'", run="reference = '../r'")
+    text = document("database = 'w.duckdb'")
     for written, meant in [
         ("u.parquet", "jobs/u.parquet"),
         ("./users", "jobs/./users"),
@@ -457,7 +428,10 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         project = Project.load(path, {})
         assert project.tables["users"].relation == meant
     assert project.engine.database == "jobs/w.duckdb"
-    assert (project.reference, project.out) == (Path("jobs/../r"), Path("jobs/out"))
+    # In a database the space is a prefix of tables.
+    assert project.place.space == "s"
+    (Path("jobs") / NAME).write_text(document())
+    assert Project.load(Path("jobs") / NAME, {}).place.space == "jobs/s"
 
 
 @pytest.mark.parametrize("engine", ["url = 'a://b'", "kind = 'spark'"])
@@ -504,7 +478,7 @@ def test_a_value_is_a_value(value: str) -> None:
 
 def test_a_variable_for_a_choice() -> None:
     assert load(document(run="refine = '{r}'"), r="never").options.refine == "never"
-    with pytest.raises(UsageError, match=r'line \d+: \[run\] refine: .* not "nevre"'):
+    with pytest.raises(UsageError, match=r'line \d+: \[run\] refine: this is "nevre"'):
         load(document(run="refine = '{r}'"), r="nevre")
 
 
@@ -715,12 +689,12 @@ PIECES = [
 
 @given(st.data())
 def test_a_damaged_file(data: st.DataObject) -> None:
-    text = example_blocks()[0]
+    text = EXAMPLE
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(start, min(len(text), start + 20)))
         text = text[:start] + data.draw(st.sampled_from(PIECES) | st.text(max_size=3)) + text[end:]
-    variables = {"run_date": "2026-11-24", "previous": "2026-11-23"}
+    variables = {"day": "2026-11-24"}
     anything(text.encode("utf-8", "replace"), variables)
 
 
@@ -760,10 +734,11 @@ def toml(value: Any) -> str:
 GOOD = st.sampled_from(["t", "ml.t", "x.parquet", "both", "a://b", "${DATABASE_URL}"]) | STRINGS
 SECTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "engine": {"url": GOOD, "database": GOOD, "threads": st.integers(), "kind": st.just("spark")},
-    "users": {"keep": st.lists(GOOD, max_size=2), "out": GOOD, "layout": st.just("wide")},
-    "items": {"vector": GOOD, "out": GOOD, "filter": GOOD, "id": GOOD},
-    "also": {"out": GOOD, "layout": st.just("wide"), "keep": st.lists(GOOD, max_size=2)},
-    "run": {"anchor": GOOD | st.dictionaries(NAMES, st.floats()), "rank": st.integers()},
+    "users": {"keep": st.lists(GOOD, max_size=2), "layout": st.just("wide")},
+    "items": {"vector": GOOD, "filter": GOOD, "id": GOOD},
+    "also": {"layout": st.just("wide"), "keep": st.lists(GOOD, max_size=2)},
+    "space": {"items": GOOD, "maps": GOOD},
+    "run": {"anchor": GOOD, "rank": st.integers(), "key": GOOD | st.dates()},
 }
 
 
@@ -782,7 +757,8 @@ PROJECTS = st.fixed_dictionaries(
     {
         "users": likely("users", table=GOOD),
         "items": likely("items", table=GOOD),
-        "run": likely("run", out=GOOD),
+        "run": likely("run"),
+        "space": likely("space", name=GOOD),
     },
     optional={
         "engine": likely("engine"),
@@ -804,33 +780,11 @@ def test_any_content(content: dict[str, Any], given_day: bool) -> None:
 # The page.
 
 
-def documented() -> dict[str, dict[str, str]]:
-    """The rows of the tables of keys: section, key, value column."""
-    found: dict[str, dict[str, str]] = {}
-    for heading, body in re.findall(r"^### (.*)\n((?:(?!^#).*\n)*)", DOCS, re.MULTILINE):
-        rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", body, re.MULTILINE))
-        for section in re.findall(r"\[(\w+)\]", heading):
-            found[section] = rows
-    return found
+def test_the_page_has_the_table_of_options() -> None:
+    """It is made by `python -c "from sqlstab.options import *; print(options_table())"`."""
+    assert options_table() in DOCS
 
 
-def test_the_page_has_all_keys() -> None:
-    assert {section: set(rows) for section, rows in documented().items()} == {
-        section: set(keys) for section, keys in KEYS.items()
-    }
-
-
-@pytest.mark.parametrize(("section", "key"), [(s, k) for s, keys in KEYS.items() for k in keys])
-def test_the_page_has_all_choices(section: str, key: str) -> None:
-    hint = KEYS[section][key]
-    parts = [part for part in (hint, *get_args(hint)) if get_origin(part) is Literal]
-    choices = [f'"{choice}"' for part in parts for choice in get_args(part)]
-    assert re.findall(r'`("\w+")`', documented()[section][key]) == choices
-
-
-def test_the_page_names_what_is_required() -> None:
-    required = {
-        (s, k) for s, rows in documented().items() for k, v in rows.items() if "required" in v
-    }
-    tables = {(side, "table") for side in ("users", "items", "vectors", "also")}
-    assert required == {*tables, ("also", "like"), ("run", "out")}
+def test_the_examples_of_the_page() -> None:
+    for text in re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL):
+        anything(text, dict.fromkeys(re.findall(r"(?<!\$){(\w+)}", text), "2026-11-24"))

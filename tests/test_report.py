@@ -6,7 +6,9 @@ import builtins
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,37 +19,45 @@ from conftest import movietweetings, read_vectors, write_vectors
 from invoke import invoke
 
 import sqlstab
-from sqlstab import DataError, Options, Report, Run, UsageError, report, stabilize
+from sqlstab import DataError, GateError, Options, Report, Space, UsageError
 from sqlstab.report.page import figure, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SIDES = ("users", "items")
 LEVELS = {"p01": 0.01, "p10": 0.1, "p50": 0.5, "p99": 0.99}
 
 
-def retrained(folder: Path, number: int, reference: Run | None = None, **options: Any) -> Run:
+KEYS = ["2026-11-01", "2026-11-02", "2026-11-03"]
+
+
+def retrained(space: Space, number: int, **options: Any) -> None:
     source = movietweetings("time_als_e32", number)
     files = (source / f"{side}.parquet" for side in SIDES)
-    return stabilize(*files, reference, folder / f"run{number}", options=Options(**options))
+    space.run(*files, key=KEYS[number], options=Options(**options))
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """Three trainings, each in the space of the one before."""
-    folder = tmp_path_factory.mktemp("runs")
-    found: list[Run] = []
+def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    """Three trainings."""
+    found = Space(tmp_path_factory.mktemp("report") / "movies")
     for number in range(3):
-        found.append(retrained(folder, number, found[-1] if found else None))
+        retrained(found, number)
     return found
 
 
+@pytest.fixture
+def copy(space: Space, tmp_path: Path) -> Space:
+    """The same, for tests that change it."""
+    shutil.copytree(space.name, tmp_path / "movies")
+    return Space(tmp_path / "movies")
+
+
 @pytest.fixture(scope="module")
-def made(runs: list[Run]) -> Report:
+def made(space: Space) -> Report:
     """On the third of them."""
-    return report(runs[2], earlier=runs[:2])
+    return space.report()
 
 
 @dataclass(frozen=True)
@@ -61,32 +71,29 @@ class Shared:
     @property
     def cosines(self) -> np.ndarray:
         lengths = np.linalg.norm(self.x, axis=1) * np.linalg.norm(self.y, axis=1)
-        return (self.x * self.y).sum(axis=1) / lengths
+        found: np.ndarray = (self.x * self.y).sum(axis=1) / lengths
+        return found
 
 
 def shared(run: Path, reference: Path, side: str) -> Shared:
     tables = [read_vectors(folder / f"{side}.parquet") for folder in (run, reference)]
-    ids, *places = np.intersect1d(*(table[0] for table in tables), return_indices=True)
+    ids, *places = np.intersect1d(tables[0][0], tables[1][0], return_indices=True)
     x, y = (table[1][where] for table, where in zip(tables, places, strict=True))
     return Shared(ids, x, y)
 
 
-def both_kinds(run: Run, reference: Run, numbers: tuple[int, int], side: str) -> dict[str, Shared]:
+def both_kinds(space: Space, numbers: tuple[int, int], side: str) -> dict[str, Shared]:
     """Stable vectors as they were written, raw ones as the training left them."""
-    assert run.directory is not None
-    assert reference.directory is not None
+    stable, earlier = (Path(space.name) / f"run={KEYS[number]}" for number in numbers)
     first, second = (movietweetings("time_als_e32", number) for number in numbers)
-    return {
-        "after": shared(run.directory, reference.directory, side),
-        "before": shared(first, second, side),
-    }
+    return {"after": shared(stable, earlier, side), "before": shared(first, second, side)}
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_figures_are_those_of_the_rows(runs: list[Run], made: Report, side: str) -> None:
+def test_figures_are_those_of_the_rows(space: Space, made: Report, side: str) -> None:
     """The raw vectors that the report has from the stable ones are those of the training."""
     found = made.figures["sides"][side]
-    for kind, rows in both_kinds(runs[2], runs[1], (2, 1), side).items():
+    for kind, rows in both_kinds(space, (2, 1), side).items():
         figures, cosines = found[kind], rows.cosines
         assert figures["rows"] == figures["cosines"] == len(cosines)
         # FLOAT vectors have seven digits.
@@ -100,20 +107,20 @@ def test_figures_are_those_of_the_rows(runs: list[Run], made: Report, side: str)
         # A cosine at an edge may be on either side of it.
         assert np.abs(counts - figures["histogram"]).sum() <= 2
         assert sum(figures["histogram"]) == len(cosines)
-        own = runs[2].figures["cosine"][side][kind]
+        own = made.figures["run"]["cosine"][side][kind]
         assert own["mean"] == pytest.approx(figures["mean"], abs=1e-6)
-    after = both_kinds(runs[2], runs[1], (2, 1), side)["after"]
+    after = both_kinds(space, (2, 1), side)["after"]
     moved = after.ids[np.argsort(after.cosines)[:15]]
     assert [row["moved_id"] for row in found["moved"]] == [str(i) for i in moved.tolist()]
-    assert found["run"] == runs[2].figures[side]["rows"]
+    assert found["run"] == made.figures["run"]["tables"][side]["rows"]
     assert found["shared"] == len(after.ids)
     assert found["new"] == found["run"] - found["shared"]
     assert found["gone"] == found["reference"] - found["shared"]
 
 
 @pytest.mark.parametrize("kind", ["before", "after"])
-def test_neighbours_are_those_of_the_rows(runs: list[Run], made: Report, kind: str) -> None:
-    rows = both_kinds(runs[2], runs[1], (2, 1), "items")[kind]
+def test_neighbours_are_those_of_the_rows(space: Space, made: Report, kind: str) -> None:
+    rows = both_kinds(space, (2, 1), "items")[kind]
     below = f"{round(200 / len(rows.ids) * 16**8):08x}"
     asked = [i for i, n in enumerate(rows.ids) if hashlib.md5(n.encode()).hexdigest() < below]
     x, y = (m / np.linalg.norm(m, axis=1, keepdims=True) for m in (rows.x, rows.y))
@@ -134,29 +141,28 @@ def test_neighbours_are_those_of_the_rows(runs: list[Run], made: Report, kind: s
         assert found[name] * found["listed"] == pytest.approx(agreed, abs=2)
 
 
-def test_any_two_runs(runs: list[Run], made: Report) -> None:
-    assert [run["run_id"] for run in made.figures["runs"]] == [run.run_id for run in runs]
-    assert [run["name"] for run in made.figures["runs"]] == ["run0", "run1", "run2"]
+def test_any_two_runs(space: Space, made: Report) -> None:
+    assert [run["name"] for run in made.figures["runs"]] == KEYS
     for side in SIDES:
         found = made.figures["cosines"][side]
         assert [found["stable"][i][i] for i in range(3)] == [1.0] * 3
         for i in range(3):
             for j in range(i):
-                kinds = both_kinds(runs[i], runs[j], (i, j), side)
+                kinds = both_kinds(space, (i, j), side)
                 for name, kind in (("stable", "after"), ("raw", "before")):
                     wanted = pytest.approx(kinds[kind].cosines.mean(), abs=1e-6)
                     assert found[name][i][j] == found[name][j][i] == wanted
 
 
-def test_the_same_vectors_in_a_plane(runs: list[Run], made: Report) -> None:
+def test_the_same_vectors_in_a_plane(space: Space, made: Report) -> None:
     """Distances in a plane are at most those of the vectors; most of each is seen."""
     drawn = made.figures["sides"]["items"]["drawn"]
-    rows = both_kinds(runs[2], runs[1], (2, 1), "items")["after"]
+    rows = both_kinds(space, (2, 1), "items")["after"]
     longest = np.argsort(-np.linalg.norm(rows.y, axis=1))[:60]
     assert drawn["ids"] == rows.ids[longest].tolist()
     for kind, wanted in (
         ("stable", rows),
-        ("raw", both_kinds(runs[2], runs[1], (2, 1), "items")["before"]),
+        ("raw", both_kinds(space, (2, 1), "items")["before"]),
     ):
         x, y = wanted.x[longest], wanted.y[longest]
         points = np.array(drawn[kind]["run"]), np.array(drawn[kind]["reference"])
@@ -169,6 +175,7 @@ def test_the_same_vectors_in_a_plane(runs: list[Run], made: Report) -> None:
 def test_only_small_results_leave_the_engine(made: Report) -> None:
     statements = made.figures["statements"]
     assert len({statement["title"] for statement in statements}) == len(statements) == 16
+    assert not any("users.parquet'" in one["sql"] for one in statements if "items" in one["title"])
     assert all(statement["sql"].startswith("--") for statement in statements)
 
 
@@ -194,76 +201,90 @@ def test_no_minus_before_a_zero() -> None:
     )
 
 
-def test_a_new_space(runs: list[Run]) -> None:
-    found = report(runs[0])
+def test_a_new_space(space: Space) -> None:
+    found = space.report(KEYS[0])
     assert found.figures["verdict"]["level"] == "good"
     assert found.figures["verdict"]["headline"].startswith("A new space")
     assert set(levels(found)) == {"Scores", "Warnings"}
-
-
-def test_what_a_run_says_of_itself(runs: list[Run]) -> None:
-    """Without its reference there is what the run has measured; no table is read."""
-    found = report(runs[1])
     assert found.figures["sides"] is None
+    assert found.figures["cosines"]["items"]["stable"][0][1] > 0.5  # the runs of the space
+
+
+def test_a_reference_that_is_gone(copy: Space) -> None:
+    """There is what the run has measured itself."""
+    copy.drop(KEYS[1])
+    found = copy.report()
+    assert found.figures["reference"] is found.figures["sides"] is None
     assert found.figures["statements"] == []
     assert found.figures["verdict"]["headline"].startswith("It worked")
-    assert "Cosine to the reference 0.75" in found.text("md")
+    assert "Cosine to the reference 0.73" in found.text("md")
+    said = "The run that it was aligned with, 2026-11-02, is no longer in the space"
+    assert said in found.text("html")
 
 
-def test_shuffled_ids_have_not_worked(runs: list[Run], tmp_path: Path) -> None:
+def test_a_run_with_maps_only(copy: Space) -> None:
+    retrained(copy, 2, maps_only=True)
+    found = copy.report()
+    assert found.figures["sides"] is None
+    assert [run["name"] for run in found.figures["runs"]] == KEYS[:2]
+    assert found.figures["verdict"]["level"] == "good"
+    assert "has maps only and no stable vectors" in found.text("html")
+
+
+def test_no_such_run(space: Space, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no run 2027"):
+        space.report("2027")
+    with pytest.raises(DataError, match="no runs to report on"):
+        Space(tmp_path / "none").report()
+
+
+def test_the_newest_runs_are_compared(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlstab.report._RUNS", 2)
+    assert [run["name"] for run in space.report().figures["runs"]] == KEYS[1:]
+    assert [run["name"] for run in space.report(KEYS[0]).figures["runs"]] == KEYS[::2]
+
+
+def test_vectors_alone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    vectors = rng.standard_normal((200, 5))
+    space = Space(tmp_path / "texts")
+    for key in "abc":
+        turned = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+        moved = (vectors + 0.2 * rng.standard_normal(vectors.shape)) @ turned
+        space.run(vectors=(np.arange(200), moved), key=key)
+    found = space.report()
+    assert set(levels(found)) == {
+        *("Same vectors", "Held-out ids", "Index", "Dot products", "Known vectors", "Warnings")
+    }
+    assert found.figures["verdict"]["level"] == "good"
+    assert "Index" in found.text("md")
+    assert found.text("html").count("<figure") == 6  # no spectrum: no rank was asked for
+
+
+def test_shuffled_ids_have_not_worked(copy: Space, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     source = movietweetings("time_als_e32", 1)
     for side in SIDES:
         ids, vectors = read_vectors(source / f"{side}.parquet")
         write_vectors(tmp_path / f"{side}.parquet", vectors, rng.permutation(ids))
-    files = (tmp_path / f"{side}.parquet" for side in SIDES)
-    run = stabilize(*files, runs[0], tmp_path / "out")
-    found = report(run, runs[0])
+    files = [tmp_path / f"{side}.parquet" for side in SIDES]
+    with pytest.raises(GateError):
+        copy.run(*files, key="2026-12-01")
+    copy.run(*files, key="2026-12-01", options=Options(force=True))
+    found = copy.report()
     assert found.figures["verdict"]["level"] == "bad"
     assert found.figures["verdict"]["headline"].startswith("It did not work")
     assert levels(found)["Same items"] == levels(found)["Held-out ids"] == "bad"
 
 
-def test_another_space(runs: list[Run], tmp_path: Path) -> None:
-    """The verdict says first why nothing agrees, and what to do."""
-    own = retrained(tmp_path, 1)
-    found = report(own, runs[0])
-    verdict = found.figures["verdict"]
-    remedy = "run it again with reference run0."
-    assert verdict["headline"] == (
-        f"run1 began a space of its own and was not aligned with run0; {remedy}"
-    )
-    assert verdict["findings"][0]["text"] == verdict["headline"]
-    assert levels(found)["Space"] == "bad"
-    # Found are 0.2 of 10 neighbours: better than raw vectors, and of no use.
-    assert levels(found)["Index"] == "doubtful"
-
-    later = retrained(tmp_path, 2, own)
-    found = report(later, runs[0], earlier=[own])
-    assert found.figures["space"]["same"] is False
-    headline = found.figures["verdict"]["headline"]
-    assert headline == f"run2 is in another space than run0 and was not aligned with it; {remedy}"
-    # The run between them is not at hand.
-    found = report(later, runs[0])
-    assert found.figures["space"]["same"] is None
-    assert f"was aligned with run {own.run_id}, which need not be" in found.text("md")
-    found = report(own, runs[2])
-    assert found.figures["space"]["same"] is False  # it began after the other was made
-    found = report(runs[0], runs[2])
-    assert found.figures["space"]["same"] is None
-    assert "Space" not in levels(found)  # for they agree
-    assert report(runs[2], runs[0], earlier=[runs[1]]).figures["space"]["same"] is True
-    assert report(runs[0], runs[1]).figures["space"]["same"] is True
-
-
-def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
-    run = retrained(tmp_path, 1, runs[0], min_mean_cosine=0.8, min_cka=0.1, force=True)
-    found = report(run, runs[0])
+def test_a_gate_that_was_forced(copy: Space) -> None:
+    retrained(copy, 2, min_agreement=0.9, min_shared_ids=100, force=True)
+    found = copy.report()
     assert found.figures["verdict"]["level"] == levels(found)["Gates"] == "bad"
     assert levels(found)["Warnings"] == "doubtful"
     text = found.text("md")
-    assert "| mean cosine, at least | 0.8 | 0.749 | ❌ |" in text
-    assert "Failed: mean cosine, at least 0.8." in text
+    assert re.search(r"\| agreement, at least \| 0\.9 \| 0\.\d+ \| ❌ \|", text)
+    assert "Failed: agreement, at least 0.9." in text
     # What run.json calls things is for programs.
     page = found.text("html")
     assert ">residual, upper bound</th>" in page
@@ -272,10 +293,10 @@ def test_a_gate_that_was_forced(runs: list[Run], tmp_path: Path) -> None:
     assert "/<wbr>items.parquet</td>" in page
 
 
-def test_scores_of_a_lower_rank(runs: list[Run], tmp_path: Path) -> None:
-    """Raw vectors cannot be had back from such a run."""
-    run = retrained(tmp_path, 1, runs[0], rank=8)
-    found = report(run, runs[0])
+def test_scores_of_a_lower_rank(copy: Space) -> None:
+    """Raw vectors cannot be restored from such a run."""
+    retrained(copy, 2, rank=8)
+    found = copy.report()
     assert levels(found)["Scores"] == "doubtful"
     (text,) = (f["text"] for f in found.figures["verdict"]["findings"] if f["title"] == "Scores")
     assert re.fullmatch(r"Scores changed, by up to [1-9][\d.]+% of the largest\.", text)
@@ -285,32 +306,19 @@ def test_scores_of_a_lower_rank(runs: list[Run], tmp_path: Path) -> None:
     assert ">unknown<" in found.text("html")
 
 
-def test_no_id_is_shared(runs: list[Run], model: Callable[..., Path], tmp_path: Path) -> None:
-    folder = model("strangers", dimension=32)
-    run = stabilize(folder / "users.parquet", folder / "items.parquet", out=tmp_path / "out")
-    with pytest.raises(DataError, match=r"items table .* has ids id of type BIGINT"):
-        report(run, runs[0])
-
-
 def test_few_ids_are_shared(model: Callable[..., Path], tmp_path: Path) -> None:
     first = model("first", items=40)
     second = model("second", users=200, items=300, rotate=first)
-    earlier = stabilize(first / "users.parquet", first / "items.parquet", out=tmp_path / "a")
-    run = stabilize(second / "users.parquet", second / "items.parquet", earlier, out=tmp_path / "b")
-    found = report(run, earlier)
+    space = Space(tmp_path / "space")
+    for folder in (first, second):
+        space.run(folder / "users.parquet", folder / "items.parquet", key=folder.name)
+    found = space.report()
     assert levels(found)["Known items"] == "doubtful"
     assert "40 of 300 items are in the reference." in found.text("md")
     assert found.figures["verdict"]["headline"].startswith("It worked in part")
 
 
-def test_what_cannot_be_meant(runs: list[Run], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be its own reference"):
-        report(runs[0], runs[0])
-    with pytest.raises(DataError, match="is not a run directory"):
-        report(tmp_path)
-
-
-def test_a_plain_statement_of_the_paper(runs: list[Run], made: Report) -> None:
+def test_a_plain_statement_of_the_paper(made: Report) -> None:
     """The spectrum is that of an independent implementation."""
     source = movietweetings("time_als_e32", 2)
     vectors = [read_vectors(source / f"{side}.parquet")[1] for side in SIDES]
@@ -327,7 +335,7 @@ def test_long_lines_of_a_statement_are_cut() -> None:
     assert max(map(len, text.split("\n"))) < 160
 
 
-# Ids and the name of a directory as hostile as they come.
+# Ids and names of runs as hostile as they come.
 HOSTILE = [
     "</td><script>alert(1)</script>",
     '"><img src=http://example.invalid/x onerror=alert(2)>',
@@ -341,13 +349,13 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
-    """Three runs in which the items with such ids move most."""
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """On the last of three runs in which the items with such ids move most."""
     folder = tmp_path_factory.mktemp("hostile")
     rng = np.random.default_rng(2)
     ids = [*HOSTILE, *(f"item {n}" for n in range(100))]
     users, items = rng.standard_normal((150, 6)), rng.standard_normal((len(ids), 6))
-    found: list[Run] = []
+    space = Space(folder / "a space")
     for number in range(3):
         source = folder / f"<b onclick=alert({number})>&amp;"
         source.mkdir()
@@ -358,9 +366,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
             write_vectors(source / "u.parquet", users @ turned),
             write_vectors(source / "i.parquet", moved @ turned, ids),
         ]
-        out = folder / f"<i>{number}&"
-        found.append(stabilize(*files, found[-1] if found else None, out))
-    return found
+        space.run(*files, key=f"{number}<i>&", options=Options(align="previous"))
+    return space.report()
 
 
 @pytest.fixture(scope="module")
@@ -424,8 +431,17 @@ def test_the_style_sheet_follows_the_reader(made: Report, tmp_path: Path, browse
     assert all(a != b for a, b in zip(found["light"], found["dark"], strict=True))
 
 
-def test_hostile_ids_are_text(hostile: list[Run], tmp_path: Path, browser: Any) -> None:
-    found = report(hostile[2], hostile[1], earlier=hostile[:1])
+def test_hostile_names_are_escaped(hostile: Report) -> None:
+    """Where there is no browser to see it."""
+    page = hostile.text("html")
+    assert not re.search(r"<(script|img|iframe|b|i)\b", page)
+    assert page.count("<style>") == 1
+    assert "&lt;script&gt;alert(1)&lt;/<wbr>script&gt;" in page
+    assert "2&lt;i&gt;&amp;" in page
+
+
+def test_hostile_ids_are_text(hostile: Report, tmp_path: Path, browser: Any) -> None:
+    found = hostile
     assert {row["moved_id"] for row in found.figures["sides"]["items"]["moved"]} >= set(HOSTILE)
     path = page_of(found, tmp_path)
     seen = opened(browser, path, 1280)
@@ -437,54 +453,43 @@ def test_hostile_ids_are_text(hostile: list[Run], tmp_path: Path, browser: Any) 
     assert page.locator("b, i").count() == 0
     cells = page.locator("#moved ~ .halves th[scope=row]").all_text_contents()
     assert set(cells) >= set(HOSTILE)
-    assert "<i>2&" in page.locator("header").inner_text()
+    assert "2<i>&" in page.locator("header").inner_text()
     # The names of the runs are in the charts too.
-    assert "<i>0&" in page.locator(".chart").nth(6).text_content()
+    assert "0<i>&" in page.locator(".chart").nth(6).text_content()
     page.close()
 
 
-def test_hostile_ids_in_markdown(hostile: list[Run]) -> None:
-    text = report(hostile[2], hostile[1]).text("md")
+def test_hostile_ids_in_markdown(hostile: Report) -> None:
+    text = hostile.text("md")
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     bare = [re.sub(r"\\.", "", row) for row in rows]
     assert not any(re.search(r"[<`*\[@]", row) for row in bare)
     # Each table keeps its number of columns.
     moved = [row for row in bare if row.count("|") == 4]
-    assert len(moved) >= 6 + len(levels(report(hostile[2], hostile[1])))
+    assert len(moved) >= 6 + len(levels(hostile))
 
 
-def test_the_command(runs: list[Run], tmp_path: Path) -> None:
-    """The page is part of the run's directory, and goes with it when it is replaced."""
-    out = tmp_path / "run1"
-    retrained(tmp_path, 1, runs[0])
-    done = invoke("report", out, "--reference", runs[0].directory, "-q")
-    assert done.stdout == ""
-    page = (out / "report.html").read_text()
-    assert page.startswith("<!DOCTYPE html>")
-    done = invoke("report", out, "--reference", runs[0].directory, "-o", tmp_path / "other.html")
-    assert done.stdout.splitlines() == [
-        "It worked: the same items stay where they were.",
-        f"written  {tmp_path / 'other.html'}",
-    ]
-    retrained(tmp_path, 1, runs[0])
-    assert sorted(path.name for path in out.iterdir()) == [
-        *("items.parquet", "run.json", "transform.json", "users.parquet")
-    ]
+def test_the_command(space: Space, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    done = invoke("report", space.name, "-o", out)
+    assert "It worked: the same items stay where they were." in done.stdout
+    assert out.read_text().startswith("<!DOCTYPE html>")
 
 
-def test_formats_for_machines(runs: list[Run]) -> None:
-    arguments = ["report", runs[1].directory, runs[0].directory, "-q", "--format"]
+def test_formats_for_machines(space: Space) -> None:
+    arguments = ["report", space.name, KEYS[1], "-q", "--format"]
     figures = json.loads(invoke(*arguments, "json").stdout)
-    assert figures["reference"]["run_id"] == runs[0].run_id  # it is among the earlier runs
+    assert figures["run"]["key"] == KEYS[1]
+    assert figures["reference"]["name"] == KEYS[0]
     assert figures["sqlstab"] == sqlstab.__version__
     text = invoke(*arguments, "md").stdout
     assert text.startswith("## ✅ It worked: the same items stay where they were.\n")
-    assert "| items | 0.06 | 0.75 |" in text
+    assert re.search(r"\| items \| 0\.06 \| 0\.7\d \|", text)
     page = invoke(*arguments, "html", "-o", "-").stdout
     assert page.startswith("<!DOCTYPE html>")
 
 
-def test_without_the_extra(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(name: str, *arguments: Any, **options: Any) -> Any:
         if name == "altair":
             raise ImportError(name)
@@ -492,7 +497,7 @@ def test_without_the_extra(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> 
 
     imported = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", refused)
-    found = report(runs[0])
+    found = space.report(KEYS[0])
     with pytest.raises(UsageError, match=r"pip install 'sqlstab\[report\]'"):
         found.text("html")
     assert found.text("md").startswith("## ✅ A new space")
@@ -501,10 +506,10 @@ def test_without_the_extra(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> 
     assert found._repr_markdown_() == found.text("md")
 
 
-def test_in_a_notebook(runs: list[Run], made: Report, tmp_path: Path, browser: Any) -> None:
+def test_in_a_notebook(made: Report, tmp_path: Path, browser: Any) -> None:
     """A line where there is text alone, else the page in a frame whose style stays in it."""
     assert repr(made) == (
-        f"<Report on run {runs[2].run_id} beside {runs[1].run_id}: "
+        f"<Report on run {KEYS[2]} compared with {KEYS[1]}: "
         "It worked: the same items stay where they were.>"
     )
     frame = made._repr_html_()

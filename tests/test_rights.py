@@ -11,7 +11,7 @@ import pytest
 from conftest import write_vectors
 from test_outputs import load
 
-from sqlstab.engines import connect
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -240,7 +240,7 @@ def test_new_dimensions_get_new_axes(rng: np.random.Generator) -> None:
 def test_figures_from_sums_equal_those_from_rows(seed: int, rows: int, dimension: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.standard_normal((2, rows, dimension))
-    sums = SharedSums(x.T @ y, x.T @ x, y.T @ y)
+    sums = SharedSums(x.T @ y, x.T @ x, y.T @ y, x.sum(axis=0), y.sum(axis=0), rows)
     omega = solve.align(sums.cross).omega
     residual = np.linalg.norm(x @ omega - y) / np.linalg.norm(y)
     # The square of a difference of sums: half the digits where the residual is near zero.

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
@@ -16,12 +17,16 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from sqlstab import UsageError
-from sqlstab.maths.preparation import Preparation
+from sqlstab.engines import dialects
 from sqlstab.statements import build, ddl, quoting
-from sqlstab.statements.dialect import DIALECTS, DUCKDB, Dialect
 from sqlstab.statements.table import Column, StableTable, VectorTable
 
+if TYPE_CHECKING:
+    from sqlstab.statements.dialect import Dialect
+
 GOLDEN = Path(__file__).parent / "golden"
+DIALECTS = dialects()
+DUCKDB = DIALECTS["duckdb"]
 MATRIX = np.array([[0.5, 0.0, 1.0], [0.25, -1.0, 0.0], [0.0, 2.0, 1e-20]])
 
 ITEMS = VectorTable("items", "items", Column("id", "BIGINT"), "array", ("embedding",), "float")
@@ -49,10 +54,14 @@ ANCHORED = VectorTable(
 VALID = VectorTable(
     "users", "users", Column("id", "BIGINT"), "array", ("v",), "double", only_valid=3
 )
-CENTRED = replace(ANCHORED, preparation=Preparation((0.5, -1.0, 1e-20)))
-UNIT = replace(WIDE, preparation=Preparation((0.5, -1.0, 1e-20), normalize=True))
 REFERENCE = VectorTable(
     "items", "yesterday.items", Column("id", "BIGINT"), "array", ("embedding",), "float"
+)
+# Earlier runs of a space: rows of one table, and files, each run with its weight.
+RECENT = replace(
+    REFERENCE,
+    filter="run IN ('a', 'b')",
+    weight_expression="CASE run WHEN 'a' THEN 0.8E0 ELSE 1E0 END",
 )
 ARRAY_OUT = StableTable("array", "id", ("embedding",), "float", 3)
 WIDE_OUT = StableTable("wide", "item_id", ("e0", "e1", "e2"), "float", 3)
@@ -74,8 +83,6 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "check_weights": build.check(ANCHORED, dialect),
         "check_vectors": build.check_vectors(ITEMS, 3, dialect),
         "check_vectors_long": build.check_vectors(LONG, 3, dialect),
-        "fingerprint": build.fingerprint(replace(ITEMS, share=0.5), dialect),
-        "fingerprint_long": build.fingerprint(replace(LONG, share=0.5), dialect),
         "lengths": build.lengths(ITEMS, dialect),
         "labelled": build.labelled(build.lengths(ITEMS, dialect), "items", "lengths", dialect),
         "lengths_long": build.lengths(LONG, dialect),
@@ -84,17 +91,22 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "example_wrong_length": build.example(ITEMS, "wrong_length", 3, dialect),
         "example_non_finite": build.example(ITEMS, "non_finite", 3, dialect),
         "shared_ids": build.shared_ids(ANCHORED, REFERENCE, dialect, anchor=True),
-        "column_sums": build.column_sums(replace(ITEMS, share=0.5), REFERENCE, 3, dialect),
         "gram_array": build.gram(ITEMS, 3, dialect)[0],
         "gram_wide": build.gram(WIDE, 3, dialect)[0],
         "gram_long": build.gram(LONG, 3, dialect)[0],
         "gram_valid": build.gram(VALID, 3, dialect)[0],
         "gram_sampled": build.gram(replace(ITEMS, share=0.05), 3, dialect)[0],
         "gram_whitened": build.gram(ITEMS, 3, dialect, matrix=MATRIX)[0],
-        "gram_shared": build.gram(REFERENCE, 3, dialect, other=ANCHORED, weighted=True)[0],
-        "cross_gram": build.cross_gram(ANCHORED, REFERENCE, 3, 3, dialect)[0],
+        "gram_shared": build.gram(REFERENCE, 3, dialect, other=ANCHORED)[0],
+        "gram_shared_cosine": build.gram(
+            RECENT, 3, dialect, matrix=MATRIX, other=ANCHORED, normalize=True
+        )[0],
+        "cross_gram": build.cross_gram(ANCHORED, RECENT, 3, 3, dialect)[0],
         "cross_gram_cosine": build.cross_gram(
             ITEMS, REFERENCE, 3, 3, dialect, matrix=MATRIX, normalize=True
+        )[0],
+        "cross_gram_of_maps": build.cross_gram(
+            WIDE, RECENT, 3, 3, dialect, reference_matrix=MATRIX
         )[0],
         "apply_array": build.apply(ITEMS, [MATRIX], ARRAY_OUT, dialect),
         "apply_in_two_steps": build.apply(WIDE, [MATRIX, MATRIX], WIDE_OUT, dialect),
@@ -105,12 +117,6 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "apply_transposed": build.apply_from_table(
             ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
         ),
-        "means": build.means(replace(VALID, share=0.5), 3, dialect)[0],
-        "column_sums_prepared": build.column_sums(UNIT, REFERENCE, 3, dialect),
-        "gram_prepared": build.gram(UNIT, 3, dialect)[0],
-        "cross_gram_prepared": build.cross_gram(CENTRED, REFERENCE, 3, 3, dialect)[0],
-        "apply_prepared": build.apply(UNIT, [MATRIX], WIDE_OUT, dialect),
-        "apply_prepared_from_table": build.apply_from_table(UNIT, [HELD], WIDE_OUT, dialect),
         "union": build.union(build.gram(LONG, 3, dialect) + build.gram(ITEMS, 3, dialect), dialect),
         "product": build.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
         "product_of_tables": build.product(ANCHORED, 3, HELD, dialect, anchor=True),
@@ -156,20 +162,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
             60,
             dialect,
         ),
-        "partitions": build.partitions(ANCHORED, "day", "loaded_at", dialect),
-        "stored_partitions": build.stored_partitions("lake.grams", "s", dialect),
-        "stored_gram": build.stored_gram("lake.grams", "s", [("a", "1"), ("b", "2")], dialect),
         "matrix_table": ";\n".join(ddl.matrix_table("t", "run", {"items": MATRIX}, dialect)),
-        "registry": build.registry("ml.runs", dialect),
-        "registry_table": ";\n".join(
-            [
-                ddl.create_registry("ml.runs", dialect),
-                *ddl.insert_events("ml.runs", [("1.0", "drop", "1", '{"a": "b\\u00fc"}')], dialect),
-            ]
-        ),
-        "registry_transform": build.registry(
-            "ml.runs", dialect, transform_of="20261124T000000Z-ab"
-        ),
     }
     if dialect.solving:
         found |= {
@@ -188,10 +181,19 @@ def statements(dialect: Dialect) -> dict[str, str]:
             "align": build.align(dialect, 3, 4, "crosses"),
             "guard": build.guard(ANCHORED, 3, dialect),
             "maps": build.maps("solution", dialect),
+            "whole": build.whole(build.gram(ITEMS, 3, dialect, other=REFERENCE)[0], 3, 3, dialect),
+            "earlier": build.earlier("reference", "Runs before b: ", dialect),
+            "run_text": build.run_text(
+                ["'{\"rank\": '", dialect.as_text.format("f.rank"), "'}'"],
+                "figures",
+                ["rank"],
+                "reference",
+                dialect,
+            ),
             "run_figures": build.run_figures(
                 "solution",
                 ("rank",),
-                {("items", "after"): build.drift(ITEMS, REFERENCE, (3, 3), dialect)},
+                {"items": build.drift(ITEMS, REFERENCE, (3, 3), dialect)},
                 {"items": build.shared_ids(ITEMS, REFERENCE, dialect, anchor=False)},
                 build.scores(
                     {"users": VALID, "items": ITEMS},
@@ -203,12 +205,16 @@ def statements(dialect: Dialect) -> dict[str, str]:
                 dialect,
             ),
         }
-    if dialect.style == "arrays":
+    if dialect.name in ("duckdb", "spark"):
         found |= {
-            "rows": build.rows(WIDE, dialect, kept_share=0.025),
-            "rows_to_write": build.rows(WIDE, dialect, output=WIDE_OUT),
-            "shared_rows": build.shared_rows(ANCHORED, REFERENCE, dialect, anchor=True),
+            "rows": build.rows(replace(WIDE, share=0.5), dialect),
+            "shared_rows": build.shared_rows(ITEMS, REFERENCE, dialect),
+            "shared_rows_weighted": build.shared_rows(ANCHORED, RECENT, dialect, anchor=True),
+            "apply_function": build.apply(WIDE, [MATRIX], WIDE_OUT, dialect, function="stable"),
         }
+    if dialect.reads_files:
+        files = ("s/run=a/items.parquet", "s/run=b/items.parquet")
+        found["files"] = build.cross_gram(ITEMS, replace(RECENT, files=files), 3, 3, dialect)[0]
     return found
 
 
@@ -237,7 +243,7 @@ def test_sqlglot_parses_it(dialect: str, name: str) -> None:
     trees = sqlglot.parse(text, dialect=DIALECTS[dialect].sqlglot)
     solving = DIALECTS[dialect].solving
     in_steps = name.startswith("solve") and solving is not None and solving.way == "fold"
-    if name not in ("matrix_table", "registry_table") and not in_steps:
+    if name != "matrix_table" and not in_steps:
         assert len(trees) == 1
         assert isinstance(trees[0], exp.Query)
     assert not any(isinstance(tree, exp.Command) for tree in trees)
@@ -474,25 +480,6 @@ def test_conditions_that_are_kept(text: str, want: str | None) -> None:
 
 # Fragments of SQL find more than arbitrary text does.
 fragments = st.text("ax1 ()'\"-/*;,.=<>@#$?:[]{}|&!~%^\\ SELECTFROM", max_size=14)
-
-
-@pytest.mark.parametrize(
-    ("text", "want"),
-    [
-        ("to_char(day, '%Y') = '2026'", "TO_CHAR(day, '%Y') = '2026'"),
-        ("array_has(tags, 'a') AND isnan(x)", "ARRAY_HAS(tags, 'a') AND ISNAN(x)"),
-        ("array_length(v) = 3", "ARRAY_LENGTH(v) = 3"),
-        ("regexp_like(country, '^d')", "REGEXP_LIKE(country, '^d')"),
-        ("x::float > 1", "CAST(x AS REAL) > 1"),
-    ],
-)
-def test_functions_of_datafusion_stay_its_own(text: str, want: str) -> None:
-    """sqlglot reads its SQL as Postgres's, where these have other names or another meaning."""
-    datafusion = DIALECTS["datafusion"]
-    assert quoting.condition(text, datafusion) == want
-    for refused in (f"{text} AND sum(x) > 1", f"{text} AND random() < 0.5"):
-        with pytest.raises(UsageError):
-            quoting.condition(refused, datafusion)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_solve import factored
 
-from sqlstab import DataError, EmbeddingTable, Options, stabilize
+from sqlstab import DataError, EmbeddingTable, Options, Space, stabilize
 from sqlstab.maths import solve
 
 if TYPE_CHECKING:
@@ -122,20 +122,17 @@ def arrow(vectors: Array) -> pa.Table:
 
 
 def run(raw_users: Array, raw_items: Array, **options: Any) -> tuple[Any, Array, Array]:
-    """A run on DuckDB, and the stable vectors that it wrote."""
+    """A run on DuckDB, and its stable vectors."""
     with duckdb.connect() as connection:
         connection.register("u", arrow(raw_users))
         connection.register("i", arrow(raw_items))
-        done = stabilize(
-            "u", "i", engine=connection, users_out="su", items_out="si", options=Options(**options)
-        )
-        stable = [
-            np.array(
-                [row[0] for row in connection.sql(f"SELECT v FROM {n} ORDER BY id").fetchall()]
-            )
-            for n in ("su", "si")
-        ]
-    return done, *stable
+        done = stabilize("u", "i", engine=connection, options=Options(**options))
+    return done, written(done, "users"), written(done, "items")
+
+
+def written(done: Any, side: Any) -> Array:
+    """The stable vectors of a table, by id."""
+    return np.array(done.table(side).arrow().sort_by("id")["v"].to_pylist())
 
 
 def score_error(raw: tuple[Array, Array], stable: tuple[Array, Array]) -> float:
@@ -153,12 +150,12 @@ def test_what_works(name: str, strategy: str) -> None:
     if rank:
         assert done.figures["rank"] == rank
     # Both Gram matrices are S, to what the run says of itself; in units of S no product underflows.
-    values = done.transform.singular_values
+    values = np.array(done.figures["singular_values"])
     root = np.sqrt(values.astype(Long))
     for side, vectors in zip(("users", "items"), stable, strict=True):
         scaled = vectors[:, : len(values)].astype(Long) / root
         error = float(np.abs(scaled.T @ scaled - np.eye(len(values))).max())
-        assert error <= max(1e-13, done.figures[side]["accuracy"])
+        assert error <= max(1e-13, done.figures["tables"][side]["accuracy"])
         assert np.abs(vectors[:, len(values) :]).max(initial=0) == 0
 
 
@@ -181,26 +178,28 @@ def test_4_byte_numbers_have_room_for_their_squares() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["sql", "arrow"])
-def test_unit_vectors_of_any_length(tmp_path: Path, strategy: Any) -> None:
-    """Beyond 1e154 and below 1e-154 squares are no numbers; cosines of such vectors are."""
-    sizes = (1e-323, 1e-310, 1e-200, 1e-170, 1.0, 1e160, 1e300, 5e307)
-    raw = normal(len(sizes) * 8, 4) / 4
-    raw *= np.repeat(sizes, 8)[:, None]
-    raw[0] = 0.0
-    path = tmp_path / "v.parquet"
-    pq.write_table(arrow(raw), path)
-    options = Options(normalize=True, strategy=strategy)
-    first = stabilize(vectors=path, out=tmp_path / "first", options=options)
-    assert first.figures["dot_products"]["max_relative_error"] < 1e-13
-    again = stabilize(vectors=path, out=tmp_path / "out", reference=first, options=options)
+def test_rows_of_any_length_are_fitted_as_unit_rows(tmp_path: Path, strategy: Any) -> None:
+    """Below 1e-154 squares are no numbers; directions of such vectors are."""
+    sizes = (1e-300, 1e-200, 1e-170, 1e-50, 1.0, 1e100, 1e140)
+    raw = normal(len(sizes) * 8, 4)
+    raw /= np.linalg.norm(raw, axis=1, keepdims=True)
+    turn = np.linalg.qr(normal(4, 4))[0]
+    lengths = np.repeat(sizes, 8)[:, None]
+    space = Space(tmp_path / "space")
+    for key, vectors in (("1", raw), ("2", raw @ turn * lengths)):
+        pq.write_table(arrow(vectors), tmp_path / "v.parquet")
+        done = space.run(
+            vectors=tmp_path / "v.parquet", key=key, options=Options(strategy=strategy)
+        )
+    np.testing.assert_allclose(done.maps["vectors"].matrix, turn.T, atol=1e-12)
+    assert done.figures["alignment"]["held_out"] == pytest.approx(1)
     long = raw.astype(Long)
-    lengths = np.sqrt((long * long).sum(axis=1, keepdims=True))
-    want = long / np.where(lengths == 0, 1, lengths)
-    for run in (first, again):
-        rows = pq.read_table(run.directory / "vectors.parquet").sort_by("id")
-        got = np.array(rows["v"].to_pylist(), dtype=Long)
-        assert np.abs(got @ got.T - want @ want.T).max() < 1e-14
-    assert np.abs(again.transform.vectors.apply(raw) - got.astype(float)).max() < 1e-14
+    got = written(done, "vectors").astype(Long) / lengths
+    assert np.abs(got @ got.T - long @ long.T).max() < 1e-13
+    # Beyond 1e154 dot products are no numbers, and nobody could tell whether they are kept.
+    pq.write_table(arrow(raw * 1e160), tmp_path / "v.parquet")
+    with pytest.raises(DataError, match="divide the vectors of all tables by a constant"):
+        space.run(vectors=tmp_path / "v.parquet", key="3", options=Options(strategy=strategy))
 
 
 def test_many_dimensions() -> None:
@@ -228,8 +227,9 @@ def test_columns_are_not_kept_as_another_type(
     )
     message = r"k .*(HUGEINT|UNION\().* cannot be kept: Parquet has no such type"
     with pytest.raises(DataError, match=message):
-        stabilize(EmbeddingTable("u", vector="v", keep=("k",)), "u", out=tmp_path / "o",
-                  engine=connection)  # fmt: skip
+        stabilize(
+            EmbeddingTable("u", vector="v", keep=("k",)), "u", engine=connection
+        )
 
 
 # --- against a QR decomposition with more digits --------------------------------------------------

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from engines import TARGETS
 
+from sqlstab.engines import dialect as dialect_of
 from sqlstab.statements import ddl, quoting
-from sqlstab.statements.dialect import DIALECTS
 from sqlstab.statements.table import EmbeddingTable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlstab.engines import Engine
-    from sqlstab.statements.table import Layout, Side, VectorTable
+    from sqlstab.engines.base import Engine
+    from sqlstab.statements.sides import Layout, Side
+    from sqlstab.statements.table import VectorTable
 
 # Rows of one INSERT statement.
 _INSERTED = 500
@@ -46,7 +47,7 @@ class Variant:
 
 
 def _variants(engine: str) -> dict[str, Variant]:
-    dialect, target = DIALECTS[engine], TARGETS[engine]
+    dialect, target = dialect_of(engine), TARGETS[engine]
     real, double, bigint = dialect.real, dialect.double, dialect.bigint
     single = real != double
     no_length = frozenset({"null_vectors", "wrong_length"})
@@ -154,16 +155,19 @@ class Warehouse:
         literals = [
             "(" + ", ".join(map(self._literal, row, columns.values())) + ")" for row in rows
         ]
-        self.engine.execute(
-            [
-                ddl.drop_table(table, self.dialect),
-                f"CREATE TABLE {name} ({listed}){self.dialect.tables.storage}",
-                *(
-                    f"INSERT INTO {name} VALUES " + ", ".join(literals[start : start + _INSERTED])
-                    for start in range(0, len(literals), _INSERTED)
-                ),
-            ]
+        self.execute(
+            ddl.drop_table(table, self.dialect),
+            f"CREATE TABLE {name} ({listed}){self.dialect.tables.storage}",
+            *(
+                f"INSERT INTO {name} VALUES " + ", ".join(literals[start : start + _INSERTED])
+                for start in range(0, len(literals), _INSERTED)
+            ),
         )
+
+    def execute(self, *statements: str) -> None:
+        """Run statements, one after the other."""
+        for statement in statements:
+            self.engine.execute(statement)
 
     def _literal(self, value: Any, column_type: str) -> str:
         if value is None:
@@ -295,13 +299,12 @@ def store_vectors(
         f"({key}, {dialect.array.format(', '.join(map(dialect.number, vector)))})"
         for key, vector in found.items()
     )
-    engine.execute(
-        [
-            ddl.drop_table(name, dialect),
-            f"CREATE TABLE {name} (id int, {column} {kind}){dialect.tables.storage}",
-            f"INSERT INTO {name} VALUES {', '.join(values)}",
-        ]
-    )
+    for statement in (
+        ddl.drop_table(name, dialect),
+        f"CREATE TABLE {name} (id int, {column} {kind}){dialect.tables.storage}",
+        f"INSERT INTO {name} VALUES {', '.join(values)}",
+    ):
+        engine.execute(statement)
 
 
 def array(value: Any) -> list[float]:

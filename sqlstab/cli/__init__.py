@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from sqlstab import __version__
-from sqlstab.cli import apply as _apply
-from sqlstab.cli import clean as _clean
-from sqlstab.cli import compare as _compare
-from sqlstab.cli import dbt as _dbt
-from sqlstab.cli import options as _options
-from sqlstab.cli import plan as _plan
-from sqlstab.cli import render as _render
-from sqlstab.cli import report as _report
-from sqlstab.cli import run as _run
-from sqlstab.cli import runs as _runs
-from sqlstab.cli import sums as _sums
-from sqlstab.errors import EngineError, HalfWayInterrupt, SqlstabError
-from sqlstab.spelling import typed_in
+from sqlstab.cli.console import printable
+from sqlstab.cli.options import no_empty_values
+from sqlstab.errors import (
+    EngineError,
+    HalfWayInterrupt,
+    SqlstabError,
+    on_the_command_line,
+    typed_in,
+)
+
+_COMMANDS = ("run", "compare", "report", "runs", "apply", "sql", "solve", "demo")
+
+
+class _Commands(click.Group):
+    """Each command is a module of this package, and is in a help text in this order."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"sqlstab.cli.{cmd_name}"), cmd_name)
+        no_empty_values(command)
+        return command
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 fine, 2 usage, 3 the database or the disk failed, 4 bad data, 5 a gate "
     "failed, 130 Ctrl-C, 143 SIGTERM.",
@@ -43,60 +58,71 @@ def cli(context: click.Context) -> None:
 
     Start with: sqlstab demo
     """
-    context.with_resource(typed_in("command line"))
-
-
-for _command in (
-    _run.run,
-    _run.demo,
-    _runs.runs,
-    _compare.compare,
-    _report.report,
-    _plan.plan,
-    _sums.gram,
-    _sums.solve,
-    _apply.apply,
-    _render.render,
-    _clean.clean,
-    _dbt.dbt,
-):
-    cli.add_command(_command)
-_options.no_empty_values(cli)
+    context.with_resource(typed_in(on_the_command_line))
 
 
 def main() -> None:
-    """The `sqlstab` command."""
+    """Run the `sqlstab` command."""
     # What a scheduler stops a job with leaves no more behind than Ctrl-C.
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(cli(standalone_mode=False))
+        code = _run()
+        for stream in (sys.stdout, sys.stderr):
+            # A full disk, or a pipe that is not read, is an error like any other.
+            if stream is not None:
+                stream.flush()
+        sys.exit(code)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx:
+            _say(f"{error.ctx.get_usage()}\n")
+        _say(f"Error: {error.format_message()}\n")
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
         # click turns the one into the other.
         known = [e for e in (error, error.__cause__) if isinstance(e, HalfWayInterrupt)]
         terminated = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-        click.echo(
-            f"{'Terminated' if terminated else 'Interrupted'}; "
-            f"{known[0] if known else 'nothing was replaced.'}",
-            err=True,
-        )
+        how = "Terminated" if terminated else "Interrupted"
+        _say(f"{how}; {known[0] if known else 'no run was changed.'}\n")
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except SqlstabError as error:
-        click.echo(f"Error: {error}", err=True)
+        _say(f"Error: {error}\n")
         if isinstance(error, EngineError) and error.statement:
-            click.echo(f"The statement was:\n{_shortened(error.statement)}", err=True)
+            _say(f"The statement was:\n{_shortened(error.statement)}\n")
         sys.exit(error.exit_code)
     except OSError as error:
-        # Such as a full disk that the result or the log goes to, or a pipe that nobody reads.
-        with suppress(OSError):
-            click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
-        # What is still to be written there would fail once more when Python exits.
-        for stream in (sys.stdout, sys.stderr):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
+        _say(f"Error: {error.filename or 'output'}: {error.strerror or error}\n")
         sys.exit(EngineError.exit_code)
+    finally:
+        _give_up_on_closed_streams()
+
+
+def _run() -> int | None:
+    """Run the command; return its exit code where it is not 0."""
+    try:
+        code: int | None = cli(standalone_mode=False)
+    except SystemExit:
+        # How click ends where a pipe is not read any more.
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from None
+    return code
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError):
+        click.echo(printable(text), err=True, nl=False)
+
+
+def _give_up_on_closed_streams() -> None:
+    """Send what is still to be written nowhere where it cannot be written.
+
+    It would fail once more, with a traceback, when Python exits.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _terminate(*_: object) -> NoReturn:

@@ -2,133 +2,124 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
-from sqlstab.cli import options
-from sqlstab.cli.console import log_to, new_console, progress_on
-from sqlstab.compare import compare as compare_models
+import sqlstab
+from sqlstab.cli import console, options
 from sqlstab.errors import UsageError
-from sqlstab.statements.table import SIDES, VECTORS, EmbeddingTable
-from sqlstab.words import word
+from sqlstab.statements.sides import SIDES, VECTORS
 
 if TYPE_CHECKING:
-    from sqlstab.compare import AnyModel, Comparison
+    from collections.abc import Mapping
 
-_COLORS = {"alignable": "green", "doubtful": "yellow", "unrelated": "red"}
+    from sqlstab.engines.base import Engine
 
-# figure -> what it is called, and what it means: short enough for a line of 80 columns
+# Figure -> what it is called, and what it means: short enough for a line of 80 columns.
 _FIGURES = {
+    "agreement": ("agreement", "held-out ids, above chance"),
     "held_out": ("cosine, held-out ids", "of ids that were not fitted to"),
     "cosine": ("cosine, all ids", "of those fitted to: too good"),
     "cka": ("CKA", "likeness of dot products, 0 to 1"),
     "relative_residual": ("residual", "what the best rotation leaves"),
-    "linear_residual": (word("linear_residual"), "any map instead, scores changed"),
-    "bound": (word("bound"), "from dot products alone"),
+    "linear_residual": ("residual, linear map", "any map instead, scores changed"),
+    "bound": ("residual, upper bound", "from dot products alone"),
     "dot_product_difference": ("change of dot products", "among shared ids; 0 is none"),
-    "ambiguous": (word("ambiguous"), "not fixed by the shared ids"),
+    "ambiguous": ("ambiguous directions", "not fixed by the shared ids"),
 }
-_UNITS = "Cosines are weighted by length; residuals are relative to the reference."
+_COUNTS = {
+    "shared": "ids that both have",
+    "new": "ids of the model alone",
+    "gone": "ids of the reference alone",
+}
+_UNITS = {
+    True: "Of rows of unit length; residuals are relative to the reference.",
+    False: "Cosines are weighted by length; residuals are relative to the reference.",
+}
 
 
 @click.command(short_help="Find out whether two models can be aligned; writes nothing.")
 @click.argument("model", metavar="MODEL")
 @click.argument("reference", metavar="REFERENCE")
-@options.engine
-@options.for_tables(options.FOUND)
-@options.anchor
-@options.preparing
-@options.strategy
-@options.on_invalid
-@click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+@options.declared("compare")
+@options.as_json
 @options.display
 @click.pass_context
 def compare(context: click.Context, /, **given: Any) -> None:
     """Find out how well the vectors of MODEL can be aligned with those of REFERENCE.
 
     REFERENCE is the earlier one: residuals and differences are relative to it. MODEL, and so
-    REFERENCE, is a run directory, a directory with users.parquet and items.parquet, or two tables
+    REFERENCE, is a run, as SPACE/KEY; a directory with users.parquet and items.parquet; two tables,
     as USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones
     give the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that
     took no part in the fit, beside what shuffled ids would show: an alignment of many dimensions on
     few ids always looks good on those. The exit code is 0 whatever the verdict; --json has it for
-    scripts, and sqlstab run has thresholds that fail (--min-cka).
+    scripts, and sqlstab run refuses what is unrelated.
 
     \b
-      sqlstab compare users.parquet,items.parquet monday/
+      sqlstab compare users.parquet,items.parquet movies/2026-11-29
       sqlstab compare tuesday.parquet monday.parquet
       sqlstab compare --engine URL ml.users_2,ml.items_2 ml.users_1,ml.items_1 --json
     """  # noqa: D301 - click reads the backspace
-    console = new_console(stderr=True)
-    log_to(console, given)
+    console.log(given)
     settings = options.engine_settings(context, given)
-    with options.opened(settings, writes_tables=False) as engine:
-        found = compare_models(
-            _model(given, "model"),
-            _model(given, "reference"),
+    in_tables = bool(settings.url or settings.kind or settings.database)
+    with options.engine_of(context, settings, writes=False) as engine:
+        found = sqlstab.compare(
+            _model(given, given["model"], engine, in_tables),
+            _model(given, given["reference"], engine, in_tables),
             engine,
-            options=options.chosen_options(given),
-            progress=progress_on(console, given["quiet"] or given["verbose"]),
+            options=sqlstab.Options(**options.values_of(sqlstab.Options, given)),
+            progress=console.progress(given),
         )
-    if given["as_json"]:
-        click.echo(json.dumps(found.figures, indent=2, ensure_ascii=False))
-        return
-    output = new_console()
-    color = _COLORS[found.verdict]
-    verdict = Text(found.verdict, style=f"bold {color}")
-    output.print(Text.assemble(verdict, f": {found.figures['reason']}"))
-    output.print(_table(found))
-    output.print(Text(_UNITS, "dim"))
-
-
-def _model(given: dict[str, Any], name: str) -> AnyModel:
-    """A model as the command line names it."""
-    text: str = given[name]
-    names = [part.strip() for part in text.split(",")]
-    if len(names) == 1:
-        return text if Path(text).is_dir() else _alone(given, text)
-    if len(names) != len(SIDES) or not all(names):
-        raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
-    sides: dict[str, Any] = dict(zip(SIDES, names, strict=True))
-    users, items = (options.embedding_table({**given, **sides}, side) for side in SIDES)
-    return users, items
-
-
-def _alone(given: dict[str, Any], text: str) -> AnyModel:
-    """A table of vectors without a second side, as far as the options say more of it."""
-    table = options.embedding_table({**given, VECTORS: text}, VECTORS)
-    return text if table == EmbeddingTable(text) else table
-
-
-def _table(found: Comparison) -> Table:
     figures = found.figures
+    if given["as_json"]:
+        console.print_json(figures)
+        return
+    click.echo(console.printable(f"{found.verdict}: {figures['reason']}"))
     sides = [side for side in (*SIDES, VECTORS) if side in figures]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("", *sides, ""):
-        table.add_column(title, justify="right" if title else "left", header_style="bold")
+    console.print_rows(_rows(figures, sides), titles=("", *sides, ""))
+    click.echo(_UNITS[figures["unit_rows"]])
+
+
+def _model(given: Mapping[str, Any], text: str, engine: Engine, in_tables: bool) -> Any:
+    """Return a model as the command line names it."""
+    names = [part.strip() for part in text.split(",")]
+    if len(names) > 1:
+        if len(names) != len(SIDES) or not all(names):
+            raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
+        users, items = (options.table(given, name) for name in names)
+        return users, items
+    space, slash, key = text.rpartition("/")
+    if Path(text).is_dir():
+        return Path(text)
+    if slash and in_tables and "://" not in text:
+        return sqlstab.Space(space, engine)[key]
+    if slash and not Path(text).exists() and Path(space).is_dir() and _is_space(Path(space)):
+        return sqlstab.Space(Path(space), engine)[key]
+    return options.table(given, text)
+
+
+def _is_space(path: Path) -> bool:
+    """Whether a directory has runs in it."""
+    return any(path.glob("*=*"))
+
+
+def _rows(figures: Mapping[str, Any], sides: list[str]) -> list[tuple[str, ...]]:
     of = [figures[side] for side in sides]
-    table.add_row("verdict", *(Text(f["verdict"], _COLORS[f["verdict"]]) for f in of), "")
-    for name, meaning in (
-        ("shared", "ids that both have"),
-        ("new", "ids of the model alone"),
-        ("gone", "ids of the reference alone"),
-    ):
-        table.add_row(name, *(f"{f[name]:,}" for f in of), Text(meaning, "dim"))
+    rows: list[tuple[str, ...]] = [("verdict", *(f["verdict"] for f in of), "")]
+    rows += [(name, *(f"{f[name]:,}" for f in of), text) for name, text in _COUNTS.items()]
     for name, (title, meaning) in _FIGURES.items():
-        table.add_row(title, *(_number(f.get(name)) for f in of), Text(meaning, "dim"))
-        if name in ("held_out", "cosine"):
-            chances = [(f.get("chance") or {}).get(name) for f in of]
-            table.add_row("  by chance", *map(_number, chances), Text("with shuffled ids", "dim"))
+        rows.append((title, *(_number(f.get(name)) for f in of), meaning))
+        if name == "held_out":
+            chances = [_number(f.get("chance")) for f in of]
+            rows.append(("  by chance", *chances, "with shuffled ids"))
     drift = figures["score_drift"]
     if drift is not None:
-        meaning = "of shared users and items"
-        table.add_row("change of scores", _number(drift), "", Text(meaning, "dim"))
-    return table
+        rows.append(("change of scores", _number(drift), "", "of shared users and items"))
+    return rows
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -9,16 +10,15 @@ from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
-from rich.text import Text
+import click
 
 from sqlstab.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
     from sqlstab.progress import Progress
@@ -28,44 +28,124 @@ if TYPE_CHECKING:
 _ENDLESS = 10_000_000
 # Seconds after which a log hears of a step.
 _LONG = 5.0
+# What moves the cursor, changes colours, or turns the direction of text; and halves of a character,
+# which no stream takes. Ids and names may have them.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+_NUMBER = re.compile(r"-?[\d,]*(\.\d+)?|-")
 
 
-class _Plain(Console):
-    """For a log or a pipe: whole lines, however long, with no blanks behind them and no colours."""
+def printable(text: str) -> str:
+    """Return a text with control characters written as escapes; line breaks and tabs stay."""
+    return _UNPRINTABLE.sub(_escaped, text)
 
-    def __init__(self, *, stderr: bool) -> None:
-        super().__init__(
-            stderr=stderr, highlight=False, markup=False, force_terminal=False, width=_ENDLESS
-        )
 
-    def print(self, *objects: Any, **options: Any) -> None:
-        """As every console does it, but for the blanks that fill up the last column of a table."""
-        with self.capture() as captured:
-            super().print(*objects, **options)
-        self.file.write(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE))
-        self.file.flush()
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def print_json(value: Any) -> None:
+    """Print figures as JSON."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON knows one escape only.
+    click.echo(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def print_rows(rows: Sequence[tuple[str, ...]], *, titles: tuple[str, ...] = ()) -> None:
+    """Print rows of texts in columns, numbers to the right.
+
+    On a terminal a text that is too long goes on in the next line.
+    """
+    if sys.stdout is None or not sys.stdout.isatty():
+        click.echo("".join(f"{line}\n" for line in _lines(rows, titles)), nl=False)
+        return
+    from rich.table import Table  # noqa: PLC0415 - takes time that --help need not wait for
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=bool(titles), pad_edge=False)
+    width = max(map(len, (*rows, titles)))
+    for title, *column in zip(
+        *((*row, *[""] * (width - len(row))) for row in (titles, *rows)), strict=True
+    ):
+        is_number = bool(title) and all(_NUMBER.fullmatch(text) for text in column)
+        table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(text) for text in row))
+    show(table)
+
+
+def _cell(text: str) -> RenderableType:
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(_one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
+
+
+def _lines(rows: Sequence[tuple[str, ...]], titles: tuple[str, ...]) -> list[str]:
+    """Return the lines of a table for a log or a pipe: a thousand take rich half a second."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    columns = max(map(len, (*rows, titles)))
+    cells = [
+        [_one_line(text).expandtabs() for text in row] + [""] * (columns - len(row))
+        for row in ([titles] if titles else []) + list(rows)
+    ]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    right = [bool(number and number < len(titles) and titles[number]) for number in range(columns)]
+    lines = []
+    for row in cells:
+        parts = []
+        for text, width, to_the_right in zip(row, widths, right, strict=True):
+            free = " " * (width - cell_len(text))
+            parts.append(free + text if to_the_right else text + free)
+        lines.append("  ".join(parts).rstrip(" "))
+    return lines
+
+
+def show(what: RenderableType) -> None:
+    """Print a result."""
+    new_console().print(what)
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console for results, or for what is said beside them.
+    """Return a console for results, or for what is said beside them.
 
     It takes no markup, which names of tables and files may look like; style is for `Text`.
     """
+    from rich.console import Console  # noqa: PLC0415
+
+    class Plain(Console):
+        """For a log or a pipe: whole lines, with no blanks at their end and no colours."""
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            with self.capture() as captured:
+                super().print(*objects, **options)
+            click.echo(re.sub(r" +$", "", captured.get(), flags=re.MULTILINE), nl=False, err=stderr)
+
     stream = sys.stderr if stderr else sys.stdout
-    # What CI systems set to have colours (FORCE_COLOR) makes no terminal of a log.
-    if not stream.isatty():
-        return _Plain(stderr=stderr)
+    # What CI systems set to have colours (FORCE_COLOR) makes no terminal of a log. A stream that is
+    # closed from the start is None.
+    if stream is None or not stream.isatty():
+        return Plain(
+            stderr=stderr, highlight=False, markup=False, force_terminal=False, width=_ENDLESS
+        )
     return Console(stderr=stderr, highlight=False, markup=False)
 
 
-def log_to(console: Console, given: dict[str, Any]) -> None:
+def log(given: dict[str, Any]) -> None:
     """Show what is logged, as much of it as --quiet, --verbose and --show-sql ask for."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            style = {"WARNING": "yellow", "DEBUG": "dim"}.get(record.levelname, "")
+            color = {"WARNING": "yellow"}.get(record.levelname)
             prefix = "Warning: " if record.levelno == logging.WARNING else ""
-            console.print(Text(prefix + record.getMessage(), style=style))
+            text = printable(prefix + record.getMessage())
+            click.secho(text, err=True, fg=color, dim=record.levelno == logging.DEBUG)
 
     # Drivers log what their exceptions say, and Python prints it where nobody listens.
     if not logging.root.handlers:
@@ -78,22 +158,20 @@ def log_to(console: Console, given: dict[str, Any]) -> None:
     logging.getLogger("sqlstab.sql").setLevel(logging.DEBUG if given.get("show_sql") else level)
 
 
-def progress_on(console: Console, quiet: bool) -> Progress:
-    """Bars on a terminal, elsewhere lines for what takes long, nothing where it shall be quiet."""
-    if quiet:
+def progress(given: dict[str, Any]) -> Progress:
+    """Return bars on a terminal, elsewhere lines for what takes long, nothing where it is quiet."""
+    # --verbose says the same after each step, with the time.
+    if given.get("quiet") or given.get("verbose") or sys.stderr is None:
         return Silent()
-    return _Lines(console) if isinstance(console, _Plain) else _Bars(console)
+    return _Bars() if sys.stderr.isatty() else _Lines()
 
 
 class _Lines:
     """A plain line for a step that takes long, while it does: for logs. --verbose has them all."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
     @contextmanager
     def step(self, title: str) -> Iterator[_Lines]:
-        late = Timer(_LONG, self._console.print, [Text(f"{title} ...")])
+        late = Timer(_LONG, click.echo, [f"{printable(title)} ..."], {"err": True})
         late.daemon = True
         late.start()
         try:
@@ -108,19 +186,24 @@ class _Lines:
 class _Bars:
     """A bar for the step under way; it goes when the step is done."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
     @contextmanager
     def step(self, title: str) -> Iterator[_Bar]:
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TaskProgressColumn(),
             TimeElapsedColumn(),
         )
-        with RichProgress(*columns, console=self._console, transient=True) as bars:
-            yield _Bar(bars, bars.add_task(title, total=1.0))
+        with Progress(*columns, console=new_console(stderr=True), transient=True) as bars:
+            yield _Bar(bars, bars.add_task(printable(title), total=1.0))
 
 
 class _Bar:

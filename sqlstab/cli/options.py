@@ -1,173 +1,96 @@
-"""Options that several commands share, and what they are turned into."""
+"""Options of the command line, made from the declarations, and what they are turned into."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from sqlstab.config import ON_INVALID, OUTPUT_TYPES, REFINE, SOLVERS, STRATEGIES, Options
-from sqlstab.engines import connect
-from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.project import MOST_THREADS, EngineSettings, SecretUrl, redacted
-from sqlstab.statements.quoting import file_reader
-from sqlstab.statements.table import (
-    LAYOUTS,
-    MOST_DIMENSIONS,
-    SIDES,
-    VECTORS,
-    EmbeddingTable,
-    FurtherTable,
-)
+import sqlstab
+from sqlstab.declaration import declarations
+from sqlstab.errors import DataError, EngineError, UsageError, typed_in
+from sqlstab.options import ENGINE_VARIABLE, EngineSettings, Options, Place, options_of
+from sqlstab.project import Project, in_the_file
+from sqlstab.secret import SecretUrl
+from sqlstab.session import opened
+from sqlstab.statements.given import EmbeddingTable, FurtherTable
+from sqlstab.statements.sides import SIDES, VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlstab.engines import Engine
-    from sqlstab.statements.table import Side
+    from sqlstab.api import Space
+    from sqlstab.declaration import Declaration
+    from sqlstab.engines.base import Engine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
 
-ENGINE_VARIABLE = "SQLSTAB_ENGINE"
+URL = declarations(EngineSettings)["url"]
 
-TABLES: dict[str, dict[str, Any]] = {
-    "users": {
-        "metavar": "TABLE",
-        "help": "The user vectors: a table or view; on DuckDB also a Parquet or CSV file, a glob "
-        "or a URL.",
-    },
-    "items": {"metavar": "TABLE", "help": "The item vectors, likewise."},
-}
-ALONE: dict[str, dict[str, Any]] = {
-    VECTORS: {
-        "metavar": "TABLE",
-        "help": "Instead of both: vectors that have no second side, such as those of texts. "
-        "Options about columns are then those without a side, as in --id.",
-    },
-}
 
-_SQL_CONDITION: dict[str, dict[str, Any]] = {
-    "filter": {
-        "metavar": "CONDITION",
-        "help": "Only rows that meet this SQL condition take part at all.",
-    },
-}
-_ANCHORS: dict[str, dict[str, Any]] = {
-    "anchor-filter": {
-        "metavar": "CONDITION",
-        "help": "Only rows that meet this SQL condition take part in the alignment, as in "
-        "'ratings > 20'; all are written.",
-    },
-    "weight": {
-        "metavar": "COLUMN",
-        "help": "How much a row counts in the alignment: a number from 0 on, never NULL.",
-    },
-}
-_KEEP: dict[str, dict[str, Any]] = {
-    "keep": {
-        "metavar": "COLUMNS",
-        "multiple": True,
-        "help": "Further columns to copy into the stable table, with commas between; may be given "
-        "again for more.",
-    },
-}
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return several options as one decorator, in this order in the help."""
 
-# Options of a table that exist for both at once, for the users and for the items. Columns that are
-# not named are found from those of the table.
-FOUND: dict[str, dict[str, Any]] = {
-    "id": {
-        "metavar": "COLUMN",
-        "help": "The id column. Default: id, user_id or item_id, or the only column that ends in "
-        "_id or _key.",
-    },
-    "vector": {
-        "metavar": "COLUMNS",
-        "help": "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
-        "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
-    },
-    "layout": {
-        "type": click.Choice(LAYOUTS),
-        "help": "How vectors stand in the table: one column per dimension, one array column, or "
-        "one row per dimension. Default: found from the columns.",
-    },
-    **_SQL_CONDITION,
-}
-FOUND_ANCHORS = {**FOUND, **_ANCHORS}
-FOUND_KEEP = {**FOUND, **_KEEP}
-FOUND_ALL = {**FOUND_ANCHORS, **_KEEP}
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-# The same where nobody looks at the table.
-NAMED: dict[str, dict[str, Any]] = {
-    "id": {"metavar": "COLUMN", "help": "The id column. Default: id."},
-    "vector": {
-        "metavar": "COLUMNS",
-        "help": "The vector: an array column, a range (e0..e63), a prefix (e*), a list (a,b,c), or "
-        "dimension,value in the long layout. Default: embedding, e0..eN, or dim,value.",
-    },
-    "layout": {
-        "type": click.Choice(LAYOUTS),
-        "help": "How vectors stand in the table: one column per dimension, one array column, or "
-        "one row per dimension. Default: array; wide if --vector names several columns.",
-    },
-    "element": {
-        "type": click.Choice(OUTPUT_TYPES),
-        "help": "The type of a component: 4-byte or 8-byte numbers. Default: float.",
-    },
-    "native": {
-        "is_flag": True,
-        "default": None,
-        "help": "The array column has the engine's own vector type: pgvector's, or Snowflake's "
-        "VECTOR.",
-    },
-    "first": {
-        "type": int,
-        "metavar": "N",
-        "help": "The number of the first dimension in the long layout. Default: 0.",
-    },
-    **_SQL_CONDITION,
-}
-UNSEEN = {name: NAMED[name] for name in ("element", "native", "first")}
-NAMED_ANCHORS = {**NAMED, **_ANCHORS}
-NAMED_KEEP = {**NAMED, **_KEEP}
-# A stable table of the reference, and what it has.
-REFERENCE: dict[str, dict[str, Any]] = {
-    "reference": {
-        "metavar": "TABLE",
-        "help": "The reference's stable table.",
-    },
-}
-REFERENCE_COLUMNS: dict[str, dict[str, Any]] = {
-    "reference-id": {
-        "metavar": "COLUMN",
-        "help": "Its id column. Default: as in the run's table.",
-    },
-    "reference-vector": {
-        "metavar": "COLUMNS",
-        "help": "Its vector. Default: as in the run's table, with as many columns as it has "
-        "dimensions.",
-    },
-    "reference-layout": {
-        "type": click.Choice(LAYOUTS),
-        "help": "Its layout. Default: as in the run's table.",
-    },
-    "reference-element": {
-        "type": click.Choice(OUTPUT_TYPES),
-        "help": "Its type of a component. Default: as in the run's table.",
-    },
-}
+    return decorate
+
+
+def declared(command: str) -> Callable[[Command], Command]:
+    """Return the options that are declared for a command.
+
+    None stands for one that is not given, so that a project file can have it, or the default.
+    """
+    return all_of(*map(_option, options_of(command)))
+
+
+def _option(declared: Declaration) -> Callable[[Any], Any]:
+    def checked(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        if value is None or value == ():
+            return None
+        if declared.type is tuple:
+            value = tuple(name.strip() for text in value for name in text.split(","))
+            if declared.parse and len(value) == 1:
+                value = value[0]  # a range or a prefix is one text
+        for text in value if isinstance(value, tuple) else (value,):
+            # In a script that is mostly a variable that is not set, and where it stands for a
+            # filter, all rows would be taken.
+            if isinstance(text, str) and not text.strip():
+                raise UsageError(f"--{declared.option} is empty.")
+        return value if declared is URL else declared.checked(value)
+
+    kind: Any = declared.type if declared.type in (int, float) else str
+    settings: dict[str, Any] = {"metavar": declared.metavar}
+    if declared.choices:
+        kind = click.Choice(declared.choices)
+    if declared.type is bool:
+        settings = {"is_flag": True}
+        kind = None
+    default = "" if declared.default in (None, (), False) else f" Default: {declared.default}."
+    # A share may be written as 5%.
+    return click.option(
+        f"--{declared.option}",
+        declared.name,
+        type=str if declared.parse else kind,
+        default=None,
+        envvar=declared.variable,
+        multiple=declared.type is tuple,
+        help=declared.help + default,
+        callback=checked,
+        **settings,
+    )
 
 
 def no_empty_values(command: click.Command) -> None:
-    """Let a command, or those of a group, refuse options that are given without a value.
-
-    In a script that is mostly a variable that is not set, and where it stands for a filter, all
-    rows would be taken.
-    """
+    """Let a command, or those of a group, refuse arguments and options that are given empty."""
     if isinstance(command, click.Group):
         for one in command.commands.values():
             no_empty_values(one)
@@ -183,293 +106,34 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: Any) -
     return value
 
 
-def for_tables(options: Mapping[str, Mapping[str, Any]]) -> Callable[[Command], Command]:
-    """Options of a table, each once for both tables and once for each.
-
-    Args:
-        options: The options and their settings.
-    """
-
-    def decorate(command: Command) -> Command:
-        for name, settings in reversed(list(options.items())):
-            for side in ("items", "users"):
-                about = f"--{name} of the {side} only."
-                command = click.option(f"--{side}-{name}", **{**settings, "help": about})(command)
-            command = click.option(f"--{name}", **settings)(command)
-        return command
-
-    return decorate
-
-
-def dimension(text: str, name: str = "--dimension") -> Callable[[Command], Command]:
-    """How many components a vector has."""
-    return click.option(
-        name, type=click.IntRange(min=1, max=MOST_DIMENSIONS), metavar="E", help=text
-    )
-
-
-def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in this order in the help."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-def tables(*, required: bool = False, alone: bool = False) -> Callable[[Command], Command]:
-    """--users and --items; and --vectors, where a table may stand alone."""
-    return all_of(
-        *(
-            click.option(f"--{name}", required=required, **settings)
-            for name, settings in {**TABLES, **(ALONE if alone else {})}.items()
-        )
-    )
-
-
-also = all_of(
+tables = all_of(
     click.option(
-        "--also",
-        multiple=True,
-        metavar="NAME=TABLE:SIDE",
-        help="A further table in the space of a side, whose map it takes, as in "
-        "queries=queries.parquet:users; may be given again for more. Options about columns are "
-        "those without a side, as in --id.",
-    ),
-    click.option(
-        "--also-out",
-        multiple=True,
-        metavar="NAME=TABLE",
-        help="The table to write its stable vectors to, where --users-out and --items-out are "
-        "given.",
-    ),
-    click.option(
-        "--also-scores",
-        multiple=True,
-        metavar="NAME[=WEIGHT]",
-        help="Its dot products with the other side are scores too: they count in finding the axes, "
-        "each row as much as one of its side, or WEIGHT times.",
-    ),
-)
-
-engine = all_of(
-    click.option(
-        "--database",
-        metavar="FILE",
-        help="A DuckDB database file, in which tables and views are then found by name. It is "
-        "opened for reading only, unless tables are to be written or removed.",
-    ),
-    click.option(
-        "--engine",
-        envvar=ENGINE_VARIABLE,
-        metavar="URL",
-        help="The database that holds the tables: a SQLAlchemy URL, as in "
-        "postgresql+psycopg://host/name, or spark for the Spark session of this installation. "
-        f"Better set in the environment variable {ENGINE_VARIABLE} if it has a password in it; it "
-        "is never shown. Default: DuckDB, here.",
-    ),
-    click.option(
-        "--threads",
-        type=click.IntRange(min=1, max=MOST_THREADS),
-        metavar="N",
-        help="DuckDB's threads. Default: all cores.",
-    ),
-    click.option(
-        "--memory-limit",
-        metavar="SIZE",
-        help="How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB, "
-        "or what it takes to read a row group of the Parquet files, and to sum, with each thread.",
-    ),
-)
-
-REGISTRY = (
-    "Where runs are recorded: a table, which is made if there is none, or a file that ends in "
-    ".jsonl."
-)
-
-quiet = click.option(
-    "-q",
-    "--quiet",
-    is_flag=True,
-    help="Print errors only: no progress, no warnings, no summary. What is asked for, as with "
-    "--json, is printed all the same.",
-)
-display = all_of(
-    quiet,
-    click.option(
-        "-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took."
-    ),
-    click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs."),
-)
-
-strategy = click.option(
-    "--strategy",
-    type=click.Choice(STRATEGIES),
-    default="auto",
-    show_default=True,
-    help="sql computes everything in SQL; arrow streams rows through BLAS, which is faster, on "
-    "DuckDB. The results agree. auto takes the faster one.",
-)
-on_invalid = click.option(
-    "--on-invalid",
-    type=click.Choice(ON_INVALID),
-    default="error",
-    show_default=True,
-    help="What to do about NULL or duplicate ids and broken vectors: stop, or leave them out (of a "
-    "duplicate id all rows).",
-)
-output_layout = click.option(
-    "--output-layout",
-    type=click.Choice(LAYOUTS),
-    help="One column per dimension, one array column, or one row per dimension. Default: as the "
-    "input.",
-)
-output_type = click.option(
-    "--output-type",
-    type=click.Choice(OUTPUT_TYPES),
-    help="Type of a number. Default: as the input.",
-)
-anchor = click.option(
-    "--anchor",
-    default="items",
-    show_default=True,
-    metavar="SIDE",
-    help="Which ids hold the space in place: items, users, both, or weights such as "
-    "items=1,users=0.1.",
-)
-sampling = all_of(
-    click.option(
-        "--sample",
-        metavar="SHARE",
-        help="Fit on such a share of the rows only, as in 5% or 0.05, chosen by a hash of the id. "
-        "All rows are written, and scores stay exact.",
-    ),
-    click.option(
-        "--partition-by",
-        metavar="COLUMN",
-        help="A column that both tables are partitioned by. The Gram matrix of each partition is "
-        "kept in --grams, and later runs scan only what is new or has changed.",
-    ),
-    click.option(
-        "--partition-version",
-        metavar="COLUMN",
-        help="A column that grows when rows of a partition change, such as a time of loading. "
-        "Without it a partition has changed when its number of rows has.",
-    ),
-    click.option(
-        "--grams",
+        "--users",
         metavar="TABLE",
-        help="Where the Gram matrices of partitions are kept: a table, on files a Parquet file.",
+        help="The user vectors: a table or view; on DuckDB also a Parquet or CSV file, a glob or a "
+        "URL.",
     ),
-)
-preparing = all_of(
+    click.option("--items", metavar="TABLE", help="The item vectors, likewise."),
     click.option(
-        "--center",
-        is_flag=True,
-        help="With --vectors: subtract their mean first. Dot products and cosines are then those "
-        "of centred vectors.",
-    ),
-    click.option(
-        "--normalize",
-        is_flag=True,
-        help="With --vectors: give each length one first, after --center if that is given too. "
-        "Lengths are lost.",
-    ),
-)
-run_options = all_of(
-    anchor,
-    click.option(
-        "--cosine", is_flag=True, help="Align directions only: each anchor counts as a unit vector."
-    ),
-    preparing,
-    click.option(
-        "--rank",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Keep the N most important dimensions only; all, if there are no more. Fewer make "
-        "scores approximate. With a reference the vectors have the columns of its space all the "
-        "same.",
-    ),
-    click.option(
-        "--refine",
-        type=click.Choice(REFINE),
-        default="auto",
-        show_default=True,
-        help="A second or third scan for full accuracy where vector columns are nearly dependent.",
-    ),
-    strategy,
-    click.option(
-        "--solver",
-        type=click.Choice(SOLVERS),
-        default="python",
-        show_default=True,
-        help="Where the small matrices are solved: here, or by SQL statements in the engine. The "
-        "results agree; sql refuses what a second scan would settle.",
-    ),
-    on_invalid,
-    sampling,
-    output_layout,
-    output_type,
-)
-gates = all_of(
-    click.option(
-        "--min-shared-ids",
-        type=int,
-        metavar="N",
-        help="A gate: with fewer shared ids that take part in the alignment, nothing is written "
-        "and the exit code is 5. Gates are for runs with a reference.",
-    ),
-    click.option(
-        "--min-mean-cosine",
-        type=float,
-        metavar="X",
-        help="A gate: the mean cosine of the same id in both runs, on each side that is an anchor.",
-    ),
-    click.option("--min-cka", type=float, metavar="X", help="A gate: linear CKA, at least."),
-    click.option(
-        "--max-residual",
-        type=float,
-        metavar="X",
-        help="A gate: the relative residual of the alignment, at most.",
-    ),
-    click.option("--force", is_flag=True, help="Write although a gate fails; the run says so."),
-)
-outputs = all_of(
-    click.option(
-        "--users-out",
+        "--vectors",
         metavar="TABLE",
-        help="The table to write the users' stable vectors to, instead of a file in --out; an "
-        "existing one is replaced at the end.",
+        help="Instead of both: vectors that have no second side, such as those of texts.",
     ),
-    click.option("--items-out", metavar="TABLE", help="The same for the items."),
-    click.option(
-        "--vectors-out", metavar="TABLE", help="The same for vectors without a second side."
-    ),
-    click.option(
-        "--transform-table",
-        metavar="TABLE",
-        help="A table (run_id, side, i, j, value) to add the maps to; made if there is none.",
-    ),
-    click.option("--registry", metavar="TABLE", help=REGISTRY),
-    click.option(
-        "--keep-runs",
-        type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
-        metavar="N",
-        help="With a --registry: keep the tables of the last N runs that others have replaced, so "
-        "that sqlstab runs rollback can put them back.",
-    ),
+)
+also = click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME=TABLE:SIDE",
+    help="A further table in the space of a side, whose map it takes, as in "
+    "queries=queries.parquet:users; may be given again for more.",
 )
 config = all_of(
     click.option(
         "-c",
         "--config",
         metavar="FILE",
-        help="A project file that says it all; no other options are then allowed but --var and "
-        "those about what is printed.",
+        help="A project file with tables, space, engine and options; what is given here beside it "
+        "counts more.",
     ),
     click.option(
         "--var",
@@ -479,138 +143,130 @@ config = all_of(
         help="The value of a variable {NAME} in the project file; once for each.",
     ),
 )
+as_json = click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+display = all_of(
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print errors only: no progress, no warnings, no summary.",
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took."
+    ),
+    click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs."),
+)
 
 
-def chosen_options(given: Mapping[str, Any]) -> Options:
-    """The options of a run; those that a command has not keep their defaults."""
-    names = (field.name for field in fields(Options) if field.init)
-    return Options(**{name: given[name] for name in names if name in given})
+def values_of(settings: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is given of a dataclass's fields."""
+    return {name: given[name] for name in declarations(settings) if given.get(name) is not None}
 
 
-def of_side(given: Mapping[str, Any], side: Side, name: str) -> Any:
-    """The value of a table's option: that for its side, else that for both."""
-    own = given.get(f"{side}_{name}")
-    return given.get(name) if own is None or own == () else own
+def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> Project:
+    """Return what is to be done: as a project file says it, or the options.
 
+    Args:
+        context: Of the command.
+        given: Its options.
+        run: Whether it needs the tables of a run, beside the engine and the space.
 
-def embedding_table(given: Mapping[str, Any], side: Side) -> EmbeddingTable:
-    """What the options say of a side's table."""
-    names = ("id", "vector", "layout", "filter", "anchor_filter", "weight")
-    return EmbeddingTable(
-        given[side],
-        keep=column_list(of_side(given, side, "keep") or ()),
-        **{name: of_side(given, side, name) for name in names},
+    Raises:
+        UsageError: Something is missing or invalid.
+    """
+    file = given.get("config")
+    if not file:
+        if given.get("variables"):
+            raise UsageError("--var is of use with --config only.")
+        return Project(
+            engine=engine_settings(context, given),
+            tables=named_tables(given) if run else {},
+            also=further(given) if run else {},
+            place=Place(given.get("space"), given.get("key")),
+            space_tables={},
+            options=Options(**values_of(Options, given)),
+        )
+    _beside_a_file(context)
+    project = Project.load(file, _variables(given["variables"]), run=run)
+    place = Place(given.get("space") or project.place.space, given.get("key") or project.place.key)
+    chosen = {**vars(project.options), **values_of(Options, given)}
+    context.with_resource(typed_in(in_the_file))
+    return Project(
+        project.engine, project.tables, project.also, place, project.space_tables, Options(**chosen)
     )
 
 
-def column_list(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Columns from lists with commas between."""
-    names = (name.strip() for part in given for name in part.split(","))
-    return tuple(name for name in names if name)
+def _beside_a_file(context: click.Context) -> None:
+    """Refuse options about tables and the engine beside a project file, which has these."""
+    allowed = {d.name for kind in (Options, Place) for d in declarations(kind).values()}
+    refused = {"users", "items", "vectors", "also"} | {
+        d.name for kind in (EmbeddingTable, EngineSettings) for d in declarations(kind).values()
+    }
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        on_the_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if on_the_line and name in refused - allowed:
+            raise UsageError(
+                f"{parameter.opts[-1]} cannot be given with --config: write it in the file, with a "
+                "variable {NAME} and --var where it changes from run to run."
+            )
 
 
-def given_sides(given: Mapping[str, Any]) -> list[Side]:
-    """The sides that a table is named for.
+def named_tables(given: Mapping[str, Any]) -> dict[str, EmbeddingTable]:
+    """Return the tables that the options name; what they say of columns is about each.
 
     Raises:
-        UsageError: There is none, or vectors without a second side have one.
+        UsageError: There are none, or vectors without a second side have one.
     """
     sides = [side for side in (*SIDES, VECTORS) if given.get(side)]
     if not sides:
-        alone = "; or --vectors" if VECTORS in given else ""
-        raise UsageError(f"Name a table with --users or --items, or both{alone}.")
-    if VECTORS in sides:
-        others = [name for name in given if given[name] and name.startswith(("users", "items"))]
-        if others:
-            raise UsageError(
-                f"--{others[0].replace('_', '-')} cannot be given with --vectors, which have no "
-                "second side; options about columns are those without a side, as in --id."
-            )
-    return sides
+        raise UsageError("Name the tables with --users and --items, or one with --vectors.")
+    if VECTORS in sides and len(sides) > 1:
+        raise UsageError(f"--{sides[0]} cannot be given with --vectors, which have no second side.")
+    return {side: table(given, given[side]) for side in sides}
+
+
+def table(given: Mapping[str, Any], relation: str) -> EmbeddingTable:
+    """Return a table as the options describe it."""
+    return EmbeddingTable(**{**values_of(EmbeddingTable, given), "relation": relation})
 
 
 def further(given: Mapping[str, Any]) -> dict[str, FurtherTable]:
-    """The further tables of a run, by name.
+    """Return the further tables of a run, by name.
 
     Raises:
         UsageError: One is not written as it should be.
     """
-    outputs = _named(given["also_out"], "--also-out", "NAME=TABLE, as in queries=ml.stable_queries")
-    scores = _weights(given["also_scores"])
-    found = {}
     wanted = "NAME=TABLE:SIDE, as in queries=queries.parquet:users"
-    for name, text in _named(given["also"], "--also", wanted).items():
-        table, colon, side = text.rpartition(":")
-        if not colon or not table or not side:
-            raise UsageError(f"--also {name}={text}: write {wanted}.")
-        # Options without a side; its name may be the beginning of another option's.
-        relation = embedding_table({**given, "": table}, "")
-        # These are for tables that are aligned on.
-        relation = replace(relation, weight=None, anchor_filter=None)
-        found[name] = FurtherTable(relation, side, outputs.pop(name, None), scores.pop(name, 0.0))
-    for option, left in (("out", outputs), ("scores", scores)):
-        if left:
-            raise UsageError(f"--also-{option} {next(iter(left))}: no --also has this name.")
-    return found
-
-
-def _weights(given: tuple[str, ...]) -> dict[str, float]:
-    """How much the scores of tables count, from NAME or NAME=WEIGHT."""
-    wanted = "NAME, or NAME=WEIGHT, as in queries=0.5"
-    named = tuple(text if "=" in text else f"{text}=1" for text in given)
     found = {}
-    for name, text in _named(named, "--also-scores", wanted).items():
-        try:
-            found[name] = float(text)
-        except ValueError:
-            raise UsageError(f"--also-scores {name}={text}: write {wanted}.") from None
+    for name, text in pairs(given["also"], "--also", wanted).items():
+        relation, colon, side = text.rpartition(":")
+        if not colon or not relation or not side:
+            raise UsageError(f"--also {name}={text}: write {wanted}.")
+        # It is not aligned on.
+        given = {**given, "weight": None, "anchor_filter": None}
+        found[name] = FurtherTable(table(given, relation), side)
     return found
 
 
-def _named(given: tuple[str, ...], option: str, wanted: str) -> dict[str, str]:
-    """What stands behind the names of NAME=TEXT."""
+def pairs(given: tuple[str, ...], option: str, wanted: str) -> dict[str, str]:
+    """Return what stands behind the names of NAME=TEXT.
+
+    Raises:
+        UsageError: One is not of this form, or is given twice.
+    """
     found: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
-        if not sign or not value or name in found:
-            twice = " one of this name is there already;" if name in found else ""
+        name = name.strip()
+        if not sign or not name or not value or name in found:
+            twice = " this name is given twice;" if name in found else ""
             raise UsageError(f"{option} {text}:{twice} write {wanted}.")
         found[name] = value
     return found
 
 
-def required(context: click.Context, given: Mapping[str, Any], *names: str) -> None:
-    """Options that are required where no project file stands for them.
-
-    Raises:
-        MissingParameter: One is not given.
-    """
-    for parameter in context.command.params:
-        if parameter.name in names and given[parameter.name] is None:
-            raise click.MissingParameter(ctx=context, param=parameter)
-
-
-def alone(context: click.Context, name: str, *allowed: str) -> None:
-    """Refuse an option beside others that it stands for.
-
-    Raises:
-        UsageError: Another option than those allowed is on the command line.
-    """
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is ParameterSource.COMMANDLINE and parameter.name not in (name, *allowed):
-            raise UsageError(
-                f"{parameter.opts[-1]} cannot be given with --{name}: the file says it all. Write "
-                "it there, with a variable {NAME} and --var where it changes from run to run."
-            )
-
-
-def variables(given: tuple[str, ...]) -> dict[str, str]:
-    """The variables from --var.
-
-    Raises:
-        UsageError: One is not of the form NAME=VALUE, or is given twice.
-    """
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
@@ -618,45 +274,42 @@ def variables(given: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--var {text}: write a name and a value, as in --var day=2026-11-24.")
         if name.strip() in found:
             raise UsageError(f"--var {name.strip()} is given twice.")
+        # That it is not empty is the file's to say, which knows the key.
         found[name.strip()] = value
     return found
 
 
 def engine_settings(context: click.Context, given: Mapping[str, Any]) -> EngineSettings:
-    """What the options say of the engine.
+    """Return what the options say of the engine.
 
     Raises:
-        UsageError: They contradict each other, or the engine cannot be meant.
+        UsageError: They contradict each other, or name no engine.
     """
-    url, database = given["engine"], given["database"]
-    if database and url:
-        if context.get_parameter_source("engine") is ParameterSource.COMMANDLINE:
-            raise UsageError("--engine and --database each name an engine; leave one out.")
+    values = values_of(EngineSettings, given)
+    url = values.pop("url", None)
+    from_variable = context.get_parameter_source("url") is ParameterSource.ENVIRONMENT
+    if url and from_variable and "database" in values:
         url = None
-    note = _chosen_by_variable(context)
-    for name in ("threads", "memory_limit"):
-        if given[name] is not None and url:
-            raise UsageError(f"--{name.replace('_', '-')} is for DuckDB only.{note}")
-    if url and url != "spark" and "://" not in url:
-        # It is not repeated: it may be a secret.
-        raise UsageError(
-            "--engine is a SQLAlchemy URL, as in postgresql+psycopg://user:password@host/name, or "
-            f"spark; for a DuckDB database file there is --database.{note}"
-        )
-    return EngineSettings(
-        url=SecretUrl(url, redacted(url)) if url and url != "spark" else None,
-        kind="spark" if url == "spark" else None,
-        database=database,
-        threads=given["threads"],
-        memory_limit=given["memory_limit"],
-    )
+    try:
+        if url and url != "spark" and "://" not in url:
+            # It is not repeated: it may be a secret.
+            raise UsageError(
+                "--engine is a SQLAlchemy URL, as in postgresql+psycopg://user:password@host/name, "
+                "or spark; for a DuckDB database file there is --database."
+            )
+        if url == "spark":
+            return EngineSettings(kind="spark", **values)
+        return EngineSettings(url=SecretUrl(url) if url else None, **values)
+    except UsageError as error:
+        raise UsageError(f"{error}{_chosen_by_variable(context)}") from None
 
 
 def _chosen_by_variable(context: click.Context) -> str:
-    """What to add to an error where nothing but the environment names the engine, else nothing."""
-    source = context.get_parameter_source("engine")
-    others = context.params.get("database") or context.params.get("config")
-    if source is not ParameterSource.ENVIRONMENT or others:
+    """Return what to add to an error where nothing but the environment names the engine."""
+    given = context.params
+    if given.get("database") or given.get("config"):
+        return ""
+    if context.get_parameter_source("url") is not ParameterSource.ENVIRONMENT:
         return ""
     return (
         f" (The engine is the one that the environment variable {ENGINE_VARIABLE} names; unset it "
@@ -665,88 +318,53 @@ def _chosen_by_variable(context: click.Context) -> str:
 
 
 @contextmanager
-def _named_as_cause() -> Iterator[None]:
-    """Errors name the environment variable that chose the engine, where that may be their cause.
+def engine_of(
+    context: click.Context, settings: EngineSettings, *, writes: bool
+) -> Iterator[Engine]:
+    """Open the engine; errors name the environment variable that chose it.
 
-    It is not that of bad data, unless files were named, which only DuckDB reads.
+    What a statement has met is no matter of which engine it is.
     """
-    context = click.get_current_context()
     note = _chosen_by_variable(context)
-    files = any(file_reader(context.params.get(side) or "") for side in (*SIDES, VECTORS))
     try:
-        yield
-    except (UsageError, EngineError) as error:
-        # What a statement has met is no matter of which engine it is.
+        with opened(settings, writes=writes) as engine:
+            yield engine
+    except (UsageError, EngineError, DataError) as error:
         if not (isinstance(error, EngineError) and error.statement):
             error.args = (f"{error}{note}",)
         raise
-    except DataError as error:
-        error.args = (f"{error}{note if files else ''}",)
-        raise
-
-
-def check_home(settings: EngineSettings) -> None:
-    """Tables can be written to a database only.
-
-    Raises:
-        UsageError: There is none.
-    """
-    if not (settings.url or settings.kind or settings.database):
-        raise UsageError("A table needs a database: name it with --database or --engine.")
 
 
 @contextmanager
-def opened(settings: EngineSettings, *, writes_tables: bool) -> Iterator[Engine]:
-    """The engine, for as long as the context lasts.
-
-    Args:
-        settings: Which one.
-        writes_tables: Whether tables will be written: a database file is opened for that.
+def space_of(
+    context: click.Context, project: Project, name: str | None, *, writes: bool
+) -> Iterator[Space]:
+    """Open a space: a directory, or tables where an engine or a database is named.
 
     Raises:
-        UsageError: It is not installed, or there is none to write tables to.
-        EngineError: It cannot be reached.
+        UsageError: No space is named.
     """
-    if writes_tables:
-        check_home(settings)
-    if settings.kind == "spark":
-        with (
-            _named_as_cause(),
-            _spark_session() as session,
-            connect(session, writes_tables=writes_tables) as spark,
-        ):
-            yield spark
-    elif settings.url:
-        with (
-            _named_as_cause(),
-            connect(settings.url.reveal(), writes_tables=writes_tables) as database,
-        ):
-            yield database
-    else:
-        duckdb = DuckDBEngine(
-            settings.database,
-            read_only=not writes_tables,
-            threads=settings.threads,
-            memory_limit=settings.memory_limit,
-        )
-        try:
-            yield duckdb
-        finally:
-            duckdb.close()
+    name = name or project.place.space
+    if not name and not project.space_tables:
+        raise UsageError("Name the space with --space: a directory, or a prefix of tables.")
+    settings = project.engine
+    in_tables = settings.url or settings.kind or settings.database
+    with engine_of(context, settings, writes=writes and bool(in_tables)) as engine:
+        place: Any = name or "" if in_tables else Path(name or "")
+        yield sqlstab.Space(place, engine, tables=project.space_tables or None)
 
 
-@contextmanager
-def _spark_session() -> Iterator[Any]:
-    """A Spark session; stopped at the end, unless it had been started before."""
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("Spark is not installed here: pip install 'sqlstab[spark]'.") from error
-    before = SparkSession.getActiveSession()
-    # The tables are those of the Hive metastore, which a session does not see by itself.
-    session = SparkSession.builder.appName("sqlstab").enableHiveSupport().getOrCreate()
-    try:
-        yield session
-    finally:
-        if before is None:
-            session.stop()
+def space_and_key(project: Project, words: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Return the space and the run that `[S] [K]` name; a project file names the space.
+
+    Raises:
+        UsageError: There are too many words, or no space.
+    """
+    named = bool(project.place.space or project.space_tables)
+    if len(words) > (1 if named else 2):
+        raise UsageError("Name one space and one run at most.")
+    if named:
+        return None, words[0] if words else None
+    if not words:
+        raise UsageError("Name the space: a directory, or a prefix of tables.")
+    return words[0], words[1] if len(words) > 1 else None

@@ -6,40 +6,126 @@ import logging
 import secrets
 import tempfile
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import duckdb
-import pyarrow as pa
-
-from sqlstab.engines import check_expected, qualified
+from sqlstab import folders
+from sqlstab.engines.base import (
+    KIND_IN_INFORMATION_SCHEMA,
+    REQUIRED_IN_INFORMATION_SCHEMA,
+    UnusableVectorsError,
+    begins,
+    ends,
+    out_of_range,
+    qualified,
+)
 from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.runs import FIGURES_FILE, file_name
-from sqlstab.space import folders
-from sqlstab.space.folders import LockedFolder
+from sqlstab.folders import LockedFolder
 from sqlstab.statements import ddl, quoting
-from sqlstab.statements.dialect import DUCKDB
-from sqlstab.statements.table import SIDES, Column
+from sqlstab.statements.dialect import Dialect, Solving, Tables
+from sqlstab.statements.sides import SIDES
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator
 
-    from sqlstab.engines import Expected
+    import duckdb
+    import pyarrow as pa
+
     from sqlstab.progress import Step
+    from sqlstab.statements.statement import Call, Fold, Rows
 
 logger = logging.getLogger("sqlstab.sql")
 
-# Rows of vectors seldom compress: on 1,000,000 x 64 FLOAT, snappy saves 4% of the bytes and costs a
-# fifth of the time.
-_COPY_OPTIONS = "FORMAT parquet, COMPRESSION uncompressed"
+T = TypeVar("T")
+
+DUCKDB = Dialect(
+    name="duckdb",
+    sqlglot="duckdb",
+    style="arrays",
+    ignores_case=True,
+    real="FLOAT",
+    double="DOUBLE",
+    text="VARCHAR",
+    integer="INTEGER",
+    bigint="BIGINT",
+    reads_files=True,
+    as_doubles="CAST({0} AS DOUBLE[])",
+    as_reals="CAST({0} AS FLOAT[])",
+    array="[{0}]",
+    # DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
+    array_of_one="array_value({0})",
+    element="{0}[{1}]",
+    length="len({0})",
+    collect="list({0} ORDER BY {1})",
+    unnest=("", "unnest(range({1}))", "unnest({0})"),
+    # FLOAT[64] is another type than FLOAT[].
+    stored_reals="CAST({0} AS FLOAT[])",
+    dense="list_transform({0}, lambda v: coalesce(v, 0))",
+    has_null="list_count({0}) <> len({0})",
+    # In DuckDB's order NaN is the largest number. A sum tells it faster, but only sums of single
+    # numbers cannot overflow by themselves.
+    is_finite="isfinite(list_max({0})) AND isfinite(list_min({0}))",
+    is_finite_single="isfinite(list_sum({0}))",
+    dot="list_dot_product({0}, {1})",
+    times="list_transform({1}, lambda c: list_dot_product(c, {0}))",
+    scaled="list_transform({0}, lambda v: v / {1})",
+    transform="list_transform({0}, lambda {1}: {2})",
+    largest="list_max({0})",
+    difference="list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
+    concat="list_concat({0}, {1})",
+    quantile="quantile_cont({0}, {1})",
+    digest="md5({0})",
+    divide="{0} // {1}",
+    # It holds a vector of 2,048 products for each sum and thread, and planning time grows faster
+    # than their number.
+    most_sums=4096,
+    longest_statement=None,
+    most_columns=100_000,
+    transactions=True,
+    temporary=True,
+    solving=Solving(
+        slice="{0}[{1}:{2}]",
+        no_doubles="CAST([] AS DOUBLE[])",
+        append="list_append({0}, {1})",
+        combined="list_transform(list_zip({0}, {1}), lambda p: {2} * p[1] + {3} * p[2])",
+        recursion_key=" USING KEY ({0})",
+        way="recursive",
+        now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')",
+        refuse="error({0})",
+    ),
+    tables=Tables(
+        current_schema="SELECT current_database() AS d, current_schema() AS s",
+        kind=(
+            KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "
+            "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
+            "AND lower(table_name) = lower({0})"
+        ),
+        begin="BEGIN TRANSACTION",
+        commit="COMMIT",
+        unique="PRIMARY KEY ({0})",
+        required=(
+            REQUIRED_IN_INFORMATION_SCHEMA
+            + "WHERE {2} IN ('', table_catalog) AND lower(table_schema) = lower({1}) "
+            "AND lower(table_name) = lower({0}) AND is_nullable = 'NO' AND column_default IS NULL"
+        ),
+        overtaken=("Conflict on ", "write-write conflict"),
+    ),
+)
+
+# 4,096 rows of e = 64 in float64. Of 2,048 to 65,536 such rows, larger batches are slower: they
+# fall out of the cache.
+_BATCH_BYTES = 2 * 2**20
 
 # Joins and sorts beyond it go to disk. Enough for two threads that read or write row groups of
 # e = 64; for what else takes more see `_allow`.
 _MEMORY_LIMIT = 512 * 10**6
-# What a thread takes for a statement of 4,096 sums: a vector of 2,048 products for each, and as
-# much again beside a join.
-_SUMS = 2 * 4096 * 2048 * 8
+# What a thread takes for each of the sums of a statement: a vector of 2,048 products, and as much
+# again beside a join.
+_SUM_BYTES = 2 * 2048 * 8
+# Statements of fewer sums fit into the memory that there is in any case.
+_MANY_SUMS = 512
 
 # The bytes of the largest row group of Parquet files, 0 if they have none.
 _ROW_GROUP_BYTES = """\
@@ -56,10 +142,6 @@ _MOST_FOOTERS = 16
 
 # What a folder is called that a session spills to.
 _SPILL = "sqlstab-spill-"
-
-# Errors that say what is wrong with a relation; any other is a failure of the database or the disk.
-_UNREADABLE = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.ParserException)
-_OF_THE_DATA = (duckdb.CatalogException, duckdb.BinderException, *_UNREADABLE)
 
 
 class DuckDBEngine:
@@ -81,7 +163,7 @@ class DuckDBEngine:
     """
 
     dialect = DUCKDB
-    version: str | None = duckdb.__version__
+    streams = True
 
     def __init__(
         self,
@@ -92,10 +174,18 @@ class DuckDBEngine:
         threads: int | None = None,
         memory_limit: str | None = None,
     ) -> None:
+        import duckdb  # noqa: PLC0415 - takes 0.1 s, which statements as text need not wait for
+
+        self.version: str | None = duckdb.__version__
         self._owned = connection is None
+        self._in_memory = connection is None and database is None
         # The limit, as long as it is for this class to choose.
         self._limit = _MEMORY_LIMIT if self._owned and memory_limit is None else None
         self._row_group = self._sums = 0
+        # Whether a transaction is open that was begun here.
+        self._begun = False
+        # Functions that were not removed, because their transaction had failed.
+        self._stuck: set[str] = set()
         if connection is not None:
             self._connection = connection
             return
@@ -130,7 +220,7 @@ class DuckDBEngine:
             "memory_limit": memory_limit or f"{_MEMORY_LIMIT}B",
             # A table name must not be taken for a variable of this program.
             "python_enable_replacements": False,
-            # DuckDB's own choice is the working directory, which may not be ours to write to.
+            # DuckDB's own choice is the working directory, which may not be writable.
             "temp_directory": str(self._spill.path),
         }
         for name, value in settings.items():
@@ -140,40 +230,53 @@ class DuckDBEngine:
                 except duckdb.Error as error:
                     self.close()
                     raise UsageError(
-                        f"{value!r} is no {name.replace('_', ' ')}: {_first_line(error)}"
+                        f"{value!r} is not a valid {name.replace('_', ' ')}: {_first_line(error)}"
                     ) from error
 
     @property
-    def identity(self) -> str:
-        """The whole path of the database that bare names are of; empty for one in memory."""
-        (found,) = self.query(
-            "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-        )
-        return str(Path(found["path"]).absolute()) if found["path"] else ""
+    def holds_tables(self) -> bool:
+        """Whether tables outlast the session: not in a database in memory of our own."""
+        return not self._in_memory
+
+    def arrow(self, text: str) -> Any:
+        """Run a query whose result is a table of rows, for the user: as an Arrow table."""
+        logger.debug("%s", text)
+        with self._failing(text):
+            return self._connection.sql(text).to_arrow_table()
 
     def close(self) -> None:
-        """Close the session, unless it is the user's own."""
+        """See `Engine`."""
         if self._owned:
             self._connection.close()
             self._spill.remove()
 
     def describe(self, relation: str) -> list[Column]:
-        """The columns of a file, a glob, a table or a view.
+        """List the columns of a file, a glob, a table or a view.
 
         Raises:
             DataError: There is no such relation, or it cannot be read.
         """
-        _check_no_model(relation)
+        import duckdb  # noqa: PLC0415
+
+        _check_no_run(relation)
         statement = f"DESCRIBE SELECT * FROM {quoting.relation(relation, self.dialect)}"
         logger.debug("%s", statement)
+        # Errors that say what is wrong with a relation; any other is a failure of the database or
+        # the disk.
+        unreadable = (
+            duckdb.InvalidInputException,
+            duckdb.ConversionException,
+            duckdb.ParserException,
+        )
+        of_the_data = (duckdb.CatalogException, duckdb.BinderException, *unreadable)
         try:
             rows = self._connection.execute(statement).fetchall()
         except duckdb.Error as error:
-            if not isinstance(error, _OF_THE_DATA) and "No files found" not in str(error):
+            if not isinstance(error, of_the_data) and "No files found" not in str(error):
                 raise EngineError(
                     f"DuckDB: {relation} cannot be read: {_first_line(error)}", statement
                 ) from error
-            if isinstance(error, _UNREADABLE):
+            if isinstance(error, unreadable):
                 raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
             reader = quoting.file_reader(relation)
             kind = "file" if reader else "table or view"
@@ -197,6 +300,8 @@ class DuckDBEngine:
         time is room for what is made of it. Of many files the largest have the largest row groups,
         as a rule.
         """
+        import duckdb  # noqa: PLC0415
+
         files = quoting.parquet_files(relation, self.dialect)
         if self._limit is None or files is None:
             return
@@ -211,27 +316,29 @@ class DuckDBEngine:
             self._row_group = max(self._row_group, size)
             self._allow()
 
-    def make_room_for_sums(self) -> None:
-        """Thousands of sums in a statement are to come."""
-        self._sums = _SUMS
-        self._allow()
+    def make_room_for_sums(self, text: str) -> None:
+        """Raise the limit for a statement of hundreds of sums to come."""
+        sums = text.count("sum(")
+        if sums >= _MANY_SUMS:
+            self._sums = max(self._sums, sums)
+            self._allow()
 
     def _allow(self) -> None:
         """Raise the limit to what is known to be needed, if there is as much."""
         if self._limit is None:
             return
         ((threads,),) = self._connection.execute("SELECT current_setting('threads')").fetchall()
-        needed = _MEMORY_LIMIT // 2 + threads * (3 * self._row_group + self._sums)
+        needed = _MEMORY_LIMIT // 2 + threads * (3 * self._row_group + self._sums * _SUM_BYTES)
         needed = min(needed, self._most)
         if needed > self._limit:
             self._connection.execute(f"SET memory_limit = '{needed}B'")
             self._limit = needed
 
     def qualified(self, name: str) -> str:
-        """See `Engine`; always with a database, since temporary tables come first in a schema."""
+        """Return the whole name: with a database, since temporary tables come first in a schema."""
         parts = quoting.table_parts(name, self.dialect)
         if len(parts) != 2:
-            return qualified(self, name)
+            return qualified(name, self)
         # What stands before the point may be a schema, or a database, whose schema is `main` then.
         before = quoting.string(parts[0], self.dialect)
         found = self.query(
@@ -248,119 +355,231 @@ class DuckDBEngine:
         rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
         return rows[0]["kind"] if rows else None
 
-    def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
-        """Run a statement whose result is small: rows as dicts."""
-        with self._running(statement, step):
-            cursor = self._connection.execute(statement)
-            names = [column[0] for column in cursor.description or ()]
+    def query(self, text: str, step: Step | None = None) -> Rows:
+        """See `Engine`."""
+        self.make_room_for_sums(text)
+        with self._failing(text):
+            cursor = self._run(text, step)
+            names = [column[0].lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def execute(
-        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
-    ) -> None:
+    def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        if self._in_transaction():
-            raise UsageError(
-                "The connection has a transaction open; end it before tables are written."
-            )
-        try:
-            self._execute("BEGIN", step)
-            check_expected(self.query, expected)
-            for statement in (*statements, "COMMIT"):
-                self._execute(statement, step)
-        except BaseException:
-            with suppress(duckdb.Error):
-                self._connection.execute("ROLLBACK")
-            raise
+        if begins(text) and self._in_transaction():
+            raise UsageError("The connection has a transaction open; end it before a run writes.")
+        self.make_room_for_sums(text)
+        with self._failing(text):
+            self._run(text, step)
+        if begins(text):
+            self._begun = True
+        elif ends(text):
+            self._begun = False
 
-    def _execute(self, statement: str, step: Step | None) -> None:
-        with self._running(statement, step):
-            self._connection.execute(statement)
+    def rollback(self) -> None:
+        """See `Engine`."""
+        if self._begun:
+            with suppress(Exception):
+                self._connection.execute("ROLLBACK")
+            self._begun = False
+        for name in list(self._stuck):
+            with suppress(Exception):
+                self._unstick(name)
+                self._stuck.discard(name)
 
     def _in_transaction(self) -> bool:
         """Whether a transaction is open: else each statement has one of its own."""
         numbers = [self._connection.execute("SELECT txid_current()").fetchone() for _ in "ab"]
         return numbers[0] == numbers[1]
 
-    def batches(self, statement: str, rows: int) -> Iterator[pa.RecordBatch]:
-        """Run a statement whose result is large: a stream of Arrow batches."""
-        with self._running(statement, None):
+    def fold(self, fold: Fold[T], step: Step | None = None) -> T:
+        """See `Engine`; BLAS gets one thread, since DuckDB's are busy on the other cores."""
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - takes numpy with it
+
+        from sqlstab.folds import Unusable  # noqa: PLC0415
+
+        with closing(self._batches(fold, step)) as batches, threadpool_limits(1, "blas"):
             try:
-                yield from self._connection.sql(statement).to_arrow_reader(rows)
+                part = fold.part(batches)
+            except Unusable as error:
+                raise UnusableVectorsError(fold.columns[error.column]) from error
+        return fold.merge([part] if part[0] else [])
+
+    def _batches(self, fold: Fold[Any], step: Step | None) -> Generator[pa.RecordBatch, None, None]:
+        import pyarrow as pa  # noqa: PLC0415
+
+        seen = 0
+        logger.debug("%s", fold.query)
+        with self._failing(fold.query):
+            size = max(_BATCH_BYTES // (8 * max(fold.components, 1)), 256)
+            try:
+                with self._connection.sql(fold.query).to_arrow_reader(size) as reader:
+                    for batch in reader:
+                        yield batch
+                        seen += len(batch)
+                        if step:
+                            step.done(min(seen / max(fold.rows, 1), 1.0))
             except (pa.ArrowException, OSError) as error:
                 # What fails after the first batch comes by way of Arrow.
-                raise EngineError(f"DuckDB: {_first_line(error)}", statement) from error
+                raise EngineError(f"DuckDB: {_first_line(error)}", fold.query) from error
 
-    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
-        """Run a query and write its rows to a Parquet file, in groups of so many rows."""
-        target = quoting.string(str(path), self.dialect)
-        copy = f"COPY (\n{statement}) TO {target} ({_COPY_OPTIONS}, ROW_GROUP_SIZE {row_group})\n"
-        with self._running(copy, step):
-            self._connection.execute(copy)
+    def call(self, call: Call, step: Step | None = None) -> None:
+        """See `Engine`.
 
-    @contextmanager
-    def table(self, rows: pa.Table) -> Iterator[str]:
-        """Let statements read an Arrow table for as long as the context lasts.
-
-        Yields:
-            The name that statements read it by.
+        The function is called by DuckDB's threads, one after the other, with 2,048 rows at a time.
         """
-        # On a connection of the user's, no name of theirs may be hidden.
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415 - takes numpy with it
+
+        from sqlstab.folds import OutOfRange, Unusable  # noqa: PLC0415
+
+        raised: list[Exception] = []
+
+        def function(vectors: Any) -> Any:
+            try:
+                return call.function(vectors.combine_chunks())
+            except Exception as error:
+                # DuckDB would hand over its text alone.
+                raised.append(error)
+                raise
+
+        self._register(call, function)
+        try:
+            with threadpool_limits(1, "blas"):
+                for text in call.texts:
+                    self.execute(text, step)
+        except EngineError as error:
+            cause = raised[0] if raised else error
+            if isinstance(cause, Unusable):
+                raise UnusableVectorsError(call.side) from cause
+            if isinstance(cause, OutOfRange):
+                raise out_of_range() from cause
+            raise
+        finally:
+            try:
+                self._connection.remove_function(call.name)
+            except Exception:  # in a transaction that has failed
+                self._stuck.add(call.name)
+
+    def _register(self, call: Call, function: Callable[[Any], Any]) -> None:
+        self._create(self._connection, call.name, function, call.takes, call.element)
+
+    @staticmethod
+    def _create(
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        function: Callable[[Any], Any],
+        takes: str = "double",
+        returns: str = "double",
+    ) -> None:
+        from duckdb.func import FunctionNullHandling, PythonUDFType  # noqa: PLC0415
+
+        connection.create_function(
+            name,
+            function,
+            [f"{takes}[]"],
+            f"{returns}[]",
+            type=PythonUDFType.ARROW,
+            # Else NULL vectors would stay NULL unseen; they cannot be used.
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
+
+    def _unstick(self, name: str) -> None:
+        """Remove a function that was made in a transaction that failed.
+
+        The rollback has removed it from the catalogue, but not from what the connection knows,
+        which forgets it only where it can remove it: so another connection makes it once more.
+        """
+        with self._connection.cursor() as other:
+            self._create(other, name, lambda vectors: vectors)
+            self._connection.remove_function(name)
+
+    def register(self, rows: Any) -> str:
+        """Let statements read an Arrow table, or anything else that DuckDB scans.
+
+        Returns:
+            The name that statements read it by; on a connection of the user's, it hides no other.
+        """
         name = f"sqlstab_{secrets.token_hex(8)}"
         self._connection.register(name, rows)
+        return name
+
+    def unregister(self, name: str) -> None:
+        """Forget what was registered under this name."""
+        self._connection.unregister(name)
+
+    def _run(self, text: str, step: Step | None) -> duckdb.DuckDBPyConnection:
+        """Run a statement in a thread of its own, so that this one sees Ctrl-C and the progress.
+
+        DuckDB looks for Ctrl-C between two tasks of the thread that it is called in, and a task
+        may take minutes.
+        """
+        done: list[duckdb.DuckDBPyConnection] = []
+        failed: list[BaseException] = []
+        # Threads of Python 3.11 count as ended where Ctrl-C has broken off waiting for them.
+        ended = threading.Event()
+
+        def run() -> None:
+            try:
+                done.append(self._connection.execute(text))
+            except BaseException as error:
+                failed.append(error)
+            finally:
+                ended.set()
+
+        logger.debug("%s", text)
+        threading.Thread(target=run, daemon=True).start()
         try:
-            yield name
-        finally:
-            self._connection.unregister(name)
+            while not ended.wait(0.1):
+                if step and (percentage := self._connection.query_progress()) >= 0:
+                    step.done(min(percentage / 100, 1.0))
+        except BaseException:
+            while not ended.wait(0.1):
+                self._connection.interrupt()
+            raise
+        if failed:
+            raise failed[0]
+        return done[0]
 
     @contextmanager
-    def _running(self, statement: str, step: Step | None) -> Iterator[None]:
-        logger.debug("%s", statement)
-        finished = threading.Event()
-        watch = threading.Thread(target=self._watch, args=(step, finished), daemon=True)
-        if step:
-            watch.start()
+    def _failing(self, text: str) -> Iterator[None]:
+        import duckdb  # noqa: PLC0415
+
         try:
             yield
         except duckdb.OutOfMemoryException as error:
             raise EngineError(
                 f"DuckDB: {_first_line(error)}. Give it more with --memory-limit, or fewer "
                 "--threads.",
-                statement,
+                text,
             ) from error
         except duckdb.Error as error:
-            raise EngineError(f"DuckDB: {_first_line(error)}", statement) from error
+            raise EngineError(f"DuckDB: {_first_line(error)}", text) from error
         except RuntimeError as error:
-            # What DuckDB makes of Ctrl-C.
+            # What DuckDB makes of Ctrl-C while rows are streamed.
             if "interrupted" in str(error):
                 raise KeyboardInterrupt from error
             raise
-        finally:
-            finished.set()
-            if step:
-                watch.join()
-
-    def _watch(self, step: Step, finished: threading.Event) -> None:
-        while not finished.wait(0.1):
-            percentage = self._connection.query_progress()
-            if percentage >= 0:
-                step.done(percentage / 100)
 
 
-def _check_no_model(relation: str) -> None:
-    """A directory is read as one table, which the tables of a model are not.
+def _check_no_run(relation: str) -> None:
+    """Refuse a directory whose files are several tables: of a run, or of a space.
 
     Raises:
-        UsageError: It is a run directory, or has the files of users and items.
+        UsageError: It is such a directory.
     """
     if "://" in relation or not quoting.file_reader(relation) or not Path(relation).is_dir():
         return
-    names = sorted(path.name for path in Path(relation).glob("*.parquet"))
-    of_sides = [file_name(side) for side in SIDES]
-    if (Path(relation) / FIGURES_FILE).is_file() or set(of_sides) <= set(names):
+    folder = Path(relation)
+    if next(folder.glob("*=*/maps.parquet"), None):
+        raise UsageError(
+            f"{relation} is a space, which has a directory for each run: name a table of one, as "
+            f"in {relation.rstrip('/')}/run=2026-11-30/items.parquet."
+        )
+    names = sorted(path.name for path in folder.glob("*.parquet"))
+    of_sides = [f"{side}.parquet" for side in SIDES]
+    if (folder / "run.json").is_file() or set(of_sides) <= set(names):
         raise UsageError(
             f"{relation} is the directory of a model, in which each file is a table of its own: "
-            f"name one, as in {Path(relation) / (names or of_sides)[-1]}."
+            f"name one, as in {folder / (names or of_sides)[-1]}."
         )
 
 

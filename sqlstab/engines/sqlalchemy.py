@@ -3,52 +3,41 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from sqlstab.engines import check_expected, no_files, no_relation, qualified
+from sqlstab.engines import dialect
+from sqlstab.engines.base import begins, ends, no_relation, qualified
 from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
 from sqlstab.statements import ddl
-from sqlstab.statements.dialect import (
-    BIGQUERY,
-    CLICKHOUSE,
-    DATABRICKS,
-    POSTGRES,
-    REDSHIFT,
-    SNOWFLAKE,
-    TRINO,
-)
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from sqlalchemy.engine import URL, Connection, CursorResult
+    from sqlalchemy.engine import URL, Connection
     from sqlalchemy.engine import Engine as Database
 
-    from sqlstab.engines import Expected
     from sqlstab.progress import Step
-    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.statement import Call, Fold, Rows
 
 logger = logging.getLogger("sqlstab.sql")
 
+T = TypeVar("T")
+
 # SQLAlchemy's name of a dialect -> ours.
-_DIALECTS: dict[str, Dialect] = {
-    "bigquery": BIGQUERY,
-    "clickhouse": CLICKHOUSE,
-    "clickhousedb": CLICKHOUSE,
-    "databricks": DATABRICKS,
-    "postgresql": POSTGRES,
-    "redshift": REDSHIFT,
-    "snowflake": SNOWFLAKE,
-    "trino": TRINO,
+_DIALECTS = {
+    "bigquery": "bigquery",
+    "clickhouse": "clickhouse",
+    "clickhousedb": "clickhouse",
+    "databricks": "databricks",
+    "postgresql": "postgres",
+    "redshift": "redshift",
+    "snowflake": "snowflake",
+    "trino": "trino",
 }
 # SQLAlchemy's name of a dialect -> the extra that brings it, where the names differ.
 _EXTRAS = {"postgresql": "postgres", "clickhousedb": "clickhouse"}
-# A transaction that gave way to another one is run so often in all.
-_ATTEMPTS = 5
 # What a URL without a driver means where SQLAlchemy's default is not installed: ours by the extra.
 _DRIVERS = {
     "clickhouse": "clickhousedb",
@@ -58,38 +47,51 @@ _DRIVERS = {
 
 
 class SqlAlchemyEngine:
-    """A database behind SQLAlchemy.
+    """A session with a database behind SQLAlchemy: one connection, opened when it is first used.
 
     Args:
         database: A SQLAlchemy engine, which stays open; or a URL, as text or as SQLAlchemy's
             object, as in `postgresql+psycopg://user:password@host/database`.
 
     Raises:
-        UsageError: The URL cannot be meant, its driver is not installed, or sqlstab does not speak
+        UsageError: The URL is not valid, its driver is not installed, or sqlstab does not speak
             the database's dialect.
-        EngineError: The database cannot be reached.
     """
+
+    streams = False
 
     def __init__(self, database: Database | URL | str) -> None:
         self._owned = not hasattr(database, "connect")
         self._database: Database = _open(database) if self._owned else cast("Database", database)
+        self._connection: Connection | None = None
+        # Whether a transaction is open that was begun here.
+        self._begun = False
         name = self._database.dialect.name
         if name not in _DIALECTS:
             raise UsageError(
-                f"sqlstab does not speak the SQL of {name}; it does that of "
-                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB, Spark and DataFusion without it."
+                f"sqlstab does not speak the SQL of {name}, but that of "
+                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
             )
-        self.dialect = _DIALECTS[name]
-        self.identity = self._database.url.render_as_string(hide_password=True)
+        self.dialect = dialect(_DIALECTS[name])
+
+    @property
+    def version(self) -> str | None:
+        """See `Engine`."""
+        # ClickHouse's driver knows it; of others, SQLAlchemy asks when it first connects.
         with self._running("") as connection:
-            # ClickHouse's driver knows it; of others, SQLAlchemy asks when it first connects.
             client = getattr(connection.connection.driver_connection, "client", None)
-            version = getattr(client, "server_version", None)
         parts = getattr(self._database.dialect, "server_version_info", None) or ()
-        self.version: str | None = version or ".".join(map(str, parts)) or None
+        return getattr(client, "server_version", None) or ".".join(map(str, parts)) or None
 
     def close(self) -> None:
-        """Close the connections, unless the engine is the user's own."""
+        """See `Engine`."""
+        connection, self._connection = self._connection, None
+        with suppress(Exception):  # a server that is gone has closed it
+            if connection is not None:
+                if self.dialect.before and not self._owned:
+                    # Its settings are no longer those that a user's pool expects.
+                    connection.detach()
+                connection.close()
         if self._owned:
             self._database.dispose()
 
@@ -98,7 +100,10 @@ class SqlAlchemyEngine:
         statement = ddl.describe(relation, self.dialect)
         try:
             with self._running(statement) as connection:
-                rows = [Column(str(row[0]), str(row[1])) for row in _run(connection, statement)]
+                rows = [
+                    Column(str(row[0]), str(row[1]))
+                    for row in connection.exec_driver_sql(statement)
+                ]
         except EngineError as error:
             if not _says(error, self.dialect.tables.missing):
                 raise
@@ -106,10 +111,6 @@ class SqlAlchemyEngine:
         if not rows:
             raise DataError(f"There is no table or view {relation}, or it has no columns.")
         return rows
-
-    def qualified(self, name: str) -> str:
-        """See `Engine`."""
-        return qualified(self, name)
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
@@ -120,66 +121,81 @@ class SqlAlchemyEngine:
                 return None
             return "table"
         try:
-            rows = self.query(ddl.table_kind(self.qualified(name), self.dialect))
+            rows = self.query(ddl.table_kind(qualified(name, self), self.dialect))
         except EngineError as error:
             # A schema that is not there.
             if _says(error, self.dialect.tables.missing):
                 return None
             raise
-        return rows[0]["kind"] if rows else None
+        return cast("str", rows[0]["kind"]) if rows else None
 
-    def query(self, statement: str, step: Step | None = None) -> list[dict[str, Any]]:
+    def query(self, text: str, step: Step | None = None) -> Rows:
         """See `Engine`."""
-        with self._running(statement) as connection:
-            return _query(connection, statement)
+        with self._running(text) as connection:
+            result = connection.exec_driver_sql(text)
+            names = list(map(str.lower, result.keys()))
+            return [dict(zip(names, row, strict=True)) for row in result]
 
-    def execute(
-        self, statements: Sequence[str], step: Step | None = None, *, expected: Expected = ()
-    ) -> None:
+    def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        if not self.dialect.transactions:
-            check_expected(self.query, expected)
-            for statement in statements:
-                self._transact([statement], ())
-            return
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._transact(statements, expected)
-            except EngineError as error:
-                if attempt == _ATTEMPTS or not _says(error, self.dialect.tables.gave_way):
-                    raise
-            else:
-                return
+        with self._running(text) as connection:
+            connection.exec_driver_sql(text).close()
+        if begins(text):
+            self._begun = True
+        elif ends(text):
+            self._begun = False
 
-    def _transact(self, statements: Sequence[str], expected: Expected) -> None:
-        with self._running("\n".join(statements)) as connection:
-            check_expected(partial(_query, connection), expected)
-            for statement in statements:
-                _run(connection, statement)
+    def fold(self, fold: Fold[T], step: Step | None = None) -> NoReturn:
+        """See `Engine`; rows stay in the database."""
+        raise NotImplementedError
 
-    def write(self, statement: str, path: Path, row_group: int, step: Step | None = None) -> None:
+    def call(self, call: Call, step: Step | None = None) -> NoReturn:
+        """See `Engine`; rows stay in the database."""
+        raise NotImplementedError
+
+    def rollback(self) -> None:
         """See `Engine`."""
-        raise no_files(self.dialect)
+        if self._begun:
+            self._begun = False
+            with suppress(Exception):
+                self.execute("ROLLBACK")
 
     @contextmanager
-    def _running(self, statement: str) -> Iterator[Connection]:
-        """A connection in a transaction; what fails on it is an error of the engine."""
+    def _running(self, text: str) -> Iterator[Connection]:
+        """Give the connection; what fails on it is an error of the engine."""
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - an extra
 
-        logger.debug("%s", statement)
+        logger.debug("%s", text)
         try:
-            with self._database.connect() as connection:
-                # A percent sign is one; it begins no parameter.
-                plain = connection.execution_options(no_parameters=True)
-                with plain.begin():
-                    for setting in self.dialect.before:
-                        plain.exec_driver_sql(setting)
-                    yield plain
+            if self._connection is None:
+                self._connection = self._connected()
+            yield self._connection
+            if not (self.dialect.transactions or self._begun or begins(text)):
+                # There is nothing to commit, but some drivers want to be told.
+                self._connection.commit()
         except SQLAlchemyError as error:
+            if not self.dialect.transactions and self._connection is not None:
+                with suppress(SQLAlchemyError):
+                    self._connection.rollback()
             # Postgres, where others have infinity, or zero.
             is_range = getattr(getattr(error, "orig", None), "sqlstate", None) == "22003"
             raised = OutOfRangeError if is_range else EngineError
-            raise raised(f"{self.dialect.name}: {_reason(error)}", statement) from error
+            raise raised(f"{self.dialect.name}: {_reason(error)}", text) from error
+
+    def _connected(self) -> Connection:
+        # A percent sign is one; it begins no parameter.
+        connection = self._database.connect().execution_options(no_parameters=True)
+        try:
+            if self.dialect.transactions:
+                # BEGIN and COMMIT are statements of ours. Not every driver knows of this; those
+                # of databases without transactions need not.
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for setting in self.dialect.before:
+                connection.exec_driver_sql(setting)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _open(url: Any) -> Database:
@@ -197,7 +213,7 @@ def _open(url: Any) -> Database:
     except (ArgumentError, ValueError) as error:
         # The URL itself may hold a password: it is not repeated.
         raise UsageError(
-            "The URL of the database is none: write dialect://user:password@host/database."
+            "The URL of the database is not valid: write dialect://user:password@host/database."
         ) from error
     if "@" in (parsed.host or ""):
         # What stands before it is part of a password, which a driver would show as the host.
@@ -221,18 +237,8 @@ def _open(url: Any) -> Database:
         raise UsageError(f"There is no driver for {parsed.drivername} here: {known}") from error
 
 
-def _run(connection: Connection, statement: str) -> CursorResult[Any]:
-    return connection.exec_driver_sql(statement)
-
-
-def _query(connection: Connection, statement: str) -> list[dict[str, Any]]:
-    result = _run(connection, statement)
-    names = list(map(str.lower, result.keys()))
-    return [dict(zip(names, row, strict=True)) for row in result]
-
-
 def _says(error: EngineError, marks: Sequence[str]) -> bool:
-    """Whether a driver's error has one of some marks: in its text, or as its SQLSTATE."""
+    """Return whether a driver's error has one of some marks: in its text, or as its SQLSTATE."""
     cause = error.__cause__
     original = getattr(cause, "orig", None) or cause
     text = f"{getattr(original, 'sqlstate', '')} {original}"
@@ -240,6 +246,6 @@ def _says(error: EngineError, marks: Sequence[str]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what the driver said, without SQLAlchemy's wrapping."""
+    """Return the first line of what the driver said, without SQLAlchemy's wrapping."""
     original = getattr(error, "orig", None) or error
     return str(original).strip().split("\n", 1)[0]

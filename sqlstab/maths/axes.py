@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlstab.maths.solve import Matrix
-    from sqlstab.statements.table import Side
+    from sqlstab.statements.sides import Side
 
 
 @dataclass(frozen=True)

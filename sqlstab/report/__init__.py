@@ -1,4 +1,4 @@
-"""A report on a finished run: what a person looks at to see whether it worked."""
+"""A report on a finished run: whether it worked, for people."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sqlstab.engines import connect
 from sqlstab.errors import UsageError
-from sqlstab.progress import Diary, Silent
+from sqlstab.flow import drive
+from sqlstab.maths.maps import Maps
+from sqlstab.prepare import check_figures, placed, stored_table
 from sqlstab.report import page
-from sqlstab.report.measure import Measuring
+from sqlstab.report.measure import Measuring, Stored
 from sqlstab.report.verdict import verdict
-from sqlstab.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from sqlstab.engines import AnyEngine
-    from sqlstab.progress import Progress
+    from sqlstab.engines.base import Engine
+    from sqlstab.prepare import AnySpace
+    from sqlstab.progress import Log
+    from sqlstab.space.entry import Entry
 
 Format = Literal["html", "md", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+# Runs that are compared, each with each: 66 pairs.
+_RUNS = 12
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Report:
     figures: dict[str, Any]
 
     def __repr__(self) -> str:
-        """The verdict; all figures would fill a book."""
+        """Show the verdict; all figures would fill a book."""
         run, reference = self.figures["run"], self.figures["reference"]
-        compared = f" beside {reference['run_id']}" if reference else ""
+        compared = f" compared with {reference['name']}" if reference else ""
         headline = self.figures["verdict"]["headline"]
-        return f"<Report on run {run['run_id']}{compared}: {headline}>"
+        return f"<Report on run {run['name']}{compared}: {headline}>"
 
     def _repr_html_(self) -> str | None:
-        """The page, as a notebook shows it: in a frame, so that neither styles the other.
+        """Return the page for a notebook: in a frame, so that neither styles the other.
 
         Returns:
             None where charts cannot be drawn; a notebook shows the Markdown then.
@@ -57,11 +58,11 @@ class Report:
         return f'<iframe {frame} srcdoc="{escaped}"></iframe>'
 
     def _repr_markdown_(self) -> str:
-        """Short tables, where a notebook shows no HTML."""
+        """Return short tables, where a notebook shows no HTML."""
         return self.text("md")
 
     def text(self, format: Format) -> str:  # noqa: A002 - as the command line calls it
-        """The report as one self-contained page, as Markdown, or as JSON.
+        """Return the report as one self-contained page, as Markdown, or as JSON.
 
         Raises:
             UsageError: What draws the charts of a page is not installed.
@@ -71,47 +72,45 @@ class Report:
         )
 
 
-def report(
-    run: Run | str | Path,
-    reference: Run | str | Path | None = None,
-    earlier: Sequence[Run | str | Path] = (),
-    engine: AnyEngine = None,
-    *,
-    progress: Progress | None = None,
-) -> Report:
-    """Measure how a finished run compares with earlier ones; only small results leave the engine.
+def report(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
+    """Measure how a run of a space compares with others; only small results leave the engine.
 
     Args:
-        run: The run, or its directory.
-        reference: The run to compare it with, as a rule the one that it was aligned with. Default:
-            that one, if it is among the earlier runs. Without one there is what the run itself
-            has measured.
-        earlier: Further runs: how the vectors of all of them agree with each other is shown too.
-        engine: Where the stable tables are, as for `stabilize`.
-        progress: Is told what is going on.
+        space: The space.
+        key: The run, which is there.
+        engine: Where the stable tables are.
+        log: Shows what is going on.
 
     Raises:
-        UsageError: The stable tables of a run are not where the engine is.
-        DataError: A directory is no run, or ids or vectors cannot be compared.
-        EngineError: The database failed.
-
-    Example:
-        >>> page = report("tuesday", reference="monday").text("html")  # doctest: +SKIP
+        DataError: A run is damaged, or ids or vectors cannot be compared.
+        EngineError: The database or the disk failed.
     """
-    finished = _loaded(run)
-    others = [_loaded(other) for other in earlier]
-    known = {other.run_id: other for other in others}
-    if reference is not None:
-        compared: Run | None = _loaded(reference)
-    else:
-        compared = known.get(finished.transform.reference or "")
-    if compared is not None and compared.run_id == finished.run_id:
-        raise UsageError(f"Run {finished.run_id} cannot be its own reference.")
-    with connect(engine, writes_tables=False) as session:
-        measuring = Measuring(session, Diary(progress or Silent()))
-        figures = measuring.figures(finished, compared, others)
+    entries = {entry.key: entry for entry in space.entries()}
+    run = _stored(space, entries[key])
+    aligned = (run.figures["reference"] or {}).get("run")
+    # The run that this one was aligned with may have been dropped since.
+    room = _RUNS - 1 - (aligned in entries)
+    others = [other for other in entries if other not in (key, aligned)]
+    wanted = {key, aligned, *others[::-1][:room]}
+    runs = [
+        run if entry.key == key else _stored(space, entry)
+        for entry in entries.values()
+        if entry.key in wanted
+    ]
+    runs = [each for each in runs if set(each.maps.sides) == set(run.maps.sides)]
+    reference = next((each for each in runs if each.key == aligned), None)
+    measuring = Measuring(engine.dialect, log)
+    figures = drive.execute(measuring.figures(run, reference, runs), engine, log)
     return Report({"verdict": verdict(figures), **figures})
 
 
-def _loaded(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else Run.load(run)
+def _stored(space: AnySpace, entry: Entry) -> Stored:
+    """Read the figures and the maps of a run, and find its stable tables."""
+    figures = entry.figures
+    check_figures(figures, f"run {entry.key}")
+    tables = {
+        side: placed(stored_table(side, output), space.reference(side, {entry.key: 1.0}))
+        for side, output in (figures["outputs"] or {}).items()
+    }
+    maps = Maps.of(space.maps(entry.key), figures["like"], figures["invertible"])
+    return Stored(entry.key, figures, maps, tables)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import UsageError
-from sqlstab.statements.table import VECTORS, singular
+from sqlstab.statements.sides import VECTORS, singular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlstab.statements.table import Side
+    from sqlstab.statements.sides import Side
 
 # A telephone shows it at its own size, so that its letters are not made smaller.
 _WIDTH, _HEIGHT = 340, 230
@@ -55,7 +55,7 @@ class Chart:
 
 
 def charts(figures: dict[str, Any]) -> list[Chart]:
-    """All charts that the figures of a report allow.
+    """Draw all charts that the figures of a report allow.
 
     Raises:
         UsageError: Altair or vl-convert is not installed.
@@ -78,7 +78,7 @@ def charts(figures: dict[str, Any]) -> list[Chart]:
 
 
 def _altair() -> Any:
-    """Altair, which is an extra."""
+    """Import Altair, which is an extra."""
     try:
         import altair as alt  # noqa: PLC0415 - an extra
         import vl_convert  # noqa: F401, PLC0415 - the same extra
@@ -128,7 +128,7 @@ def _data(rows: list[dict[str, Any]]) -> Any:
 
 
 def _histogram(figures: dict[str, Any], side: Side) -> Chart:
-    """Cosines of the same id, before and after."""
+    """Draw the cosines of the same id, before and after."""
     alt = _altair()
     kinds = [(kind, figures[kind]) for kind in ("before", "after") if figures[kind]]
     bins = len(figures["after"]["histogram"])
@@ -183,7 +183,7 @@ def _histogram(figures: dict[str, Any], side: Side) -> Chart:
 
 
 def _planes(drawn: dict[str, Any], side: Side) -> Iterator[Chart]:
-    """The same ids in both runs, joined by lines, in raw and in stable coordinates."""
+    """Draw the same ids in both runs, joined by lines, in raw and in stable coordinates."""
     for kind in ("raw", "stable"):
         if drawn[kind]:
             yield _plane(drawn["ids"], drawn[kind], side, kind)
@@ -232,15 +232,15 @@ def _plane(ids: list[str], points: dict[str, Any], side: Side, kind: str) -> Cha
 
 
 def _titled(side: Side, kind: str, *more: str) -> str:
-    """What a chart shows: `Items, raw vectors`; of vectors alone, `Raw vectors`."""
+    """Return the title of a chart: `Items, raw vectors`; of vectors alone, `Raw vectors`."""
     named = () if side == VECTORS else (side,)
     return ", ".join([*named, *more, f"{kind} vectors"]).capitalize()
 
 
 def _spectrum(figures: dict[str, Any]) -> Chart:
-    """The singular values of the score matrix, or of the dot products of a table alone."""
+    """Draw the singular values of the scores, or of the dot products of a table alone."""
     alt = _altair()
-    of = "dot products" if "dot_products" in figures["run"] else "scores"
+    of = "dot products" if VECTORS in figures["run"]["tables"] else "scores"
     lines = [("this run", _RUN, figures["run"]["singular_values"])]
     if figures["reference"] and figures["reference"]["singular_values"]:
         lines.insert(0, ("reference", _REFERENCE, figures["reference"]["singular_values"]))
@@ -277,7 +277,7 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
 
 
 def _between(cosines: dict[str, Any], names: list[str], side: Side) -> Iterator[Chart]:
-    """How the runs agree with each other: over time, and each with each."""
+    """Draw how the runs agree with each other: over time, and each with each."""
     labels = [
         name if len(name) <= _LONGEST_NAME else f"#{number + 1}"
         for number, name in enumerate(names)

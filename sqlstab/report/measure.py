@@ -1,37 +1,37 @@
-"""The figures of a report: from finished run directories and their stable tables.
+"""The figures of a report: from the runs of a space and their stable tables.
 
-The raw vectors of a run are not needed: they are its stable ones, times the inverse transform.
+Raw tables are not read: raw vectors are stable ones times the inverse map.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sqlstab import __version__, checks
-from sqlstab.compare import compare
-from sqlstab.config import Options
-from sqlstab.inspection import Inspector
+from sqlstab import __version__
+from sqlstab.flow import check
 from sqlstab.maths.quality import SAMPLED_ROWS
-from sqlstab.references import check_kinds
 from sqlstab.statements import build
 from sqlstab.statements.build import Vectors
-from sqlstab.statements.table import VECTORS
+from sqlstab.statements.sides import main_side
+from sqlstab.statements.statement import Statement
+from sqlstab.statements.types import comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from sqlstab.engines import Engine
+    from sqlstab.maths.maps import Maps
     from sqlstab.maths.solve import Matrix
-    from sqlstab.progress import Diary
-    from sqlstab.runs import Run
-    from sqlstab.statements.table import Side, VectorTable
+    from sqlstab.progress import Log
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.statement import Flow
+    from sqlstab.statements.table import VectorTable
 
-FORMAT = 1
+FORMAT = 2
 BINS = 40
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 # For each pair of runs, where there are many.
@@ -44,162 +44,156 @@ _DRAWN = 60
 _Pair: TypeAlias = tuple[Vectors, Vectors]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A run of a space.
+
+    Attributes:
+        key: Its key.
+        figures: What `run.json` holds.
+        maps: The maps of its tables.
+        tables: Its stable tables by name; empty where it wrote its maps only.
+    """
+
+    key: str
+    figures: Mapping[str, Any]
+    maps: Maps
+    tables: Mapping[Side, VectorTable]
+
+    def rows(self, side: Side) -> int:
+        """Return how many rows a table has."""
+        rows: int = self.figures["tables"][side]["rows"]
+        return rows
+
+    @property
+    def dimension(self) -> int:
+        """Components of a stable vector."""
+        return self.maps.shape[1]
+
+
+@dataclass
 class Measuring:
     """The steps of a report; nothing is written.
 
-    Args:
-        engine: Where the stable tables are.
-        diary: Is told.
+    Attributes:
+        dialect: The dialect to write.
+        log: Records warnings.
+        statements: The statements so far that the report will show.
     """
 
-    def __init__(self, engine: Engine, diary: Diary) -> None:
-        self._engine = engine
-        self._diary = diary
-        # Stable vectors that are bad show in the figures.
-        self._inspector = Inspector(engine, Options(), diary, notices=True)
-        self._statements: list[dict[str, str]] = []
-        self._tables: dict[tuple[str, Side], tuple[VectorTable, int]] = {}
+    dialect: Dialect
+    log: Log
+    statements: list[dict[str, str]] = field(default_factory=list)
 
-    def figures(self, run: Run, reference: Run | None, others: Sequence[Run]) -> dict[str, Any]:
-        """All figures; see `report`.
+    def figures(
+        self, run: Stored, reference: Stored | None, runs: Sequence[Stored]
+    ) -> Flow[dict[str, Any]]:
+        """Take all figures.
 
         Args:
             run: The run.
-            reference: The one to compare it with.
-            others: Further runs.
+            reference: The newest of the runs that it was aligned with, if it is in the space.
+            runs: Runs whose vectors are compared, each with each; oldest first.
         """
-        chosen = [*others, *([reference] if reference else []), run]
-        # A run's name sorts by time.
-        runs = sorted({each.run_id: each for each in chosen}.values(), key=lambda r: r.run_id)
-        for each in runs:
-            check_kinds(each, run.sides)
-        for each in runs if len(chosen) > 1 else []:
-            self._look_at(each)
-        compared: dict[str, Any] = {"comparison": None, "sides": None, "neighbours": None}
-        if reference:
-            compared = self._beside(run, reference)
-        names = _names(runs)
+        compared: dict[str, Any] = {"sides": None, "neighbours": None}
+        if reference and run.tables and reference.tables:
+            compared = yield from self._compared(run, reference)
+        several = [each for each in runs if each.tables]
         return {
             "format": FORMAT,
             "sqlstab": __version__,
             "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
-            "engine": self._engine.dialect.name,
-            "run": {"name": names[run.run_id], **run.figures},
-            "reference": (
-                {"name": names[reference.run_id], **_short(reference)} if reference else None
-            ),
-            "space": _space(run, reference, runs) if reference else None,
+            "engine": self.dialect.name,
+            "run": {"name": run.key, **run.figures},
+            "reference": _short(reference) if reference else None,
             **compared,
-            "runs": [{"name": names[each.run_id], **_short(each)} for each in runs],
-            "cosines": self._between(runs) if len(runs) > 2 else None,
-            "statements": self._statements,
-            "warnings": self._diary.warnings,
+            "runs": [_short(each) for each in several],
+            "cosines": (yield from self._between(several)) if len(several) > 2 else None,
+            "statements": self.statements,
+            "warnings": self.log.warnings,
         }
 
-    def _look_at(self, run: Run) -> None:
-        """Find a run's stable tables, and count their rows."""
-        self._inspector.check_reachable(run)
-        with self._diary.step("check", f"Checking run {run.run_id}"):
-            for side in run.tables:
-                table = self._inspector.stable_table(run, side)
-                checked = self._inspector.stable(run, table, values=False)
-                self._tables[run.run_id, side] = checked.table, checked.rows
-
-    def _beside(self, run: Run, reference: Run) -> dict[str, Any]:
-        alignment = run.figures["alignment"] or {}
-        main = main_side(run.sides)
-        comparison = compare(
-            run,
-            reference,
-            self._engine,
-            options=Options(anchor=alignment.get("weights") or main),
-            progress=self._diary.progress,
-        )
+    def _compared(self, run: Stored, reference: Stored) -> Flow[dict[str, Any]]:
+        """Compare a run with its reference."""
         sides = {}
+        main = main_side(run.tables)
         for side in _of_all([run, reference]):
-            if side in run.sides:
-                shared = comparison.figures[side]["shared"]
-            else:
-                shared = self._shared(run, reference, side)
-            counts = [self._tables[each.run_id, side][1] for each in (run, reference)]
+            table, other = run.tables[side], reference.tables[side]
+            check.joinable(table, other, self.dialect)
+            shared = yield from check.shared(table, other, self.dialect)
+            rows = (yield from self._rows(run, reference, side, shared)) if shared else _NOTHING
             sides[side] = {
-                "run": counts[0],
-                "reference": counts[1],
+                "run": run.rows(side),
+                "reference": reference.rows(side),
                 "shared": shared,
-                "new": counts[0] - shared,
-                "gone": counts[1] - shared,
-                **(self._rows(run, reference, side, shared) if shared else _NOTHING),
+                "new": run.rows(side) - shared,
+                "gone": reference.rows(side) - shared,
+                **rows,
             }
-        shared = comparison.figures[main]["shared"]
-        neighbours = self._neighbours(run, reference, main, shared) if shared > 1 else None
-        return {"comparison": comparison.figures, "sides": sides, "neighbours": neighbours}
+        shared = sides[main]["shared"] if main in sides else 0
+        neighbours = None
+        if shared > 1:
+            neighbours = yield from self._neighbours(run, reference, main, shared)
+        return {"sides": sides, "neighbours": neighbours}
 
-    def _shared(self, run: Run, reference: Run, side: Side) -> int:
-        """How many ids a further table has in both runs."""
-        table, other = (self._tables[each.run_id, side][0] for each in (run, reference))
-        with self._diary.step("check", "Counting shared ids"):
-            checks.check_joinable(self._engine, table, other)
-            return checks.count_shared(self._engine, table, other)
-
-    def _rows(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
-        """What single rows show: cosines, those that moved most, a few vectors to draw."""
+    def _rows(
+        self, run: Stored, reference: Stored, side: Side, shared: int
+    ) -> Flow[dict[str, Any]]:
+        """Measure what single rows show: cosines, those that moved most, a few to draw."""
         share = min(1.0, SAMPLED_ROWS / shared)
         stable = self._stable(run, reference, side, share)
         raw = self._raw(run, reference, stable, side)
-        with self._diary.step("rows", f"Measuring {side}"):
-            found: dict[str, Any] = {"after": self._cosine_figures(stable, f"stable {side}")}
-            found["before"] = self._cosine_figures(raw, f"raw {side}") if raw else None
-            moved = build.moved_most(stable, raw, _MOVED, self._engine.dialect)
-            rows = self._query(f"The {side} that moved most", moved)
-            drawn = (
-                self._drawn(run, reference, side, stable, with_raw=raw is not None)
-                if side == main_side(run.sides)
-                else None
-            )
+        step = f"Measuring {side}"
+        found: dict[str, Any] = {
+            "after": (yield from self._cosine_figures(stable, f"stable {side}", step)),
+            "before": (yield from self._cosine_figures(raw, f"raw {side}", step)) if raw else None,
+        }
+        moved = build.moved_most(stable, raw, _MOVED, self.dialect)
+        rows = yield from self._query(f"The {side} that moved most", moved, step)
+        drawn = None
+        if side == main_side(run.tables):
+            drawn = yield from self._drawn(run, reference, side, stable, with_raw=raw is not None)
         return {**found, "moved": [_plain(row) for row in rows], "drawn": drawn}
 
-    def _stable(self, run: Run, reference: Run, side: Side, share: float) -> _Pair:
-        """The stable tables of two runs, or such a share of their rows."""
+    def _stable(self, run: Stored, reference: Stored, side: Side, share: float) -> _Pair:
+        """Return the stable tables of two runs, or such a share of their rows."""
         first, second = (
-            Vectors(
-                replace(self._tables[each.run_id, side][0], share=share),
-                each.transform.dimension,
-            )
+            Vectors(replace(each.tables[side], share=share), each.dimension)
             for each in (run, reference)
         )
-        checks.check_joinable(self._engine, first.table, second.table)
         return first, second
 
-    def _raw(self, run: Run, reference: Run, stable: _Pair, side: Side) -> _Pair | None:
-        """The same rows on the way back to raw vectors, where there is one for both runs."""
-        maps = [each.transform[side] for each in (run, reference)]
-        if not all(each.invertible for each in maps) or len({len(m.balanced) for m in maps}) > 1:
+    def _raw(self, run: Stored, reference: Stored, stable: _Pair, side: Side) -> _Pair | None:
+        """Return the same rows mapped back to raw vectors, where both runs can be."""
+        maps = [each.maps[side] for each in (run, reference)]
+        if not all(each.invertible for each in maps) or len({len(m.matrix) for m in maps}) > 1:
             return None
         first, second = (
             replace(vectors, matrix=each.inverse_matrix)
             for vectors, each in zip(stable, maps, strict=True)
         )
-        dialect = self._engine.dialect
+        dialect = self.dialect
         # The longest statement, and what it carries in columns: both vectors, and where they began.
         statement = build.moved_most(stable, (first, second), _MOVED, dialect)
-        columns = 2 * (run.transform.raw_dimension + run.transform.dimension)
+        columns = 2 * sum(run.maps.shape)
         narrow = dialect.style == "arrays" or columns <= dialect.most_columns
         if not narrow or not dialect.takes(statement):
-            self._diary.warn(
+            self.log.warn(
                 f"{side}: raw vectors were not compared; {dialect.name} takes no statement as long "
-                f"as {run.transform.raw_dimension} dimensions need."
+                f"as {run.maps.shape[0]} dimensions need."
             )
             return None
         return first, second
 
-    def _cosine_figures(self, pair: _Pair, what: str) -> dict[str, Any]:
-        dialect = self._engine.dialect
-        (row,) = self._query(
-            f"Cosines of {what}", build.cosine_summary(pair[0], pair[1], LEVELS, dialect)
+    def _cosine_figures(self, pair: _Pair, what: str, step: str) -> Flow[dict[str, Any]]:
+        dialect = self.dialect
+        (row,) = yield from self._query(
+            f"Cosines of {what}", build.cosine_summary(pair[0], pair[1], LEVELS, dialect), step
         )
-        bins = self._query(
+        bins = yield from self._query(
             f"Histogram of the cosines of {what}",
             build.cosine_histogram(pair[0], pair[1], BINS, dialect),
+            step,
         )
         counts = [0] * BINS
         for found in bins:
@@ -214,15 +208,16 @@ class Measuring:
         }
 
     def _drawn(
-        self, run: Run, reference: Run, side: Side, stable: _Pair, *, with_raw: bool
-    ) -> dict[str, Any]:
-        """The reference's longest vectors and the same of the run, in a plane."""
+        self, run: Stored, reference: Stored, side: Side, stable: _Pair, *, with_raw: bool
+    ) -> Flow[dict[str, Any]]:
+        """Read the reference's longest vectors and the same of the run, in a plane."""
         vectors: list[Matrix] = []
         ids: list[str] = []
         for name, wanted in zip(("run", "reference"), stable, strict=True):
-            found = self._query(
+            found = yield from self._query(
                 f"Some {side} of the {name}",
-                build.longest(stable[0], stable[1], wanted, _DRAWN, self._engine.dialect),
+                build.longest(stable[0], stable[1], wanted, _DRAWN, self.dialect),
+                f"Measuring {side}",
             )
             ids = [str(row["vector_id"]) for row in found]
             columns = [f"x{k + 1}" for k in range(wanted.dimension)]
@@ -231,14 +226,16 @@ class Measuring:
         drawn: dict[str, Any] = {"ids": ids, "stable": _in_a_plane(*vectors), "raw": None}
         if with_raw:
             back = [
-                rows @ each.transform[side].inverse_matrix
+                rows @ each.maps[side].inverse_matrix
                 for rows, each in zip(vectors, (run, reference), strict=True)
             ]
             drawn["raw"] = _in_a_plane(*back)
         return drawn
 
-    def _neighbours(self, run: Run, reference: Run, side: Side, shared: int) -> dict[str, Any]:
-        """Whether an id's neighbours are the same, and are found among yesterday's vectors."""
+    def _neighbours(
+        self, run: Stored, reference: Stored, side: Side, shared: int
+    ) -> Flow[dict[str, Any]]:
+        """Measure whether an id has the same neighbours, and finds them in yesterday's vectors."""
         share = min(1.0, _CANDIDATES / shared)
         asked = min(1.0, _QUERIES / shared)
         stable = self._stable(run, reference, side, share)
@@ -250,16 +247,19 @@ class Measuring:
                 continue
             found[name] = {}
             for measure in ("dot", "cosine"):
-                with self._diary.step("neighbours", f"Looking for neighbours ({name}, {measure})"):
-                    statement = build.neighbours(
-                        pair[0],
-                        pair[1],
-                        asked,
-                        found["nearest"],
-                        self._engine.dialect,
-                        normalize=measure == "cosine",
-                    )
-                    (row,) = self._query(f"Neighbours of {name} {side}, {measure}", statement)
+                statement = build.neighbours(
+                    pair[0],
+                    pair[1],
+                    asked,
+                    found["nearest"],
+                    self.dialect,
+                    normalize=measure == "cosine",
+                )
+                (row,) = yield from self._query(
+                    f"Neighbours of {name} {side}, {measure}",
+                    statement,
+                    f"Looking for neighbours ({name}, {measure})",
+                )
                 listed = int(row["n_neighbours"] or 0)
                 found[name][measure] = {
                     "listed": listed,
@@ -268,37 +268,41 @@ class Measuring:
                 }
         return found
 
-    def _between(self, runs: Sequence[Run]) -> dict[str, Any]:
-        """Mean cosines of the same id in any two runs, as matrices; None where there is none."""
+    def _between(self, runs: Sequence[Stored]) -> Flow[dict[str, Any]]:
+        """Take mean cosines of the same id in any two runs, as matrices; None where unknown."""
         found: dict[str, Any] = {}
         for side in _of_all(runs):
             stable, raw = (
                 [[1.0 if i == j else None for j in range(len(runs))] for i in range(len(runs))]
                 for _ in range(2)
             )
-            with self._diary.step("between", f"Comparing {side} of {len(runs)} runs") as step:
-                pairs = [(i, j) for i in range(len(runs)) for j in range(i)]
-                for number, (i, j) in enumerate(pairs):
-                    rows = min(self._tables[runs[k].run_id, side][1] for k in (i, j))
+            for i, run in enumerate(runs):
+                for j, other in enumerate(runs[:i]):
+                    types = [each.tables[side].id.type for each in (run, other)]
+                    if not comparable(types[0], types[1], self.dialect):
+                        continue
+                    rows = min(run.rows(side), other.rows(side))
                     share = min(1.0, _ROWS_OF_A_PAIR / max(rows, 1))
-                    pair = self._stable(runs[i], runs[j], side, share)
-                    back = self._raw(runs[i], runs[j], pair, side)
+                    pair = self._stable(run, other, side, share)
+                    back = self._raw(run, other, pair, side)
                     for matrix, vectors in ((stable, pair), (raw, back)):
                         if vectors:
-                            mean = self._mean_cosine(vectors)
+                            title = f"Comparing {side} of {len(runs)} runs"
+                            mean = yield from self._mean_cosine(vectors, title)
                             matrix[i][j] = matrix[j][i] = mean
-                    step.done((number + 1) / len(pairs))
             found[side] = {"stable": stable, "raw": raw}
         return found
 
-    def _mean_cosine(self, pair: _Pair) -> float | None:
-        statement = build.cosine_summary(pair[0], pair[1], (), self._engine.dialect)
-        return _number(self._engine.query(statement)[0]["cosine_mean"])
+    def _mean_cosine(self, pair: _Pair, title: str) -> Flow[float | None]:
+        statement = build.cosine_summary(pair[0], pair[1], (), self.dialect)
+        rows = yield Statement("compare", (statement,), list, [], title=title)
+        return _number(rows[0]["cosine_mean"])
 
-    def _query(self, title: str, statement: str) -> list[dict[str, Any]]:
+    def _query(self, title: str, statement: str, step: str) -> Flow[list[dict[str, Any]]]:
         """Run a statement that the report will show."""
-        self._statements.append({"title": title, "sql": statement})
-        return self._engine.query(statement)
+        self.statements.append({"title": title, "sql": statement})
+        rows: list[dict[str, Any]] = yield Statement("report", (statement,), list, [], title=step)
+        return rows
 
 
 # Of a side that shares no id with the reference.
@@ -311,7 +315,7 @@ def _quantiles(row: dict[str, Any], figure: str) -> dict[str, float | None]:
 
 
 def _number(value: Any) -> float | None:
-    """A number as JSON can have it."""
+    """Return a number as JSON can have it."""
     return float(value) if value is not None and np.isfinite(float(value)) else None
 
 
@@ -320,11 +324,11 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:
-    """The rows of both as points of the plane in which the reference's differ most.
+    """Return the rows of both as points of the plane in which the reference's differ most.
 
     Args:
         run: (n, d).
-        reference: (n, k): what one has fewer components is zero.
+        reference: (n, k); missing components are zero.
     """
     if len(reference) < 2:
         return None
@@ -338,90 +342,12 @@ def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:
     }
 
 
-def _of_all(runs: Sequence[Run]) -> list[Side]:
-    """The tables that each of some runs has, in the order of the newest one."""
+def _of_all(runs: Sequence[Stored]) -> list[Side]:
+    """Return the tables that each of some runs has, in the order of the newest one."""
     return [side for side in runs[-1].tables if all(side in run.tables for run in runs)]
 
 
-def main_side(sides: Collection[Side]) -> Side:
-    """The table whose neighbours are looked for: items are, among others of their kind."""
-    return "items" if "items" in sides else VECTORS
-
-
-def _space(run: Run, reference: Run, runs: Sequence[Run]) -> dict[str, Any]:
-    """Whether a run is in the space of its reference, as far as is known.
-
-    Args:
-        run: The run.
-        reference: What it is compared with.
-        runs: All that are at hand.
-
-    Returns:
-        `same`: true, false, or null where a run between the two is not at hand; `run` and
-        `reference`: the run that began the space of each, null where that is not at hand;
-        `aligned_with`: the run that this one was aligned with, null for none.
-    """
-    first = _began(run, runs)
-    other = _began(reference, runs)
-    same: bool | None = None
-    if reference.run_id in _linked(run, runs):
-        same = True
-    # What began later than the other was made is not its beginning; ids sort by time.
-    elif (
-        (first and other) or (first and first > reference.run_id) or (other and other > run.run_id)
-    ):
-        same = False
-    return {
-        "same": same,
-        "run": first,
-        "reference": other,
-        "aligned_with": run.transform.reference,
-    }
-
-
-def _linked(run: Run, runs: Sequence[Run]) -> set[str]:
-    """The ids of runs that alignments lead to from a run, in either direction."""
-    found = {run.run_id}
-    groups = [{each.run_id, *_aligned_with(each)} for each in runs]
-    # One more link of the chain each time.
-    for _ in groups:
-        found = found.union(*(group for group in groups if group & found))
-    return found
-
-
-def _began(run: Run, runs: Sequence[Run]) -> str | None:
-    """The run that began the space of a run, if it is at hand."""
-    linked = _linked(run, runs)
-    roots = (r.run_id for r in runs if r.run_id in linked and not _aligned_with(r))
-    return next(roots, None)
-
-
-def _aligned_with(run: Run) -> set[str]:
-    """The ids of the runs that a run was aligned with: several of a consensus."""
-    consensus = (run.figures["reference"] or {}).get("runs", [])
-    return {*filter(None, [run.transform.reference]), *consensus}
-
-
-def _short(run: Run) -> dict[str, Any]:
-    """What a report says of a run beside the one that it is about."""
-    values = run.transform.singular_values
-    return {
-        "run_id": run.run_id,
-        "created": run.figures["created"],
-        "dimension": run.transform.dimension,
-        "rank": run.transform.rank,
-        "singular_values": None if values is None else values.tolist(),
-    }
-
-
-def _names(runs: Sequence[Run]) -> dict[str, str]:
-    """What to call the runs: by their directories, where those have different names."""
-
-    def own(directory: Path | None) -> str:
-        return directory.absolute().name if directory else ""
-
-    names = [own(run.directory) for run in runs]
-    distinct = all(names) and len(set(names)) == len(names)
-    return {
-        run.run_id: name if distinct else run.run_id for run, name in zip(runs, names, strict=True)
-    }
+def _short(run: Stored) -> dict[str, Any]:
+    """Return what a report says of a run beside the one that it is about."""
+    names = ("created", "dimension", "rank", "singular_values")
+    return {"name": run.key, **{name: run.figures[name] for name in names}}

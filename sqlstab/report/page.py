@@ -10,22 +10,21 @@ from typing import Any
 
 import jinja2
 
-from sqlstab.maths.preparation import prepared_text
+from sqlstab.flow.figures import word
 from sqlstab.report.charts import charts
-from sqlstab.report.measure import main_side
-from sqlstab.runs import table_figures
-from sqlstab.statements.table import singular
-from sqlstab.words import alignment_rows, word
+from sqlstab.statements.sides import VECTORS, main_side, singular
 
 _MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}
 _EMOJI = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
 # A matrix stands in a statement as its numbers: a line of them says nothing to a reader.
 _LONGEST_LINE = 120
 _MOVED_IN_MARKDOWN = 5
+# Runs of the reference that a cell has room for.
+_SHOWN = 5
 
 
 def json_text(figures: dict[str, Any]) -> str:
-    """All figures as JSON."""
+    """Return all figures as JSON."""
     return json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -53,7 +52,7 @@ def _environment() -> jinja2.Environment:
 
 
 def html(figures: dict[str, Any]) -> str:
-    """One page that holds all it needs.
+    """Return one page that holds all it needs.
 
     Raises:
         UsageError: What draws the charts is not installed.
@@ -67,23 +66,32 @@ def html(figures: dict[str, Any]) -> str:
         f=figures,
         charts=sections,
         marks=_MARKS,
-        main=main_side(run["inputs"]),
+        main=main_side(run["tables"]),
+        # What the vectors of both sides make; those of a table alone have dot products.
+        alone=VECTORS in run["tables"],
         # Those that the reference has too.
         compared=list(figures["sides"] or {}),
-        tables={side: table_figures(run, side) for side in run["inputs"]},
-        alignment=alignment_rows(run["alignment"]) if run["alignment"] else [],
-        prepared=prepared_text(run["options"]),
+        tables=run["tables"],
+        runs=_weights(run["reference"]),
     )
 
 
+def _weights(reference: dict[str, Any] | None) -> str:
+    """Return the runs of the reference with their weights, newest first."""
+    runs = list((reference or {}).get("runs", {}).items())[::-1]
+    shown = [key if weight == 1 else f"{key} ({weight:.2g})" for key, weight in runs]
+    more = f", and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return f"{', '.join(shown[:_SHOWN])}{more}" or "none"
+
+
 def figure(value: float | None, digits: int = 2) -> str:
-    """A figure as a page shows it."""
+    """Return a figure as a page shows it."""
     # No minus before a zero.
     return "unknown" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def shortened(statement: str) -> str:
-    """A statement without the bulk of its numbers."""
+    """Return a statement without the bulk of its numbers."""
 
     def short(line: str) -> str:
         if len(line) <= _LONGEST_LINE:
@@ -95,7 +103,7 @@ def shortened(statement: str) -> str:
 
 
 def listed(value: Any) -> str:
-    """A setting as a page shows it."""
+    """Return a setting as a page shows it."""
     if value is None or value in ([], {}):
         return "none"
     if isinstance(value, bool):
@@ -108,11 +116,12 @@ def listed(value: Any) -> str:
 
 
 def markdown(figures: dict[str, Any]) -> str:
-    """Short tables, fit for a pull request or the summary of a CI job."""
+    """Return short tables, fit for a pull request or the summary of a CI job."""
     verdict, run, reference = figures["verdict"], figures["run"], figures["reference"]
+    main = main_side(run["tables"])
     lines = [f"## {_EMOJI[verdict['level']]} {_cell(verdict['headline'])}", ""]
     compared = f", compared with {_cell(reference['name'])}" if reference else ""
-    lines += [f"Run {_cell(run['name'])} (`{run['run_id']}`){compared}.", ""]
+    lines += [f"Run {_cell(run['name'])}{compared}.", ""]
     lines += _table(
         ("", "", "found"),
         [(_EMOJI[f["level"]], f["title"], f["text"]) for f in verdict["findings"]],
@@ -130,14 +139,12 @@ def markdown(figures: dict[str, Any]) -> str:
                 for side, found in figures["sides"].items()
             ],
         )
-        main = main_side(figures["sides"])
-        moved = figures["sides"][main]["moved"][:_MOVED_IN_MARKDOWN]
+        moved = figures["sides"].get(main, {"moved": []})["moved"][:_MOVED_IN_MARKDOWN]
         lines += _table(
             (f"{main} that moved most", "cosine, raw", "cosine, stable"),
             [(row["moved_id"], figure(row.get("before")), figure(row["after"])) for row in moved],
         )
     if figures["cosines"]:
-        main = main_side(figures["cosines"])
         matrix = figures["cosines"][main]["stable"]
         names = [each["name"] for each in figures["runs"]]
         lines += _table(
@@ -175,6 +182,6 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Text that Markdown takes as such, on one line."""
+    """Escape text for Markdown, on one line."""
     escaped = re.sub(r"([\\`*_{}\[\]()<>#!|~&])", r"\\\1", " ".join(text.split()))
     return escaped.replace("@", "&#64;")

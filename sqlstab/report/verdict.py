@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlstab.maths.preparation import prepared_text
-from sqlstab.maths.quality import HARDLY_AGREES, SCORES_KEPT
-from sqlstab.report.measure import main_side
-from sqlstab.spelling import spelled
-from sqlstab.statements.table import singular
-from sqlstab.words import share, word
+from sqlstab.flow.figures import word
+from sqlstab.maths.quality import SCORES_KEPT
+from sqlstab.statements.sides import VECTORS, main_side, singular
+from sqlstab.words import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +28,11 @@ _MOST_ARE_NEW = 0.5
 # Shares of the neighbours of 200 ids differ by so much by accident.
 _SAMPLING = 0.05
 # Of the neighbours that there are above chance: with fewer, an index of the reference is of no use
-# to these vectors, however bad raw ones are. In `compare` a tenth is the limit of no relation too.
+# to these vectors, however bad raw ones are. A tenth is the limit of no relation in the verdict of
+# an alignment too.
 _FINDS_NOTHING = 0.1
+# Vectors with a mean cosine below this are elsewhere, whatever held-out ids say.
+_HARDLY_AGREES = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Finding:
 
 
 def verdict(figures: dict[str, Any]) -> dict[str, Any]:
-    """Whether the run worked, and why.
+    """Say whether the run worked, and why.
 
     Args:
         figures: Those of `Measuring`.
@@ -60,15 +61,10 @@ def verdict(figures: dict[str, Any]) -> dict[str, Any]:
         `text` of each.
     """
     findings = list(_findings(figures))
-    space = _space(figures, [found.level for found in findings])
-    if space:
-        findings.insert(0, space)
     level = min((found.level for found in findings), key=_WORST.index)
     headline = _HEADLINES[level].format(ids=" and ".join(_anchors(figures)))
     if level == "good" and not _is_aligned(figures):
         headline = _NEW
-    if space:
-        headline = space.text
     return {
         "level": level,
         "headline": headline,
@@ -76,73 +72,45 @@ def verdict(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _space(figures: dict[str, Any], levels: list[Level]) -> Finding | None:
-    """What is to be said first of a run in another space than its reference."""
-    run, reference, space = figures["run"], figures["reference"], figures["space"]
-    bad = "bad" in levels
-    if not space or space["same"] or (space["same"] is None and not bad):
-        return None
-    name, other = run["name"], reference["name"]
-    if space["run"] == run["run_id"] and space["same"] is None:
-        found = f"{name} began a space of its own, and nothing shows that {other} is in it"
-    elif space["run"] == run["run_id"]:
-        found = f"{name} began a space of its own and was not aligned with {other}"
-    elif space["same"] is None:
-        aligned_with = space["aligned_with"]
-        found = (
-            f"{name} was aligned with run {aligned_with}, which need not be in the space of {other}"
-        )
-    else:
-        found = f"{name} is in another space than {other} and was not aligned with it"
-    remedy = spelled(f"run it again with --reference {other}")
-    # Vectors that agree all the same do so by luck.
-    return Finding("bad" if bad else "doubtful", "Space", f"{found}; {remedy}.")
-
-
 def _is_aligned(figures: dict[str, Any]) -> bool:
-    return bool(figures["sides"] or figures["run"]["cosine"])
+    return bool(figures["run"]["reference"])
 
 
 def _anchors(figures: dict[str, Any]) -> list[str]:
-    """The sides that hold the space in place."""
+    """Return the sides that hold the space in place."""
     alignment = figures["run"]["alignment"]
-    return list(alignment["weights"]) if alignment else [main_side(figures["run"]["inputs"])]
+    return alignment["sides"] if alignment else [main_side(figures["run"]["tables"])]
 
 
 def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     run = figures["run"]
-    for side in run["inputs"]:
+    for side in run["tables"]:
         if _is_aligned(figures):
             yield _same_place(figures, side)
-    if figures["comparison"]:
-        comparison = figures["comparison"]
+    # A run that a script of SQL made is judged by nothing.
+    if run["alignment"] and run["alignment"]["verdict"] != "unknown":
         level: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
-        yield Finding(level[comparison["verdict"]], "Held-out ids", comparison["reason"])
+        alignment = run["alignment"]
+        yield Finding(level[alignment["verdict"]], "Held-out ids", alignment["reason"])
     if figures["neighbours"]:
-        yield from _looked_up(figures["neighbours"], main_side(run["inputs"]))
-    what, of_all = ("dot product", "dot_products") if "dot_products" in run else ("score", "scores")
-    error = run[of_all]["max_relative_error"]
+        yield from _looked_up(figures["neighbours"], main_side(run["tables"]))
+    what = "dot product" if VECTORS in run["tables"] else "score"
+    error = run["scores"]["max_relative_error"]
     if error is not None:
         kept = error <= SCORES_KEPT
-        prepared = prepared_text(run["options"])
-        first = (
-            f"The vectors were {prepared} first, which changed dot products. " if prepared else ""
-        )
-        since = " from there on" if prepared else ""
         found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
-        cost = f", by up to {share(error)} of the largest"
         text = (
-            f"{first}No {what} changed{since}{found}."
+            f"No {what} changed{found}."
             if kept
-            else f"{first}{what.capitalize()}s changed{since}{cost}."
+            else f"{what.capitalize()}s changed, by up to {share(error)} of the largest."
         )
         yield Finding("good" if kept else "doubtful", f"{what.capitalize()}s", text)
-    for name, error in run[of_all].get("also", {}).items():
+    for name, error in run["scores"].get("also", {}).items():
         if error is not None and error > SCORES_KEPT:
             text = f"They changed, by up to {share(error)} of the largest."
             yield Finding("doubtful", f"Scores of {name}", text)
     if figures["sides"]:
-        for anchor in _anchors(figures):
+        for anchor in filter(figures["sides"].get, _anchors(figures)):
             yield _coverage(figures["sides"][anchor], anchor)
     if run.get("gates"):
         failed = [
@@ -173,7 +141,7 @@ def _same_place(figures: dict[str, Any], side: str) -> Finding:
     was = "" if before is None else f"; raw vectors {before:.2f}"
     text = f"Cosine to the reference {after:.2f} on average{was}."
     level = "good"
-    if after < HARDLY_AGREES:
+    if after < _HARDLY_AGREES:
         level = "bad" if side in _anchors(figures) else "doubtful"
     return Finding(level, title, text)
 

@@ -21,20 +21,18 @@ import sqlglot
 from sqlglot import exp
 
 from sqlstab.errors import UsageError
-from sqlstab.maths.preparation import UNPREPARED
-from sqlstab.statements.dialect import DIALECTS
-from sqlstab.statements.quoting import condition, identifier, relation, string
-from sqlstab.statements.table import SIDES, VECTORS
+from sqlstab.statements.quoting import condition, exact_files, identifier, relation, string
+from sqlstab.statements.sides import SIDES, VECTORS
 from sqlstab.statements.types import is_enum
 from sqlstab.statements.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlstab.config import Options
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.dialect import Dialect, Solving
-    from sqlstab.statements.table import Side, StableTable, VectorTable
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.table import StableTable, VectorTable
 
 
 @cache
@@ -84,8 +82,6 @@ class _Source:
     keep_names: tuple[str, ...]
     below: str | None
     only_valid: int | None
-    mean: tuple[str, ...]
-    unit: bool
 
 
 def _source(table: VectorTable, dialect: Dialect) -> _Source:
@@ -104,7 +100,9 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         side=table.side,
         layout=table.layout,
         element=table.element,
-        relation=relation(table.relation, dialect),
+        relation=(
+            exact_files(table.files, dialect) if table.files else relation(table.relation, dialect)
+        ),
         # An ENUM and its text are equal, but not their hashes.
         id=id_text if is_enum(table.id.type, dialect) else id_column,
         id_text=id_text,
@@ -113,15 +111,20 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         dimension=columns[0] if table.layout == "long" else "",
         first=table.first,
         filter=_row_condition(table, table.filter, dialect),
-        weight=column(table.weight) if table.weight else None,
+        weight=_weight(table, dialect),
         anchor_filter=_row_condition(table, table.anchor_filter, dialect),
         keep=tuple(column(c.name) for c in table.keep),
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         below=_below(table.share),
         only_valid=table.only_valid,
-        mean=tuple(map(dialect.number, table.preparation.mean)),
-        unit=table.preparation.normalize,
     )
+
+
+def _weight(table: VectorTable, dialect: Dialect) -> str | None:
+    """Return the weight of a row as an expression; None where all count the same."""
+    if table.weight_expression:
+        return _row_condition(table, table.weight_expression, dialect)
+    return f"t.{identifier(table.weight, dialect)}" if table.weight else None
 
 
 def _below(share: float) -> str | None:
@@ -175,11 +178,6 @@ def check_vectors(table: VectorTable, dimension: int, dialect: Dialect) -> str:
     return _render("check_vectors", dialect, t=_source(table, dialect), dimension=dimension)
 
 
-def fingerprint(table: VectorTable, dialect: Dialect) -> str:
-    """One row (summed, total, squares): sums of the first component of a share of the rows."""
-    return _render("fingerprint", dialect, t=_source(table, dialect))
-
-
 def labelled(statement: str, side: Side, what: str, dialect: Dialect) -> str:
     """The rows of a statement behind two columns, (side, what): for people who read several."""
     return _render("labelled", dialect, statement=statement.strip(), side=side, what=what)
@@ -212,84 +210,27 @@ def shared_ids(
     )
 
 
-def column_sums(table: VectorTable, other: VectorTable, dimension: int, dialect: Dialect) -> str:
-    """Rows (i, value, n_rows): sums of each component, 1-based, over the ids that both tables have.
-
-    A row for each component of each vector passes through a join: meant for a share of the rows.
-    """
-    return _render(
-        "column_sums",
-        dialect,
-        t=_source(table, dialect),
-        other=_source(other, dialect),
-        dimension=dimension,
-    )
-
-
-# Sums of a statement: few engines take more than 1,600 columns.
-_MEANS = 1_000
-
-
-def means(table: VectorTable, dimension: int, dialect: Dialect) -> list[str]:
-    """One row (n_rows, m1, m2, ...) with the mean of each component.
-
-    Returns:
-        Statements, each of which scans the table for some of the components.
-    """
-    return [
-        _render(
-            "means",
-            dialect,
-            t=_source(table, dialect),
-            dimension=dimension,
-            components=range(first, min(first + _MEANS, dimension + 1)),
-        )
-        for first in range(1, dimension + 1, _MEANS)
-    ]
-
-
-def rows(
-    table: VectorTable,
-    dialect: Dialect,
-    *,
-    kept_share: float | None = None,
-    output: StableTable | None = None,
-) -> str:
-    """The vectors x as they stand, for an engine that prepares and multiplies them itself.
-
-    Args:
-        table: The table.
-        dialect: The dialect to write.
-        kept_share: Add a column `kept`: the id for such a share of the rows, chosen by a hash of
-            the id, else NULL.
-        output: Add the id and the columns to keep, under the names that they have there.
-    """
-    return _render(
-        "rows",
-        dialect,
-        t=_source(replace(table, preparation=UNPREPARED), dialect),
-        keep_ids=kept_share is not None,
-        kept_below=_below(kept_share or 1.0),
-        output_id=identifier(output.id, dialect) if output else None,
-    )
+def rows(table: VectorTable, dialect: Dialect) -> str:
+    """Return rows (x): the vectors as they stand, for an engine that streams them."""
+    return _render("rows", dialect, t=_source(table, dialect))
 
 
 def shared_rows(
     table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool = False
 ) -> str:
-    """The vectors x of the run and y of the reference as they stand, one row for a shared id.
+    """Return rows (x, y) of this run and the reference as they stand, one for each shared pair.
 
     Args:
         table: The run's table.
-        reference: The reference's stable table.
+        reference: The reference's table.
         dialect: The dialect to write.
-        anchor: Only the rows that may align, with their weights w.
+        anchor: Only the rows that may align, with weights and halves: rows (x, y, w, half).
     """
     return _render(
         "shared_rows",
         dialect,
-        t=_source(replace(table, preparation=UNPREPARED), dialect),
-        reference=_source(replace(reference, preparation=UNPREPARED), dialect),
+        t=_source(table, dialect),
+        reference=_source(reference, dialect),
         anchor=anchor,
     )
 
@@ -333,18 +274,17 @@ def gram(
     *,
     matrix: Matrix | None = None,
     other: VectorTable | None = None,
-    weighted: bool = False,
     normalize: bool = False,
 ) -> list[str]:
-    """Rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
+    """Return rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
 
     Args:
         table: The table.
         dimension: Components of a row: after the matrix, if there is one.
         dialect: The dialect to write.
         matrix: (e, dimension): the Gram matrix of the rows times this instead.
-        other: Only rows whose id this table has too, among its anchors.
-        weighted: Multiply by the row weight.
+        other: Only rows whose id this table has too, once for each row there, times the weights of
+            both: rows (side, half, i, j, value, n_rows), one matrix for each half of the ids.
         normalize: Give the rows length one first.
 
     Returns:
@@ -355,7 +295,6 @@ def gram(
         "dimension": dimension,
         "matrix": _columns(matrix, dialect),
         "other": _source(other, dialect) if other else None,
-        "weighted": weighted,
         "normalize": normalize,
     }
     return [
@@ -372,17 +311,22 @@ def cross_gram(
     dialect: Dialect,
     *,
     matrix: Matrix | None = None,
+    reference_matrix: Matrix | None = None,
     normalize: bool = False,
 ) -> list[str]:
-    """Rows (side, i, j, value, n_rows) of the cross Gram matrix over the shared anchors, 1-based.
+    """Return rows (side, half, i, j, value, n_rows) of the cross Gram matrix, 1-based.
+
+    Both vectors end with a further component, 1: so the last column holds the sums of x, the last
+    row those of y, and their corner the sum of the weights.
 
     Args:
         table: The run's table (x, index i).
         reference: The reference's stable table (y, index j).
         dimension: Components of x: after the matrix, if there is one.
-        reference_dimension: Components of y.
+        reference_dimension: Components of y, after its matrix.
         dialect: The dialect to write.
         matrix: (e, dimension): use the run's rows times this.
+        reference_matrix: The same for the reference's rows.
         normalize: Give both rows of a pair length one first.
 
     Returns:
@@ -394,12 +338,26 @@ def cross_gram(
         "dimension": dimension,
         "reference_dimension": reference_dimension,
         "matrix": _columns(matrix, dialect),
+        "reference_matrix": _columns(reference_matrix, dialect),
         "normalize": normalize,
     }
+
+    def own(part: range, size: int) -> range:
+        """Return the components of a part that a table has itself; one at least."""
+        return range(part.start, min(part.stop, size + 1)) or range(1, 2)
+
     return [
-        _render("cross_gram", dialect, rows=rows, columns=columns, **context)
+        _render(
+            "cross_gram",
+            dialect,
+            rows=rows,
+            columns=columns,
+            own_rows=own(rows, dimension),
+            own_columns=own(columns, reference_dimension),
+            **context,
+        )
         for rows, columns in tiles(
-            dimension, reference_dimension, dialect.most_sums, triangular=False
+            dimension + 1, reference_dimension + 1, dialect.most_sums, triangular=False
         )
     ]
 
@@ -498,10 +456,8 @@ def check_solver(dialect: Dialect) -> Solving:
         UsageError: It cannot.
     """
     if dialect.solving is None:
-        able = [name for name, other in DIALECTS.items() if other.solving]
         raise UsageError(
-            f"There is no SQL solver for {dialect.name}, only for {', '.join(able)}; use the "
-            "Python solver: sqlstab run, or sqlstab solve."
+            f"There is no SQL solver for {dialect.name}; use sqlstab run, or sqlstab solve."
         )
     return dialect.solving
 
@@ -510,7 +466,7 @@ def _check_dimensions(dimension: int, stable_dimension: int) -> None:
     if stable_dimension < dimension:
         raise UsageError(
             f"The vectors have {dimension} components, the reference's {stable_dimension}: the SQL "
-            "solver adds no axes to a space; use sqlstab run --solver python, or sqlstab solve."
+            "solver adds no axes to a space; use sqlstab run, or sqlstab solve."
         )
 
 
@@ -586,150 +542,111 @@ def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
 
 
 def maps(solution: str, dialect: Dialect) -> str:
-    """The maps of a solution as rows (run_id, side, i, j, value); the run is named by the time."""
+    """Return rows (side, i, j, value): the maps of a solution."""
     return _render("maps", dialect, solution=relation(solution, dialect))
+
+
+def whole(sums: str, rows: int, columns: int, dialect: Dialect) -> str:
+    """Return sums over the shared ids (side, i, j, value, n_rows) with both halves added up.
+
+    Args:
+        sums: Rows of one or both halves, with the constant component or without it.
+        rows: Rows of the matrix, without the constant component.
+        columns: Its columns, likewise.
+        dialect: The dialect to write.
+    """
+    return _render("whole", dialect, sums=sums.strip(), rows=rows, columns=columns)
+
+
+def earlier(reference: str, message: str, dialect: Dialect) -> str:
+    """Return a statement that fails where a table has no key of an earlier run (run_key)."""
+    name = relation(reference, dialect)
+    return _render("earlier", dialect, reference=name, message=string(message, dialect))
 
 
 def run_figures(
     solution: str,
     names: Sequence[str],
-    drifts: Mapping[tuple[Side, str], str],
+    drifts: Mapping[Side, str],
     shared: Mapping[Side, str],
     scores: str,
     dialect: Dialect,
 ) -> str:
-    """Rows (name, value): the figures of a run.
+    """Return rows (name, value): the figures of a run.
 
     Args:
         solution: The table of the solution.
         names: Figures to take from it.
-        drifts: Statements of `drift` by side, and `before` or `after`.
+        drifts: Statements of `drift` by side.
         shared: Statements of `shared_ids` by side.
         scores: A statement of `scores`.
         dialect: The dialect to write.
     """
+
+    def listed(statements: Mapping[Side, str]) -> list[dict[str, str]]:
+        return [{"side": side, "statement": text.strip()} for side, text in statements.items()]
+
     return _render(
         "run_figures",
         dialect,
         solution=relation(solution, dialect),
         names=names,
-        drifts=[
-            {"side": side, "vectors": vectors, "statement": statement.strip()}
-            for (side, vectors), statement in drifts.items()
-        ],
-        shared=[
-            {"side": side, "statement": statement.strip()} for side, statement in shared.items()
-        ],
+        drifts=listed(drifts),
+        shared=listed(shared),
         scores=scores.strip(),
     )
 
 
-def reference_maps(folder: Path, dimension: int, reference_dimension: int, dialect: Dialect) -> str:
-    """Rows (run_id, side, i, j, value): the maps of a run directory, which the engine reads."""
-    return _render(
-        "reference_maps",
-        dialect,
-        transform=_transform_reader(folder, dialect),
-        dimension=dimension,
-        reference_dimension=reference_dimension,
-    )
-
-
-def _transform_reader(folder: Path, dialect: Dialect) -> str:
-    """A call that reads a transform file; it names the columns, since they are not guessed well."""
-    path = string(str(folder / "transform.json"), dialect)
-    columns = (
-        "run_id: 'VARCHAR', omega: 'DOUBLE[][]', "
-        "users: 'STRUCT(balanced DOUBLE[][])', items: 'STRUCT(balanced DOUBLE[][])'"
-    )
-    return f"read_json({path}, maximum_object_size = 1000000000, columns = {{{columns}}})"
-
-
-def transform_file(
-    names: Mapping[str, str], dimensions: tuple[int, int], reference: Path | None, dialect: Dialect
+def run_text(
+    parts: Sequence[str],
+    figures: str,
+    names: Sequence[str],
+    reference: str | None,
+    dialect: Dialect,
 ) -> str:
-    """One row whose columns are the keys of a transform file.
+    """Return one row (figures, created): parts of a text, one behind the other.
 
     Args:
-        names: The tables `solution`, `maps` and `figures` of a run.
-        dimensions: Components of a raw and of a stable vector.
-        reference: The reference's run directory.
+        parts: SQL expressions; `f` has a column for each figure, `r` the reference's row.
+        figures: The table (name, value) of the figures.
+        names: The figures that are used.
+        reference: The table with one row of the reference, if there is any.
         dialect: The dialect to write.
     """
     return _render(
-        "transform_file",
+        "run_text",
         dialect,
-        dimension=dimensions[0],
-        stable_dimension=dimensions[1],
-        reference=_transform_reader(reference, dialect) if reference else None,
-        **names,
+        parts=parts,
+        names=names,
+        figures=relation(figures, dialect),
+        reference=relation(reference, dialect) if reference else None,
     )
 
 
-def run_file(
-    names: Mapping[str, str],
-    dimensions: tuple[int, int],
-    reference: Path | None,
+def apply(
+    table: VectorTable,
+    steps: list[Matrix],
+    output: StableTable,
     dialect: Dialect,
     *,
-    options: Options,
-    tables: Mapping[Side, VectorTable],
-    written: Mapping[Side, VectorTable],
-    version: str,
+    function: str | None = None,
 ) -> str:
-    """One row whose columns are the keys of a `run.json`; arguments as of `transform_file`."""
+    """Return the table with each vector x multiplied by one matrix, or by two in turn.
 
-    def literal(value: object) -> str:
-        if value is None:
-            return "NULL"
-        if isinstance(value, bool):
-            return str(value).lower()
-        return str(value) if isinstance(value, int | float) else string(str(value), dialect)
-
-    def described(table: VectorTable) -> dict[str, Any]:
-        # Nobody has looked at the tables yet. Ids are copied, so their type is that of the input.
-        source = _source(tables[table.side], dialect)
-        return {
-            "relation": string(table.relation, dialect),
-            "id": string(table.id.name, dialect),
-            "id_type": f"(SELECT typeof({source.id}) FROM {source.relation} AS t LIMIT 1)",
-            "layout": string(table.layout, dialect),
-            "vector": [string(name, dialect) for name in table.vector],
-            "element": string(table.element, dialect),
-            "filter": string(table.filter, dialect) if table.filter else "NULL",
-            "weight": string(table.weight, dialect) if table.weight else "NULL",
-            "anchor_filter": (
-                string(table.anchor_filter, dialect) if table.anchor_filter else "NULL"
-            ),
-            "keep": [string(column.name, dialect) for column in table.keep],
-        }
-
-    return _render(
-        "run_file",
-        dialect,
-        dimension=dimensions[0],
-        stable_dimension=dimensions[1],
-        reference=_transform_reader(reference, dialect) if reference else None,
-        anchors=[
-            {"side": side, "weight": dialect.number(weight)}
-            for side, weight in options.anchor_weights.items()
-        ],
-        options={name: literal(value) for name, value in options.to_dict().items()},
-        inputs={side: described(table) for side, table in tables.items()},
-        outputs={side: described(table) for side, table in written.items()},
-        version=string(version, dialect),
-        **names,
-    )
-
-
-def apply(table: VectorTable, steps: list[Matrix], output: StableTable, dialect: Dialect) -> str:
-    """The table with each vector x multiplied by one matrix, or by two one after the other."""
+    Args:
+        table: The table.
+        steps: The matrices.
+        output: How the result is laid out.
+        dialect: The dialect to write.
+        function: A function of the session that does the multiplication instead.
+    """
     return _render(
         "apply",
         dialect,
         t=_source(table, dialect),
         raw_dimension=len(steps[0]),
-        steps=[_columns(matrix, dialect) for matrix in steps],
+        steps=[] if function else [_columns(matrix, dialect) for matrix in steps],
+        function=function,
         output=_quoted(output, dialect),
     )
 
@@ -744,13 +661,13 @@ def _quoted(output: StableTable, dialect: Dialect) -> StableTable:
 
 @dataclass(frozen=True)
 class MatrixTable:
-    """A matrix in a table (run_id, side, i, j, value), 1-based.
+    """A matrix in a table (side, i, j, value), 1-based.
 
     Attributes:
         relation: The table.
         side: Which of the matrices there.
         rows, columns: The matrix's shape.
-        run_id: Of which run; None for the newest, the one whose name sorts last.
+        filter: A condition that tells it from those of other runs, if there are any.
         transposed: Whether the table holds the transpose of it.
     """
 
@@ -758,7 +675,7 @@ class MatrixTable:
     side: Side
     rows: int
     columns: int
-    run_id: str | None = None
+    filter: str | None = None
     transposed: bool = False
 
 
@@ -773,12 +690,15 @@ class _Matrix:
 
 def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
     name = relation(matrix.relation, dialect)
-    run = string(matrix.run_id, dialect) if matrix.run_id else f"(SELECT max(run_id) FROM {name})"
+    wanted = f"side = '{matrix.side}'"
+    if matrix.filter:
+        wanted += f" AND ({condition(matrix.filter, dialect)})"
     if matrix.transposed:
         # ClickHouse would take a bare `j AS i, i AS j` for a circle.
-        swapped = "t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value"
-        name = f"(SELECT {swapped} FROM {name} AS t) AS transposed"
-    return _Matrix(name, f"side = '{matrix.side}' AND run_id = {run}", matrix.rows)
+        swapped = "t.side AS side, t.j AS i, t.i AS j, t.value AS value"
+        name = f"(SELECT {swapped} FROM {name} AS t WHERE {wanted}) AS transposed"
+        wanted = "1 = 1"
+    return _Matrix(name, wanted, matrix.rows)
 
 
 def apply_from_table(
@@ -796,7 +716,9 @@ def apply_from_table(
     if dialect.style == "components":
         return _render("apply_joined", dialect, matrices=held, **context)
     steps = [_part("matrix_columns", matrix, dialect) for matrix in held]
-    return _render("apply", dialect, steps=steps, raw_dimension=matrices[0].rows, **context)
+    return _render(
+        "apply", dialect, steps=steps, raw_dimension=matrices[0].rows, function=None, **context
+    )
 
 
 def product(
@@ -833,50 +755,6 @@ def product(
     )
 
 
-def registry(name: str, dialect: Dialect, *, transform_of: str | None = None) -> str:
-    """The rows of a registry, in order: all but the transforms, or a run's transform alone."""
-    return _render(
-        "registry",
-        dialect,
-        registry=relation(name, dialect),
-        run_id=string(transform_of, dialect) if transform_of else None,
-    )
-
-
-def partitions(table: VectorTable, by: str, version: str | None, dialect: Dialect) -> str:
-    """Rows (partition_key, version, n_rows): a table's partitions by the values of a column."""
-    return _render(
-        "partitions",
-        dialect,
-        t=_source(table, dialect),
-        by=f"t.{identifier(by, dialect)}",
-        version=f"t.{identifier(version, dialect)}" if version else None,
-    )
-
-
-def stored_partitions(store: str, source: str, dialect: Dialect) -> str:
-    """Which partitions of a source have their Gram matrix in a store, the newest one of each."""
-    return _render(
-        "stored_partitions",
-        dialect,
-        grams=relation(store, dialect),
-        source=string(source, dialect),
-    )
-
-
-def stored_gram(
-    store: str, source: str, partitions: Sequence[tuple[str, str]], dialect: Dialect
-) -> str:
-    """Rows (i, j, value, n_rows): the sum over partitions, given as (key, run_id)."""
-    return _render(
-        "stored_gram",
-        dialect,
-        grams=relation(store, dialect),
-        source=string(source, dialect),
-        partitions=[(string(key, dialect), string(run, dialect)) for key, run in partitions],
-    )
-
-
 def drift(
     table: VectorTable,
     reference: VectorTable,
@@ -884,9 +762,10 @@ def drift(
     dialect: Dialect,
     *,
     matrix: Matrix | None = None,
+    reference_matrix: Matrix | None = None,
     raw_matrix: Matrix | None = None,
 ) -> str:
-    """One row of figures: cosines of the same id in two tables.
+    """Return one row of figures: cosines of the same id in two tables.
 
     Args:
         table: The run's table: its raw one, or its stable one.
@@ -895,6 +774,7 @@ def drift(
         dialect: The dialect to write.
         matrix: From the run's raw vectors to its stable ones, (e, d); None where the table has the
             stable ones.
+        reference_matrix: The same for the reference's table.
         raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
             `before`.
     """
@@ -905,7 +785,7 @@ def drift(
         "drift",
         dialect,
         run=_vectors(Vectors(table, raw), dialect),
-        reference=_vectors(Vectors(reference, reference_dimension), dialect),
+        reference=_vectors(Vectors(reference, reference_dimension, reference_matrix), dialect),
         dimension=dimension,
         # Components that one of them lacks are zero.
         shared_dimension=min(dimension, reference_dimension),

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlstab.statements.dialect import Dialect
-    from sqlstab.statements.table import Element, EmbeddingTable, Layout, Side
+    from sqlstab.statements.sides import Element, Layout, Side
+    from sqlstab.statements.table import EmbeddingTable
 
 
 def declared(

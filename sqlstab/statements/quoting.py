@@ -109,6 +109,17 @@ def parquet_files(name: str, dialect: Dialect) -> str | None:
     return path if reader == "read_parquet" else None
 
 
+def exact_files(files: Sequence[str], dialect: Dialect) -> str:
+    """Return a call that reads these Parquet files; `key=value` in their paths is a column of text.
+
+    Args:
+        files: Paths, which are not patterns.
+        dialect: The dialect to write.
+    """
+    listed = ", ".join(string(no_pattern(name), dialect) for name in files)
+    return f"read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
+
+
 def _file(name: str, dialect: Dialect) -> tuple[str | None, str]:
     """What reads a relation, if that is files, and their path; a directory is a glob then.
 

@@ -7,18 +7,25 @@ A user writes an `EmbeddingTable` and may leave out whatever the columns of the 
 from __future__ import annotations
 
 import re
-import sys
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Real
-from pathlib import PurePath
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
-from sqlstab.maths.preparation import UNPREPARED, Preparation
 from sqlstab.statements import quoting
+from sqlstab.statements.given import EmbeddingTable, FurtherTable, check_further
+from sqlstab.statements.sides import (
+    LAYOUTS,
+    MOST_DIMENSIONS,
+    OTHER,
+    SIDES,
+    VECTORS,
+    Element,
+    Layout,
+    Side,
+    option,
+    singular,
+)
 from sqlstab.statements.types import (
     element_type,
     has_no_file_type,
@@ -31,29 +38,33 @@ from sqlstab.statements.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from sqlstab.statements.dialect import Dialect
 
-# The name of a table in a run.
-Side = str
-Layout = Literal["wide", "array", "long"]
-Element = Literal["float", "double"]
+# What a user says of a table is imported from here as well.
+__all__ = [
+    "LAYOUTS",
+    "MOST_DIMENSIONS",
+    "OTHER",
+    "SIDES",
+    "VECTORS",
+    "Column",
+    "Element",
+    "EmbeddingTable",
+    "FurtherTable",
+    "Layout",
+    "Side",
+    "StableTable",
+    "VectorTable",
+    "check_further",
+    "option",
+    "range_of_names",
+    "resolve",
+    "singular",
+    "stable_table",
+]
 
-# The two tables whose dot products are the scores.
-SIDES: tuple[Side, Side] = ("users", "items")
-# The table of a run that has no second side.
-VECTORS: Side = "vectors"
-# What a vector is multiplied with. Vectors without a second side are compared with each other.
-OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
-LAYOUTS: tuple[Layout, ...] = ("wide", "array", "long")
-
-# The largest number of 8 bytes.
-_LARGEST = sys.float_info.max
-# Components of a vector, where no table is looked at that shows how many there are: a statement has
-# a term for each pair of them. Snowflake's vectors have as many at most.
-MOST_DIMENSIONS = 4096
 # A name that ends in a number, which is no longer than that of a column may be.
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
@@ -67,116 +78,6 @@ class Column(NamedTuple):
 
     name: str
     type: str
-
-
-@dataclass(frozen=True)
-class EmbeddingTable:
-    """A table of vectors, as much of it as a user needs to say.
-
-    Attributes:
-        relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
-            CSV files, or a directory of Parquet files as `./users` (or as a `Path`).
-        id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
-            second side), or the only column that ends in `_id` or `_key`.
-        vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
-            prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
-            value column. Default: found from the types.
-        layout: `wide` (one column per dimension), `array` (one array column) or `long` (one row per
-            id and dimension). Default: found from the columns.
-        filter: An SQL condition on the columns; rows that do not meet it take no part at all.
-        weight: A column of non-negative numbers: how much a row counts in the alignment.
-        anchor_filter: An SQL condition; only rows that meet it take part in the alignment.
-        keep: Further columns to copy into the stable table.
-    """
-
-    relation: str
-    id: str | None = None
-    vector: str | Sequence[str] | None = None
-    layout: Layout | None = None
-    filter: str | None = None
-    weight: str | None = None
-    anchor_filter: str | None = None
-    keep: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if isinstance(self.keep, str):
-            raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
-        # A path may be given as such; as a bare name it would be that of a table.
-        is_bare = isinstance(self.relation, PurePath) and len(self.relation.parts) <= 1
-        name = f"./{self.relation}" if is_bare else str(self.relation)
-        object.__setattr__(self, "relation", name)
-
-
-@dataclass(frozen=True)
-class FurtherTable:
-    """A further table of a run, in the space of one of its sides; it takes the map of that side.
-
-    Attributes:
-        table: The table, as for a side: its name or file, or an `EmbeddingTable`.
-        like: The side whose space it shares: `users`, `items` or `vectors`.
-        out: The table to write its stable vectors to, where the sides have one.
-        scores: How much its dot products with the other side count as scores, from which the axes
-            are found, beside those of the side that it is like, which count 1; 0 not at all.
-    """
-
-    table: str | Path | EmbeddingTable
-    like: Side
-    out: str | None = None
-    scores: float = 0.0
-
-    def __post_init__(self) -> None:
-        # Any real number may be given, such as numpy's. What is none is for the run to say.
-        if isinstance(self.scores, Real) and not isinstance(self.scores, bool):
-            with suppress(OverflowError):
-                object.__setattr__(self, "scores", float(self.scores))
-
-
-def check_further(
-    like: Mapping[Side, Side],
-    sides: Collection[Side],
-    scores: Mapping[Side, float] = MappingProxyType({}),
-) -> None:
-    """Further tables must have names of their own, and each a side to be like.
-
-    Args:
-        like: The side that each is like, by its name.
-        sides: The sides of the run.
-        scores: How much the scores of each count.
-
-    Raises:
-        UsageError: One does not.
-    """
-    for name, side in like.items():
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OTHER:
-            raise UsageError(
-                f"--also {name}: name a further table by a word of its own, of a-z, 0-9 and _, as "
-                "in queries."
-            )
-        if side not in sides:
-            raise UsageError(
-                f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
-            )
-        weight = scores.get(name, 0.0)
-        if type(weight) not in (int, float) or not 0 <= weight <= _LARGEST:
-            raise UsageError(
-                f"--also {name}: its scores count {weight!r}; that must be a finite number, from 0 "
-                "on."
-            )
-        if weight and side == VECTORS:
-            raise UsageError(
-                f"--also {name}: vectors without a second side have no scores, so it can count in "
-                "none; leave that out."
-            )
-
-
-def option(side: Side, name: str) -> str:
-    """The option about a table, as `spelling.spelled` takes it."""
-    return f"--{side if side in OTHER else f'also.{side}'}-{name}"
-
-
-def singular(side: Side) -> str:
-    """One of what a table has: `item` of `items`, `query` of `queries`."""
-    return f"{side[:-3]}y" if side.endswith("ies") else side.removesuffix("s")
 
 
 @dataclass(frozen=True)
@@ -198,7 +99,9 @@ class VectorTable:
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
             every row takes part.
-        preparation: What is done to each vector before anything else.
+        files: Parquet files that are read instead of the relation; a `key=value` folder in their
+            paths is a column.
+        weight_expression: An SQL expression on the columns in the place of `weight`.
     """
 
     side: Side
@@ -215,7 +118,8 @@ class VectorTable:
     native: bool = False
     share: float = 1.0
     only_valid: int | None = None
-    preparation: Preparation = UNPREPARED
+    files: tuple[str, ...] = ()
+    weight_expression: str | None = None
 
     def vector_names(self) -> str:
         """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
@@ -232,7 +136,14 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 class _Columns:
     """The columns of one relation, looked up without regard to case where that is unambiguous."""
 
-    def __init__(self, table: EmbeddingTable, side: Side, columns: Sequence[Column]) -> None:
+    def __init__(
+        self,
+        table: EmbeddingTable,
+        side: Side,
+        columns: Sequence[Column],
+        hidden: Sequence[Column] = (),
+    ) -> None:
+        self.hidden = hidden
         self.where = f"{side} table {table.relation}"
         self.columns = columns
         self._exact = {column.name: column for column in columns}
@@ -247,7 +158,7 @@ class _Columns:
 
     def check_condition(self, text: str | None, purpose: str, dialect: Dialect) -> None:
         """A condition must be about columns that there are."""
-        names = [column.name for column in self.columns]
+        names = [column.name for column in (*self.columns, *self.hidden)]
         missing = quoting.missing_columns(text, names, dialect) if text else []
         if missing:
             raise self._missing(missing[0], f"{purpose} {text}")
@@ -260,7 +171,11 @@ class _Columns:
 
 
 def resolve(
-    table: EmbeddingTable, side: Side, columns: Sequence[Column], dialect: Dialect
+    table: EmbeddingTable,
+    side: Side,
+    columns: Sequence[Column],
+    dialect: Dialect,
+    hidden: Sequence[Column] = (),
 ) -> VectorTable:
     """Find out what the user left open, from the relation's columns.
 
@@ -269,13 +184,14 @@ def resolve(
         side: What the table is called in its run.
         columns: The relation's columns, in order.
         dialect: Names the numeric types.
+        hidden: Further columns, which conditions may be about and which are no part of a vector.
 
     Raises:
         DataError: A named column is missing or has a type that cannot be used.
         UsageError: The columns allow more than one reading; the message says how to choose. Or a
             filter is no condition.
     """
-    known = _Columns(table, side, columns)
+    known = _Columns(table, side, columns, hidden)
     id_column = _find_id(table, side, known)
     if not is_id(id_column.type, dialect):
         raise DataError(
@@ -627,3 +543,24 @@ def _wide_names(table: VectorTable, dimension: int, dialect: Dialect) -> tuple[s
     match = _NUMBERED.fullmatch(table.vector[0]) if table.layout == "wide" else None
     prefix, first = (match[1], int(match[2])) if match else (dialect.folded("e"), 0)
     return tuple(f"{prefix}{k}" for k in range(first, first + dimension))
+
+
+def stable_columns(output: StableTable, table: VectorTable, dialect: Dialect) -> list[Column]:
+    """Return the columns of a stable table, without the key.
+
+    Args:
+        output: How its vectors stand.
+        table: The raw table: types of ids and of columns to keep.
+        dialect: Of the engine that holds it.
+    """
+    element = dialect.real if output.element == "float" else dialect.double
+    kinds = [element] * len(output.vector)
+    if output.layout == "long":
+        kinds = [dialect.integer, element]
+    elif output.layout == "array" and output.native:
+        # As in `CAST({0} AS vector({1}))`.
+        kinds = [dialect.as_native.partition(" AS ")[2][:-1].format("", output.dimension)]
+    elif output.layout == "array":
+        kinds = [dialect.tables.array.format(element)]
+    vector = [Column(name, kind) for name, kind in zip(output.vector, kinds, strict=True)]
+    return [Column(output.id, table.id.type), *vector, *table.keep]

@@ -1,45 +1,22 @@
 -- Orthogonal low-rank embedding stabilization in SQL for clickhouse, by sqlstab VERSION.
--- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; the maps M_W and M_T
+-- keep all scores.
 --
 -- reads   ml.users
 -- reads   ml.items
--- stays in the space of   ml.stable_users
--- stays in the space of   ml.stable_items
--- writes  ml.stable_users
--- writes  ml.stable_items
+-- writes  ml.movies_users
+-- writes  ml.movies_items
 --
--- What is wrong with the tables or with the solution stops it before a table of the
--- last run is touched, where the client stops at an error.
+-- This is run 2026-11-30, aligned with the run before it.
+-- It must stop at an error: the run is there when its row is, written last.
 
--- Begin -----------------------------------------------------------------------
+-- Begin -------------------------------------------------------------------------------------------
+
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users";
+
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_grams";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_solution";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_maps";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_figures";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_maps";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_items";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors";
 
@@ -53,17 +30,73 @@ DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures";
 
-CREATE TABLE IF NOT EXISTS "ml"."transforms" (
-    run_id String,
-    side String,
-    i Int32,
-    j Int32,
-    value Float64
-) ENGINE = MergeTree ORDER BY tuple();
+DROP TABLE IF EXISTS "ml"."sqlstab_solution";
 
--- Are the tables fit for it? --------------------------------------------------
+DROP TABLE IF EXISTS "ml"."sqlstab_maps";
 
--- Fails where something is wrong with the users: sums would go wrong without a word.
+DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference";
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
+    "run" String,
+    "id" Int64,
+    "embedding" Array(Float32)
+) ENGINE = MergeTree PARTITION BY "run" ORDER BY tuple();
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_items" (
+    "run" String,
+    "id" Int64,
+    "embedding" Array(Float32)
+) ENGINE = MergeTree PARTITION BY "run" ORDER BY tuple();
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_maps" (
+    "run" String,
+    "side" String,
+    "i" Int32,
+    "j" Int32,
+    "value" Float64,
+    "feature_of" Nullable(String)
+) ENGINE = MergeTree ORDER BY "run";
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
+    "run" String,
+    "created" String,
+    "created_by" String,
+    "part" Int32,
+    "parts" Int32,
+    "figures" String
+) ENGINE = MergeTree ORDER BY "run";
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+-- Are the tables fit for it? ----------------------------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -81,7 +114,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --users-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -130,7 +163,7 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- Fails where something is wrong with the items: sums would go wrong without a word.
+-- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -148,7 +181,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -197,7 +230,33 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- 1. Sums: the Gram matrices of both tables -----------------------------------
+-- The run before this one -------------------------------------------------------------------------
+
+CREATE TABLE "ml"."sqlstab_reference" ENGINE = MergeTree ORDER BY tuple() AS
+SELECT max(t."run") AS run_key
+FROM "ml"."movies_runs" AS t
+WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
+
+-- Fails where there is no run to align with.
+SELECT CASE WHEN n = 0 THEN toFloat64(coalesce(message, '0')) ELSE n END AS earlier_runs
+FROM (
+    SELECT
+        count(run_key) AS n,
+        'Runs of the space before 2026-11-30, to align with: ' || toString(count(run_key)) AS message
+    FROM "ml"."sqlstab_reference" AS r
+) AS counts;
+
+CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_users" AS
+SELECT *
+FROM "ml"."movies_users" AS t
+WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference" AS r);
+
+CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_items" AS
+SELECT *
+FROM "ml"."movies_items" AS t
+WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference" AS r);
+
+-- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
 CREATE TABLE "ml"."sqlstab_grams" ENGINE = MergeTree ORDER BY tuple() AS
 -- All sums in one statement, from 2 scans.
@@ -342,17 +401,18 @@ FROM (
 ) AS parts
 ORDER BY side, i, j;
 
---    Sums over the ids that are shared with the reference ---------------------
+--    Sums over the ids that are shared with the earlier run ---------------------------------------
 
 CREATE TABLE "ml"."sqlstab_crosses" ENGINE = MergeTree ORDER BY tuple() AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -360,83 +420,114 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
-        -- reference (y) share, for all i and j. In strips of 4 rows of the matrix, which begin at p.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+            -- and the reference (y) share, for all i and j; both vectors end with a 1. In strips of 4 rows of the matrix, which begin at p.
             SELECT
-                p + intDiv(k, 3) AS i,
-                1 + mod(k, 3) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    n_rows,
-                    sqlstab_k - 1 AS k,
-                    sqlstab_v AS value
+                    half,
+                    p + intDiv(k, 4) AS i,
+                    1 + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
-                        count(*) AS n_rows,
-                        arrayFlatten([
-                            sumForEach(x[p] * z),
-                            sumForEach(x[p + 1] * z),
-                            sumForEach(x[p + 2] * z),
-                            sumForEach(x[p + 3] * z)
-                        ]) AS sums
+                        n_rows,
+                        sqlstab_k - 1 AS k,
+                        sqlstab_v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
-                            x,
-                            y AS z
+                            count(*) AS n_rows,
+                            arrayFlatten([
+                                sumForEach(x[p] * z),
+                                sumForEach(x[p + 1] * z),
+                                sumForEach(x[p + 2] * z),
+                                sumForEach(x[p + 3] * z)
+                            ]) AS sums
                         FROM (
                             SELECT
-                                run.x AS x,
-                                reference.x AS y
+                                half,
+                                p,
+                                x,
+                                y AS z
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                                FROM "ml"."items" AS t
-                            ) AS run
-                            JOIN (
-                                SELECT
-                                    t."id" AS id,
-                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                                FROM "ml"."stable_items" AS t
-                            ) AS reference USING (id)
-                        ) AS v
-                        ARRAY JOIN range(1, 3 + 1, 4) AS p
-                    ) AS pieces
-                    GROUP BY p
-                    SETTINGS max_block_size = 2048
-                ) AS g
-                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
-            ) AS entries
-        ) AS gram
-        WHERE i <= 3
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    run.x AS x,
+                                    reference.x AS y,
+                                    CASE WHEN SUBSTR(lower(hex(MD5(toString(run.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        id,
+                                        arrayConcat(c.x, [1E0]) AS x
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                        FROM "ml"."items" AS t
+                                    ) AS c
+                                ) AS run
+                                JOIN (
+                                    SELECT
+                                        id,
+                                        arrayConcat(c.x, [1E0]) AS x
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                        FROM "ml"."sqlstab_earlier_items" AS t
+                                    ) AS c
+                                ) AS reference USING (id)
+                            ) AS v
+                            ARRAY JOIN range(1, 4 + 1, 4) AS p
+                        ) AS pieces
+                        GROUP BY half, p
+                        SETTINGS max_block_size = 2048
+                    ) AS g
+                    ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+                ) AS entries
+            ) AS gram
+            WHERE i <= 4
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
 CREATE TABLE "ml"."sqlstab_shared_run" ENGINE = MergeTree ORDER BY tuple() AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -444,81 +535,102 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
             SELECT
-                p + intDiv(k, (4 - p)) AS i,
-                p + mod(k, (4 - p)) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    n_rows,
-                    sqlstab_k - 1 AS k,
-                    sqlstab_v AS value
+                    half,
+                    p + intDiv(k, (4 - p)) AS i,
+                    p + mod(k, (4 - p)) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
-                        count(*) AS n_rows,
-                        arrayFlatten([
-                            sumForEach(x[p] * z),
-                            sumForEach(x[p + 1] * z),
-                            sumForEach(x[p + 2] * z),
-                            sumForEach(x[p + 3] * z)
-                        ]) AS sums
+                        n_rows,
+                        sqlstab_k - 1 AS k,
+                        sqlstab_v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
-                            x,
-                            arraySlice(x, p) AS z
+                            count(*) AS n_rows,
+                            arrayFlatten([
+                                sumForEach(x[p] * z),
+                                sumForEach(x[p + 1] * z),
+                                sumForEach(x[p + 2] * z),
+                                sumForEach(x[p + 3] * z)
+                            ]) AS sums
                         FROM (
                             SELECT
-                                r.x AS x
+                                half,
+                                p,
+                                x,
+                                arraySlice(x, p) AS z
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                                FROM "ml"."items" AS t
-                            ) AS r
-                            JOIN (
-                                SELECT
-                                    t."id" AS id
-                                FROM "ml"."stable_items" AS t
-                            ) AS other USING (id)
-                        ) AS v
-                        ARRAY JOIN range(1, 3 + 1, 4) AS p
-                    ) AS pieces
-                    GROUP BY p
-                    SETTINGS max_block_size = 2048
-                ) AS g
-                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    r.x AS x,
+                                    CASE WHEN SUBSTR(lower(hex(MD5(toString(r.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                    FROM "ml"."items" AS t
+                                ) AS r
+                                JOIN (
+                                    SELECT
+                                        t."id" AS id
+                                    FROM "ml"."sqlstab_earlier_items" AS t
+                                ) AS other USING (id)
+                            ) AS v
+                            ARRAY JOIN range(1, 3 + 1, 4) AS p
+                        ) AS pieces
+                        GROUP BY half, p
+                        SETTINGS max_block_size = 2048
+                    ) AS g
+                    ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
 CREATE TABLE "ml"."sqlstab_shared_reference" ENGINE = MergeTree ORDER BY tuple() AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -526,73 +638,93 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
             SELECT
-                p + intDiv(k, (4 - p)) AS i,
-                p + mod(k, (4 - p)) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    n_rows,
-                    sqlstab_k - 1 AS k,
-                    sqlstab_v AS value
+                    half,
+                    p + intDiv(k, (4 - p)) AS i,
+                    p + mod(k, (4 - p)) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
-                        count(*) AS n_rows,
-                        arrayFlatten([
-                            sumForEach(x[p] * z),
-                            sumForEach(x[p + 1] * z),
-                            sumForEach(x[p + 2] * z),
-                            sumForEach(x[p + 3] * z)
-                        ]) AS sums
+                        n_rows,
+                        sqlstab_k - 1 AS k,
+                        sqlstab_v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
-                            x,
-                            arraySlice(x, p) AS z
+                            count(*) AS n_rows,
+                            arrayFlatten([
+                                sumForEach(x[p] * z),
+                                sumForEach(x[p + 1] * z),
+                                sumForEach(x[p + 2] * z),
+                                sumForEach(x[p + 3] * z)
+                            ]) AS sums
                         FROM (
                             SELECT
-                                r.x AS x
+                                half,
+                                p,
+                                x,
+                                arraySlice(x, p) AS z
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                                FROM "ml"."stable_items" AS t
-                            ) AS r
-                            JOIN (
-                                SELECT
-                                    t."id" AS id
-                                FROM "ml"."items" AS t
-                            ) AS other USING (id)
-                        ) AS v
-                        ARRAY JOIN range(1, 3 + 1, 4) AS p
-                    ) AS pieces
-                    GROUP BY p
-                    SETTINGS max_block_size = 2048
-                ) AS g
-                ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    r.x AS x,
+                                    CASE WHEN SUBSTR(lower(hex(MD5(toString(r.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        arrayMap(v -> assumeNotNull(v), t."embedding") AS x
+                                    FROM "ml"."sqlstab_earlier_items" AS t
+                                ) AS r
+                                JOIN (
+                                    SELECT
+                                        t."id" AS id
+                                    FROM "ml"."items" AS t
+                                ) AS other USING (id)
+                            ) AS v
+                            ARRAY JOIN range(1, 3 + 1, 4) AS p
+                        ) AS pieces
+                        GROUP BY half, p
+                        SETTINGS max_block_size = 2048
+                    ) AS g
+                    ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
--- 2. The maps -----------------------------------------------------------------
+-- 2. The maps -------------------------------------------------------------------------------------
 
 CREATE TABLE "ml"."sqlstab_solve_unit_factors" ENGINE = MergeTree ORDER BY tuple() AS
 WITH
@@ -951,7 +1083,9 @@ crossed AS (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, r.x)) AS value
+            sum(
+                CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, r.x)
+            ) AS value
         FROM "ml"."sqlstab_solve_balanced" AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -1075,7 +1209,9 @@ crossed AS (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, r.x)) AS value
+            sum(
+                CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, r.x)
+            ) AS value
         FROM "ml"."sqlstab_solve_balanced" AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -1191,7 +1327,9 @@ run_gram AS (
     SELECT
         b.k AS k,
         p.k AS l,
-        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * arrayDotProduct(b.x, p.x)) AS value
+        sum(
+            CASE b.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, p.x)
+        ) AS value
     FROM "ml"."sqlstab_solve_balanced" AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
@@ -1202,7 +1340,7 @@ reference_gram AS (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+        sum(CASE e.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * value) AS value
     FROM (
         SELECT
             above.side AS side,
@@ -1409,38 +1547,38 @@ checked AS (
             WHEN users_columns <> 3
             THEN 'The SQL solver refuses: users: the sums are of ' || toString(
                 CAST(users_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || toString(
                 CAST(users_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
                 users_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || toString(
                 CAST(items_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || toString(
                 CAST(items_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
                 items_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(
                 CAST(rank - aligned AS Int64)
             ) || ' of ' || toString(CAST(rank AS Int64))
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
@@ -1452,7 +1590,7 @@ checked AS (
                     greatest(users_gram_error, items_gram_error)
                 )
                 || ', Omega is not orthogonal by ' || toString(omega_error)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM "ml"."sqlstab_solve_figures" AS f
 )
@@ -1524,21 +1662,30 @@ CROSS JOIN (
 ) AS r;
 
 CREATE TABLE "ml"."sqlstab_maps" ENGINE = MergeTree ORDER BY tuple() AS
--- The two maps of this run, as rows of a transform table.
+-- The two maps of a solution.
 SELECT
-    r.run_id,
     s.name AS side,
-    s.i,
-    s.j,
+    s.i AS i,
+    s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
 FROM "ml"."sqlstab_solution" AS s
-CROSS JOIN (SELECT formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC') AS run_id) AS r
 WHERE s.name IN ('users', 'items');
 
--- 3. The stable vectors: each raw vector times its map ------------------------
+-- 3. The stable vectors: each raw vector times its map --------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_written_users" ENGINE = MergeTree ORDER BY tuple() AS
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
+
+DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
+
+INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of") VALUES
+('2026-11-30', 'claim', 0, 0, 0.0000000000000000e+00, NULL);
+
+CREATE TABLE "ml"."movies_users_sqlstab_00000000" AS "ml"."movies_users";
+
+INSERT INTO "ml"."movies_users_sqlstab_00000000" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the users: each row times a matrix.
 SELECT
     s.id AS "id",
@@ -1553,7 +1700,7 @@ FROM (
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
                 FROM "ml"."sqlstab_maps"
-                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                WHERE side = 'users'
                 GROUP BY j
             ) AS matrix_columns
         )) AS x
@@ -1563,9 +1710,18 @@ FROM (
             arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
         FROM "ml"."users" AS t
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
-CREATE TABLE "ml"."sqlstab_written_items" ENGINE = MergeTree ORDER BY tuple() AS
+ALTER TABLE "ml"."movies_users" REPLACE PARTITION '2026-11-30' FROM "ml"."movies_users_sqlstab_00000000";
+
+DROP TABLE "ml"."movies_users_sqlstab_00000000" SETTINGS max_table_size_to_drop = 0;
+
+CREATE TABLE "ml"."movies_items_sqlstab_00000000" AS "ml"."movies_items";
+
+INSERT INTO "ml"."movies_items_sqlstab_00000000" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the items: each row times a matrix.
 SELECT
     s.id AS "id",
@@ -1580,7 +1736,7 @@ FROM (
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
                 FROM "ml"."sqlstab_maps"
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
         )) AS x
@@ -1590,97 +1746,14 @@ FROM (
             arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
         FROM "ml"."items" AS t
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
--- 4. Figures ------------------------------------------------------------------
+ALTER TABLE "ml"."movies_items" REPLACE PARTITION '2026-11-30' FROM "ml"."movies_items_sqlstab_00000000";
 
-CREATE TABLE "ml"."sqlstab_stable_users" ENGINE = MergeTree ORDER BY tuple() AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    arrayMap(c -> arrayDotProduct(x, c), (
-        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-        FROM (
-            SELECT
-                j,
-                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-            FROM "ml"."sqlstab_maps"
-            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-            GROUP BY j
-        ) AS matrix_columns
-    )) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-    FROM "ml"."users" AS t
-) AS m;
+DROP TABLE "ml"."movies_items_sqlstab_00000000" SETTINGS max_table_size_to_drop = 0;
 
-CREATE TABLE "ml"."sqlstab_reference_users" ENGINE = MergeTree ORDER BY tuple() AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    arrayMap(c -> arrayDotProduct(x, c), (
-        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-        FROM (
-            SELECT
-                j,
-                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-            GROUP BY j
-        ) AS matrix_columns
-    )) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-    FROM "ml"."stable_users" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_stable_items" ENGINE = MergeTree ORDER BY tuple() AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    arrayMap(c -> arrayDotProduct(x, c), (
-        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-        FROM (
-            SELECT
-                j,
-                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-            FROM "ml"."sqlstab_maps"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-            GROUP BY j
-        ) AS matrix_columns
-    )) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-    FROM "ml"."items" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_reference_items" ENGINE = MergeTree ORDER BY tuple() AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    arrayMap(c -> arrayDotProduct(x, c), (
-        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-        FROM (
-            SELECT
-                j,
-                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-            GROUP BY j
-        ) AS matrix_columns
-    )) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-    FROM "ml"."stable_items" AS t
-) AS m;
+-- 4. Figures --------------------------------------------------------------------------------------
 
 CREATE TABLE "ml"."sqlstab_figures" ENGINE = MergeTree ORDER BY tuple() AS
 -- The figures of this run.
@@ -1691,7 +1764,13 @@ FROM "ml"."sqlstab_solution" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
-    'cosine_users_before_' || figure AS name,
+    'singular_value_' || toString(s.i) AS name,
+    s.value AS value
+FROM "ml"."sqlstab_solution" AS s
+WHERE s.name = 'singular_values'
+UNION ALL
+SELECT
+    'cosine_users_' || figure AS name,
     CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
@@ -1719,58 +1798,15 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."users" AS t
-                ) AS run
-                JOIN (
-                    SELECT
-                        t."id" AS id,
-                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
-                    FROM "ml"."sqlstab_reference_users" AS t
-                ) AS reference USING (id)
-            ) AS pairs
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_users_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        quantileExactInclusive(0.1)(after) AS after_p10,
-        quantileExactInclusive(0.5)(after) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (arrayDotProduct(s, p))
-                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
-        FROM (
-            SELECT
-                x AS s,
-                y,
-                y AS p
-            FROM (
-                SELECT
-                    id,
-                    run.x AS x,
-                    reference.x AS y
-                FROM (
-                    SELECT
-                        t."id" AS id,
-                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
-                    FROM "ml"."sqlstab_stable_users" AS t
+                    FROM "ml"."movies_users" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS run
                 JOIN (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."stable_users" AS t
+                    FROM "ml"."sqlstab_earlier_users" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1781,7 +1817,7 @@ CROSS JOIN (
 ) AS figures
 UNION ALL
 SELECT
-    'cosine_items_before_' || figure AS name,
+    'cosine_items_' || figure AS name,
     CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
@@ -1809,58 +1845,15 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."items" AS t
-                ) AS run
-                JOIN (
-                    SELECT
-                        t."id" AS id,
-                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
-                    FROM "ml"."sqlstab_reference_items" AS t
-                ) AS reference USING (id)
-            ) AS pairs
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_items_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN toFloat64(n_rows) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        quantileExactInclusive(0.1)(after) AS after_p10,
-        quantileExactInclusive(0.5)(after) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (arrayDotProduct(s, p))
-                / nullif(sqrt(arrayDotProduct(s, s)) * sqrt(arrayDotProduct(y, y)), 0) AS after
-        FROM (
-            SELECT
-                x AS s,
-                y,
-                y AS p
-            FROM (
-                SELECT
-                    id,
-                    run.x AS x,
-                    reference.x AS y
-                FROM (
-                    SELECT
-                        t."id" AS id,
-                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."x")) AS x
-                    FROM "ml"."sqlstab_stable_items" AS t
+                    FROM "ml"."movies_items" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS run
                 JOIN (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."stable_items" AS t
+                    FROM "ml"."sqlstab_earlier_items" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1884,7 +1877,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_users" AS t
+        FROM "ml"."sqlstab_earlier_users" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1902,12 +1895,12 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_items" AS t
+        FROM "ml"."sqlstab_earlier_items" AS t
     )
 ) AS shared_ids
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
@@ -1936,7 +1929,9 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."sqlstab_written_users" AS t
+                    FROM "ml"."movies_users" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS some_rows
                 LIMIT 300
             ) AS s USING (id)
@@ -1958,7 +1953,9 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."sqlstab_written_items" AS t
+                    FROM "ml"."movies_items" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS some_rows
                 LIMIT 300
             ) AS s USING (id)
@@ -1966,23 +1963,169 @@ FROM (
     ) AS scores
 ) AS scores;
 
--- 5. Put in place -------------------------------------------------------------
+CREATE TABLE "ml"."sqlstab_run" ENGINE = MergeTree ORDER BY tuple() AS
+-- What there is to know of this run, as JSON.
+SELECT
+    '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
+    || '"' || formatDateTime(now64(6), '%Y-%m-%dT%H:%i:%S.%f+00:00', 'UTC') || '"'
+    || ', "created_by": null, "engine": "clickhouse", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || coalesce(toString(toInt64OrNull(toString(f.users_rows))), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(toString(toInt64OrNull(toString(f.users_rows))), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(toString(toInt64OrNull(toString(f.users_rank))), 'null')
+    || ', "condition": '
+    || coalesce(toString(f.users_condition), 'null')
+    || ', "accuracy": '
+    || coalesce(toString(f.users_accuracy), 'null')
+    || '}, "items": {"rows": '
+    || coalesce(toString(toInt64OrNull(toString(f.items_rows))), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(toString(toInt64OrNull(toString(f.items_rows))), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(toString(toInt64OrNull(toString(f.items_rank))), 'null')
+    || ', "condition": '
+    || coalesce(toString(f.items_condition), 'null')
+    || ', "accuracy": '
+    || coalesce(toString(f.items_accuracy), 'null')
+    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || coalesce(toString(toInt64OrNull(toString(f.rank))), 'null')
+    || ', "invertible": {"users": '
+    || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
+    || ', "items": '
+    || CASE WHEN f.rank >= f.items_live THEN 'true' ELSE 'false' END
+    || '}, "singular_values": ['
+    || coalesce(toString(f.singular_value_1), 'null')
+    || ', '
+    || coalesce(toString(f.singular_value_2), 'null')
+    || ', '
+    || coalesce(toString(f.singular_value_3), 'null')
+    || '], "reference": {"align": "previous", "run": '
+    || '"' || replace(replace(toString(r.run_key), '\\', '\\\\'), '"', '\\"') || '"'
+    || ', "runs": {'
+    || '"' || replace(replace(toString(r.run_key), '\\', '\\\\'), '"', '\\"') || '"'
+    || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
+    || coalesce(toString(toInt64OrNull(toString(f.anchors))), 'null')
+    || ', "unit_rows": false, "relative_residual": '
+    || coalesce(toString(f.relative_residual), 'null')
+    || ', "linear_residual": null, "bound": '
+    || coalesce(toString(f.bound), 'null')
+    || ', "cka": '
+    || coalesce(toString(f.cka), 'null')
+    || ', "determinant": null, "ambiguous": 0}, "shared": {"users": '
+    || coalesce(toString(toInt64OrNull(toString(f.shared_users))), 'null')
+    || ', "items": '
+    || coalesce(toString(toInt64OrNull(toString(f.shared_items))), 'null')
+    || '}, "cosine": {"users": {"rows": '
+    || coalesce(toString(toInt64OrNull(toString(f.cosine_users_rows))), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(toString(f.cosine_users_mean), 'null')
+    || ', "p10": '
+    || coalesce(toString(f.cosine_users_p10), 'null')
+    || ', "median": '
+    || coalesce(toString(f.cosine_users_median), 'null')
+    || '}}, "items": {"rows": '
+    || coalesce(toString(toInt64OrNull(toString(f.cosine_items_rows))), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(toString(f.cosine_items_mean), 'null')
+    || ', "p10": '
+    || coalesce(toString(f.cosine_items_p10), 'null')
+    || ', "median": '
+    || coalesce(toString(f.cosine_items_median), 'null')
+    || '}}}, "gates": null, "scores": {"identity_error": '
+    || coalesce(toString(f.score_error), 'null')
+    || ', "max_relative_error": '
+    || coalesce(toString(f.max_relative_error), 'null')
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    formatDateTime(now64(6), '%Y-%m-%dT%H:%i:%S.%f+00:00', 'UTC') AS created
+FROM (
+    SELECT
+        max(CASE WHEN name = 'users_rows' THEN value END) AS users_rows,
+        max(CASE WHEN name = 'users_rank' THEN value END) AS users_rank,
+        max(CASE WHEN name = 'users_condition' THEN value END) AS users_condition,
+        max(CASE WHEN name = 'users_accuracy' THEN value END) AS users_accuracy,
+        max(CASE WHEN name = 'items_rows' THEN value END) AS items_rows,
+        max(CASE WHEN name = 'items_rank' THEN value END) AS items_rank,
+        max(CASE WHEN name = 'items_condition' THEN value END) AS items_condition,
+        max(CASE WHEN name = 'items_accuracy' THEN value END) AS items_accuracy,
+        max(CASE WHEN name = 'rank' THEN value END) AS rank,
+        max(CASE WHEN name = 'users_live' THEN value END) AS users_live,
+        max(CASE WHEN name = 'items_live' THEN value END) AS items_live,
+        max(CASE WHEN name = 'singular_value_1' THEN value END) AS singular_value_1,
+        max(CASE WHEN name = 'singular_value_2' THEN value END) AS singular_value_2,
+        max(CASE WHEN name = 'singular_value_3' THEN value END) AS singular_value_3,
+        max(CASE WHEN name = 'anchors' THEN value END) AS anchors,
+        max(CASE WHEN name = 'relative_residual' THEN value END) AS relative_residual,
+        max(CASE WHEN name = 'bound' THEN value END) AS bound,
+        max(CASE WHEN name = 'cka' THEN value END) AS cka,
+        max(CASE WHEN name = 'shared_users' THEN value END) AS shared_users,
+        max(CASE WHEN name = 'shared_items' THEN value END) AS shared_items,
+        max(CASE WHEN name = 'cosine_users_rows' THEN value END) AS cosine_users_rows,
+        max(CASE WHEN name = 'cosine_users_mean' THEN value END) AS cosine_users_mean,
+        max(CASE WHEN name = 'cosine_users_p10' THEN value END) AS cosine_users_p10,
+        max(CASE WHEN name = 'cosine_users_median' THEN value END) AS cosine_users_median,
+        max(CASE WHEN name = 'cosine_items_rows' THEN value END) AS cosine_items_rows,
+        max(CASE WHEN name = 'cosine_items_mean' THEN value END) AS cosine_items_mean,
+        max(CASE WHEN name = 'cosine_items_p10' THEN value END) AS cosine_items_p10,
+        max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
+        max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
+        max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
+    FROM "ml"."sqlstab_figures" AS n
+) AS f
+CROSS JOIN "ml"."sqlstab_reference" AS r;
 
-CREATE TABLE IF NOT EXISTS "ml"."stable_users" AS "ml"."sqlstab_written_users";
+-- 5. The run is there -----------------------------------------------------------------------------
 
-EXCHANGE TABLES "ml"."sqlstab_written_users" AND "ml"."stable_users";
+DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
 
-CREATE TABLE IF NOT EXISTS "ml"."stable_items" AS "ml"."sqlstab_written_items";
+INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
+SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
+FROM (
+SELECT side, i, j, value, CAST(NULL AS Nullable(String)) AS feature_of
+FROM "ml"."sqlstab_maps"
+) AS q;
 
-EXCHANGE TABLES "ml"."sqlstab_written_items" AND "ml"."stable_items";
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
-INSERT INTO "ml"."transforms"
-SELECT run_id, side, i, j, value
-FROM "ml"."sqlstab_maps";
-
-DROP TABLE "ml"."sqlstab_written_users";
-
-DROP TABLE "ml"."sqlstab_written_items";
+INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts", "figures")
+SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
+FROM (
+SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
+FROM "ml"."sqlstab_run"
+) AS q;
 
 SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
 
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users";
+
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_reference";

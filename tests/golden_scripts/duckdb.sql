@@ -1,57 +1,95 @@
 -- Orthogonal low-rank embedding stabilization in SQL for duckdb, by sqlstab VERSION.
--- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; the maps M_W and M_T
+-- keep all scores.
 --
 -- reads   ml.users
 -- reads   ml.items
--- stays in the space of   ml.stable_users
--- stays in the space of   ml.stable_items
--- writes  ml.stable_users
--- writes  ml.stable_items
+-- writes  ml.movies_users
+-- writes  ml.movies_items
+--
+-- This is run 2026-11-30, aligned with the run before it.
 -- An error leaves everything as it was: all is one transaction.
 
--- Begin -----------------------------------------------------------------------
+-- Begin -------------------------------------------------------------------------------------------
 
-BEGIN;
+DROP VIEW IF EXISTS "sqlstab_earlier_users";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+DROP VIEW IF EXISTS "sqlstab_earlier_items";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+DROP TABLE IF EXISTS "sqlstab_grams";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+DROP TABLE IF EXISTS "sqlstab_solution";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+DROP TABLE IF EXISTS "sqlstab_maps";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+DROP TABLE IF EXISTS "sqlstab_figures";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+DROP TABLE IF EXISTS "sqlstab_run";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+DROP TABLE IF EXISTS "sqlstab_crosses";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_maps";
+DROP TABLE IF EXISTS "sqlstab_shared_run";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_users";
+DROP TABLE IF EXISTS "sqlstab_shared_reference";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_users";
+DROP TABLE IF EXISTS "sqlstab_reference";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_items";
-
-CREATE TABLE IF NOT EXISTS "ml"."transforms" (
-    run_id VARCHAR,
-    side VARCHAR,
-    i INTEGER,
-    j INTEGER,
-    value DOUBLE
+CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
+    "run" VARCHAR,
+    "id" BIGINT,
+    "embedding" FLOAT[]
 );
 
--- Are the tables fit for it? --------------------------------------------------
+CREATE TABLE IF NOT EXISTS "ml"."movies_items" (
+    "run" VARCHAR,
+    "id" BIGINT,
+    "embedding" FLOAT[]
+);
 
--- Fails where something is wrong with the users: sums would go wrong without a word.
+CREATE TABLE IF NOT EXISTS "ml"."movies_maps" (
+    "run" VARCHAR,
+    "side" VARCHAR,
+    "i" INTEGER,
+    "j" INTEGER,
+    "value" DOUBLE,
+    "feature_of" VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
+    "run" VARCHAR,
+    "created" VARCHAR,
+    "created_by" VARCHAR,
+    "part" INTEGER,
+    "parts" INTEGER,
+    "figures" VARCHAR,
+    PRIMARY KEY ("run", "part")
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+BEGIN TRANSACTION;
+
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
+
+-- Are the tables fit for it? ----------------------------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -69,7 +107,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --users-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -118,7 +156,7 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- Fails where something is wrong with the items: sums would go wrong without a word.
+-- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -136,7 +174,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -185,9 +223,35 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- 1. Sums: the Gram matrices of both tables -----------------------------------
+-- The run before this one -------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_grams" AS
+CREATE TEMPORARY TABLE "sqlstab_reference" AS
+SELECT max(t."run") AS run_key
+FROM "ml"."movies_runs" AS t
+WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
+
+-- Fails where there is no run to align with.
+SELECT CASE WHEN n = 0 THEN error(message) ELSE n END AS earlier_runs
+FROM (
+    SELECT
+        count(run_key) AS n,
+        'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS VARCHAR) AS message
+    FROM "sqlstab_reference" AS r
+) AS counts;
+
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users" AS
+SELECT *
+FROM "ml"."movies_users" AS t
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items" AS
+SELECT *
+FROM "ml"."movies_items" AS t
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+
+-- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
+
+CREATE TEMPORARY TABLE "sqlstab_grams" AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -310,17 +374,18 @@ FROM (
 ) AS parts
 ORDER BY side, i, j;
 
---    Sums over the ids that are shared with the reference ---------------------
+--    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TABLE "ml"."sqlstab_crosses" AS
--- All sums in one statement, from 1 scans.
+CREATE TEMPORARY TABLE "sqlstab_crosses" AS
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -328,216 +393,286 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
-        -- reference (y) share, for all i and j.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+            -- and the reference (y) share, for all i and j; both vectors end with a 1.
             SELECT
-                1 + k // 3 AS i,
-                1 + mod(k, 3) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    n_rows,
-                    unnest(range(9)) AS k,
-                    unnest(g.sums) AS value
+                    half,
+                    1 + k // 4 AS i,
+                    1 + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
-                        count(*) AS n_rows,
-                        [
-                            sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
-                            sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
-                            sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
-                        ] AS sums
+                        half,
+                        n_rows,
+                        unnest(range(16)) AS k,
+                        unnest(g.sums) AS value
                     FROM (
                         SELECT
-                            id,
-                            CAST(x[1] AS DOUBLE) AS x1,
-                            CAST(x[2] AS DOUBLE) AS x2,
-                            CAST(x[3] AS DOUBLE) AS x3
+                            CASE WHEN SUBSTR(md5(CAST(run.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            [
+                                sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3), sum(run.x1 * reference.x4),
+                                sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3), sum(run.x2 * reference.x4),
+                                sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3), sum(run.x3 * reference.x4),
+                                sum(run.x4 * reference.x1), sum(run.x4 * reference.x2), sum(run.x4 * reference.x3), sum(run.x4 * reference.x4)
+                            ] AS sums
                         FROM (
                             SELECT
-                                t."id" AS id,
-                                CAST(t."embedding" AS FLOAT[]) AS x
+                                c.*,
+                                1E0 AS x4
+                            FROM (
+                                SELECT
+                                    id,
+                                    CAST(x[1] AS DOUBLE) AS x1,
+                                    CAST(x[2] AS DOUBLE) AS x2,
+                                    CAST(x[3] AS DOUBLE) AS x3
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        CAST(t."embedding" AS FLOAT[]) AS x
+                                    FROM "ml"."items" AS t
+                                ) AS v
+                            ) AS c
+                        ) AS run
+                        JOIN (
+                            SELECT
+                                c.*,
+                                1E0 AS x4
+                            FROM (
+                                SELECT
+                                    id,
+                                    CAST(x[1] AS DOUBLE) AS x1,
+                                    CAST(x[2] AS DOUBLE) AS x2,
+                                    CAST(x[3] AS DOUBLE) AS x3
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        CAST(t."embedding" AS FLOAT[]) AS x
+                                    FROM "sqlstab_earlier_items" AS t
+                                ) AS v
+                            ) AS c
+                        ) AS reference USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(run.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                ) AS entries
+            ) AS gram
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
+
+CREATE TEMPORARY TABLE "sqlstab_shared_run" AS
+-- Both halves of the shared ids added up, without the constant component.
+SELECT
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
+FROM (
+    -- All sums in one statement, from 1 scans.
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j.
+            SELECT
+                'items' AS side,
+                half,
+                i,
+                j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    half,
+                    1 + k // 3 AS i,
+                    1 + mod(k, 3) AS j,
+                    value,
+                    n_rows
+                FROM (
+                    SELECT
+                        half,
+                        n_rows,
+                        unnest(range(9)) AS k,
+                        unnest(g.sums) AS value
+                    FROM (
+                        SELECT
+                            CASE WHEN SUBSTR(md5(CAST(r.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            [
+                                sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                                0E0, sum(x2 * x2), sum(x2 * x3),
+                                0E0, 0E0, sum(x3 * x3)
+                            ] AS sums
+                        FROM (
+                            SELECT
+                                id,
+                                CAST(x[1] AS DOUBLE) AS x1,
+                                CAST(x[2] AS DOUBLE) AS x2,
+                                CAST(x[3] AS DOUBLE) AS x3
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    CAST(t."embedding" AS FLOAT[]) AS x
+                                FROM "ml"."items" AS t
+                            ) AS v
+                        ) AS r
+                        JOIN (
+                            SELECT
+                                t."id" AS id
+                            FROM "sqlstab_earlier_items" AS t
+                        ) AS other USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
+
+CREATE TEMPORARY TABLE "sqlstab_shared_reference" AS
+-- Both halves of the shared ids added up, without the constant component.
+SELECT
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
+FROM (
+    -- All sums in one statement, from 1 scans.
+    SELECT
+        side,
+        i,
+        j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            side,
+            i,
+            j,
+            value,
+            n_rows
+        FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j.
+            SELECT
+                'items' AS side,
+                half,
+                i,
+                j,
+                value,
+                n_rows
+            FROM (
+                SELECT
+                    half,
+                    1 + k // 3 AS i,
+                    1 + mod(k, 3) AS j,
+                    value,
+                    n_rows
+                FROM (
+                    SELECT
+                        half,
+                        n_rows,
+                        unnest(range(9)) AS k,
+                        unnest(g.sums) AS value
+                    FROM (
+                        SELECT
+                            CASE WHEN SUBSTR(md5(CAST(r.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            [
+                                sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                                0E0, sum(x2 * x2), sum(x2 * x3),
+                                0E0, 0E0, sum(x3 * x3)
+                            ] AS sums
+                        FROM (
+                            SELECT
+                                id,
+                                CAST(x[1] AS DOUBLE) AS x1,
+                                CAST(x[2] AS DOUBLE) AS x2,
+                                CAST(x[3] AS DOUBLE) AS x3
+                            FROM (
+                                SELECT
+                                    t."id" AS id,
+                                    CAST(t."embedding" AS FLOAT[]) AS x
+                                FROM "sqlstab_earlier_items" AS t
+                            ) AS v
+                        ) AS r
+                        JOIN (
+                            SELECT
+                                t."id" AS id
                             FROM "ml"."items" AS t
-                        ) AS v
-                    ) AS run
-                    JOIN (
-                        SELECT
-                            id,
-                            CAST(x[1] AS DOUBLE) AS x1,
-                            CAST(x[2] AS DOUBLE) AS x2,
-                            CAST(x[3] AS DOUBLE) AS x3
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                CAST(t."embedding" AS FLOAT[]) AS x
-                            FROM "ml"."stable_items" AS t
-                        ) AS v
-                    ) AS reference USING (id)
-                ) AS g
-            ) AS entries
-        ) AS gram
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                        ) AS other USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
-CREATE TABLE "ml"."sqlstab_shared_run" AS
--- All sums in one statement, from 1 scans.
-SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
-FROM (
-    SELECT
-        side,
-        i,
-        j,
-        value,
-        n_rows
-    FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j.
-        SELECT
-            'items' AS side,
-            i,
-            j,
-            value,
-            n_rows
-        FROM (
-            SELECT
-                1 + k // 3 AS i,
-                1 + mod(k, 3) AS j,
-                value,
-                n_rows
-            FROM (
-                SELECT
-                    n_rows,
-                    unnest(range(9)) AS k,
-                    unnest(g.sums) AS value
-                FROM (
-                    SELECT
-                        count(*) AS n_rows,
-                        [
-                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                            0E0, sum(x2 * x2), sum(x2 * x3),
-                            0E0, 0E0, sum(x3 * x3)
-                        ] AS sums
-                    FROM (
-                        SELECT
-                            id,
-                            CAST(x[1] AS DOUBLE) AS x1,
-                            CAST(x[2] AS DOUBLE) AS x2,
-                            CAST(x[3] AS DOUBLE) AS x3
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                CAST(t."embedding" AS FLOAT[]) AS x
-                            FROM "ml"."items" AS t
-                        ) AS v
-                    ) AS r
-                    JOIN (
-                        SELECT
-                            t."id" AS id
-                        FROM "ml"."stable_items" AS t
-                    ) AS other USING (id)
-                ) AS g
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+-- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_shared_reference" AS
--- All sums in one statement, from 1 scans.
-SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
-FROM (
-    SELECT
-        side,
-        i,
-        j,
-        value,
-        n_rows
-    FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j.
-        SELECT
-            'items' AS side,
-            i,
-            j,
-            value,
-            n_rows
-        FROM (
-            SELECT
-                1 + k // 3 AS i,
-                1 + mod(k, 3) AS j,
-                value,
-                n_rows
-            FROM (
-                SELECT
-                    n_rows,
-                    unnest(range(9)) AS k,
-                    unnest(g.sums) AS value
-                FROM (
-                    SELECT
-                        count(*) AS n_rows,
-                        [
-                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                            0E0, sum(x2 * x2), sum(x2 * x3),
-                            0E0, 0E0, sum(x3 * x3)
-                        ] AS sums
-                    FROM (
-                        SELECT
-                            id,
-                            CAST(x[1] AS DOUBLE) AS x1,
-                            CAST(x[2] AS DOUBLE) AS x2,
-                            CAST(x[3] AS DOUBLE) AS x3
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                CAST(t."embedding" AS FLOAT[]) AS x
-                            FROM "ml"."stable_items" AS t
-                        ) AS v
-                    ) AS r
-                    JOIN (
-                        SELECT
-                            t."id" AS id
-                        FROM "ml"."items" AS t
-                    ) AS other USING (id)
-                ) AS g
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
-
--- 2. The maps -----------------------------------------------------------------
-
-CREATE TABLE "ml"."sqlstab_solution" AS
+CREATE TEMPORARY TABLE "sqlstab_solution" AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -553,14 +688,14 @@ gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "sqlstab_grams" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "sqlstab_grams" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -573,7 +708,7 @@ norms AS MATERIALIZED (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "sqlstab_grams" AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -588,14 +723,14 @@ unit_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "sqlstab_grams" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "sqlstab_grams" AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -844,7 +979,7 @@ references_y AS MATERIALIZED (
         side,
         j,
         list(value ORDER BY i) AS x
-    FROM "ml"."sqlstab_crosses" AS c
+    FROM "sqlstab_crosses" AS c
     GROUP BY
         side,
         j
@@ -858,7 +993,7 @@ crossed AS MATERIALIZED (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * list_dot_product(b.x, r.x)) AS value
+            sum(CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * list_dot_product(b.x, r.x)) AS value
         FROM balanced AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -1043,14 +1178,14 @@ shared_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_run" AS above
+        FROM "sqlstab_shared_run" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_run" AS below
+        FROM "sqlstab_shared_run" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1072,7 +1207,7 @@ run_gram AS MATERIALIZED (
     SELECT
         b.k AS k,
         p.k AS l,
-        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * list_dot_product(b.x, p.x)) AS value
+        sum(CASE b.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * list_dot_product(b.x, p.x)) AS value
     FROM balanced AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
@@ -1083,21 +1218,21 @@ reference_gram AS MATERIALIZED (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+        sum(CASE e.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * value) AS value
     FROM (
         SELECT
             above.side AS side,
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS above
+        FROM "sqlstab_shared_reference" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS below
+        FROM "sqlstab_shared_reference" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1189,7 +1324,7 @@ anchors AS MATERIALIZED (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM "ml"."sqlstab_crosses" AS c
+        FROM "sqlstab_crosses" AS c
         GROUP BY side
     ) AS shared
 ),
@@ -1232,31 +1367,31 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(users_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(items_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS BIGINT) AS VARCHAR) || ' of ' || CAST(CAST(rank AS BIGINT) AS VARCHAR)
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
             THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS VARCHAR)
                 || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS VARCHAR)
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS VARCHAR)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
 )
@@ -1326,22 +1461,24 @@ CROSS JOIN (
     SELECT 'bound', 1, 1, CAST(bound AS DOUBLE) FROM figures
 ) AS r;
 
-CREATE TABLE "ml"."sqlstab_maps" AS
--- The two maps of this run, as rows of a transform table.
+CREATE TEMPORARY TABLE "sqlstab_maps" AS
+-- The two maps of a solution.
 SELECT
-    r.run_id,
     s.name AS side,
-    s.i,
-    s.j,
+    s.i AS i,
+    s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM "ml"."sqlstab_solution" AS s
-CROSS JOIN (SELECT strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ') AS run_id) AS r
+FROM "sqlstab_solution" AS s
 WHERE s.name IN ('users', 'items');
 
--- 3. The stable vectors: each raw vector times its map ------------------------
+-- 3. The stable vectors: each raw vector times its map --------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_written_users" AS
+DELETE FROM "ml"."movies_users" WHERE "run" = '2026-11-30';
+
+INSERT INTO "ml"."movies_users" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the users: each row times a matrix.
 SELECT
     s.id AS "id",
@@ -1355,8 +1492,8 @@ FROM (
                 SELECT
                     j,
                     list(value ORDER BY i) AS c
-                FROM "ml"."sqlstab_maps"
-                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                FROM "sqlstab_maps"
+                WHERE side = 'users'
                 GROUP BY j
             ) AS matrix_columns
         ), lambda c: list_dot_product(c, x)) AS x
@@ -1366,9 +1503,14 @@ FROM (
             CAST(t."embedding" AS DOUBLE[]) AS x
         FROM "ml"."users" AS t
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
-CREATE TABLE "ml"."sqlstab_written_items" AS
+DELETE FROM "ml"."movies_items" WHERE "run" = '2026-11-30';
+
+INSERT INTO "ml"."movies_items" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the items: each row times a matrix.
 SELECT
     s.id AS "id",
@@ -1382,8 +1524,8 @@ FROM (
                 SELECT
                     j,
                     list(value ORDER BY i) AS c
-                FROM "ml"."sqlstab_maps"
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+                FROM "sqlstab_maps"
+                WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
         ), lambda c: list_dot_product(c, x)) AS x
@@ -1393,108 +1535,27 @@ FROM (
             CAST(t."embedding" AS DOUBLE[]) AS x
         FROM "ml"."items" AS t
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
--- 4. Figures ------------------------------------------------------------------
+-- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_stable_users" AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    list_transform((
-        SELECT list(c ORDER BY j)
-        FROM (
-            SELECT
-                j,
-                list(value ORDER BY i) AS c
-            FROM "ml"."sqlstab_maps"
-            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-            GROUP BY j
-        ) AS matrix_columns
-    ), lambda c: list_dot_product(c, x)) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        CAST(t."embedding" AS DOUBLE[]) AS x
-    FROM "ml"."users" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_reference_users" AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    list_transform((
-        SELECT list(c ORDER BY j)
-        FROM (
-            SELECT
-                j,
-                list(value ORDER BY i) AS c
-            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-            GROUP BY j
-        ) AS matrix_columns
-    ), lambda c: list_dot_product(c, x)) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        CAST(t."embedding" AS DOUBLE[]) AS x
-    FROM "ml"."stable_users" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_stable_items" AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    list_transform((
-        SELECT list(c ORDER BY j)
-        FROM (
-            SELECT
-                j,
-                list(value ORDER BY i) AS c
-            FROM "ml"."sqlstab_maps"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-            GROUP BY j
-        ) AS matrix_columns
-    ), lambda c: list_dot_product(c, x)) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        CAST(t."embedding" AS DOUBLE[]) AS x
-    FROM "ml"."items" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_reference_items" AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    list_transform((
-        SELECT list(c ORDER BY j)
-        FROM (
-            SELECT
-                j,
-                list(value ORDER BY i) AS c
-            FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-            WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-            GROUP BY j
-        ) AS matrix_columns
-    ), lambda c: list_dot_product(c, x)) AS x
-FROM (
-    SELECT
-        t."id" AS id,
-        CAST(t."embedding" AS DOUBLE[]) AS x
-    FROM "ml"."stable_items" AS t
-) AS m;
-
-CREATE TABLE "ml"."sqlstab_figures" AS
+CREATE TEMPORARY TABLE "sqlstab_figures" AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM "ml"."sqlstab_solution" AS s
+FROM "sqlstab_solution" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
-    'cosine_users_before_' || figure AS name,
+    'singular_value_' || CAST(s.i AS VARCHAR) AS name,
+    s.value AS value
+FROM "sqlstab_solution" AS s
+WHERE s.name = 'singular_values'
+UNION ALL
+SELECT
+    'cosine_users_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS DOUBLE) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
@@ -1522,58 +1583,15 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."users" AS t
-                ) AS run
-                JOIN (
-                    SELECT
-                        t."id" AS id,
-                        CAST(t."x" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_reference_users" AS t
-                ) AS reference USING (id)
-            ) AS pairs
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_users_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS DOUBLE) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        quantile_cont(after, 0.1) AS after_p10,
-        quantile_cont(after, 0.5) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (list_dot_product(s, p))
-                / nullif(sqrt(list_dot_product(s, s)) * sqrt(list_dot_product(y, y)), 0) AS after
-        FROM (
-            SELECT
-                x AS s,
-                y,
-                y AS p
-            FROM (
-                SELECT
-                    id,
-                    run.x AS x,
-                    reference.x AS y
-                FROM (
-                    SELECT
-                        t."id" AS id,
-                        CAST(t."x" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_stable_users" AS t
+                    FROM "ml"."movies_users" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS run
                 JOIN (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."stable_users" AS t
+                    FROM "sqlstab_earlier_users" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1584,7 +1602,7 @@ CROSS JOIN (
 ) AS figures
 UNION ALL
 SELECT
-    'cosine_items_before_' || figure AS name,
+    'cosine_items_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS DOUBLE) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
@@ -1612,58 +1630,15 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."items" AS t
-                ) AS run
-                JOIN (
-                    SELECT
-                        t."id" AS id,
-                        CAST(t."x" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_reference_items" AS t
-                ) AS reference USING (id)
-            ) AS pairs
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_items_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS DOUBLE) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        quantile_cont(after, 0.1) AS after_p10,
-        quantile_cont(after, 0.5) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (list_dot_product(s, p))
-                / nullif(sqrt(list_dot_product(s, s)) * sqrt(list_dot_product(y, y)), 0) AS after
-        FROM (
-            SELECT
-                x AS s,
-                y,
-                y AS p
-            FROM (
-                SELECT
-                    id,
-                    run.x AS x,
-                    reference.x AS y
-                FROM (
-                    SELECT
-                        t."id" AS id,
-                        CAST(t."x" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_stable_items" AS t
+                    FROM "ml"."movies_items" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS run
                 JOIN (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."stable_items" AS t
+                    FROM "sqlstab_earlier_items" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1687,7 +1662,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_users" AS t
+        FROM "sqlstab_earlier_users" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1705,12 +1680,12 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_items" AS t
+        FROM "sqlstab_earlier_items" AS t
     )
 ) AS shared_ids
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
@@ -1739,7 +1714,9 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_written_users" AS t
+                    FROM "ml"."movies_users" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS some_rows
                 LIMIT 300
             ) AS s USING (id)
@@ -1761,7 +1738,9 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "ml"."sqlstab_written_items" AS t
+                    FROM "ml"."movies_items" AS t
+                    WHERE
+                        (t."run" = '2026-11-30')
                 ) AS some_rows
                 LIMIT 300
             ) AS s USING (id)
@@ -1769,21 +1748,159 @@ FROM (
     ) AS scores
 ) AS scores;
 
--- 5. Put in place -------------------------------------------------------------
+CREATE TEMPORARY TABLE "sqlstab_run" AS
+-- What there is to know of this run, as JSON.
+SELECT
+    '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
+    || '"' || strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00') || '"'
+    || ', "created_by": null, "engine": "duckdb", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "BIGINT", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "BIGINT", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.users_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.users_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.users_rank AS BIGINT) AS VARCHAR), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.users_condition AS VARCHAR), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.users_accuracy AS VARCHAR), 'null')
+    || '}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.items_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.items_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.items_rank AS BIGINT) AS VARCHAR), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.items_condition AS VARCHAR), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.items_accuracy AS VARCHAR), 'null')
+    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || coalesce(CAST(CAST(f.rank AS BIGINT) AS VARCHAR), 'null')
+    || ', "invertible": {"users": '
+    || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
+    || ', "items": '
+    || CASE WHEN f.rank >= f.items_live THEN 'true' ELSE 'false' END
+    || '}, "singular_values": ['
+    || coalesce(CAST(f.singular_value_1 AS VARCHAR), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_2 AS VARCHAR), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_3 AS VARCHAR), 'null')
+    || '], "reference": {"align": "previous", "run": '
+    || '"' || replace(replace(CAST(r.run_key AS VARCHAR), '\', '\\'), '"', '\"') || '"'
+    || ', "runs": {'
+    || '"' || replace(replace(CAST(r.run_key AS VARCHAR), '\', '\\'), '"', '\"') || '"'
+    || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
+    || coalesce(CAST(CAST(f.anchors AS BIGINT) AS VARCHAR), 'null')
+    || ', "unit_rows": false, "relative_residual": '
+    || coalesce(CAST(f.relative_residual AS VARCHAR), 'null')
+    || ', "linear_residual": null, "bound": '
+    || coalesce(CAST(f.bound AS VARCHAR), 'null')
+    || ', "cka": '
+    || coalesce(CAST(f.cka AS VARCHAR), 'null')
+    || ', "determinant": null, "ambiguous": 0}, "shared": {"users": '
+    || coalesce(CAST(CAST(f.shared_users AS BIGINT) AS VARCHAR), 'null')
+    || ', "items": '
+    || coalesce(CAST(CAST(f.shared_items AS BIGINT) AS VARCHAR), 'null')
+    || '}, "cosine": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_users_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_users_mean AS VARCHAR), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_users_p10 AS VARCHAR), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_users_median AS VARCHAR), 'null')
+    || '}}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_items_rows AS BIGINT) AS VARCHAR), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_items_mean AS VARCHAR), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_items_p10 AS VARCHAR), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_items_median AS VARCHAR), 'null')
+    || '}}}, "gates": null, "scores": {"identity_error": '
+    || coalesce(CAST(f.score_error AS VARCHAR), 'null')
+    || ', "max_relative_error": '
+    || coalesce(CAST(f.max_relative_error AS VARCHAR), 'null')
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "BIGINT", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\"run\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "BIGINT", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\"run\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00') AS created
+FROM (
+    SELECT
+        max(CASE WHEN name = 'users_rows' THEN value END) AS users_rows,
+        max(CASE WHEN name = 'users_rank' THEN value END) AS users_rank,
+        max(CASE WHEN name = 'users_condition' THEN value END) AS users_condition,
+        max(CASE WHEN name = 'users_accuracy' THEN value END) AS users_accuracy,
+        max(CASE WHEN name = 'items_rows' THEN value END) AS items_rows,
+        max(CASE WHEN name = 'items_rank' THEN value END) AS items_rank,
+        max(CASE WHEN name = 'items_condition' THEN value END) AS items_condition,
+        max(CASE WHEN name = 'items_accuracy' THEN value END) AS items_accuracy,
+        max(CASE WHEN name = 'rank' THEN value END) AS rank,
+        max(CASE WHEN name = 'users_live' THEN value END) AS users_live,
+        max(CASE WHEN name = 'items_live' THEN value END) AS items_live,
+        max(CASE WHEN name = 'singular_value_1' THEN value END) AS singular_value_1,
+        max(CASE WHEN name = 'singular_value_2' THEN value END) AS singular_value_2,
+        max(CASE WHEN name = 'singular_value_3' THEN value END) AS singular_value_3,
+        max(CASE WHEN name = 'anchors' THEN value END) AS anchors,
+        max(CASE WHEN name = 'relative_residual' THEN value END) AS relative_residual,
+        max(CASE WHEN name = 'bound' THEN value END) AS bound,
+        max(CASE WHEN name = 'cka' THEN value END) AS cka,
+        max(CASE WHEN name = 'shared_users' THEN value END) AS shared_users,
+        max(CASE WHEN name = 'shared_items' THEN value END) AS shared_items,
+        max(CASE WHEN name = 'cosine_users_rows' THEN value END) AS cosine_users_rows,
+        max(CASE WHEN name = 'cosine_users_mean' THEN value END) AS cosine_users_mean,
+        max(CASE WHEN name = 'cosine_users_p10' THEN value END) AS cosine_users_p10,
+        max(CASE WHEN name = 'cosine_users_median' THEN value END) AS cosine_users_median,
+        max(CASE WHEN name = 'cosine_items_rows' THEN value END) AS cosine_items_rows,
+        max(CASE WHEN name = 'cosine_items_mean' THEN value END) AS cosine_items_mean,
+        max(CASE WHEN name = 'cosine_items_p10' THEN value END) AS cosine_items_p10,
+        max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
+        max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
+        max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
+    FROM "sqlstab_figures" AS n
+) AS f
+CROSS JOIN "sqlstab_reference" AS r;
 
-DROP TABLE IF EXISTS "ml"."stable_users";
+-- 5. The run is there -----------------------------------------------------------------------------
 
-ALTER TABLE "ml"."sqlstab_written_users" RENAME TO "stable_users";
+DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
 
-DROP TABLE IF EXISTS "ml"."stable_items";
+INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
+SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
+FROM (
+SELECT side, i, j, value, CAST(NULL AS VARCHAR) AS feature_of
+FROM "sqlstab_maps"
+) AS q;
 
-ALTER TABLE "ml"."sqlstab_written_items" RENAME TO "stable_items";
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
-INSERT INTO "ml"."transforms"
-SELECT run_id, side, i, j, value
-FROM "ml"."sqlstab_maps";
+INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts", "figures")
+SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
+FROM (
+SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
+FROM "sqlstab_run"
+) AS q;
 
 COMMIT;
 
-SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
+SELECT name, value FROM "sqlstab_figures" ORDER BY name;
 
+DROP VIEW IF EXISTS "sqlstab_earlier_users";
+
+DROP VIEW IF EXISTS "sqlstab_earlier_items";
+
+DROP TABLE IF EXISTS "sqlstab_grams";
+
+DROP TABLE IF EXISTS "sqlstab_solution";
+
+DROP TABLE IF EXISTS "sqlstab_maps";
+
+DROP TABLE IF EXISTS "sqlstab_figures";
+
+DROP TABLE IF EXISTS "sqlstab_run";
+
+DROP TABLE IF EXISTS "sqlstab_crosses";
+
+DROP TABLE IF EXISTS "sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "sqlstab_reference";

@@ -1,59 +1,103 @@
 -- Orthogonal low-rank embedding stabilization in SQL for postgres, by sqlstab VERSION.
--- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; the maps M_W and M_T
+-- keep all scores.
 --
 -- reads   ml.users
 -- reads   ml.items
--- stays in the space of   ml.stable_users
--- stays in the space of   ml.stable_items
--- writes  ml.stable_users
--- writes  ml.stable_items
+-- writes  ml.movies_users
+-- writes  ml.movies_items
+--
+-- This is run 2026-11-30, aligned with the run before it.
 -- An error leaves everything as it was: all is one transaction.
 
--- Begin -----------------------------------------------------------------------
+-- Begin -------------------------------------------------------------------------------------------
+
+SET jit = off;
+
+DROP VIEW IF EXISTS "sqlstab_earlier_users";
+
+DROP VIEW IF EXISTS "sqlstab_earlier_items";
+
+DROP TABLE IF EXISTS "sqlstab_grams";
+
+DROP TABLE IF EXISTS "sqlstab_solution";
+
+DROP TABLE IF EXISTS "sqlstab_maps";
+
+DROP TABLE IF EXISTS "sqlstab_figures";
+
+DROP TABLE IF EXISTS "sqlstab_run";
+
+DROP TABLE IF EXISTS "sqlstab_crosses";
+
+DROP TABLE IF EXISTS "sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "sqlstab_reference";
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
+    "run" text,
+    "id" bigint,
+    "embedding" real[]
+);
+
+CREATE INDEX IF NOT EXISTS "movies_users_key" ON "ml"."movies_users" USING brin ("run");
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_items" (
+    "run" text,
+    "id" bigint,
+    "embedding" real[]
+);
+
+CREATE INDEX IF NOT EXISTS "movies_items_key" ON "ml"."movies_items" USING brin ("run");
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_maps" (
+    "run" text,
+    "side" text,
+    "i" integer,
+    "j" integer,
+    "value" double precision,
+    "feature_of" text
+);
+
+CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
+    "run" text,
+    "created" text,
+    "created_by" text,
+    "part" integer,
+    "parts" integer,
+    "figures" text,
+    PRIMARY KEY ("run", "part")
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
 
 BEGIN;
 
-SET LOCAL jit = off;
+SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext('ml' || '.' || 'movies_runs'));
 
-DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+-- Are the tables fit for it? ----------------------------------------------------------------------
 
-DROP TABLE IF EXISTS "ml"."sqlstab_maps";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_figures";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_maps";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_stable_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_reference_items";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_users";
-
-DROP TABLE IF EXISTS "ml"."sqlstab_written_items";
-
-CREATE TABLE IF NOT EXISTS "ml"."transforms" (
-    run_id text,
-    side text,
-    i integer,
-    j integer,
-    value double precision
-);
-
--- Are the tables fit for it? --------------------------------------------------
-
--- Fails where something is wrong with the users: sums would go wrong without a word.
+-- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -71,7 +115,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --users-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -134,7 +178,7 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- Fails where something is wrong with the items: sums would go wrong without a word.
+-- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -152,7 +196,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -215,9 +259,35 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- 1. Sums: the Gram matrices of both tables -----------------------------------
+-- The run before this one -------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_grams" AS
+CREATE TEMPORARY TABLE "sqlstab_reference" AS
+SELECT max(t."run") AS run_key
+FROM "ml"."movies_runs" AS t
+WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
+
+-- Fails where there is no run to align with.
+SELECT CASE WHEN n = 0 THEN CAST(message AS double precision) ELSE n END AS earlier_runs
+FROM (
+    SELECT
+        count(run_key) AS n,
+        'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS text) AS message
+    FROM "sqlstab_reference" AS r
+) AS counts;
+
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users" AS
+SELECT *
+FROM "ml"."movies_users" AS t
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items" AS
+SELECT *
+FROM "ml"."movies_items" AS t
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+
+-- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
+
+CREATE TEMPORARY TABLE "sqlstab_grams" AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -356,17 +426,18 @@ FROM (
 ) AS parts
 ORDER BY side, i, j;
 
---    Sums over the ids that are shared with the reference ---------------------
+--    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TABLE "ml"."sqlstab_crosses" AS
--- All sums in one statement, from 1 scans.
+CREATE TEMPORARY TABLE "sqlstab_crosses" AS
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -374,93 +445,124 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
-        -- reference (y) share, for all i and j.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+            -- and the reference (y) share, for all i and j; both vectors end with a 1.
             SELECT
-                1 + k / 3 AS i,
-                1 + mod(k, 3) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    n_rows,
-                    u.k - 1 AS k,
-                    u.v AS value
+                    half,
+                    1 + k / 4 AS i,
+                    1 + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
-                        count(*) AS n_rows,
-                        ARRAY[
-                            sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
-                            sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
-                            sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
-                        ] AS sums
+                        half,
+                        n_rows,
+                        u.k - 1 AS k,
+                        u.v AS value
                     FROM (
                         SELECT
-                            id,
-                            CAST(x[1] AS double precision) AS x1,
-                            CAST(x[2] AS double precision) AS x2,
-                            CAST(x[3] AS double precision) AS x3
+                            CASE WHEN SUBSTR(md5(CAST(run.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            ARRAY[
+                                sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3), sum(run.x1 * reference.x4),
+                                sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3), sum(run.x2 * reference.x4),
+                                sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3), sum(run.x3 * reference.x4),
+                                sum(run.x4 * reference.x1), sum(run.x4 * reference.x2), sum(run.x4 * reference.x3), sum(run.x4 * reference.x4)
+                            ] AS sums
                         FROM (
                             SELECT
-                                id,
-                                (x)[1:3] AS x
+                                c.*,
+                                1E0 AS x4
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    t."embedding" AS x
-                                FROM "ml"."items" AS t
-                            ) AS whole
-                            OFFSET 0
-                        ) AS v
-                        OFFSET 0
-                    ) AS run
-                    JOIN (
-                        SELECT
-                            id,
-                            CAST(x[1] AS double precision) AS x1,
-                            CAST(x[2] AS double precision) AS x2,
-                            CAST(x[3] AS double precision) AS x3
-                        FROM (
+                                    id,
+                                    CAST(x[1] AS double precision) AS x1,
+                                    CAST(x[2] AS double precision) AS x2,
+                                    CAST(x[3] AS double precision) AS x3
+                                FROM (
+                                    SELECT
+                                        id,
+                                        (x)[1:3] AS x
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            t."embedding" AS x
+                                        FROM "ml"."items" AS t
+                                    ) AS whole
+                                    OFFSET 0
+                                ) AS v
+                                OFFSET 0
+                            ) AS c
+                        ) AS run
+                        JOIN (
                             SELECT
-                                id,
-                                (x)[1:3] AS x
+                                c.*,
+                                1E0 AS x4
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    t."embedding" AS x
-                                FROM "ml"."stable_items" AS t
-                            ) AS whole
-                            OFFSET 0
-                        ) AS v
-                        OFFSET 0
-                    ) AS reference USING (id)
-                ) AS g
-                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
-            ) AS entries
-        ) AS gram
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    id,
+                                    CAST(x[1] AS double precision) AS x1,
+                                    CAST(x[2] AS double precision) AS x2,
+                                    CAST(x[3] AS double precision) AS x3
+                                FROM (
+                                    SELECT
+                                        id,
+                                        (x)[1:3] AS x
+                                    FROM (
+                                        SELECT
+                                            t."id" AS id,
+                                            t."embedding" AS x
+                                        FROM "sqlstab_earlier_items" AS t
+                                    ) AS whole
+                                    OFFSET 0
+                                ) AS v
+                                OFFSET 0
+                            ) AS c
+                        ) AS reference USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(run.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+                ) AS entries
+            ) AS gram
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
-CREATE TABLE "ml"."sqlstab_shared_run" AS
--- All sums in one statement, from 1 scans.
+CREATE TEMPORARY TABLE "sqlstab_shared_run" AS
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -468,79 +570,99 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j.
             SELECT
-                1 + k / 3 AS i,
-                1 + mod(k, 3) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    n_rows,
-                    u.k - 1 AS k,
-                    u.v AS value
+                    half,
+                    1 + k / 3 AS i,
+                    1 + mod(k, 3) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
-                        count(*) AS n_rows,
-                        ARRAY[
-                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                            0E0, sum(x2 * x2), sum(x2 * x3),
-                            0E0, 0E0, sum(x3 * x3)
-                        ] AS sums
+                        half,
+                        n_rows,
+                        u.k - 1 AS k,
+                        u.v AS value
                     FROM (
                         SELECT
-                            id,
-                            CAST(x[1] AS double precision) AS x1,
-                            CAST(x[2] AS double precision) AS x2,
-                            CAST(x[3] AS double precision) AS x3
+                            CASE WHEN SUBSTR(md5(CAST(r.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            ARRAY[
+                                sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                                0E0, sum(x2 * x2), sum(x2 * x3),
+                                0E0, 0E0, sum(x3 * x3)
+                            ] AS sums
                         FROM (
                             SELECT
                                 id,
-                                (x)[1:3] AS x
+                                CAST(x[1] AS double precision) AS x1,
+                                CAST(x[2] AS double precision) AS x2,
+                                CAST(x[3] AS double precision) AS x3
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    t."embedding" AS x
-                                FROM "ml"."items" AS t
-                            ) AS whole
+                                    id,
+                                    (x)[1:3] AS x
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        t."embedding" AS x
+                                    FROM "ml"."items" AS t
+                                ) AS whole
+                                OFFSET 0
+                            ) AS v
                             OFFSET 0
-                        ) AS v
-                        OFFSET 0
-                    ) AS r
-                    JOIN (
-                        SELECT
-                            t."id" AS id
-                        FROM "ml"."stable_items" AS t
-                    ) AS other USING (id)
-                ) AS g
-                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                        ) AS r
+                        JOIN (
+                            SELECT
+                                t."id" AS id
+                            FROM "sqlstab_earlier_items" AS t
+                        ) AS other USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
-CREATE TABLE "ml"."sqlstab_shared_reference" AS
--- All sums in one statement, from 1 scans.
+CREATE TEMPORARY TABLE "sqlstab_shared_reference" AS
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -548,73 +670,92 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j.
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j.
             SELECT
-                1 + k / 3 AS i,
-                1 + mod(k, 3) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    n_rows,
-                    u.k - 1 AS k,
-                    u.v AS value
+                    half,
+                    1 + k / 3 AS i,
+                    1 + mod(k, 3) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
-                        count(*) AS n_rows,
-                        ARRAY[
-                            sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
-                            0E0, sum(x2 * x2), sum(x2 * x3),
-                            0E0, 0E0, sum(x3 * x3)
-                        ] AS sums
+                        half,
+                        n_rows,
+                        u.k - 1 AS k,
+                        u.v AS value
                     FROM (
                         SELECT
-                            id,
-                            CAST(x[1] AS double precision) AS x1,
-                            CAST(x[2] AS double precision) AS x2,
-                            CAST(x[3] AS double precision) AS x3
+                            CASE WHEN SUBSTR(md5(CAST(r.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                            count(*) AS n_rows,
+                            ARRAY[
+                                sum(x1 * x1), sum(x1 * x2), sum(x1 * x3),
+                                0E0, sum(x2 * x2), sum(x2 * x3),
+                                0E0, 0E0, sum(x3 * x3)
+                            ] AS sums
                         FROM (
                             SELECT
                                 id,
-                                (x)[1:3] AS x
+                                CAST(x[1] AS double precision) AS x1,
+                                CAST(x[2] AS double precision) AS x2,
+                                CAST(x[3] AS double precision) AS x3
                             FROM (
                                 SELECT
-                                    t."id" AS id,
-                                    t."embedding" AS x
-                                FROM "ml"."stable_items" AS t
-                            ) AS whole
+                                    id,
+                                    (x)[1:3] AS x
+                                FROM (
+                                    SELECT
+                                        t."id" AS id,
+                                        t."embedding" AS x
+                                    FROM "sqlstab_earlier_items" AS t
+                                ) AS whole
+                                OFFSET 0
+                            ) AS v
                             OFFSET 0
-                        ) AS v
-                        OFFSET 0
-                    ) AS r
-                    JOIN (
-                        SELECT
-                            t."id" AS id
-                        FROM "ml"."items" AS t
-                    ) AS other USING (id)
-                ) AS g
-                CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
-            ) AS entries
-        ) AS gram
-        WHERE i <= j
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                        ) AS r
+                        JOIN (
+                            SELECT
+                                t."id" AS id
+                            FROM "ml"."items" AS t
+                        ) AS other USING (id)
+                        GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END
+                    ) AS g
+                    CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
+                ) AS entries
+            ) AS gram
+            WHERE i <= j
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
--- 2. The maps -----------------------------------------------------------------
+-- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_solution" AS
+CREATE TEMPORARY TABLE "sqlstab_solution" AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -630,14 +771,14 @@ gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "sqlstab_grams" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "sqlstab_grams" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -650,7 +791,7 @@ norms AS MATERIALIZED (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "sqlstab_grams" AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -665,14 +806,14 @@ unit_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "sqlstab_grams" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "sqlstab_grams" AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -928,7 +1069,7 @@ references_y AS MATERIALIZED (
         side,
         j,
         array_agg(value ORDER BY i) AS x
-    FROM "ml"."sqlstab_crosses" AS c
+    FROM "sqlstab_crosses" AS c
     GROUP BY
         side,
         j
@@ -942,7 +1083,7 @@ crossed AS MATERIALIZED (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, r.x) AS pairs(v, w))) AS value
+            sum(CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, r.x) AS pairs(v, w))) AS value
         FROM balanced AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -1129,14 +1270,14 @@ shared_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_run" AS above
+        FROM "sqlstab_shared_run" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_run" AS below
+        FROM "sqlstab_shared_run" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1158,7 +1299,7 @@ run_gram AS MATERIALIZED (
     SELECT
         b.k AS k,
         p.k AS l,
-        sum(CASE b.side WHEN 'items' THEN 1.0E0 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w))) AS value
+        sum(CASE b.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * (SELECT sum(v * w) FROM unnest(b.x, p.x) AS pairs(v, w))) AS value
     FROM balanced AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
@@ -1169,21 +1310,21 @@ reference_gram AS MATERIALIZED (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+        sum(CASE e.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * value) AS value
     FROM (
         SELECT
             above.side AS side,
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS above
+        FROM "sqlstab_shared_reference" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS below
+        FROM "sqlstab_shared_reference" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1277,7 +1418,7 @@ anchors AS MATERIALIZED (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM "ml"."sqlstab_crosses" AS c
+        FROM "sqlstab_crosses" AS c
         GROUP BY side
     ) AS shared
 ),
@@ -1320,31 +1461,31 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS text)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS text)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS bigint) AS text) || ' of ' || CAST(CAST(rank AS bigint) AS text)
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
             THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS text)
                 || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS text)
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS text)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
 )
@@ -1415,22 +1556,24 @@ CROSS JOIN (
     SELECT 'bound', 1, 1, CAST(bound AS double precision) FROM figures
 ) AS r;
 
-CREATE TABLE "ml"."sqlstab_maps" AS
--- The two maps of this run, as rows of a transform table.
+CREATE TEMPORARY TABLE "sqlstab_maps" AS
+-- The two maps of a solution.
 SELECT
-    r.run_id,
     s.name AS side,
-    s.i,
-    s.j,
+    s.i AS i,
+    s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM "ml"."sqlstab_solution" AS s
-CROSS JOIN (SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS.US"Z"') AS run_id) AS r
+FROM "sqlstab_solution" AS s
 WHERE s.name IN ('users', 'items');
 
--- 3. The stable vectors: each raw vector times its map ------------------------
+-- 3. The stable vectors: each raw vector times its map --------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_written_users" AS
+DELETE FROM "ml"."movies_users" WHERE "run" = '2026-11-30';
+
+INSERT INTO "ml"."movies_users" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the users: each row times a matrix that a table holds.
 SELECT
     id AS "id",
@@ -1458,16 +1601,21 @@ FROM (
             i,
             j,
             value
-        FROM "ml"."sqlstab_maps"
-        WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+        FROM "sqlstab_maps"
+        WHERE side = 'users'
     ) AS m ON m.i = r.i
     GROUP BY
         r.id,
         m.j
 ) AS products
-GROUP BY id;
+GROUP BY id
+) AS q;
 
-CREATE TABLE "ml"."sqlstab_written_items" AS
+DELETE FROM "ml"."movies_items" WHERE "run" = '2026-11-30';
+
+INSERT INTO "ml"."movies_items" ("run", "id", "embedding")
+SELECT '2026-11-30' AS "run", "id", "embedding"
+FROM (
 -- The stable vectors of the items: each row times a matrix that a table holds.
 SELECT
     id AS "id",
@@ -1495,151 +1643,34 @@ FROM (
             i,
             j,
             value
-        FROM "ml"."sqlstab_maps"
-        WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
+        FROM "sqlstab_maps"
+        WHERE side = 'items'
     ) AS m ON m.i = r.i
     GROUP BY
         r.id,
         m.j
 ) AS products
-GROUP BY id;
+GROUP BY id
+) AS q;
 
--- 4. Figures ------------------------------------------------------------------
+-- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_stable_users" AS
--- The users times a matrix that a table holds.
-SELECT
-    r.id AS id,
-    m.j AS j,
-    sum(CAST(r.value AS double precision) * m.value) AS value
-FROM (
-    SELECT
-        r.id AS id,
-        u.k - 1 + 1 AS i,
-        u.v AS value
-    FROM (
-        SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "ml"."users" AS t
-    ) AS r
-    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
-) AS r
-JOIN (
-    SELECT
-        i,
-        j,
-        value
-    FROM "ml"."sqlstab_maps"
-    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-) AS m ON m.i = r.i
-GROUP BY
-    r.id,
-    m.j;
-
-CREATE TABLE "ml"."sqlstab_reference_users" AS
--- The users times a matrix that a table holds.
-SELECT
-    r.id AS id,
-    m.j AS j,
-    sum(CAST(r.value AS double precision) * m.value) AS value
-FROM (
-    SELECT
-        r.id AS id,
-        u.k - 1 + 1 AS i,
-        u.v AS value
-    FROM (
-        SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "ml"."stable_users" AS t
-    ) AS r
-    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
-) AS r
-JOIN (
-    SELECT
-        i,
-        j,
-        value
-    FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-) AS m ON m.i = r.i
-GROUP BY
-    r.id,
-    m.j;
-
-CREATE TABLE "ml"."sqlstab_stable_items" AS
--- The items times a matrix that a table holds.
-SELECT
-    r.id AS id,
-    m.j AS j,
-    sum(CAST(r.value AS double precision) * m.value) AS value
-FROM (
-    SELECT
-        r.id AS id,
-        u.k - 1 + 1 AS i,
-        u.v AS value
-    FROM (
-        SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "ml"."items" AS t
-    ) AS r
-    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
-) AS r
-JOIN (
-    SELECT
-        i,
-        j,
-        value
-    FROM "ml"."sqlstab_maps"
-    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "ml"."sqlstab_maps")
-) AS m ON m.i = r.i
-GROUP BY
-    r.id,
-    m.j;
-
-CREATE TABLE "ml"."sqlstab_reference_items" AS
--- The items times a matrix that a table holds.
-SELECT
-    r.id AS id,
-    m.j AS j,
-    sum(CAST(r.value AS double precision) * m.value) AS value
-FROM (
-    SELECT
-        r.id AS id,
-        u.k - 1 + 1 AS i,
-        u.v AS value
-    FROM (
-        SELECT
-            t."id" AS id,
-            t."embedding" AS x
-        FROM "ml"."stable_items" AS t
-    ) AS r
-    CROSS JOIN LATERAL unnest(r.x) WITH ORDINALITY AS u(v, k)
-) AS r
-JOIN (
-    SELECT
-        i,
-        j,
-        value
-    FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "ml"."transforms" AS t) AS transposed
-    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "ml"."transforms")
-) AS m ON m.i = r.i
-GROUP BY
-    r.id,
-    m.j;
-
-CREATE TABLE "ml"."sqlstab_figures" AS
+CREATE TEMPORARY TABLE "sqlstab_figures" AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM "ml"."sqlstab_solution" AS s
+FROM "sqlstab_solution" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
-    'cosine_users_before_' || figure AS name,
+    'singular_value_' || CAST(s.i AS text) AS name,
+    s.value AS value
+FROM "sqlstab_solution" AS s
+WHERE s.name = 'singular_values'
+UNION ALL
+SELECT
+    'cosine_users_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
@@ -1684,103 +1715,9 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."users" AS t
-                        ) AS whole
-                        OFFSET 0
-                    ) AS v
-                    OFFSET 0
-                ) AS run
-                JOIN (
-                    SELECT
-                        id,
-                        CAST(x[1] AS double precision) AS x1,
-                        CAST(x[2] AS double precision) AS x2,
-                        CAST(x[3] AS double precision) AS x3
-                    FROM (
-                        SELECT
-                            id,
-                            (x)[1:3] AS x
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                -- NULL where a dimension is missing or stands twice.
-                                CASE
-                                    WHEN count(DISTINCT t."j") = count(*)
-                                        AND max(t."j") - min(t."j") + 1 = count(*)
-                                        AND min(t."j") = 1
-                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
-                                END AS x
-                            FROM "ml"."sqlstab_reference_users" AS t
-                            GROUP BY t."id"
-                        ) AS whole
-                        OFFSET 0
-                    ) AS v
-                    OFFSET 0
-                ) AS reference USING (id)
-                OFFSET 0
-            ) AS pairs
-            OFFSET 0
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_users_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (s1 * y1 + s2 * y2 + s3 * y3)
-                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
-        FROM (
-            SELECT
-                x1 AS s1,
-                x2 AS s2,
-                x3 AS s3,
-                y1,
-                y2,
-                y3
-            FROM (
-                SELECT
-                    id,
-                    run.x1 AS x1,
-                    run.x2 AS x2,
-                    run.x3 AS x3,
-                    reference.x1 AS y1,
-                    reference.x2 AS y2,
-                    reference.x3 AS y3
-                FROM (
-                    SELECT
-                        id,
-                        CAST(x[1] AS double precision) AS x1,
-                        CAST(x[2] AS double precision) AS x2,
-                        CAST(x[3] AS double precision) AS x3
-                    FROM (
-                        SELECT
-                            id,
-                            (x)[1:3] AS x
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                -- NULL where a dimension is missing or stands twice.
-                                CASE
-                                    WHEN count(DISTINCT t."j") = count(*)
-                                        AND max(t."j") - min(t."j") + 1 = count(*)
-                                        AND min(t."j") = 1
-                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
-                                END AS x
-                            FROM "ml"."sqlstab_stable_users" AS t
-                            GROUP BY t."id"
+                            FROM "ml"."movies_users" AS t
+                            WHERE
+                                (t."run" = '2026-11-30')
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -1800,7 +1737,7 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."stable_users" AS t
+                            FROM "sqlstab_earlier_users" AS t
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -1817,7 +1754,7 @@ CROSS JOIN (
 ) AS figures
 UNION ALL
 SELECT
-    'cosine_items_before_' || figure AS name,
+    'cosine_items_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
@@ -1862,103 +1799,9 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."items" AS t
-                        ) AS whole
-                        OFFSET 0
-                    ) AS v
-                    OFFSET 0
-                ) AS run
-                JOIN (
-                    SELECT
-                        id,
-                        CAST(x[1] AS double precision) AS x1,
-                        CAST(x[2] AS double precision) AS x2,
-                        CAST(x[3] AS double precision) AS x3
-                    FROM (
-                        SELECT
-                            id,
-                            (x)[1:3] AS x
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                -- NULL where a dimension is missing or stands twice.
-                                CASE
-                                    WHEN count(DISTINCT t."j") = count(*)
-                                        AND max(t."j") - min(t."j") + 1 = count(*)
-                                        AND min(t."j") = 1
-                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
-                                END AS x
-                            FROM "ml"."sqlstab_reference_items" AS t
-                            GROUP BY t."id"
-                        ) AS whole
-                        OFFSET 0
-                    ) AS v
-                    OFFSET 0
-                ) AS reference USING (id)
-                OFFSET 0
-            ) AS pairs
-            OFFSET 0
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_items_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        percentile_cont(0.1) WITHIN GROUP (ORDER BY after) AS after_p10,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY after) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (s1 * y1 + s2 * y2 + s3 * y3)
-                / nullif(sqrt(s1 * s1 + s2 * s2 + s3 * s3) * sqrt(y1 * y1 + y2 * y2 + y3 * y3), 0) AS after
-        FROM (
-            SELECT
-                x1 AS s1,
-                x2 AS s2,
-                x3 AS s3,
-                y1,
-                y2,
-                y3
-            FROM (
-                SELECT
-                    id,
-                    run.x1 AS x1,
-                    run.x2 AS x2,
-                    run.x3 AS x3,
-                    reference.x1 AS y1,
-                    reference.x2 AS y2,
-                    reference.x3 AS y3
-                FROM (
-                    SELECT
-                        id,
-                        CAST(x[1] AS double precision) AS x1,
-                        CAST(x[2] AS double precision) AS x2,
-                        CAST(x[3] AS double precision) AS x3
-                    FROM (
-                        SELECT
-                            id,
-                            (x)[1:3] AS x
-                        FROM (
-                            SELECT
-                                t."id" AS id,
-                                -- NULL where a dimension is missing or stands twice.
-                                CASE
-                                    WHEN count(DISTINCT t."j") = count(*)
-                                        AND max(t."j") - min(t."j") + 1 = count(*)
-                                        AND min(t."j") = 1
-                                    THEN array_agg(CAST(t."value" AS double precision) ORDER BY t."j")
-                                END AS x
-                            FROM "ml"."sqlstab_stable_items" AS t
-                            GROUP BY t."id"
+                            FROM "ml"."movies_items" AS t
+                            WHERE
+                                (t."run" = '2026-11-30')
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -1978,7 +1821,7 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."stable_items" AS t
+                            FROM "sqlstab_earlier_items" AS t
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -2008,7 +1851,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_users" AS t
+        FROM "sqlstab_earlier_users" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -2026,12 +1869,12 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."stable_items" AS t
+        FROM "sqlstab_earlier_items" AS t
     )
 ) AS shared_ids
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
@@ -2088,7 +1931,9 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."sqlstab_written_users" AS t
+                            FROM "ml"."movies_users" AS t
+                            WHERE
+                                (t."run" = '2026-11-30')
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -2142,7 +1987,9 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "ml"."sqlstab_written_items" AS t
+                            FROM "ml"."movies_items" AS t
+                            WHERE
+                                (t."run" = '2026-11-30')
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -2154,21 +2001,159 @@ FROM (
     ) AS scores
 ) AS scores;
 
--- 5. Put in place -------------------------------------------------------------
+CREATE TEMPORARY TABLE "sqlstab_run" AS
+-- What there is to know of this run, as JSON.
+SELECT
+    '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
+    || '"' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') || '"'
+    || ', "created_by": null, "engine": "postgres", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.users_rows AS bigint) AS text), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.users_rows AS bigint) AS text), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.users_rank AS bigint) AS text), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.users_condition AS text), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.users_accuracy AS text), 'null')
+    || '}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.items_rows AS bigint) AS text), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.items_rows AS bigint) AS text), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.items_rank AS bigint) AS text), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.items_condition AS text), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.items_accuracy AS text), 'null')
+    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || coalesce(CAST(CAST(f.rank AS bigint) AS text), 'null')
+    || ', "invertible": {"users": '
+    || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
+    || ', "items": '
+    || CASE WHEN f.rank >= f.items_live THEN 'true' ELSE 'false' END
+    || '}, "singular_values": ['
+    || coalesce(CAST(f.singular_value_1 AS text), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_2 AS text), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_3 AS text), 'null')
+    || '], "reference": {"align": "previous", "run": '
+    || '"' || replace(replace(CAST(r.run_key AS text), '\', '\\'), '"', '\"') || '"'
+    || ', "runs": {'
+    || '"' || replace(replace(CAST(r.run_key AS text), '\', '\\'), '"', '\"') || '"'
+    || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
+    || coalesce(CAST(CAST(f.anchors AS bigint) AS text), 'null')
+    || ', "unit_rows": false, "relative_residual": '
+    || coalesce(CAST(f.relative_residual AS text), 'null')
+    || ', "linear_residual": null, "bound": '
+    || coalesce(CAST(f.bound AS text), 'null')
+    || ', "cka": '
+    || coalesce(CAST(f.cka AS text), 'null')
+    || ', "determinant": null, "ambiguous": 0}, "shared": {"users": '
+    || coalesce(CAST(CAST(f.shared_users AS bigint) AS text), 'null')
+    || ', "items": '
+    || coalesce(CAST(CAST(f.shared_items AS bigint) AS text), 'null')
+    || '}, "cosine": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_users_rows AS bigint) AS text), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_users_mean AS text), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_users_p10 AS text), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_users_median AS text), 'null')
+    || '}}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_items_rows AS bigint) AS text), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_items_mean AS text), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_items_p10 AS text), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_items_median AS text), 'null')
+    || '}}}, "gates": null, "scores": {"identity_error": '
+    || coalesce(CAST(f.score_error AS text), 'null')
+    || ', "max_relative_error": '
+    || coalesce(CAST(f.max_relative_error AS text), 'null')
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\"run\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\"run\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') AS created
+FROM (
+    SELECT
+        max(CASE WHEN name = 'users_rows' THEN value END) AS users_rows,
+        max(CASE WHEN name = 'users_rank' THEN value END) AS users_rank,
+        max(CASE WHEN name = 'users_condition' THEN value END) AS users_condition,
+        max(CASE WHEN name = 'users_accuracy' THEN value END) AS users_accuracy,
+        max(CASE WHEN name = 'items_rows' THEN value END) AS items_rows,
+        max(CASE WHEN name = 'items_rank' THEN value END) AS items_rank,
+        max(CASE WHEN name = 'items_condition' THEN value END) AS items_condition,
+        max(CASE WHEN name = 'items_accuracy' THEN value END) AS items_accuracy,
+        max(CASE WHEN name = 'rank' THEN value END) AS rank,
+        max(CASE WHEN name = 'users_live' THEN value END) AS users_live,
+        max(CASE WHEN name = 'items_live' THEN value END) AS items_live,
+        max(CASE WHEN name = 'singular_value_1' THEN value END) AS singular_value_1,
+        max(CASE WHEN name = 'singular_value_2' THEN value END) AS singular_value_2,
+        max(CASE WHEN name = 'singular_value_3' THEN value END) AS singular_value_3,
+        max(CASE WHEN name = 'anchors' THEN value END) AS anchors,
+        max(CASE WHEN name = 'relative_residual' THEN value END) AS relative_residual,
+        max(CASE WHEN name = 'bound' THEN value END) AS bound,
+        max(CASE WHEN name = 'cka' THEN value END) AS cka,
+        max(CASE WHEN name = 'shared_users' THEN value END) AS shared_users,
+        max(CASE WHEN name = 'shared_items' THEN value END) AS shared_items,
+        max(CASE WHEN name = 'cosine_users_rows' THEN value END) AS cosine_users_rows,
+        max(CASE WHEN name = 'cosine_users_mean' THEN value END) AS cosine_users_mean,
+        max(CASE WHEN name = 'cosine_users_p10' THEN value END) AS cosine_users_p10,
+        max(CASE WHEN name = 'cosine_users_median' THEN value END) AS cosine_users_median,
+        max(CASE WHEN name = 'cosine_items_rows' THEN value END) AS cosine_items_rows,
+        max(CASE WHEN name = 'cosine_items_mean' THEN value END) AS cosine_items_mean,
+        max(CASE WHEN name = 'cosine_items_p10' THEN value END) AS cosine_items_p10,
+        max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
+        max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
+        max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
+    FROM "sqlstab_figures" AS n
+) AS f
+CROSS JOIN "sqlstab_reference" AS r;
 
-DROP TABLE IF EXISTS "ml"."stable_users";
+-- 5. The run is there -----------------------------------------------------------------------------
 
-ALTER TABLE "ml"."sqlstab_written_users" RENAME TO "stable_users";
+DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
 
-DROP TABLE IF EXISTS "ml"."stable_items";
+INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
+SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
+FROM (
+SELECT side, i, j, value, CAST(NULL AS text) AS feature_of
+FROM "sqlstab_maps"
+) AS q;
 
-ALTER TABLE "ml"."sqlstab_written_items" RENAME TO "stable_items";
+DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
-INSERT INTO "ml"."transforms"
-SELECT run_id, side, i, j, value
-FROM "ml"."sqlstab_maps";
+INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts", "figures")
+SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
+FROM (
+SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
+FROM "sqlstab_run"
+) AS q;
 
 COMMIT;
 
-SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
+SELECT name, value FROM "sqlstab_figures" ORDER BY name;
 
+DROP VIEW IF EXISTS "sqlstab_earlier_users";
+
+DROP VIEW IF EXISTS "sqlstab_earlier_items";
+
+DROP TABLE IF EXISTS "sqlstab_grams";
+
+DROP TABLE IF EXISTS "sqlstab_solution";
+
+DROP TABLE IF EXISTS "sqlstab_maps";
+
+DROP TABLE IF EXISTS "sqlstab_figures";
+
+DROP TABLE IF EXISTS "sqlstab_run";
+
+DROP TABLE IF EXISTS "sqlstab_crosses";
+
+DROP TABLE IF EXISTS "sqlstab_shared_run";
+
+DROP TABLE IF EXISTS "sqlstab_shared_reference";
+
+DROP TABLE IF EXISTS "sqlstab_reference";

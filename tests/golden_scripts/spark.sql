@@ -1,45 +1,22 @@
 -- Orthogonal low-rank embedding stabilization in SQL for spark, by sqlstab VERSION.
--- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; maps M_W, M_T that keep all scores.
+-- Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; the maps M_W and M_T
+-- keep all scores.
 --
 -- reads   ml.users
 -- reads   ml.items
--- stays in the space of   ml.stable_users
--- stays in the space of   ml.stable_items
--- writes  ml.stable_users
--- writes  ml.stable_items
+-- writes  ml.movies_users
+-- writes  ml.movies_items
 --
--- What is wrong with the tables or with the solution stops it before a table of the
--- last run is touched, where the client stops at an error.
+-- This is run 2026-11-30, aligned with the run before it.
+-- It must stop at an error: the run is there when its row is, written last.
 
--- Begin -----------------------------------------------------------------------
+-- Begin -------------------------------------------------------------------------------------------
+
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users`;
+
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_grams`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_reference_maps`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_stable_users`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_reference_users`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_stable_items`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_reference_items`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_written_users`;
-
-DROP TABLE IF EXISTS `ml`.`sqlstab_written_items`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors`;
 
@@ -53,17 +30,73 @@ DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures`;
 
-CREATE TABLE IF NOT EXISTS `ml`.`transforms` (
-    run_id string,
-    side string,
-    i int,
-    j int,
-    value double
-) USING parquet;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
 
--- Are the tables fit for it? --------------------------------------------------
+DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
 
--- Fails where something is wrong with the users: sums would go wrong without a word.
+DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_run`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference`;
+
+CREATE TABLE IF NOT EXISTS `ml`.`movies_users` (
+    `run` string,
+    `id` bigint,
+    `embedding` array<float>
+) USING parquet PARTITIONED BY (`run`);
+
+CREATE TABLE IF NOT EXISTS `ml`.`movies_items` (
+    `run` string,
+    `id` bigint,
+    `embedding` array<float>
+) USING parquet PARTITIONED BY (`run`);
+
+CREATE TABLE IF NOT EXISTS `ml`.`movies_maps` (
+    `run` string,
+    `side` string,
+    `i` int,
+    `j` int,
+    `value` double,
+    `feature_of` string
+) USING parquet PARTITIONED BY (`run`);
+
+CREATE TABLE IF NOT EXISTS `ml`.`movies_runs` (
+    `run` string,
+    `created` string,
+    `created_by` string,
+    `part` int,
+    `parts` int,
+    `figures` string
+) USING parquet PARTITIONED BY (`run`);
+
+CREATE OR REPLACE VIEW `ml`.`movies_users_newest` AS
+SELECT `id`, `embedding`
+FROM `ml`.`movies_users`
+WHERE `run` = (
+    SELECT max(`run`)
+    FROM `ml`.`movies_runs`
+    WHERE `part` = `parts`
+);
+
+CREATE OR REPLACE VIEW `ml`.`movies_items_newest` AS
+SELECT `id`, `embedding`
+FROM `ml`.`movies_items`
+WHERE `run` = (
+    SELECT max(`run`)
+    FROM `ml`.`movies_runs`
+    WHERE `part` = `parts`
+);
+
+-- Are the tables fit for it? ----------------------------------------------------------------------
+
+-- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -81,7 +114,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --users-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -130,7 +163,7 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- Fails where something is wrong with the items: sums would go wrong without a word.
+-- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
@@ -148,7 +181,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -197,7 +230,33 @@ FROM (
     ) AS vectors
 ) AS counts;
 
--- 1. Sums: the Gram matrices of both tables -----------------------------------
+-- The run before this one -------------------------------------------------------------------------
+
+CREATE TABLE `ml`.`sqlstab_reference` USING parquet AS
+SELECT max(t.`run`) AS run_key
+FROM `ml`.`movies_runs` AS t
+WHERE t.`part` = t.`parts` AND t.`run` < '2026-11-30';
+
+-- Fails where there is no run to align with.
+SELECT CASE WHEN n = 0 THEN CAST(raise_error(message) AS double) ELSE n END AS earlier_runs
+FROM (
+    SELECT
+        count(run_key) AS n,
+        'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS string) AS message
+    FROM `ml`.`sqlstab_reference` AS r
+) AS counts;
+
+CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_users` AS
+SELECT *
+FROM `ml`.`movies_users` AS t
+WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference` AS r);
+
+CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_items` AS
+SELECT *
+FROM `ml`.`movies_items` AS t
+WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference` AS r);
+
+-- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
 CREATE TABLE `ml`.`sqlstab_grams` USING parquet AS
 -- All sums in one statement, from 2 scans.
@@ -364,17 +423,18 @@ FROM (
 ) AS parts
 ORDER BY side, i, j;
 
---    Sums over the ids that are shared with the reference ---------------------
+--    Sums over the ids that are shared with the earlier run ---------------------------------------
 
 CREATE TABLE `ml`.`sqlstab_crosses` USING parquet AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -382,94 +442,126 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
-        -- reference (y) share, for all i and j. Row by row, in blocks of 4 by 4 that begin at (p, q).
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+            -- and the reference (y) share, for all i and j; both vectors end with a 1. Row by row, in blocks of 4 by 4 that begin at (p, q).
             SELECT
-                p + k DIV 4 AS i,
-                q + mod(k, 4) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    q,
-                    n_rows,
-                    u.k AS k,
-                    u.v AS value
+                    half,
+                    p + k DIV 4 AS i,
+                    q + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
                         q,
-                        count(*) AS n_rows,
-                        array(
-                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
-                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
-                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
-                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
-                        ) AS sums
+                        n_rows,
+                        u.k AS k,
+                        u.v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
                             q,
-                            get(x, p - 1) AS a1,
-                            get(x, p + 1 - 1) AS a2,
-                            get(x, p + 2 - 1) AS a3,
-                            get(x, p + 3 - 1) AS a4,
-                            get(y, q - 1) AS b1,
-                            get(y, q + 1 - 1) AS b2,
-                            get(y, q + 2 - 1) AS b3,
-                            get(y, q + 3 - 1) AS b4
+                            count(*) AS n_rows,
+                            array(
+                                sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                                sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                                sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                                sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                            ) AS sums
                         FROM (
                             SELECT
-                                CAST(run.x AS array<double>) AS x,
-                                CAST(reference.x AS array<double>) AS y
+                                half,
+                                p,
+                                q,
+                                get(x, p - 1) AS a1,
+                                get(x, p + 1 - 1) AS a2,
+                                get(x, p + 2 - 1) AS a3,
+                                get(x, p + 3 - 1) AS a4,
+                                get(y, q - 1) AS b1,
+                                get(y, q + 1 - 1) AS b2,
+                                get(y, q + 2 - 1) AS b3,
+                                get(y, q + 3 - 1) AS b4
                             FROM (
                                 SELECT
-                                    t.`id` AS id,
-                                    t.`embedding` AS x
-                                FROM `ml`.`items` AS t
-                            ) AS run
-                            JOIN (
-                                SELECT
-                                    t.`id` AS id,
-                                    t.`embedding` AS x
-                                FROM `ml`.`stable_items` AS t
-                            ) AS reference USING (id)
-                        ) AS v
-                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
-                        LATERAL VIEW explode(sequence(1, 3, 4)) AS q
-                    ) AS pieces
-                    GROUP BY
-                        p,
-                        q
-                ) AS g
-                LATERAL VIEW posexplode(g.sums) u AS k, v
-            ) AS entries
-        ) AS gram
-        WHERE i <= 3 AND j <= 3
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    CAST(run.x AS array<double>) AS x,
+                                    CAST(reference.x AS array<double>) AS y,
+                                    CASE WHEN SUBSTR(md5(CAST(run.id AS string)), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        id,
+                                        concat(c.x, array(1E0)) AS x
+                                    FROM (
+                                        SELECT
+                                            t.`id` AS id,
+                                            CAST(t.`embedding` AS array<double>) AS x
+                                        FROM `ml`.`items` AS t
+                                    ) AS c
+                                ) AS run
+                                JOIN (
+                                    SELECT
+                                        id,
+                                        concat(c.x, array(1E0)) AS x
+                                    FROM (
+                                        SELECT
+                                            t.`id` AS id,
+                                            CAST(t.`embedding` AS array<double>) AS x
+                                        FROM `ml`.`sqlstab_earlier_items` AS t
+                                    ) AS c
+                                ) AS reference USING (id)
+                            ) AS v
+                            LATERAL VIEW explode(sequence(1, 4, 4)) AS p
+                            LATERAL VIEW explode(sequence(1, 4, 4)) AS q
+                        ) AS pieces
+                        GROUP BY
+                            half,
+                            p,
+                            q
+                    ) AS g
+                    LATERAL VIEW posexplode(g.sums) u AS k, v
+                ) AS entries
+            ) AS gram
+            WHERE i <= 4 AND j <= 4
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
 CREATE TABLE `ml`.`sqlstab_shared_run` USING parquet AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -477,92 +569,114 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
             SELECT
-                p + k DIV 4 AS i,
-                q + mod(k, 4) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    q,
-                    n_rows,
-                    u.k AS k,
-                    u.v AS value
+                    half,
+                    p + k DIV 4 AS i,
+                    q + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
                         q,
-                        count(*) AS n_rows,
-                        array(
-                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
-                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
-                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
-                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
-                        ) AS sums
+                        n_rows,
+                        u.k AS k,
+                        u.v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
                             q,
-                            get(x, p - 1) AS a1,
-                            get(x, p + 1 - 1) AS a2,
-                            get(x, p + 2 - 1) AS a3,
-                            get(x, p + 3 - 1) AS a4,
-                            get(x, q - 1) AS b1,
-                            get(x, q + 1 - 1) AS b2,
-                            get(x, q + 2 - 1) AS b3,
-                            get(x, q + 3 - 1) AS b4
+                            count(*) AS n_rows,
+                            array(
+                                sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                                sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                                sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                                sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                            ) AS sums
                         FROM (
                             SELECT
-                                CAST(r.x AS array<double>) AS x
+                                half,
+                                p,
+                                q,
+                                get(x, p - 1) AS a1,
+                                get(x, p + 1 - 1) AS a2,
+                                get(x, p + 2 - 1) AS a3,
+                                get(x, p + 3 - 1) AS a4,
+                                get(x, q - 1) AS b1,
+                                get(x, q + 1 - 1) AS b2,
+                                get(x, q + 2 - 1) AS b3,
+                                get(x, q + 3 - 1) AS b4
                             FROM (
                                 SELECT
-                                    t.`id` AS id,
-                                    t.`embedding` AS x
-                                FROM `ml`.`items` AS t
-                            ) AS r
-                            JOIN (
-                                SELECT
-                                    t.`id` AS id
-                                FROM `ml`.`stable_items` AS t
-                            ) AS other USING (id)
-                        ) AS v
-                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
-                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
-                    ) AS pieces
-                    GROUP BY
-                        p,
-                        q
-                ) AS g
-                LATERAL VIEW posexplode(g.sums) u AS k, v
-            ) AS entries
-        ) AS gram
-        WHERE i <= j AND j <= 3
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    CAST(r.x AS array<double>) AS x,
+                                    CASE WHEN SUBSTR(md5(CAST(r.id AS string)), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        t.`id` AS id,
+                                        t.`embedding` AS x
+                                    FROM `ml`.`items` AS t
+                                ) AS r
+                                JOIN (
+                                    SELECT
+                                        t.`id` AS id
+                                    FROM `ml`.`sqlstab_earlier_items` AS t
+                                ) AS other USING (id)
+                            ) AS v
+                            LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                            LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                        ) AS pieces
+                        GROUP BY
+                            half,
+                            p,
+                            q
+                    ) AS g
+                    LATERAL VIEW posexplode(g.sums) u AS k, v
+                ) AS entries
+            ) AS gram
+            WHERE i <= j AND j <= 3
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
 CREATE TABLE `ml`.`sqlstab_shared_reference` USING parquet AS
--- All sums in one statement, from 1 scans.
+-- Both halves of the shared ids added up, without the constant component.
 SELECT
-    side,
-    i,
-    j,
-    value,
-    n_rows
+    h.side AS side,
+    h.i AS i,
+    h.j AS j,
+    sum(h.value) AS value,
+    sum(h.n_rows) AS n_rows
 FROM (
+    -- All sums in one statement, from 1 scans.
     SELECT
         side,
         i,
@@ -570,84 +684,105 @@ FROM (
         value,
         n_rows
     FROM (
-        -- Gram matrix of the items that this run and the reference share:
-        -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
         SELECT
-            'items' AS side,
+            side,
             i,
             j,
             value,
             n_rows
         FROM (
+            -- Gram matrix of the items that this run and the reference share, for each half of the ids:
+            -- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
             SELECT
-                p + k DIV 4 AS i,
-                q + mod(k, 4) AS j,
+                'items' AS side,
+                half,
+                i,
+                j,
                 value,
                 n_rows
             FROM (
                 SELECT
-                    p,
-                    q,
-                    n_rows,
-                    u.k AS k,
-                    u.v AS value
+                    half,
+                    p + k DIV 4 AS i,
+                    q + mod(k, 4) AS j,
+                    value,
+                    n_rows
                 FROM (
                     SELECT
+                        half,
                         p,
                         q,
-                        count(*) AS n_rows,
-                        array(
-                            sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
-                            sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
-                            sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
-                            sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
-                        ) AS sums
+                        n_rows,
+                        u.k AS k,
+                        u.v AS value
                     FROM (
                         SELECT
+                            half,
                             p,
                             q,
-                            get(x, p - 1) AS a1,
-                            get(x, p + 1 - 1) AS a2,
-                            get(x, p + 2 - 1) AS a3,
-                            get(x, p + 3 - 1) AS a4,
-                            get(x, q - 1) AS b1,
-                            get(x, q + 1 - 1) AS b2,
-                            get(x, q + 2 - 1) AS b3,
-                            get(x, q + 3 - 1) AS b4
+                            count(*) AS n_rows,
+                            array(
+                                sum(a1 * b1), sum(a1 * b2), sum(a1 * b3), sum(a1 * b4),
+                                sum(a2 * b1), sum(a2 * b2), sum(a2 * b3), sum(a2 * b4),
+                                sum(a3 * b1), sum(a3 * b2), sum(a3 * b3), sum(a3 * b4),
+                                sum(a4 * b1), sum(a4 * b2), sum(a4 * b3), sum(a4 * b4)
+                            ) AS sums
                         FROM (
                             SELECT
-                                CAST(r.x AS array<double>) AS x
+                                half,
+                                p,
+                                q,
+                                get(x, p - 1) AS a1,
+                                get(x, p + 1 - 1) AS a2,
+                                get(x, p + 2 - 1) AS a3,
+                                get(x, p + 3 - 1) AS a4,
+                                get(x, q - 1) AS b1,
+                                get(x, q + 1 - 1) AS b2,
+                                get(x, q + 2 - 1) AS b3,
+                                get(x, q + 3 - 1) AS b4
                             FROM (
                                 SELECT
-                                    t.`id` AS id,
-                                    t.`embedding` AS x
-                                FROM `ml`.`stable_items` AS t
-                            ) AS r
-                            JOIN (
-                                SELECT
-                                    t.`id` AS id
-                                FROM `ml`.`items` AS t
-                            ) AS other USING (id)
-                        ) AS v
-                        LATERAL VIEW explode(sequence(1, 3, 4)) AS p
-                        LATERAL VIEW explode(sequence(p, 3, 4)) AS q
-                    ) AS pieces
-                    GROUP BY
-                        p,
-                        q
-                ) AS g
-                LATERAL VIEW posexplode(g.sums) u AS k, v
-            ) AS entries
-        ) AS gram
-        WHERE i <= j AND j <= 3
-        ORDER BY
-            i,
-            j
-    ) AS part1
-) AS parts
-ORDER BY side, i, j;
+                                    CAST(r.x AS array<double>) AS x,
+                                    CASE WHEN SUBSTR(md5(CAST(r.id AS string)), 9, 1) < '8' THEN 0 ELSE 1 END AS half
+                                FROM (
+                                    SELECT
+                                        t.`id` AS id,
+                                        t.`embedding` AS x
+                                    FROM `ml`.`sqlstab_earlier_items` AS t
+                                ) AS r
+                                JOIN (
+                                    SELECT
+                                        t.`id` AS id
+                                    FROM `ml`.`items` AS t
+                                ) AS other USING (id)
+                            ) AS v
+                            LATERAL VIEW explode(sequence(1, 3, 4)) AS p
+                            LATERAL VIEW explode(sequence(p, 3, 4)) AS q
+                        ) AS pieces
+                        GROUP BY
+                            half,
+                            p,
+                            q
+                    ) AS g
+                    LATERAL VIEW posexplode(g.sums) u AS k, v
+                ) AS entries
+            ) AS gram
+            WHERE i <= j AND j <= 3
+            ORDER BY
+                half,
+                i,
+                j
+        ) AS part1
+    ) AS parts
+    ORDER BY side, i, j
+) AS h
+WHERE h.i <= 3 AND h.j <= 3
+GROUP BY
+    h.side,
+    h.i,
+    h.j;
 
--- 2. The maps -----------------------------------------------------------------
+-- 2. The maps -------------------------------------------------------------------------------------
 
 CREATE TABLE `ml`.`sqlstab_solve_unit_factors` USING parquet AS
 WITH
@@ -1094,7 +1229,7 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
@@ -1277,7 +1412,7 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
@@ -1448,7 +1583,7 @@ run_gram AS (
         p.k AS l,
         sum(
             CASE b.side
-                WHEN 'items' THEN 1.0E0
+                WHEN 'items' THEN 1.0000000000000000e+00
                 ELSE 0
             END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
         ) AS value
@@ -1462,7 +1597,7 @@ reference_gram AS (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 ELSE 0 END * value) AS value
+        sum(CASE e.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * value) AS value
     FROM (
         SELECT
             above.side AS side,
@@ -1671,38 +1806,38 @@ checked AS (
             WHEN users_columns <> 3
             THEN 'The SQL solver refuses: users: the sums are of ' || CAST(
                 CAST(users_columns AS bigint) AS string
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || CAST(
                 CAST(users_live AS bigint) AS string
             ) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(
                 users_condition AS string
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || CAST(
                 CAST(items_columns AS bigint) AS string
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || CAST(
                 CAST(items_live AS bigint) AS string
             ) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(
                 items_condition AS string
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(
                 CAST(rank - aligned AS bigint) AS string
             ) || ' of ' || CAST(CAST(rank AS bigint) AS string)
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
@@ -1714,7 +1849,7 @@ checked AS (
                     greatest(users_gram_error, items_gram_error) AS string
                 )
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM `ml`.`sqlstab_solve_figures` AS f
 )
@@ -1786,21 +1921,28 @@ CROSS JOIN (
 ) AS r;
 
 CREATE TABLE `ml`.`sqlstab_maps` USING parquet AS
--- The two maps of this run, as rows of a transform table.
+-- The two maps of a solution.
 SELECT
-    r.run_id,
     s.name AS side,
-    s.i,
-    s.j,
+    s.i AS i,
+    s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
 FROM `ml`.`sqlstab_solution` AS s
-CROSS JOIN (SELECT replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z' AS run_id) AS r
 WHERE s.name IN ('users', 'items');
 
--- 3. The stable vectors: each raw vector times its map ------------------------
+-- 3. The stable vectors: each raw vector times its map --------------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_written_users` USING parquet AS
+INSERT OVERWRITE TABLE `ml`.`movies_runs` PARTITION (`run` = '2026-11-30') (`created`, `created_by`, `part`, `parts`, `figures`)
+SELECT NULL, NULL, NULL, NULL, NULL
+WHERE false;
+
+INSERT OVERWRITE TABLE `ml`.`movies_maps` PARTITION (`run` = '2026-11-30') (`side`, `i`, `j`, `value`, `feature_of`) VALUES
+('claim', 0, 0, 0.0000000000000000e+00, NULL);
+
+INSERT OVERWRITE TABLE `ml`.`movies_users` PARTITION (`run` = '2026-11-30') (`id`, `embedding`)
+SELECT `id`, `embedding`
+FROM (
 -- The stable vectors of the users: each row times a matrix.
 SELECT
     s.id AS `id`,
@@ -1819,7 +1961,7 @@ FROM (
                         j,
                         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
                     FROM `ml`.`sqlstab_maps`
-                    WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                    WHERE side = 'users'
                     GROUP BY j
                 ) AS matrix_columns
             ) AS matrix
@@ -1836,9 +1978,12 @@ FROM (
             LATERAL VIEW inline(array(struct(p.x))) pinned AS x
         ) AS q
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
-CREATE TABLE `ml`.`sqlstab_written_items` USING parquet AS
+INSERT OVERWRITE TABLE `ml`.`movies_items` PARTITION (`run` = '2026-11-30') (`id`, `embedding`)
+SELECT `id`, `embedding`
+FROM (
 -- The stable vectors of the items: each row times a matrix.
 SELECT
     s.id AS `id`,
@@ -1857,7 +2002,7 @@ FROM (
                         j,
                         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
                     FROM `ml`.`sqlstab_maps`
-                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
+                    WHERE side = 'items'
                     GROUP BY j
                 ) AS matrix_columns
             ) AS matrix
@@ -1874,141 +2019,10 @@ FROM (
             LATERAL VIEW inline(array(struct(p.x))) pinned AS x
         ) AS q
     ) AS m
-) AS s;
+) AS s
+) AS q;
 
--- 4. Figures ------------------------------------------------------------------
-
-CREATE TABLE `ml`.`sqlstab_stable_users` USING parquet AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
-FROM (
-    SELECT
-        q.*,
-        (
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM `ml`.`sqlstab_maps`
-                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
-                GROUP BY j
-            ) AS matrix_columns
-        ) AS matrix
-    FROM (
-        SELECT
-            id,
-            pinned.x AS x
-        FROM (
-            SELECT
-                t.`id` AS id,
-                CAST(t.`embedding` AS array<double>) AS x
-            FROM `ml`.`users` AS t
-        ) AS p
-        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-    ) AS q
-) AS m;
-
-CREATE TABLE `ml`.`sqlstab_reference_users` USING parquet AS
--- The users times a matrix that a table holds.
-SELECT
-    id,
-    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
-FROM (
-    SELECT
-        q.*,
-        (
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM `ml`.`transforms` AS t) AS transposed
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`transforms`)
-                GROUP BY j
-            ) AS matrix_columns
-        ) AS matrix
-    FROM (
-        SELECT
-            id,
-            pinned.x AS x
-        FROM (
-            SELECT
-                t.`id` AS id,
-                CAST(t.`embedding` AS array<double>) AS x
-            FROM `ml`.`stable_users` AS t
-        ) AS p
-        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-    ) AS q
-) AS m;
-
-CREATE TABLE `ml`.`sqlstab_stable_items` USING parquet AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
-FROM (
-    SELECT
-        q.*,
-        (
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM `ml`.`sqlstab_maps`
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `ml`.`sqlstab_maps`)
-                GROUP BY j
-            ) AS matrix_columns
-        ) AS matrix
-    FROM (
-        SELECT
-            id,
-            pinned.x AS x
-        FROM (
-            SELECT
-                t.`id` AS id,
-                CAST(t.`embedding` AS array<double>) AS x
-            FROM `ml`.`items` AS t
-        ) AS p
-        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-    ) AS q
-) AS m;
-
-CREATE TABLE `ml`.`sqlstab_reference_items` USING parquet AS
--- The items times a matrix that a table holds.
-SELECT
-    id,
-    transform(matrix, c -> aggregate(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) AS x
-FROM (
-    SELECT
-        q.*,
-        (
-            SELECT transform(array_sort(collect_list(struct(j AS d, c AS v))), s -> s.v)
-            FROM (
-                SELECT
-                    j,
-                    transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM `ml`.`transforms` AS t) AS transposed
-                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM `ml`.`transforms`)
-                GROUP BY j
-            ) AS matrix_columns
-        ) AS matrix
-    FROM (
-        SELECT
-            id,
-            pinned.x AS x
-        FROM (
-            SELECT
-                t.`id` AS id,
-                CAST(t.`embedding` AS array<double>) AS x
-            FROM `ml`.`stable_items` AS t
-        ) AS p
-        LATERAL VIEW inline(array(struct(p.x))) pinned AS x
-    ) AS q
-) AS m;
+-- 4. Figures --------------------------------------------------------------------------------------
 
 CREATE TABLE `ml`.`sqlstab_figures` USING parquet AS
 -- The figures of this run.
@@ -2019,7 +2033,13 @@ FROM `ml`.`sqlstab_solution` AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
-    'cosine_users_before_' || figure AS name,
+    'singular_value_' || CAST(s.i AS string) AS name,
+    s.value AS value
+FROM `ml`.`sqlstab_solution` AS s
+WHERE s.name = 'singular_values'
+UNION ALL
+SELECT
+    'cosine_users_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
@@ -2056,71 +2076,15 @@ FROM (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`users` AS t
-                        ) AS run
-                        JOIN (
-                            SELECT
-                                t.`id` AS id,
-                                CAST(t.`x` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_reference_users` AS t
-                        ) AS reference USING (id)
-                    ) AS p
-                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
-                ) AS pairs
-            ) AS p
-            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_users_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same user in this run and in the reference: of the stable vectors (after), for all users that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        percentile(after, 0.1) AS after_p10,
-        percentile(after, 0.5) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
-                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
-        FROM (
-            SELECT
-                pinned.s AS s,
-                pinned.y AS y,
-                pinned.p AS p
-            FROM (
-                SELECT
-                    x AS s,
-                    y,
-                    y AS p
-                FROM (
-                    SELECT
-                        pinned.x AS x,
-                        pinned.y AS y
-                    FROM (
-                        SELECT
-                            id,
-                            run.x AS x,
-                            reference.x AS y
-                        FROM (
-                            SELECT
-                                t.`id` AS id,
-                                CAST(t.`x` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_stable_users` AS t
+                            FROM `ml`.`movies_users` AS t
+                            WHERE
+                                (t.`run` = '2026-11-30')
                         ) AS run
                         JOIN (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`stable_users` AS t
+                            FROM `ml`.`sqlstab_earlier_users` AS t
                         ) AS reference USING (id)
                     ) AS p
                     LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
@@ -2135,7 +2099,7 @@ CROSS JOIN (
 ) AS figures
 UNION ALL
 SELECT
-    'cosine_items_before_' || figure AS name,
+    'cosine_items_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
@@ -2172,71 +2136,15 @@ FROM (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`items` AS t
-                        ) AS run
-                        JOIN (
-                            SELECT
-                                t.`id` AS id,
-                                CAST(t.`x` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_reference_items` AS t
-                        ) AS reference USING (id)
-                    ) AS p
-                    LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
-                ) AS pairs
-            ) AS p
-            LATERAL VIEW inline(array(struct(p.s, p.y, p.p))) pinned AS s, y, p
-        ) AS vectors
-    ) AS cosines
-) AS drift
-CROSS JOIN (
-    SELECT 'rows' AS figure UNION ALL SELECT 'mean' UNION ALL SELECT 'p10' UNION ALL SELECT 'median'
-) AS figures
-UNION ALL
-SELECT
-    'cosine_items_after_' || figure AS name,
-    CASE figure WHEN 'rows' THEN CAST(n_rows AS double) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
-FROM (
-    -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
-    SELECT
-        count(*) AS n_rows,
-        avg(after) AS after_mean,
-        percentile(after, 0.1) AS after_p10,
-        percentile(after, 0.5) AS after_median
-    FROM (
-        -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
-        SELECT
-            (aggregate(zip_with(s, p, (a, b) -> a * b), 0E0, (s, v) -> s + v))
-                / nullif(sqrt(aggregate(zip_with(s, s, (a, b) -> a * b), 0E0, (s, v) -> s + v)) * sqrt(aggregate(zip_with(y, y, (a, b) -> a * b), 0E0, (s, v) -> s + v)), 0) AS after
-        FROM (
-            SELECT
-                pinned.s AS s,
-                pinned.y AS y,
-                pinned.p AS p
-            FROM (
-                SELECT
-                    x AS s,
-                    y,
-                    y AS p
-                FROM (
-                    SELECT
-                        pinned.x AS x,
-                        pinned.y AS y
-                    FROM (
-                        SELECT
-                            id,
-                            run.x AS x,
-                            reference.x AS y
-                        FROM (
-                            SELECT
-                                t.`id` AS id,
-                                CAST(t.`x` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_stable_items` AS t
+                            FROM `ml`.`movies_items` AS t
+                            WHERE
+                                (t.`run` = '2026-11-30')
                         ) AS run
                         JOIN (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`stable_items` AS t
+                            FROM `ml`.`sqlstab_earlier_items` AS t
                         ) AS reference USING (id)
                     ) AS p
                     LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
@@ -2264,7 +2172,7 @@ FROM (
     WHERE id IN (
         SELECT
             t.`id` AS id
-        FROM `ml`.`stable_users` AS t
+        FROM `ml`.`sqlstab_earlier_users` AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -2282,12 +2190,12 @@ FROM (
     WHERE id IN (
         SELECT
             t.`id` AS id
-        FROM `ml`.`stable_items` AS t
+        FROM `ml`.`sqlstab_earlier_items` AS t
     )
 ) AS shared_ids
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
@@ -2320,7 +2228,9 @@ FROM (
                         SELECT
                             t.`id` AS id,
                             CAST(t.`embedding` AS array<double>) AS x
-                        FROM `ml`.`sqlstab_written_users` AS t
+                        FROM `ml`.`movies_users` AS t
+                        WHERE
+                            (t.`run` = '2026-11-30')
                     ) AS some_rows
                     LIMIT 300
                 ) AS s USING (id)
@@ -2342,7 +2252,9 @@ FROM (
                         SELECT
                             t.`id` AS id,
                             CAST(t.`embedding` AS array<double>) AS x
-                        FROM `ml`.`sqlstab_written_items` AS t
+                        FROM `ml`.`movies_items` AS t
+                        WHERE
+                            (t.`run` = '2026-11-30')
                     ) AS some_rows
                     LIMIT 300
                 ) AS s USING (id)
@@ -2352,27 +2264,165 @@ FROM (
     ) AS scores
 ) AS scores;
 
--- 5. Put in place -------------------------------------------------------------
+CREATE TABLE `ml`.`sqlstab_run` USING parquet AS
+-- What there is to know of this run, as JSON.
+SELECT
+    '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
+    || '"' || replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00' || '"'
+    || ', "created_by": null, "engine": "spark", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.users_rows AS bigint) AS string), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.users_rows AS bigint) AS string), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.users_rank AS bigint) AS string), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.users_condition AS string), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.users_accuracy AS string), 'null')
+    || '}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.items_rows AS bigint) AS string), 'null')
+    || ', "dimension": 3, "summed": '
+    || coalesce(CAST(CAST(f.items_rows AS bigint) AS string), 'null')
+    || ', "left_out": 0, "problems": {}, "passes": 1, "rank": '
+    || coalesce(CAST(CAST(f.items_rank AS bigint) AS string), 'null')
+    || ', "condition": '
+    || coalesce(CAST(f.items_condition AS string), 'null')
+    || ', "accuracy": '
+    || coalesce(CAST(f.items_accuracy AS string), 'null')
+    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || coalesce(CAST(CAST(f.rank AS bigint) AS string), 'null')
+    || ', "invertible": {"users": '
+    || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
+    || ', "items": '
+    || CASE WHEN f.rank >= f.items_live THEN 'true' ELSE 'false' END
+    || '}, "singular_values": ['
+    || coalesce(CAST(f.singular_value_1 AS string), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_2 AS string), 'null')
+    || ', '
+    || coalesce(CAST(f.singular_value_3 AS string), 'null')
+    || '], "reference": {"align": "previous", "run": '
+    || '"' || replace(replace(CAST(r.run_key AS string), '\\', '\\\\'), '"', '\\"') || '"'
+    || ', "runs": {'
+    || '"' || replace(replace(CAST(r.run_key AS string), '\\', '\\\\'), '"', '\\"') || '"'
+    || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
+    || coalesce(CAST(CAST(f.anchors AS bigint) AS string), 'null')
+    || ', "unit_rows": false, "relative_residual": '
+    || coalesce(CAST(f.relative_residual AS string), 'null')
+    || ', "linear_residual": null, "bound": '
+    || coalesce(CAST(f.bound AS string), 'null')
+    || ', "cka": '
+    || coalesce(CAST(f.cka AS string), 'null')
+    || ', "determinant": null, "ambiguous": 0}, "shared": {"users": '
+    || coalesce(CAST(CAST(f.shared_users AS bigint) AS string), 'null')
+    || ', "items": '
+    || coalesce(CAST(CAST(f.shared_items AS bigint) AS string), 'null')
+    || '}, "cosine": {"users": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_users_rows AS bigint) AS string), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_users_mean AS string), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_users_p10 AS string), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_users_median AS string), 'null')
+    || '}}, "items": {"rows": '
+    || coalesce(CAST(CAST(f.cosine_items_rows AS bigint) AS string), 'null')
+    || ', "before": null, "after": {"mean": '
+    || coalesce(CAST(f.cosine_items_mean AS string), 'null')
+    || ', "p10": '
+    || coalesce(CAST(f.cosine_items_p10 AS string), 'null')
+    || ', "median": '
+    || coalesce(CAST(f.cosine_items_median AS string), 'null')
+    || '}}}, "gates": null, "scores": {"identity_error": '
+    || coalesce(CAST(f.score_error AS string), 'null')
+    || ', "max_relative_error": '
+    || coalesce(CAST(f.max_relative_error AS string), 'null')
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00' AS created
+FROM (
+    SELECT
+        max(CASE WHEN name = 'users_rows' THEN value END) AS users_rows,
+        max(CASE WHEN name = 'users_rank' THEN value END) AS users_rank,
+        max(CASE WHEN name = 'users_condition' THEN value END) AS users_condition,
+        max(CASE WHEN name = 'users_accuracy' THEN value END) AS users_accuracy,
+        max(CASE WHEN name = 'items_rows' THEN value END) AS items_rows,
+        max(CASE WHEN name = 'items_rank' THEN value END) AS items_rank,
+        max(CASE WHEN name = 'items_condition' THEN value END) AS items_condition,
+        max(CASE WHEN name = 'items_accuracy' THEN value END) AS items_accuracy,
+        max(CASE WHEN name = 'rank' THEN value END) AS rank,
+        max(CASE WHEN name = 'users_live' THEN value END) AS users_live,
+        max(CASE WHEN name = 'items_live' THEN value END) AS items_live,
+        max(CASE WHEN name = 'singular_value_1' THEN value END) AS singular_value_1,
+        max(CASE WHEN name = 'singular_value_2' THEN value END) AS singular_value_2,
+        max(CASE WHEN name = 'singular_value_3' THEN value END) AS singular_value_3,
+        max(CASE WHEN name = 'anchors' THEN value END) AS anchors,
+        max(CASE WHEN name = 'relative_residual' THEN value END) AS relative_residual,
+        max(CASE WHEN name = 'bound' THEN value END) AS bound,
+        max(CASE WHEN name = 'cka' THEN value END) AS cka,
+        max(CASE WHEN name = 'shared_users' THEN value END) AS shared_users,
+        max(CASE WHEN name = 'shared_items' THEN value END) AS shared_items,
+        max(CASE WHEN name = 'cosine_users_rows' THEN value END) AS cosine_users_rows,
+        max(CASE WHEN name = 'cosine_users_mean' THEN value END) AS cosine_users_mean,
+        max(CASE WHEN name = 'cosine_users_p10' THEN value END) AS cosine_users_p10,
+        max(CASE WHEN name = 'cosine_users_median' THEN value END) AS cosine_users_median,
+        max(CASE WHEN name = 'cosine_items_rows' THEN value END) AS cosine_items_rows,
+        max(CASE WHEN name = 'cosine_items_mean' THEN value END) AS cosine_items_mean,
+        max(CASE WHEN name = 'cosine_items_p10' THEN value END) AS cosine_items_p10,
+        max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
+        max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
+        max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
+    FROM `ml`.`sqlstab_figures` AS n
+) AS f
+CROSS JOIN `ml`.`sqlstab_reference` AS r;
 
-CREATE TABLE IF NOT EXISTS `ml`.`stable_users` LIKE `ml`.`sqlstab_written_users`;
+-- 5. The run is there -----------------------------------------------------------------------------
 
-ALTER TABLE `ml`.`stable_users` RENAME TO `ml`.`sqlstab_written_users_old`;
+INSERT OVERWRITE TABLE `ml`.`movies_maps` PARTITION (`run` = '2026-11-30') (`side`, `i`, `j`, `value`, `feature_of`)
+SELECT `side`, `i`, `j`, `value`, `feature_of`
+FROM (
+SELECT side, i, j, value, CAST(NULL AS string) AS feature_of
+FROM `ml`.`sqlstab_maps`
+) AS q;
 
-ALTER TABLE `ml`.`sqlstab_written_users` RENAME TO `ml`.`stable_users`;
-
-CREATE TABLE IF NOT EXISTS `ml`.`stable_items` LIKE `ml`.`sqlstab_written_items`;
-
-ALTER TABLE `ml`.`stable_items` RENAME TO `ml`.`sqlstab_written_items_old`;
-
-ALTER TABLE `ml`.`sqlstab_written_items` RENAME TO `ml`.`stable_items`;
-
-INSERT INTO `ml`.`transforms`
-SELECT run_id, side, i, j, value
-FROM `ml`.`sqlstab_maps`;
-
-DROP TABLE `ml`.`sqlstab_written_users_old`;
-
-DROP TABLE `ml`.`sqlstab_written_items_old`;
+INSERT OVERWRITE TABLE `ml`.`movies_runs` PARTITION (`run` = '2026-11-30') (`created`, `created_by`, `part`, `parts`, `figures`)
+SELECT `created`, `created_by`, `part`, `parts`, `figures`
+FROM (
+SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
+FROM `ml`.`sqlstab_run`
+) AS q;
 
 SELECT name, value FROM `ml`.`sqlstab_figures` ORDER BY name;
 
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users`;
+
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_grams`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_run`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference`;

@@ -1,15 +1,17 @@
 {#- Made from sql/apply.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{%- macro statement_apply(dialect, t, raw_dimension, steps, output) -%}
+{%- macro statement_apply(dialect, t, raw_dimension, function, steps, output) -%}
 {%- set others = sqlstab.part_carried(t, false, true) -%}
-{%- set query = sqlstab.part_vectors(t, dialect, raw_dimension, keep=true) -%}
-{%- if steps | length == 2 -%}
+{%- set query = sqlstab.part_vectors(t, dialect, raw_dimension, t.element if function else "double", keep=true) -%}
+{%- if not function and steps | length == 2 -%}
 {%- set query = sqlstab.part_multiplied(dialect, query, steps[0], others) -%}
 {%- endif -%}
 {%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
 {#- The stable vector of the row `s` as an array. -#}
 {%- set array -%}
-{%- if dialect.style == "arrays" -%}
+{%- if function -%}
+s.x
+{%- elif dialect.style == "arrays" -%}
 {{ sqlstab.filled((dialect.as_reals if output.element == "float" else dialect.as_doubles), ["s.x"]) }}
 {%- else -%}
 {%- set parts -%}
@@ -19,7 +21,8 @@
 {%- endif -%}
 {%- endset -%}
 {%- set elements = "s.x" if dialect.style == "arrays" else array -%}
--- The stable vectors of the {{ t.side }}: each row times a matrix{{ ", then times another" if steps | length == 2 }}.
+-- The stable vectors of the {{ t.side }}: each row times a matrix
+{%- if function %}, by a function of this session{% elif steps | length == 2 %}, then times another{% endif %}.
 SELECT
     s.id AS {{ output.id }},
     {%- if output.layout == "array" %}
@@ -37,7 +40,17 @@ SELECT
     s.k{{ loop.index }} AS {{ column }}
     {%- endfor %}
 FROM (
+    {%- if function %}
+    SELECT
+        id,
+        {{ function }}(r.x) AS x
+        {{- others }}
+    FROM (
+        {{ query | indent(8) }}
+    ) AS r
+    {%- else %}
     {{ sqlstab.part_multiplied(dialect, query, steps[-1], others) | indent(4) }}
+    {%- endif %}
 ) AS s
 {%- if output.layout == "long" and dialect.unnest[0] %}
 {{ sqlstab.filled(dialect.unnest[0], [elements, output.dimension]) }}

@@ -1,4 +1,4 @@
-{#- Made from sqlstab/dialects.py by `make dbt-macros`: change that, not this. -#}
+{#- Made from sqlstab/engines/ by `make dbt-macros`: change that, not this. -#}
 
 {#- Why duckdb is as it is:
     array_of_one: DuckDB 2.0 takes a list of one Parquet column for a list with NULL in dot products.
@@ -42,7 +42,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "list_transform({0}, lambda v: v / {1})",
-    "difference": "list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
     "concat": "list_concat({0}, {1})",
     "distinct": "count(DISTINCT {0})",
     "transform": "list_transform({0}, lambda {1}: {2})",
@@ -71,7 +70,7 @@
     },
     "solving": {
         "way": "recursive",
-        "now": "strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y%m%dT%H%M%S.%fZ')",
+        "now": "strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')",
         "refuse": "error({0})",
         "slice": "{0}[{1}:{2}]",
         "no_doubles": "CAST([] AS DOUBLE[])",
@@ -135,7 +134,6 @@
     "pin": "LATERAL VIEW inline(array(struct({0}))) pinned AS {1}",
     "json_matrix": "from_json('{0}', 'array<array<double>>')",
     "scaled": "transform({0}, v -> v / {1})",
-    "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "concat({0}, {1})",
     "distinct": "array_size(array_distinct(collect_list({0})))",
     "transform": "transform({0}, {1} -> {2})",
@@ -164,7 +162,7 @@
     },
     "solving": {
         "way": "fold",
-        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
+        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00'",
         "refuse": "CAST(raise_error({0}) AS double)",
         "slice": "slice({0}, {1}, {2} - {1} + 1)",
         "no_doubles": "CAST(array() AS array<double>)",
@@ -228,7 +226,6 @@
     "pin": "LATERAL VIEW inline(array(struct({0}))) pinned AS {1}",
     "json_matrix": "from_json('{0}', 'array<array<double>>')",
     "scaled": "transform({0}, v -> v / {1})",
-    "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "concat({0}, {1})",
     "distinct": "array_size(array_distinct(collect_list({0})))",
     "transform": "transform({0}, {1} -> {2})",
@@ -257,7 +254,7 @@
     },
     "solving": {
         "way": "fold",
-        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyyMMdd HHmmss.SSSSSS'), ' ', 'T') || 'Z'",
+        "now": "replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00'",
         "refuse": "CAST(raise_error({0}) AS double)",
         "slice": "slice({0}, {1}, {2} - {1} + 1)",
         "no_doubles": "CAST(array() AS array<double>)",
@@ -320,7 +317,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "(SELECT array_agg(v / {1}) FROM unnest({0}) AS u(v))",
-    "difference": "",
     "concat": "{0} || {1}",
     "distinct": "count(DISTINCT {0})",
     "transform": "",
@@ -343,13 +339,13 @@
     "longest_statement": none,
     "most_columns": 1600,
     "transactions": true,
-    "before": ["SET LOCAL jit = off"],
+    "before": ["SET jit = off"],
     "tables": {
         "storage": ""
     },
     "solving": {
         "way": "recursive",
-        "now": "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD\"T\"HH24MISS.US\"Z\"')",
+        "now": "to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')",
         "refuse": "CAST({0} AS double precision)",
         "slice": "{0}[{1}:{2}]",
         "no_doubles": "CAST(ARRAY[] AS double precision[])",
@@ -414,7 +410,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "arrayMap(v -> v / {1}, {0})",
-    "difference": "arrayMap((v, w) -> v - w, {0}, {1})",
     "concat": "arrayConcat({0}, {1})",
     "distinct": "count(DISTINCT {0})",
     "transform": "arrayMap({1} -> {2}, {0})",
@@ -443,7 +438,7 @@
     },
     "solving": {
         "way": "fold",
-        "now": "formatDateTime(now64(6), '%Y%m%dT%H%i%S.%fZ', 'UTC')",
+        "now": "formatDateTime(now64(6), '%Y-%m-%dT%H:%i:%S.%f+00:00', 'UTC')",
         "refuse": "toFloat64(coalesce({0}, '0'))",
         "slice": "arraySlice({0}, {1}, {2} - {1} + 1)",
         "no_doubles": "CAST([] AS Array(Float64))",
@@ -499,7 +494,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "",
-    "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
     "transform": "",
@@ -568,7 +562,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "",
-    "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
     "transform": "",
@@ -636,7 +629,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "",
-    "difference": "",
     "concat": "",
     "distinct": "count(DISTINCT {0})",
     "transform": "",
@@ -705,7 +697,6 @@
     "pin": "",
     "json_matrix": "",
     "scaled": "transform({0}, v -> v / {1})",
-    "difference": "zip_with({0}, {1}, (v, w) -> v - w)",
     "concat": "{0} || {1}",
     "distinct": "count(DISTINCT {0})",
     "transform": "transform({0}, {1} -> {2})",
@@ -726,78 +717,6 @@
     "tail": "",
     "few_rows": "",
     "longest_statement": 1000000,
-    "most_columns": 100000,
-    "transactions": false,
-    "before": [],
-    "tables": {
-        "storage": ""
-    },
-    "solving": none
-}) }}
-{%- endmacro -%}
-
-{#- Why datafusion is as it is:
-    quantile: percentile_cont interpolates with six digits.
-    most_sums: Planning time grows with the square of the number of expressions: at e = 64 16 x 16 sums take a
-      quarter of the time of all 64 x 64.
-    longest_statement: No limit of the engine's, but beyond it planning takes longer than a join with the
-      matrix. -#}
-{%- macro datafusion__dialect() -%}
-{{ return({
-    "name": "datafusion",
-    "style": "components",
-    "real": "REAL",
-    "double": "DOUBLE",
-    "text": "VARCHAR",
-    "integer": "integer",
-    "bigint": "bigint",
-    "as_real": "CAST({0} AS REAL)",
-    "as_double": "CAST({0} AS DOUBLE)",
-    "as_integer": "CAST({0} AS integer)",
-    "as_text": "CAST({0} AS VARCHAR)",
-    "as_doubles": "CAST({0} AS DOUBLE[])",
-    "as_reals": "CAST({0} AS REAL[])",
-    "array": "[{0}]",
-    "array_of_one": "",
-    "element": "{0}[{1}]",
-    "length": "cardinality({0})",
-    "collect": "array_agg({0} ORDER BY {1})",
-    "gather": "array_agg({0} ORDER BY {1})",
-    "unnest": ["", "unnest(range(0, {1}))", "unnest({0})"],
-    "stored_reals": "{0}",
-    "dense": "{0}",
-    "typed_nulls": false,
-    "no_array": "",
-    "has_null": "",
-    "is_finite": "",
-    "is_finite_single": "",
-    "dot": "",
-    "times": "",
-    "subquery_column": false,
-    "pin": "",
-    "json_matrix": "",
-    "scaled": "",
-    "difference": "",
-    "concat": "",
-    "distinct": "count(DISTINCT {0})",
-    "transform": "",
-    "largest": "",
-    "quantile": "array_element(array_agg({0} ORDER BY {0}) FILTER (WHERE {0} IS NOT NULL), 1 + CAST(floor({1} * (count({0}) - 1)) AS BIGINT)) * (1 + floor({1} * (count({0}) - 1)) - {1} * (count({0}) - 1)) + array_element(array_agg({0} ORDER BY {0}) FILTER (WHERE {0} IS NOT NULL), 1 + CAST(ceil({1} * (count({0}) - 1)) AS BIGINT)) * ({1} * (count({0}) - 1) - floor({1} * (count({0}) - 1)))",
-    "digest": "md5({0})",
-    "divide": "{0} / {1}",
-    "remainder": "{0} % {1}",
-    "fence": "",
-    "from_native": "{0}",
-    "as_native": "{0}",
-    "steps": "",
-    "stored_slice": "",
-    "gram": "pairs",
-    "most_sums": 256,
-    "sum_of_multiples": "",
-    "flattened": "",
-    "tail": "",
-    "few_rows": "",
-    "longest_statement": 262144,
     "most_columns": 100000,
     "transactions": false,
     "before": [],

@@ -1,7 +1,7 @@
 {#- Made from sql/guard.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
 {%- macro statement_guard(dialect, side, weighted, lengths, dimension, check, check_vectors) -%}
--- Fails where something is wrong with the {{ side }}: sums would go wrong without a word.
+-- Fails where something is wrong with the {{ side }}: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids{{ " + bad_weights" if weighted }}{{ " + wrong_length" if lengths }} + null_components + non_finite > 0
@@ -25,10 +25,10 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || {{ sqlstab.filled(dialect.as_text, ["longest"]) }} || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --{{ side }}-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
         {%- else %}
-        || '. Leave such rows out, with --{{ side }}-filter of sqlstab render script or in a view.' AS message
+        || '. Leave such rows out, with --filter or in a view.' AS message
         {%- endif %}
     FROM (
         {{ check | indent(8) }}

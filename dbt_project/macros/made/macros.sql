@@ -1,24 +1,10 @@
 {#- Made from sql/macros.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{#- The rows of a table with their vectors, which are prepared if the table's are to be.
+{#- The rows of a table with their vectors.
       size      components of a vector
       element   float or double; only arrays come as float
       anchor    only the rows that may align, with their weight -#}
 {%- macro part_vectors(t, dialect, size, element="double", anchor=false, weight=false, keep=false) -%}
-{%- set others = sqlstab.part_carried(t, (anchor or weight) and t.weight, keep) -%}
-{%- if t.mean or t.unit -%}
-{%- set query = sqlstab.part_stored(t, dialect, size, "double", anchor, weight, keep) -%}
-{%- if t.mean -%}
-{%- set query = sqlstab.part_centred(dialect, query, t.mean, others) -%}
-{%- endif -%}
-{{ sqlstab.part_unit(dialect, query, size, others) if t.unit else query }}
-{%- else -%}
-{{ sqlstab.part_stored(t, dialect, size, element, anchor, weight, keep) }}
-{%- endif -%}
-{%- endmacro -%}
-
-{#- The same rows with their vectors as they stand in the table. -#}
-{%- macro part_stored(t, dialect, size, element="double", anchor=false, weight=false, keep=false) -%}
 {%- set weighted = (anchor or weight) and t.weight -%}
 {%- if t.only_valid -%}
 {{ sqlstab.part_valid(t, dialect, element, anchor, weighted, keep) }}
@@ -205,7 +191,7 @@ AND min({{ t.dimension }}) = {{ t.first }}
 {%- if t.only_valid -%}
 SELECT id{{ ", w" if weighted }}
 FROM (
-    {{ sqlstab.part_stored(t, dialect, t.only_valid, anchor=anchor, weight=weight) | indent(4) }}
+    {{ sqlstab.part_vectors(t, dialect, t.only_valid, anchor=anchor, weight=weight) | indent(4) }}
 ) AS v
 {%- else -%}
 SELECT
@@ -284,14 +270,29 @@ FROM {{ t.relation }} AS t
 {%- endmacro -%}
 
 {#- The rows of a table as columns (id, x1, x2, ...) of doubles, after a matrix or a normalization if any; at
-    least the components of these parts. -#}
-{%- macro part_as_columns(t, dialect, size, matrix=none, normalize=false, anchor=false, parts=[]) -%}
-{%- set prepared = t.mean or t.unit -%}
-{%- set direct = t.layout == "wide" and not t.only_valid and not prepared and not matrix and not normalize -%}
+    least the components of these parts. With `constant` a last component that is 1, by which sums of products
+    hold the sums of the components too. -#}
+{%- macro part_as_columns(t, dialect, size, matrix=none, normalize=false, anchor=false, parts=[], constant=false) -%}
+{%- set query = sqlstab.part_plain_columns(t, dialect, size, matrix, normalize, anchor, parts) -%}
+{%- if constant -%}
+SELECT
+    c.*,
+    1E0 AS x{{ size + 1 }}
+FROM (
+    {{ query | indent(4) }}
+) AS c
+{%- else -%}
+{{ query }}
+{%- endif -%}
+{%- endmacro -%}
+
+{#- These parts of a vector without the constant; at least one component. -#}
+{%- macro part_plain_columns(t, dialect, size, matrix, normalize, anchor, parts) -%}
+{%- set direct = t.layout == "wide" and not t.only_valid and not matrix and not normalize -%}
 {%- if dialect.style == "components" or direct -%}
 {%- if matrix or normalize -%}
 {{ sqlstab.part_transformed(t, dialect, size, matrix, normalize, anchor) }}
-{%- elif t.only_valid or prepared -%}
+{%- elif t.only_valid -%}
 {{ sqlstab.part_vectors(t, dialect, size, anchor=anchor) }}
 {%- else -%}
 {{ sqlstab.part_components(t, dialect, size, anchor, anchor and t.weight, parts=parts) }}
@@ -309,20 +310,35 @@ FROM (
 {%- endif -%}
 {%- endmacro -%}
 
-{#- The rows of a table, times a matrix and then made unit vectors, if asked. -#}
-{%- macro part_transformed(t, dialect, size, matrix=none, normalize=false, anchor=false, keep=false, element=none) -%}
-{%- set weighted = anchor and t.weight -%}
+{#- The rows of a table, times a matrix and then made unit vectors, if asked; with `constant` their arrays end
+    with a 1. -#}
+{%- macro part_transformed(t, dialect, size, matrix=none, normalize=false, anchor=false, keep=false, element=none, constant=false) -%}
+{%- set others = sqlstab.part_carried(t, anchor and t.weight, keep) -%}
 {%- if matrix -%}
 {%- set plain = sqlstab.part_vectors(t, dialect, matrix[0] | length, anchor=anchor, keep=keep) -%}
-{%- set query = sqlstab.part_multiplied(dialect, plain, matrix, sqlstab.part_carried(t, weighted, keep)) -%}
+{%- set query = sqlstab.part_multiplied(dialect, plain, matrix, others) -%}
 {%- else -%}
-{%- set query = sqlstab.part_vectors(t, dialect, size, "double" if normalize else element or t.element, anchor, keep=keep) -%}
+{%- set query = sqlstab.part_vectors(t, dialect, size, "double" if normalize or constant else element or t.element, anchor, keep=keep) -%}
 {%- endif -%}
 {%- if normalize -%}
-{{ sqlstab.part_unit(dialect, query, size, sqlstab.part_carried(t, weighted, keep)) }}
+{%- set query = sqlstab.part_unit(dialect, query, size, others) -%}
+{%- endif -%}
+{%- if constant -%}
+SELECT
+    id,
+    {{ sqlstab.filled(dialect.concat, ["c.x", sqlstab.filled(dialect.array, ["1E0"])]) }} AS x
+    {{- others }}
+FROM (
+    {{ query | indent(4) }}
+) AS c
 {%- else -%}
 {{ query }}
 {%- endif -%}
+{%- endmacro -%}
+
+{#- Which of two halves an id is in, by a hash: the same on every engine. -#}
+{%- macro part_half_of(dialect, id) -%}
+CASE WHEN SUBSTR({{ sqlstab.filled(dialect.digest, [sqlstab.filled(dialect.as_text, [id])]) }}, 9, 1) < '8' THEN 0 ELSE 1 END
 {%- endmacro -%}
 
 {#- The rows of a query times a matrix, given as its columns: literals, or for arrays a scalar subquery. -#}
@@ -371,24 +387,6 @@ FROM (
 {%- else -%}
 {{ query }}
 {%- endif -%}
-{%- endmacro -%}
-
-{#- The rows of a query less a vector, given as literals. -#}
-{%- macro part_centred(dialect, query, mean, others="") -%}
-SELECT
-    id,
-    {%- if dialect.style == "arrays" %}
-    {{ sqlstab.filled(dialect.difference, ["c.x", sqlstab.filled(dialect.array, [mean | join(", ")])]) }} AS x
-    {%- else %}
-    {%- for value in mean %}
-    c.x{{ loop.index }} - {{ value }} AS x{{ loop.index }}{{ "," if not loop.last }}
-    {%- endfor %}
-    {%- endif %}
-    {{- others }}
-FROM (
-    {{ query | indent(4) }}
-) AS c
-{{- sqlstab.part_fenced(dialect) }}
 {%- endmacro -%}
 
 {#- Rows of length one in place of the rows of a query; a zero row stays as it is. Each is divided by its largest
@@ -487,7 +485,7 @@ greatest({% for k in range(1, size + 1) %}abs({{ x }}{{ k }}){{ ", " if not loop
 {%- endif -%}
 {%- endmacro -%}
 
-{#- A matrix in a table (run_id, side, i, j, value), as its columns in one scalar subquery. -#}
+{#- A matrix in a table (side, i, j, value), as its columns in one scalar subquery. -#}
 {%- macro part_matrix_columns(m, dialect) -%}
 (
     SELECT {{ sqlstab.filled(dialect.collect, ["c", "j"]) }}
@@ -505,8 +503,7 @@ greatest({% for k in range(1, size + 1) %}abs({{ x }}{{ k }}){{ ", " if not loop
 {#- A row (id, i, value) for each component, and the weight. -#}
 {%- macro part_long_rows(t, dialect, size, anchor=false) -%}
 {%- set weighted = anchor and t.weight -%}
-{%- set prepared = t.mean or t.unit -%}
-{%- if t.layout == "long" and not prepared -%}
+{%- if t.layout == "long" -%}
 SELECT
     {{ t.id }} AS id,
     {{ t.dimension }} - {{ t.first - 1 }} AS i,
@@ -530,16 +527,12 @@ SELECT
     r.w AS w
     {%- endif %}
 FROM (
-    {%- if prepared %}
-    {{ sqlstab.part_packed(dialect, sqlstab.part_vectors(t, dialect, size, anchor=anchor), size, sqlstab.part_carried(t, weighted, false)) | indent(4) }}
-    {%- else %}
     {{ sqlstab.part_arrays(t, dialect, t.element, anchor, weighted) | indent(4) }}
-    {%- endif %}
 ) AS r
 {%- if dialect.unnest[0] %}
 {{ sqlstab.filled(dialect.unnest[0], ["r.x", size]) }}
 {%- endif %}
-{%- if t.only_valid and not prepared %}
+{%- if t.only_valid %}
 WHERE r.id IN (
     {{ sqlstab.part_ids(t, dialect, anchor) | indent(4) }}
 )

@@ -7,10 +7,16 @@ SELECT
     value
 FROM {{ solution }} AS s
 WHERE name IN ('{{ names | join("', '") }}')
+UNION ALL
+SELECT
+    'singular_value_' || {{ sqlstab.filled(dialect.as_text, ["s.i"]) }} AS name,
+    s.value AS value
+FROM {{ solution }} AS s
+WHERE s.name = 'singular_values'
 {%- for drift in drifts %}
 UNION ALL
 SELECT
-    'cosine_{{ drift.side }}_{{ drift.vectors }}_' || figure AS name,
+    'cosine_{{ drift.side }}_' || figure AS name,
     CASE figure WHEN 'rows' THEN {{ sqlstab.filled(dialect.as_double, ["n_rows"]) }} WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     {{ drift.statement | indent(4) }}
@@ -30,7 +36,7 @@ FROM (
 {%- endfor %}
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     {{ scores | indent(4) }}

@@ -410,20 +410,20 @@ checked AS MATERIALIZED (
         CASE
             {%- for side in sides %}
             WHEN {{ side }}_columns <> {{ e }}
-            THEN 'The SQL solver refuses: {{ side }}: the sums are of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_columns") }} || ' components, not of {{ e }}; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: {{ side }}: the sums are of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_columns") }} || ' components, not of {{ e }}; sqlstab run would, too.'
             WHEN {{ side }}_rank < {{ side }}_live
             THEN 'The SQL solver refuses: {{ side }}: of ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_live") }} || ' columns that are not zero only ' || {{ sqlstab.part_solve_whole(dialect, side ~ "_rank") }}
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce({{ side }}_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: {{ side }}: the columns are nearly dependent (condition at least ' || {{ sqlstab.filled(dialect.as_text, [side ~ "_condition"]) }}
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             {%- endfor %}
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             {%- if crosses %}
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || {{ sqlstab.part_solve_whole(dialect, "rank - aligned") }} || ' of ' || {{ sqlstab.part_solve_whole(dialect, "rank") }}
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             {%- endif %}
             WHEN NOT coalesce(greatest(score_error, {{ "omega_error, " if crosses }}1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
             THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || {{ sqlstab.filled(dialect.as_text, ["score_error"]) }}
@@ -431,7 +431,7 @@ checked AS MATERIALIZED (
                 {%- if crosses %}
                 || ', Omega is not orthogonal by ' || {{ sqlstab.filled(dialect.as_text, ["omega_error"]) }}
                 {%- endif %}
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
 )

@@ -26,7 +26,7 @@ FROM (
             j,
             value
         FROM `sqlstab_transform`
-        WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+        WHERE side = 'items'
     ) AS m ON m.i = r.i
     GROUP BY
         r.id,

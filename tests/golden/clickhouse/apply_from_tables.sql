@@ -15,7 +15,7 @@ FROM (
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
                 FROM "sqlstab_transform"
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
         )) AS x,
@@ -30,7 +30,7 @@ FROM (
                         j,
                         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
                     FROM "sqlstab_transform"
-                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                    WHERE side = 'items'
                     GROUP BY j
                 ) AS matrix_columns
             )) AS x,

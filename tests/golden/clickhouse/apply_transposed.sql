@@ -11,8 +11,8 @@ FROM (
                 SELECT
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "sqlstab_transform" AS t) AS transposed
-                WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                FROM (SELECT t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "sqlstab_transform" AS t WHERE side = 'users') AS transposed
+                WHERE 1 = 1
                 GROUP BY j
             ) AS matrix_columns
         )) AS x

@@ -1,25 +1,29 @@
--- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
--- reference (y) share, for all i and j. In strips of 4 rows of the matrix, which begin at p.
+-- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+-- and the reference (y) share, each times its weight, for all i and j; both vectors end with a 1. In strips of 4 rows of the matrix, which begin at p.
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
-        p + intDiv(k, 3) AS i,
-        1 + mod(k, 3) AS j,
+        half,
+        p + intDiv(k, 4) AS i,
+        1 + mod(k, 4) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             p,
             n_rows,
             sqlstab_k - 1 AS k,
             sqlstab_v AS value
         FROM (
             SELECT
+                half,
                 p,
                 count(*) AS n_rows,
                 arrayFlatten([
@@ -30,6 +34,7 @@ FROM (
                 ]) AS sums
             FROM (
                 SELECT
+                    half,
                     p,
                     x,
                     y AS z,
@@ -38,33 +43,50 @@ FROM (
                     SELECT
                         run.x AS x,
                         reference.x AS y,
-                        run.w AS w
+                        CASE WHEN SUBSTR(lower(hex(MD5(toString(run.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                        run.w * reference.w AS w
                     FROM (
                         SELECT
-                            t."id" AS id,
-                            arrayMap(v -> assumeNotNull(v), t."embedding") AS x,
-                            toFloat64(t."n_ratings") AS w
-                        FROM "items" AS t
-                        WHERE
-                            (t.year > 1990)
-                            AND (t.n_ratings >= 20)
+                            id,
+                            arrayConcat(c.x, [1E0]) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
+                                toFloat64(t."n_ratings") AS w
+                            FROM "items" AS t
+                            WHERE
+                                (t.year > 1990)
+                                AND (t.n_ratings >= 20)
+                        ) AS c
                     ) AS run
                     JOIN (
                         SELECT
-                            t."id" AS id,
-                            arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                        FROM "yesterday"."items" AS t
+                            id,
+                            arrayConcat(c.x, [1E0]) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t."id" AS id,
+                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x,
+                                toFloat64(CASE t.run WHEN 'a' THEN 0.8E0 ELSE 1E0 END) AS w
+                            FROM "yesterday"."items" AS t
+                            WHERE
+                                (t.run IN ('a', 'b'))
+                        ) AS c
                     ) AS reference USING (id)
                 ) AS v
-                ARRAY JOIN range(1, 3 + 1, 4) AS p
+                ARRAY JOIN range(1, 4 + 1, 4) AS p
             ) AS pieces
-            GROUP BY p
+            GROUP BY half, p
             SETTINGS max_block_size = 2048
         ) AS g
         ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
-WHERE i <= 3
+WHERE i <= 4
 ORDER BY
+    half,
     i,
     j

@@ -1,25 +1,29 @@
--- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
--- reference (y) share, for all i and j. In strips of 4 rows of the matrix, which begin at p.
+-- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+-- and the reference (y) share, for all i and j; both vectors end with a 1. In strips of 4 rows of the matrix, which begin at p.
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
-        p + intDiv(k, 3) AS i,
-        1 + mod(k, 3) AS j,
+        half,
+        p + intDiv(k, 4) AS i,
+        1 + mod(k, 4) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             p,
             n_rows,
             sqlstab_k - 1 AS k,
             sqlstab_v AS value
         FROM (
             SELECT
+                half,
                 p,
                 count(*) AS n_rows,
                 arrayFlatten([
@@ -30,84 +34,97 @@ FROM (
                 ]) AS sums
             FROM (
                 SELECT
+                    half,
                     p,
                     x,
                     y AS z
                 FROM (
                     SELECT
                         run.x AS x,
-                        reference.x AS y
+                        reference.x AS y,
+                        CASE WHEN SUBSTR(lower(hex(MD5(toString(run.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half
                     FROM (
                         SELECT
                             id,
-                            arrayMap(v -> v / divisor, x) AS x
+                            arrayConcat(c.x, [1E0]) AS x
                         FROM (
                             SELECT
-                                q.*,
-                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
+                                id,
+                                arrayMap(v -> v / divisor, x) AS x
                             FROM (
                                 SELECT
-                                    id,
-                                    arrayMap(v -> v / divisor, x) AS x
+                                    q.*,
+                                    coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
                                 FROM (
                                     SELECT
-                                        q.*,
-                                        coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+                                        id,
+                                        arrayMap(v -> v / divisor, x) AS x
                                     FROM (
                                         SELECT
-                                            id,
-                                            arrayMap(c -> arrayDotProduct(x, c), [
-                                                [0.5E0, 0.25E0, 0.0E0],
-                                                [0.0E0, -1.0E0, 2.0E0],
-                                                [1.0E0, 0.0E0, 1E-20]
-                                            ]) AS x
+                                            q.*,
+                                            coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
                                         FROM (
                                             SELECT
-                                                t."id" AS id,
-                                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                                            FROM "items" AS t
-                                        ) AS m
-                                    ) AS q
-                                ) AS n
-                            ) AS q
-                        ) AS n
+                                                id,
+                                                arrayMap(c -> arrayDotProduct(x, c), [
+                                                    [5.0000000000000000e-01, 2.5000000000000000e-01, 0.0000000000000000e+00],
+                                                    [0.0000000000000000e+00, -1.0000000000000000e+00, 2.0000000000000000e+00],
+                                                    [1.0000000000000000e+00, 0.0000000000000000e+00, 9.9999999999999995e-21]
+                                                ]) AS x
+                                            FROM (
+                                                SELECT
+                                                    t."id" AS id,
+                                                    arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                                FROM "items" AS t
+                                            ) AS m
+                                        ) AS q
+                                    ) AS n
+                                ) AS q
+                            ) AS n
+                        ) AS c
                     ) AS run
                     JOIN (
                         SELECT
                             id,
-                            arrayMap(v -> v / divisor, x) AS x
+                            arrayConcat(c.x, [1E0]) AS x
                         FROM (
                             SELECT
-                                q.*,
-                                coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
+                                id,
+                                arrayMap(v -> v / divisor, x) AS x
                             FROM (
                                 SELECT
-                                    id,
-                                    arrayMap(v -> v / divisor, x) AS x
+                                    q.*,
+                                    coalesce(nullif(sqrt(arrayDotProduct(q.x, q.x)), 0), 1) AS divisor
                                 FROM (
                                     SELECT
-                                        q.*,
-                                        coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+                                        id,
+                                        arrayMap(v -> v / divisor, x) AS x
                                     FROM (
                                         SELECT
-                                            t."id" AS id,
-                                            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                                        FROM "yesterday"."items" AS t
-                                    ) AS q
-                                ) AS n
-                            ) AS q
-                        ) AS n
+                                            q.*,
+                                            coalesce(nullif(arrayMax(arrayMap(v -> abs(v), q.x)), 0), 1) AS divisor
+                                        FROM (
+                                            SELECT
+                                                t."id" AS id,
+                                                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+                                            FROM "yesterday"."items" AS t
+                                        ) AS q
+                                    ) AS n
+                                ) AS q
+                            ) AS n
+                        ) AS c
                     ) AS reference USING (id)
                 ) AS v
-                ARRAY JOIN range(1, 3 + 1, 4) AS p
+                ARRAY JOIN range(1, 4 + 1, 4) AS p
             ) AS pieces
-            GROUP BY p
+            GROUP BY half, p
             SETTINGS max_block_size = 2048
         ) AS g
         ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
     ) AS entries
 ) AS gram
-WHERE i <= 3
+WHERE i <= 4
 ORDER BY
+    half,
     i,
     j

@@ -1,25 +1,29 @@
--- Gram matrix of the items that this run and the reference share:
--- the sum of x[i] * x[j] over the rows, for i <= j. In strips of 4 rows of the matrix, which begin at p.
+-- Gram matrix of the items that this run and the reference share, for each half of the ids:
+-- the sum of x[i] * x[j] over the rows, each times its weight, for i <= j. In strips of 4 rows of the matrix, which begin at p.
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
+        half,
         p + intDiv(k, (4 - p)) AS i,
         p + mod(k, (4 - p)) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             p,
             n_rows,
             sqlstab_k - 1 AS k,
             sqlstab_v AS value
         FROM (
             SELECT
+                half,
                 p,
                 count(*) AS n_rows,
                 arrayFlatten([
@@ -30,6 +34,7 @@ FROM (
                 ]) AS sums
             FROM (
                 SELECT
+                    half,
                     p,
                     x,
                     arraySlice(x, p) AS z,
@@ -37,7 +42,8 @@ FROM (
                 FROM (
                     SELECT
                         r.x AS x,
-                        w
+                        other.w AS w,
+                        CASE WHEN SUBSTR(lower(hex(MD5(toString(r.id)))), 9, 1) < '8' THEN 0 ELSE 1 END AS half
                     FROM (
                         SELECT
                             t."id" AS id,
@@ -56,7 +62,7 @@ FROM (
                 ) AS v
                 ARRAY JOIN range(1, 3 + 1, 4) AS p
             ) AS pieces
-            GROUP BY p
+            GROUP BY half, p
             SETTINGS max_block_size = 2048
         ) AS g
         ARRAY JOIN g.sums AS sqlstab_v, arrayEnumerate(g.sums) AS sqlstab_k
@@ -64,5 +70,6 @@ FROM (
 ) AS gram
 WHERE i <= j
 ORDER BY
+    half,
     i,
     j

@@ -6,12 +6,12 @@ CREATE TABLE "t" (
     value Float64
 ) ENGINE = MergeTree ORDER BY tuple();
 INSERT INTO "t" VALUES
-('run', 'items', 1, 1, 0.5E0),
-('run', 'items', 1, 2, 0.0E0),
-('run', 'items', 1, 3, 1.0E0),
-('run', 'items', 2, 1, 0.25E0),
-('run', 'items', 2, 2, -1.0E0),
-('run', 'items', 2, 3, 0.0E0),
-('run', 'items', 3, 1, 0.0E0),
-('run', 'items', 3, 2, 2.0E0),
-('run', 'items', 3, 3, 1E-20)
+('run', 'items', 1, 1, 5.0000000000000000e-01),
+('run', 'items', 1, 2, 0.0000000000000000e+00),
+('run', 'items', 1, 3, 1.0000000000000000e+00),
+('run', 'items', 2, 1, 2.5000000000000000e-01),
+('run', 'items', 2, 2, -1.0000000000000000e+00),
+('run', 'items', 2, 3, 0.0000000000000000e+00),
+('run', 'items', 3, 1, 0.0000000000000000e+00),
+('run', 'items', 3, 2, 2.0000000000000000e+00),
+('run', 'items', 3, 3, 9.9999999999999995e-21)

@@ -357,8 +357,8 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
-                    WHEN 'users' THEN 0.1E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
+                    WHEN 'users' THEN 1.0000000000000001e-01
                     ELSE 0
                 END * arrayDotProduct(b.x, r.x)
             ) AS value
@@ -487,8 +487,8 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
-                    WHEN 'users' THEN 0.1E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
+                    WHEN 'users' THEN 1.0000000000000001e-01
                     ELSE 0
                 END * arrayDotProduct(b.x, r.x)
             ) AS value
@@ -608,7 +608,11 @@ run_gram AS (
         b.k AS k,
         p.k AS l,
         sum(
-            CASE b.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * arrayDotProduct(b.x, p.x)
+            CASE b.side
+                WHEN 'items' THEN 1.0000000000000000e+00
+                WHEN 'users' THEN 1.0000000000000001e-01
+                ELSE 0
+            END * arrayDotProduct(b.x, p.x)
         ) AS value
     FROM "sqlstab_solve_balanced" AS b
     JOIN shared_balanced AS p ON p.side = b.side
@@ -620,7 +624,13 @@ reference_gram AS (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * value) AS value
+        sum(
+            CASE e.side
+                WHEN 'items' THEN 1.0000000000000000e+00
+                WHEN 'users' THEN 1.0000000000000001e-01
+                ELSE 0
+            END * value
+        ) AS value
     FROM (
         SELECT
             above.side AS side,
@@ -826,38 +836,38 @@ checked AS (
             WHEN users_columns <> 3
             THEN 'The SQL solver refuses: users: the sums are of ' || toString(
                 CAST(users_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || toString(
                 CAST(users_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
                 users_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || toString(
                 CAST(items_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || toString(
                 CAST(items_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
                 items_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(
                 CAST(rank - aligned AS Int64)
             ) || ' of ' || toString(CAST(rank AS Int64))
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
@@ -869,7 +879,7 @@ checked AS (
                     greatest(users_gram_error, items_gram_error)
                 )
                 || ', Omega is not orthogonal by ' || toString(omega_error)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM "sqlstab_solve_figures" AS f
 )

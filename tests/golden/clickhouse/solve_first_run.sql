@@ -564,33 +564,33 @@ checked AS (
             WHEN users_columns <> 3
             THEN 'The SQL solver refuses: users: the sums are of ' || toString(
                 CAST(users_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || toString(
                 CAST(users_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
                 users_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || toString(
                 CAST(items_columns AS Int64)
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || toString(
                 CAST(items_live AS Int64)
             ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
                 items_condition
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(
                 greatest(score_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
@@ -601,7 +601,7 @@ checked AS (
                 || ', the balanced Gram matrices are off by ' || toString(
                     greatest(users_gram_error, items_gram_error)
                 )
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM "sqlstab_solve_figures" AS f
 )

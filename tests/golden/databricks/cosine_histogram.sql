@@ -5,7 +5,7 @@ SELECT
     count(*) AS n_rows
 FROM (
     -- The last bin includes 1; rounding may lead beyond either end.
-    SELECT CAST(least(greatest(floor((cosine + 1) * 20.0E0), 0), 39) AS int) AS bin
+    SELECT CAST(least(greatest(floor((cosine + 1) * 2.0000000000000000e+01), 0), 39) AS int) AS bin
     FROM (
         SELECT
             id,

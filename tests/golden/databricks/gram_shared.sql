@@ -1,19 +1,22 @@
--- Gram matrix of the items that this run and the reference share:
--- the sum of x[i] * x[j] over the rows, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+-- Gram matrix of the items that this run and the reference share, for each half of the ids:
+-- the sum of x[i] * x[j] over the rows, each times its weight, for i <= j. Row by row, in blocks of 4 by 4 that begin at (p, q).
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
+        half,
         p + k DIV 4 AS i,
         q + mod(k, 4) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             p,
             q,
             n_rows,
@@ -21,6 +24,7 @@ FROM (
             u.v AS value
         FROM (
             SELECT
+                half,
                 p,
                 q,
                 count(*) AS n_rows,
@@ -32,6 +36,7 @@ FROM (
                 ) AS sums
             FROM (
                 SELECT
+                    half,
                     p,
                     q,
                     get(x, p - 1) AS a1,
@@ -46,7 +51,8 @@ FROM (
                 FROM (
                     SELECT
                         CAST(r.x AS array<double>) AS x,
-                        w
+                        other.w AS w,
+                        CASE WHEN SUBSTR(md5(CAST(r.id AS string)), 9, 1) < '8' THEN 0 ELSE 1 END AS half
                     FROM (
                         SELECT
                             t.`id` AS id,
@@ -67,6 +73,7 @@ FROM (
                 LATERAL VIEW explode(sequence(p, 3, 4)) AS q
             ) AS pieces
             GROUP BY
+                half,
                 p,
                 q
         ) AS g
@@ -75,5 +82,6 @@ FROM (
 ) AS gram
 WHERE i <= j AND j <= 3
 ORDER BY
+    half,
     i,
     j

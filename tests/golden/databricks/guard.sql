@@ -1,4 +1,4 @@
--- Fails where something is wrong with the items: sums would go wrong without a word.
+-- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + bad_weights + wrong_length + null_components + non_finite > 0
@@ -17,7 +17,7 @@ FROM (
         || CASE
             WHEN n_rows > 0 AND wrong_length = n_rows
             THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --items-filter of sqlstab render script or in a view.'
+            ELSE '. Leave such rows out, with --filter or in a view.'
         END AS message
     FROM (
         -- What can be wrong with the ids of the items and with their weights.

@@ -15,7 +15,7 @@ FROM (
                     j,
                     list(value ORDER BY i) AS c
                 FROM "sqlstab_transform"
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
         ), lambda c: list_dot_product(c, x)) AS x,
@@ -30,7 +30,7 @@ FROM (
                         j,
                         list(value ORDER BY i) AS c
                     FROM "sqlstab_transform"
-                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+                    WHERE side = 'items'
                     GROUP BY j
                 ) AS matrix_columns
             ), lambda c: list_dot_product(c, x)) AS x,

@@ -1,17 +1,12 @@
 -- The vectors of the items that this run (x) and the reference (y) share.
 SELECT
     run.x AS x,
-    reference.x AS y,
-    run.w AS w
+    reference.x AS y
 FROM (
     SELECT
         t."id" AS id,
-        CAST(t."embedding" AS FLOAT[]) AS x,
-        CAST(t."n_ratings" AS DOUBLE) AS w
+        CAST(t."embedding" AS FLOAT[]) AS x
     FROM "items" AS t
-    WHERE
-        (t.year > 1990)
-        AND (t.n_ratings >= 20)
 ) AS run
 JOIN (
     SELECT

@@ -318,7 +318,7 @@ crossed AS MATERIALIZED (
         SELECT
             b.k AS k,
             r.j AS j,
-            sum(CASE r.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * list_dot_product(b.x, r.x)) AS value
+            sum(CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 WHEN 'users' THEN 1.0000000000000001e-01 ELSE 0 END * list_dot_product(b.x, r.x)) AS value
         FROM balanced AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
@@ -532,7 +532,7 @@ run_gram AS MATERIALIZED (
     SELECT
         b.k AS k,
         p.k AS l,
-        sum(CASE b.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * list_dot_product(b.x, p.x)) AS value
+        sum(CASE b.side WHEN 'items' THEN 1.0000000000000000e+00 WHEN 'users' THEN 1.0000000000000001e-01 ELSE 0 END * list_dot_product(b.x, p.x)) AS value
     FROM balanced AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
@@ -543,7 +543,7 @@ reference_gram AS MATERIALIZED (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * value) AS value
+        sum(CASE e.side WHEN 'items' THEN 1.0000000000000000e+00 WHEN 'users' THEN 1.0000000000000001e-01 ELSE 0 END * value) AS value
     FROM (
         SELECT
             above.side AS side,
@@ -692,31 +692,31 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(users_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS BIGINT) AS VARCHAR) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS BIGINT) AS VARCHAR) || ' columns that are not zero only ' || CAST(CAST(items_rank AS BIGINT) AS VARCHAR)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS VARCHAR)
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS BIGINT) AS VARCHAR) || ' of ' || CAST(CAST(rank AS BIGINT) AS VARCHAR)
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
             THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS VARCHAR)
                 || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS VARCHAR)
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS VARCHAR)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
 )

@@ -1,56 +1,120 @@
--- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
--- reference (y) share, for all i and j.
+-- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+-- and the reference (y) share, for all i and j; both vectors end with a 1.
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
-        1 + k / 3 AS i,
-        1 + mod(k, 3) AS j,
+        half,
+        1 + k / 4 AS i,
+        1 + mod(k, 4) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             n_rows,
             u.k - 1 AS k,
             u.v AS value
         FROM (
             SELECT
+                CASE WHEN SUBSTR(md5(CAST(run.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
                 count(*) AS n_rows,
                 ARRAY[
-                    sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3),
-                    sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3),
-                    sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3)
+                    sum(run.x1 * reference.x1), sum(run.x1 * reference.x2), sum(run.x1 * reference.x3), sum(run.x1 * reference.x4),
+                    sum(run.x2 * reference.x1), sum(run.x2 * reference.x2), sum(run.x2 * reference.x3), sum(run.x2 * reference.x4),
+                    sum(run.x3 * reference.x1), sum(run.x3 * reference.x2), sum(run.x3 * reference.x3), sum(run.x3 * reference.x4),
+                    sum(run.x4 * reference.x1), sum(run.x4 * reference.x2), sum(run.x4 * reference.x3), sum(run.x4 * reference.x4)
                 ] AS sums
             FROM (
                 SELECT
-                    id,
-                    x1 / divisor AS x1,
-                    x2 / divisor AS x2,
-                    x3 / divisor AS x3
+                    c.*,
+                    1E0 AS x4
                 FROM (
                     SELECT
-                        q.*,
-                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
+                        id,
+                        x1 / divisor AS x1,
+                        x2 / divisor AS x2,
+                        x3 / divisor AS x3
                     FROM (
                         SELECT
-                            id,
-                            x1 / divisor AS x1,
-                            x2 / divisor AS x2,
-                            x3 / divisor AS x3
+                            q.*,
+                            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
                         FROM (
                             SELECT
-                                q.*,
-                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
+                                id,
+                                x1 / divisor AS x1,
+                                x2 / divisor AS x2,
+                                x3 / divisor AS x3
                             FROM (
                                 SELECT
-                                    id,
-                                    m.x1 * 0.5E0 + m.x2 * 0.25E0 + m.x3 * 0.0E0 AS x1,
-                                    m.x1 * 0.0E0 + m.x2 * -1.0E0 + m.x3 * 2.0E0 AS x2,
-                                    m.x1 * 1.0E0 + m.x2 * 0.0E0 + m.x3 * 1E-20 AS x3
+                                    q.*,
+                                    coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
+                                FROM (
+                                    SELECT
+                                        id,
+                                        m.x1 * 5.0000000000000000e-01 + m.x2 * 2.5000000000000000e-01 + m.x3 * 0.0000000000000000e+00 AS x1,
+                                        m.x1 * 0.0000000000000000e+00 + m.x2 * -1.0000000000000000e+00 + m.x3 * 2.0000000000000000e+00 AS x2,
+                                        m.x1 * 1.0000000000000000e+00 + m.x2 * 0.0000000000000000e+00 + m.x3 * 9.9999999999999995e-21 AS x3
+                                    FROM (
+                                        SELECT
+                                            id,
+                                            CAST(x[1] AS double precision) AS x1,
+                                            CAST(x[2] AS double precision) AS x2,
+                                            CAST(x[3] AS double precision) AS x3
+                                        FROM (
+                                            SELECT
+                                                id,
+                                                (x)[1:3] AS x
+                                            FROM (
+                                                SELECT
+                                                    t."id" AS id,
+                                                    t."embedding" AS x
+                                                FROM "items" AS t
+                                            ) AS whole
+                                            OFFSET 0
+                                        ) AS v
+                                        OFFSET 0
+                                    ) AS m
+                                    OFFSET 0
+                                ) AS q
+                                OFFSET 0
+                            ) AS n
+                            OFFSET 0
+                        ) AS q
+                        OFFSET 0
+                    ) AS n
+                    OFFSET 0
+                ) AS c
+            ) AS run
+            JOIN (
+                SELECT
+                    c.*,
+                    1E0 AS x4
+                FROM (
+                    SELECT
+                        id,
+                        x1 / divisor AS x1,
+                        x2 / divisor AS x2,
+                        x3 / divisor AS x3
+                    FROM (
+                        SELECT
+                            q.*,
+                            coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
+                        FROM (
+                            SELECT
+                                id,
+                                x1 / divisor AS x1,
+                                x2 / divisor AS x2,
+                                x3 / divisor AS x3
+                            FROM (
+                                SELECT
+                                    q.*,
+                                    coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
                                 FROM (
                                     SELECT
                                         id,
@@ -65,74 +129,27 @@ FROM (
                                             SELECT
                                                 t."id" AS id,
                                                 t."embedding" AS x
-                                            FROM "items" AS t
+                                            FROM "yesterday"."items" AS t
                                         ) AS whole
                                         OFFSET 0
                                     ) AS v
                                     OFFSET 0
-                                ) AS m
+                                ) AS q
                                 OFFSET 0
-                            ) AS q
+                            ) AS n
                             OFFSET 0
-                        ) AS n
+                        ) AS q
                         OFFSET 0
-                    ) AS q
+                    ) AS n
                     OFFSET 0
-                ) AS n
-                OFFSET 0
-            ) AS run
-            JOIN (
-                SELECT
-                    id,
-                    x1 / divisor AS x1,
-                    x2 / divisor AS x2,
-                    x3 / divisor AS x3
-                FROM (
-                    SELECT
-                        q.*,
-                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
-                    FROM (
-                        SELECT
-                            id,
-                            x1 / divisor AS x1,
-                            x2 / divisor AS x2,
-                            x3 / divisor AS x3
-                        FROM (
-                            SELECT
-                                q.*,
-                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
-                            FROM (
-                                SELECT
-                                    id,
-                                    CAST(x[1] AS double precision) AS x1,
-                                    CAST(x[2] AS double precision) AS x2,
-                                    CAST(x[3] AS double precision) AS x3
-                                FROM (
-                                    SELECT
-                                        id,
-                                        (x)[1:3] AS x
-                                    FROM (
-                                        SELECT
-                                            t."id" AS id,
-                                            t."embedding" AS x
-                                        FROM "yesterday"."items" AS t
-                                    ) AS whole
-                                    OFFSET 0
-                                ) AS v
-                                OFFSET 0
-                            ) AS q
-                            OFFSET 0
-                        ) AS n
-                        OFFSET 0
-                    ) AS q
-                    OFFSET 0
-                ) AS n
-                OFFSET 0
+                ) AS c
             ) AS reference USING (id)
+            GROUP BY CASE WHEN SUBSTR(md5(CAST(run.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END
         ) AS g
         CROSS JOIN LATERAL unnest(g.sums) WITH ORDINALITY AS u(v, k)
     ) AS entries
 ) AS gram
 ORDER BY
+    half,
     i,
     j

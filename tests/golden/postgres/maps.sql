@@ -1,11 +1,9 @@
--- The two maps of this run, as rows of a transform table.
+-- The two maps of a solution.
 SELECT
-    r.run_id,
     s.name AS side,
-    s.i,
-    s.j,
+    s.i AS i,
+    s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
 FROM "solution" AS s
-CROSS JOIN (SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MISS.US"Z"') AS run_id) AS r
 WHERE s.name IN ('users', 'items')

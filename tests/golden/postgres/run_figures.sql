@@ -6,7 +6,13 @@ FROM "solution" AS s
 WHERE name IN ('rank')
 UNION ALL
 SELECT
-    'cosine_items_after_' || figure AS name,
+    'singular_value_' || CAST(s.i AS text) AS name,
+    s.value AS value
+FROM "solution" AS s
+WHERE s.name = 'singular_values'
+UNION ALL
+SELECT
+    'cosine_items_' || figure AS name,
     CASE figure WHEN 'rows' THEN CAST(n_rows AS double precision) WHEN 'mean' THEN after_mean WHEN 'p10' THEN after_p10 ELSE after_median END AS value
 FROM (
     -- Cosine of the same item in this run and in the reference: of the stable vectors (after), for all items that both runs have.
@@ -106,7 +112,7 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'score_largest_relative_error' AS name,
+    'max_relative_error' AS name,
     largest_error / nullif(largest, 0) AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.

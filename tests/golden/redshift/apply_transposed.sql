@@ -25,8 +25,8 @@ FROM (
             i,
             j,
             value
-        FROM (SELECT t.run_id AS run_id, t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "sqlstab_transform" AS t) AS transposed
-        WHERE side = 'users' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+        FROM (SELECT t.side AS side, t.j AS i, t.i AS j, t.value AS value FROM "sqlstab_transform" AS t WHERE side = 'users') AS transposed
+        WHERE 1 = 1
     ) AS m ON m.i = r.i
     GROUP BY
         r.id,

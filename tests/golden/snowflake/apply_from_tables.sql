@@ -42,7 +42,7 @@ FROM (
                         j,
                         value
                     FROM "SQLSTAB_TRANSFORM"
-                    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
+                    WHERE side = 'items'
                 ) AS m ON m.i = r.i
                 GROUP BY
                     r.id,
@@ -55,7 +55,7 @@ FROM (
                 j,
                 value
             FROM "SQLSTAB_TRANSFORM"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
+            WHERE side = 'items'
         ) AS m ON m.i = r.i
         GROUP BY
             r.id,

@@ -28,7 +28,7 @@ JOIN (
         j,
         value
     FROM "SQLSTAB_TRANSFORM"
-    WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "SQLSTAB_TRANSFORM")
+    WHERE side = 'items'
 ) AS m ON m.i = r.i
 GROUP BY
     r.id,

@@ -1,19 +1,22 @@
--- Cross Gram matrix of the items: the sum of x[i] * y[j] over the ids that this run (x) and the
--- reference (y) share, for all i and j. Row by row, in blocks of 4 by 4 that begin at (p, q).
+-- Cross Gram matrix of the items, for each half of the ids: the sum of x[i] * y[j] over the ids that this run (x)
+-- and the reference (y) share, each times its weight, for all i and j; both vectors end with a 1. Row by row, in blocks of 4 by 4 that begin at (p, q).
 SELECT
     'items' AS side,
+    half,
     i,
     j,
     value,
     n_rows
 FROM (
     SELECT
+        half,
         p + k DIV 4 AS i,
         q + mod(k, 4) AS j,
         value,
         n_rows
     FROM (
         SELECT
+            half,
             p,
             q,
             n_rows,
@@ -21,6 +24,7 @@ FROM (
             u.v AS value
         FROM (
             SELECT
+                half,
                 p,
                 q,
                 count(*) AS n_rows,
@@ -32,6 +36,7 @@ FROM (
                 ) AS sums
             FROM (
                 SELECT
+                    half,
                     p,
                     q,
                     get(x, p - 1) AS a1,
@@ -47,35 +52,53 @@ FROM (
                     SELECT
                         CAST(run.x AS array<double>) AS x,
                         CAST(reference.x AS array<double>) AS y,
-                        run.w AS w
+                        CASE WHEN SUBSTR(md5(CAST(run.id AS string)), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                        run.w * reference.w AS w
                     FROM (
                         SELECT
-                            t.`id` AS id,
-                            t.`embedding` AS x,
-                            CAST(t.`n_ratings` AS double) AS w
-                        FROM `items` AS t
-                        WHERE
-                            (t.year > 1990)
-                            AND (t.n_ratings >= 20)
+                            id,
+                            concat(c.x, array(1E0)) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x,
+                                CAST(t.`n_ratings` AS double) AS w
+                            FROM `items` AS t
+                            WHERE
+                                (t.year > 1990)
+                                AND (t.n_ratings >= 20)
+                        ) AS c
                     ) AS run
                     JOIN (
                         SELECT
-                            t.`id` AS id,
-                            t.`embedding` AS x
-                        FROM `yesterday`.`items` AS t
+                            id,
+                            concat(c.x, array(1E0)) AS x,
+                            w
+                        FROM (
+                            SELECT
+                                t.`id` AS id,
+                                CAST(t.`embedding` AS array<double>) AS x,
+                                CAST(CASE t.run WHEN 'a' THEN 0.8E0 ELSE 1E0 END AS double) AS w
+                            FROM `yesterday`.`items` AS t
+                            WHERE
+                                (t.run IN ('a', 'b'))
+                        ) AS c
                     ) AS reference USING (id)
                 ) AS v
-                LATERAL VIEW explode(sequence(1, 3, 4)) AS p
-                LATERAL VIEW explode(sequence(1, 3, 4)) AS q
+                LATERAL VIEW explode(sequence(1, 4, 4)) AS p
+                LATERAL VIEW explode(sequence(1, 4, 4)) AS q
             ) AS pieces
             GROUP BY
+                half,
                 p,
                 q
         ) AS g
         LATERAL VIEW posexplode(g.sums) u AS k, v
     ) AS entries
 ) AS gram
-WHERE i <= 3 AND j <= 3
+WHERE i <= 4 AND j <= 4
 ORDER BY
+    half,
     i,
     j

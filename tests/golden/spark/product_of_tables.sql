@@ -13,7 +13,7 @@ FROM (
                     j,
                     transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
                 FROM `sqlstab_transform`
-                WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM `sqlstab_transform`)
+                WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
         ) AS matrix

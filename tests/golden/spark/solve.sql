@@ -443,8 +443,8 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
-                    WHEN 'users' THEN 0.1E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
+                    WHEN 'users' THEN 1.0000000000000001e-01
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
@@ -627,8 +627,8 @@ crossed AS (
             r.j AS j,
             sum(
                 CASE r.side
-                    WHEN 'items' THEN 1.0E0
-                    WHEN 'users' THEN 0.1E0
+                    WHEN 'items' THEN 1.0000000000000000e+00
+                    WHEN 'users' THEN 1.0000000000000001e-01
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
@@ -799,8 +799,8 @@ run_gram AS (
         p.k AS l,
         sum(
             CASE b.side
-                WHEN 'items' THEN 1.0E0
-                WHEN 'users' THEN 0.1E0
+                WHEN 'items' THEN 1.0000000000000000e+00
+                WHEN 'users' THEN 1.0000000000000001e-01
                 ELSE 0
             END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
         ) AS value
@@ -814,7 +814,13 @@ reference_gram AS (
     SELECT
         i,
         j,
-        sum(CASE e.side WHEN 'items' THEN 1.0E0 WHEN 'users' THEN 0.1E0 ELSE 0 END * value) AS value
+        sum(
+            CASE e.side
+                WHEN 'items' THEN 1.0000000000000000e+00
+                WHEN 'users' THEN 1.0000000000000001e-01
+                ELSE 0
+            END * value
+        ) AS value
     FROM (
         SELECT
             above.side AS side,
@@ -1022,38 +1028,38 @@ checked AS (
             WHEN users_columns <> 3
             THEN 'The SQL solver refuses: users: the sums are of ' || CAST(
                 CAST(users_columns AS bigint) AS string
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN users_rank < users_live
             THEN 'The SQL solver refuses: users: of ' || CAST(
                 CAST(users_live AS bigint) AS string
             ) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(users_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(
                 users_condition AS string
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || CAST(
                 CAST(items_columns AS bigint) AS string
-            ) || ' components, not of 3; sqlstab run --solver python would, too.'
+            ) || ' components, not of 3; sqlstab run would, too.'
             WHEN items_rank < items_live
             THEN 'The SQL solver refuses: items: of ' || CAST(
                 CAST(items_live AS bigint) AS string
             ) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run --solver python, which takes a second pass where it must.'
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
             WHEN NOT coalesce(items_accuracy <= 1E-2, false)
             THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(
                 items_condition AS string
             )
-                || '), too much for sums of products. Use sqlstab run --solver python, which takes a second pass.'
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN rank = 0
-            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run --solver python would, too.'
+            THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN NOT coalesce(aligned >= rank, false)
             THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(
                 CAST(rank - aligned AS bigint) AS string
             ) || ' of ' || CAST(CAST(rank AS bigint) AS string)
-                || ' directions. Use sqlstab run --solver python, which places them in what is left of the space.'
+                || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
@@ -1065,7 +1071,7 @@ checked AS (
                     greatest(users_gram_error, items_gram_error) AS string
                 )
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
-                || '. Use sqlstab run --solver python.'
+                || '. Use sqlstab run.'
         END AS problem
     FROM `sqlstab_solve_figures` AS f
 )

@@ -8,7 +8,7 @@ SELECT
                 j,
                 array_agg(value ORDER BY i) AS c
             FROM "sqlstab_transform"
-            WHERE side = 'items' AND run_id = (SELECT max(run_id) FROM "sqlstab_transform")
+            WHERE side = 'items'
             GROUP BY j
         ) AS matrix_columns
     ), c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x,

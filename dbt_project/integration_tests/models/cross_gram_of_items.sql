@@ -1,1 +1,0 @@
-{{ sqlstab.cross_gram(ref('known_items'), ref('turned_items'), 'items') }}

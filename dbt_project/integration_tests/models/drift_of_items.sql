@@ -1,1 +1,0 @@
-{{ sqlstab.drift(ref('known_items'), ref('turned_items'), 'items') }}

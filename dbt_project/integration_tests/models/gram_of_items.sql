@@ -1,1 +1,0 @@
-{{ sqlstab.gram(ref('known_items'), 'items') }}

@@ -1,1 +1,0 @@
-{{ sqlstab.inverse(ref('stable_items'), 'items') }}

@@ -1,1 +1,0 @@
-{{ sqlstab.apply(ref('known_items'), 'items') }}

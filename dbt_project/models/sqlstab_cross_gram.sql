@@ -1,2 +1,0 @@
-{{ config(pre_hook='{{ sqlstab.before() }}') }}
-{{ sqlstab.cross_gram_rows() }}

@@ -1,1 +1,0 @@
-{{ sqlstab.run_row() }}

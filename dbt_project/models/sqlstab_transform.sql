@@ -1,9 +1,0 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy=sqlstab.incremental_strategy(),
-    unique_key=['run_id', 'side', 'i', 'j'] if target.type in ['bigquery', 'databricks'] else 'run_id',
-    partition_by=['run_id'] if target.type == 'spark' else none,
-    on_schema_change='fail',
-    full_refresh=false
-) }}
-{{ sqlstab.transform_rows() }}

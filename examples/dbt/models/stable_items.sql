@@ -1,1 +1,0 @@
-{{ sqlstab.apply(ref('item_embeddings'), 'items') }}

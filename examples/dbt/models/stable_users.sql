@@ -1,1 +1,0 @@
-{{ sqlstab.apply(ref('user_embeddings'), 'users') }}

@@ -1,4 +1,0 @@
-SELECT
-    id,
-    embedding
-FROM {{ source('recommender', 'users') }}

@@ -1,0 +1,743 @@
+"""What Python calls: a space and its runs, a run in memory, a comparison."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlstab import __version__, prepare
+from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.flow import compare as comparing
+from sqlstab.flow import drive, write
+from sqlstab.flow import run as flow
+from sqlstab.flow.job import Job
+from sqlstab.maths.maps import Maps
+from sqlstab.options import Options
+from sqlstab.progress import Log
+from sqlstab.session import connect
+from sqlstab.space.directory import DirectorySpace
+from sqlstab.space.entry import Rows
+from sqlstab.space.key import Key, unescaped
+from sqlstab.space.target import MemoryTarget, file_name
+from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.sides import SIDES, VECTORS, Side
+from sqlstab.statements.table import EmbeddingTable, FurtherTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+    from sqlstab.engines.base import Engine
+    from sqlstab.maths.quality import Verdict
+    from sqlstab.prepare import AnySpace
+    from sqlstab.progress import Progress
+    from sqlstab.report import Report
+    from sqlstab.session import AnyEngine
+    from sqlstab.space.entry import Entry
+    from sqlstab.statements.statement import Statement
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The stable rows of a table in one run.
+
+    Attributes:
+        name: What they are called.
+        read: Reads them.
+    """
+
+    name: str
+    read: Any = field(repr=False)
+
+    def arrow(self) -> pa.Table:
+        """Return them as an Arrow table."""
+        table: pa.Table = self.read()
+        return table
+
+    def df(self) -> Any:
+        """Return them as a data frame of pandas."""
+        return self.arrow().to_pandas()
+
+    def pl(self) -> Any:
+        """Return them as a data frame of polars.
+
+        Raises:
+            UsageError: polars is not installed.
+        """
+        try:
+            import polars as pl  # noqa: PLC0415 - the user's own
+        except ImportError as error:
+            raise UsageError("polars is not installed here: pip install polars.") from error
+        return pl.from_arrow(self.arrow())
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        key: Its key.
+        figures: What `run.json` holds.
+        maps: The maps of its tables.
+    """
+
+    key: str
+    figures: dict[str, Any]
+    maps: Maps
+    _relations: Any = field(repr=False, compare=False)
+    _space: Space | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Show what one asks of a run first."""
+        cosine = self.figures["cosine"] or {}
+        tables = []
+        for side, known in self.figures["tables"].items():
+            after = cosine.get(side, {}).get("after")
+            agrees = f" (mean cosine {after['mean']:.3f})" if after else ""
+            tables.append(f"{side} {known['rows']:,} x {known['dimension']}{agrees}")
+        reference = self.figures["reference"]
+        space = f"aligned with {reference['run']}" if reference else "the first of its space"
+        return f"<Run {self.key}: {', '.join(tables)}; {space}>"
+
+    def table(self, side: Side) -> Relation:
+        """Return the stable rows of a table.
+
+        Raises:
+            DataError: The run has no such table, or wrote its maps only.
+        """
+        if side not in self.figures["tables"]:
+            known = " and ".join(self.figures["tables"])
+            raise DataError(f"Run {self.key} has no table {side}; it has {known}.")
+        if self.figures["outputs"] is None:
+            raise DataError(
+                f"Run {self.key} wrote its maps only; its stable {side} are its raw ones times "
+                f'maps["{side}"].'
+            )
+        return Relation(f"stable {side} of run {self.key}", lambda: self._relations(side))
+
+    @property
+    def users(self) -> Relation:
+        """The users' stable vectors."""
+        return self.table("users")
+
+    @property
+    def items(self) -> Relation:
+        """The items' stable vectors."""
+        return self.table("items")
+
+    @property
+    def vectors(self) -> Relation:
+        """The stable vectors of a table without a second side."""
+        return self.table(VECTORS)
+
+
+class Space:
+    """Runs whose stable vectors can be compared.
+
+    Args:
+        name: A directory; or with an engine the prefix of tables in a database, as in `ml.movies`.
+        engine: Where the tables are: a DuckDB connection or the path of a database file, a
+            SparkSession, a SQLAlchemy engine or URL. None is a directory, read by DuckDB.
+        tables: Tables by name, instead of those with the prefix: `users`, `items`, `maps`, `runs`.
+
+    Example:
+        >>> space = Space("movies/")  # doctest: +SKIP
+        >>> run = space.run("users.parquet", "items.parquet", key="2026-11-30")  # doctest: +SKIP
+        >>> run.figures["alignment"]["agreement"]  # doctest: +SKIP
+        0.81
+    """
+
+    def __init__(
+        self,
+        name: str | Path,
+        engine: AnyEngine = None,
+        *,
+        tables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = str(name)
+        self._engine = engine
+        self._tables = dict(tables or {})
+
+    def __repr__(self) -> str:
+        """Show its name."""
+        return f"Space({self.name!r})"
+
+    def run(
+        self,
+        users: Any = None,
+        items: Any = None,
+        *,
+        vectors: Any = None,
+        also: Mapping[str, FurtherTable] | None = None,
+        key: str | None = None,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> Run:
+        """Put a retrained model's vectors into this space; no score changes.
+
+        Args:
+            users: The user vectors: a table's name, a path, an `EmbeddingTable`, a frame that
+                speaks Arrow, or `(ids, matrix)`.
+            items: The item vectors.
+            vectors: Vectors that have no second side, instead of users and items.
+            also: Further tables by name, such as `queries`, each with the map of one side.
+            key: What names the run and sorts it among the others, as in `2026-11-30`;
+                `ds=2026-11-30` takes the inputs' rows with that `ds`. None is the time in UTC.
+            options: How to align, what to keep, how to write.
+            progress: Shows what is going on.
+
+        Returns:
+            The run: its key, figures, maps and tables.
+
+        Raises:
+            UsageError: An option, a name or a combination of them is not valid.
+            DataError: The vectors or ids cannot be worked with.
+            EngineError: The database or the disk failed.
+            GateError: The alignment is not as good as the options demand, or the vectors are
+                unrelated to those of the space.
+        """
+        options, log = checked_options(options), Log(progress)
+        given = named_tables(users, items, vectors)
+        with (
+            self._opened(writes=True) as (engine, space),
+            prepare.data(given, engine) as named,
+            prepare.further(embedded(also), engine) as more,
+        ):
+            tables = prepare.tables_of(named, more, Key.parse(key), engine)
+            reference = prepare.reference_of(space, tables, options, engine, log)
+            size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
+            if options.rank:
+                size = min(size, options.rank)
+            if reference:
+                size = max(size, reference.dimension)
+            outputs = prepare.outputs_of(tables, options, size, engine.dialect)
+            space.check({} if options.maps_only else outputs, tables.key)
+            with space.staging(tables.key) as target:
+                job = prepare.job_of(tables, reference, target, options, engine, log, size)
+                done = drive.execute(flow.run(job), engine, log)
+                space.finish(target, done.maps.matrices, done.figures)
+        return self._made(tables.key.value, done.figures, done.maps)
+
+    def explain(
+        self,
+        users: Any = None,
+        items: Any = None,
+        *,
+        vectors: Any = None,
+        also: Mapping[str, FurtherTable] | None = None,
+        key: str | None = None,
+        options: Options | None = None,
+    ) -> list[Statement[Any]]:
+        """List the statements of a run, in order, and run none of them; arguments as of `run`."""
+        options, log = checked_options(options), Log()
+        given = named_tables(users, items, vectors)
+        with (
+            self._opened(writes=False) as (engine, space),
+            prepare.data(given, engine) as named,
+            prepare.further(embedded(also), engine) as more,
+        ):
+            tables = prepare.tables_of(named, more, Key.parse(key), engine)
+            reference = prepare.reference_of(space, tables, options, engine, log)
+            size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
+            target = space.target(tables.key)
+            job = prepare.job_of(tables, reference, target, options, engine, log, size)
+            return drive.explain(flow.run(job))
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        with self._opened(writes=False) as (_, space):
+            return [self._loaded(space, entry) for entry in space.entries()]
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The keys and figures of all runs, oldest first, without their maps."""
+        with self._opened(writes=False) as (_, space):
+            entries = space.entries()
+            for entry in entries:
+                prepare.check_figures(entry.figures, f"run {entry.key}")
+            return entries
+
+    @property
+    def newest(self) -> Run | None:
+        """The run whose key sorts last; None where there is none."""
+        with self._opened(writes=False) as (_, space):
+            entries = space.entries()
+            return self._loaded(space, entries[-1]) if entries else None
+
+    def __getitem__(self, key: str) -> Run:
+        """Return the run with a key.
+
+        Raises:
+            DataError: There is none.
+        """
+        with self._opened(writes=False) as (_, space):
+            return self._loaded(space, _entry(space, key, self.name))
+
+    def drop(self, *keys: str) -> list[str]:
+        """Remove runs: their stable rows, maps and figures.
+
+        Returns:
+            The keys.
+
+        Raises:
+            DataError: One of them is not there; none is removed then.
+        """
+        with self._opened(writes=True) as (_, space):
+            for key in keys:
+                _entry(space, key, self.name)
+            if keys:
+                space.drop(keys)
+        return list(keys)
+
+    def keep(self, newest: int) -> list[str]:
+        """Remove all runs but the newest ones.
+
+        Args:
+            newest: How many stay, at least one.
+
+        Returns:
+            The keys of those that were removed.
+        """
+        if newest < 1:
+            raise UsageError("keep: at least one run must stay; drop removes runs by their keys.")
+        with self._opened(writes=True) as (_, space):
+            keys = [entry.key for entry in space.entries()[:-newest]]
+            if keys:
+                space.drop(keys)
+        return keys
+
+    def apply(
+        self,
+        tables: Mapping[Side, Any],
+        outputs: Mapping[Side, str | Path],
+        key: str | None = None,
+        *,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Write the stable vectors of fresh rows with the maps of a run.
+
+        Args:
+            tables: The raw vectors, by the name of the table whose map they take.
+            outputs: The Parquet file or the table that each is written to; it must not be there.
+            key: The run whose maps are used; None for the newest.
+            options: Of these `strategy`, `on_invalid`, `output_layout` and `output_type` count.
+            progress: Shows what is going on.
+
+        Raises:
+            UsageError: An output is there already, or a name is not valid.
+            DataError: There is no such run, or the vectors cannot be worked with.
+            EngineError: The database or the disk failed.
+        """
+        from sqlstab.space.output import OneTarget  # noqa: PLC0415
+
+        options, log = checked_options(options), Log(progress)
+        given = {side: embedding_table(table) for side, table in tables.items()}
+        with self._opened(writes=True) as (engine, _), prepare.data(given, engine) as named:
+            run = self[key] if key is not None else self.newest
+            if run is None:
+                raise DataError(
+                    f"The space {self.name} has no runs, so there are no maps to apply."
+                )
+            target = OneTarget.of(outputs, engine)
+            known = prepare.tables_of(named, {}, Key.parse(None), engine, run.maps)
+            job = prepare.job_of(known, None, target, options, engine, log, run.maps.shape[0])
+            with target.whole():
+                drive.execute(write.apply(job, run.maps), engine, log)
+
+    def report(self, key: str | None = None, *, progress: Progress | None = None) -> Report:
+        """Measure whether a run worked: how its vectors compare with those of earlier runs.
+
+        Args:
+            key: The run; None for the newest.
+            progress: Shows what is going on.
+
+        Raises:
+            DataError: There is no such run, or ids or vectors cannot be compared.
+            EngineError: The database or the disk failed.
+
+        Example:
+            >>> page = space.report("2026-11-30").text("html")  # doctest: +SKIP
+        """
+        from sqlstab import report as reporting  # noqa: PLC0415 - few ask for one
+
+        with self._opened(writes=False) as (engine, space):
+            entries = space.entries()
+            if not entries:
+                raise DataError(f"The space {self.name} has no runs to report on.")
+            entry = entries[-1] if key is None else _entry(space, key, self.name)
+            return reporting.report(space, entry.key, engine, Log(progress))
+
+    def _loaded(self, space: AnySpace, entry: Entry) -> Run:
+        prepare.check_figures(entry.figures, f"run {entry.key}")
+        figures = entry.figures
+        maps = Maps.of(space.maps(entry.key), figures["like"], figures["invertible"])
+        return self._made(entry.key, figures, maps)
+
+    def _made(self, key: str, figures: dict[str, Any], maps: Maps) -> Run:
+        def read(side: Side) -> pa.Table:
+            with self._opened(writes=False) as (engine, space):
+                rows = space.reference(side, {key: 1.0})
+                return prepare.arrow_rows(rows, figures["outputs"][side], engine)
+
+        return Run(key, figures, maps, read, self)
+
+    @contextmanager
+    def _opened(self, *, writes: bool) -> Iterator[tuple[Engine, AnySpace]]:
+        """Open the engine and the space for as long as the context lasts."""
+        with connect(self._engine, writes=writes) as engine:
+            if not getattr(engine, "holds_tables", True):
+                yield engine, DirectorySpace(self.name)
+                return
+            from sqlstab.space.tables import TablesSpace  # noqa: PLC0415
+
+            yield engine, TablesSpace(engine, self._tables or self.name)
+
+
+def stabilize(
+    users: Any = None,
+    items: Any = None,
+    reference: Run | None = None,
+    *,
+    vectors: Any = None,
+    also: Mapping[str, FurtherTable] | None = None,
+    options: Options | None = None,
+    engine: AnyEngine = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Put a retrained model's vectors into the space of an earlier run, in memory.
+
+    Args:
+        users: The user vectors, as for `Space.run`.
+        items: The item vectors.
+        reference: The run to align with; None begins a space.
+        vectors: Vectors that have no second side, instead of users and items.
+        also: Further tables by name.
+        options: How to align; what is about several runs does not count.
+        engine: A DuckDB connection that has the tables; None is DuckDB of its own.
+        progress: Shows what is going on.
+
+    Returns:
+        The run, whose tables are in memory.
+
+    Example:
+        >>> monday = stabilize(users, items)  # doctest: +SKIP
+        >>> tuesday = stabilize(users2, items2, reference=monday)  # doctest: +SKIP
+        >>> tuesday.items.df()  # doctest: +SKIP
+    """
+    options, log = checked_options(options), Log(progress)
+    given = named_tables(users, items, vectors)
+    with ExitStack() as stack:
+        session = stack.enter_context(connect(engine, writes=True))
+        named = stack.enter_context(prepare.data(given, session))
+        more = stack.enter_context(prepare.further(embedded(also), session))
+        tables = prepare.tables_of(named, more, Key.parse(None), session)
+        known = None
+        if reference is not None:
+            earlier = {
+                side: EmbeddingTable(reference.table(side).arrow(), id=None)
+                for side in reference.figures["tables"]
+                if side in tables.tables
+            }
+            names = stack.enter_context(prepare.data(earlier, session))
+            known = prepare.reference_in_memory(
+                reference.key, reference.figures, reference.maps, names, tables, options
+            )
+        size = prepare.dimension_of(next(iter(tables.tables.values())), session)
+        target = MemoryTarget(f"sqlstab_{Key.parse(None).value.replace('.', '')}", session.dialect)
+        job = prepare.job_of(tables, known, target, options, session, log, size)
+        done = drive.execute(flow.run(job), session, log)
+        results = {}
+        if done.figures["outputs"]:
+            for side, output in done.figures["outputs"].items():
+                results[side] = prepare.arrow_rows(Rows(target.place(side)), output, session)
+                session.execute(f"DROP TABLE {target.place(side)}")
+    return Run(tables.key.value, done.figures, done.maps, results.__getitem__)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is known of two models.
+
+    Attributes:
+        figures: All figures, as `sqlstab compare --json` prints them.
+    """
+
+    figures: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Show the verdict and why; all figures would fill a page."""
+        return f"<Comparison: {self.verdict}. {self.figures['reason']}>"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the one can be aligned with the other."""
+        verdict: Verdict = self.figures["verdict"]
+        return verdict
+
+
+# The options that count in a comparison.
+_COMPARED = ("anchor", "plain_rows", "sample", "strategy", "on_invalid", "refine")
+
+
+def compare(
+    model: Any,
+    reference: Any,
+    engine: AnyEngine = None,
+    *,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Find out how well a model can be aligned with another one, the reference; write nothing.
+
+    Args:
+        model: The model to align: a `Run`, or its name as `SPACE/KEY`; a directory with
+            `users.parquet` and `items.parquet`, or with `vectors.parquet`; a pair (users, items) of
+            tables, as for `Space.run`, or `"USERS,ITEMS"`; or one table of vectors that have no
+            second side. Raw vectors and stable ones give the same figures.
+        reference: The model to align with, likewise. Residuals and differences are relative to it.
+        engine: Where the vectors are; None is the engine of a run's space, or DuckDB on files.
+        options: Of these `anchor`, `plain_rows`, `sample`, `strategy`, `on_invalid` and `refine`
+            count; the verdict is about the sides that `anchor` names. `score_drift` is known with
+            `plain_rows` only.
+        progress: Shows what is going on.
+
+    Raises:
+        UsageError: An option is not valid, or a name is not that of a model.
+        DataError: The vectors or ids cannot be worked with.
+        EngineError: The database failed.
+
+    Example:
+        >>> compare("retrained/", "movies/2026-11-29").verdict  # doctest: +SKIP
+        'alignable'
+    """
+    given = checked_options(options)
+    counting = Options(**{name: getattr(given, name) for name in _COMPARED})
+    log = Log(progress)
+    if engine is None:
+        spaces = [each._space for each in (model, reference) if isinstance(each, Run)]
+        engine = next((space._engine for space in spaces if space and space._engine), None)
+    with ExitStack() as stack:
+        session = stack.enter_context(connect(engine, writes=False))
+        opened = [_model(each, session) for each in (model, reference)]
+        _check_same_kind(*opened)
+        models = [stack.enter_context(_compared(each, session)) for each in opened]
+        job = Job(
+            tables={},
+            like={},
+            options=counting,
+            dialect=session.dialect,
+            streams=session.streams and counting.strategy != "sql",
+            reference=None,
+            target=MemoryTarget("", session.dialect),
+            about={},
+            token=secrets.token_hex(4),
+            log=log,
+        )
+        found = drive.execute(comparing.compare(job, *models), session, log)
+    return Comparison(
+        {
+            "sqlstab": __version__,
+            "engine": session.dialect.name,
+            **found,
+            "warnings": log.warnings,
+        }
+    )
+
+
+def _model(model: Any, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
+    """Find out what a model is: a run, or the tables of one.
+
+    Raises:
+        UsageError: It is neither.
+        DataError: The space has no such run.
+    """
+    if isinstance(model, Run):
+        return model
+    if isinstance(model, tuple) and not getattr(model[-1], "shape", None):
+        return dict(zip(SIDES, map(embedding_table, model), strict=True))
+    if not isinstance(model, str | Path):
+        return {VECTORS: embedding_table(model)}
+    return _named_model(str(model), engine)
+
+
+def _named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
+    """Find out which model has a name.
+
+    Raises:
+        UsageError: None has.
+        DataError: The space has no such run.
+    """
+    path = Path(text)
+    found = _files_of_model(path) or _run_in_files(path)
+    if found is not None:
+        return found
+    if _is_table(text, engine):
+        return {VECTORS: EmbeddingTable(text)}
+    names = [name.strip() for name in text.split(",")]
+    if len(names) == len(SIDES) and all(names):
+        return dict(zip(SIDES, map(embedding_table, names), strict=True))
+    space, _, key = text.rpartition("/")
+    if space and getattr(engine, "holds_tables", True) and not file_reader(key):
+        return Space(space, engine)[key]
+    raise UsageError(
+        f"{text} is no model to compare: it is no directory with "
+        f"{' and '.join(map(file_name, SIDES))} or with {file_name(VECTORS)}, no run as SPACE/KEY, "
+        "and no table. Name one of these, two tables as USERS,ITEMS, or a table of vectors that "
+        "have no second side."
+    )
+
+
+def _files_of_model(path: Path) -> dict[Side, EmbeddingTable] | None:
+    """Return the tables of a directory that is not a run's; None for anything else."""
+    for sides in (SIDES, (VECTORS,)):
+        files = {side: path / file_name(side) for side in sides}
+        if "=" not in path.name and all(file.is_file() for file in files.values()):
+            return {side: EmbeddingTable(str(file)) for side, file in files.items()}
+    return None
+
+
+def _run_in_files(path: Path) -> Run | None:
+    """Return the run that `SPACE/KEY` or the path of its folder names; None for anything else."""
+    if path.is_dir() and "=" in path.name:
+        return Space(path.parent)[unescaped(path.name.partition("=")[2])]
+    if not path.exists() and any(path.parent.glob("*=*")):
+        return Space(path.parent)[path.name]
+    return None
+
+
+def _is_table(name: str, engine: Engine) -> bool:
+    """Return whether a table has this name, or a file that the engine reads as one."""
+    if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
+        return bool(file_reader(name))
+    try:
+        return engine.kind(name) is not None
+    except (EngineError, UsageError):  # a path is no name of a table
+        return False
+
+
+def _check_same_kind(
+    model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
+) -> None:
+    """Raise unless both have two sides, or both are a table alone.
+
+    Raises:
+        UsageError: They differ.
+    """
+    both = {"model": model, "reference": reference}
+    sides = {name: _sides(opened) for name, opened in both.items()}
+    if sides["model"] == sides["reference"]:
+        return
+    alone = next(name for name, found in sides.items() if found == [VECTORS])
+    remedy = "" if isinstance(both[alone], Run) else f" Name the {alone} as USERS,ITEMS."
+    has = ", ".join(f"the {name} has {' and '.join(found)}" for name, found in sides.items())
+    raise UsageError(f"{has.capitalize()}: they cannot be compared.{remedy}")
+
+
+def _sides(opened: Run | dict[Side, EmbeddingTable]) -> list[Side]:
+    found = opened.maps.sides if isinstance(opened, Run) else opened
+    return [side for side in (*SIDES, VECTORS) if side in found]
+
+
+@contextmanager
+def _compared(
+    opened: Run | dict[Side, EmbeddingTable], engine: Engine
+) -> Iterator[comparing.Model]:
+    """Let statements read the tables of a model.
+
+    Raises:
+        DataError: A run wrote no vectors; or a column is missing or cannot be used.
+    """
+    if not isinstance(opened, Run):
+        with prepare.data(opened, engine) as named:
+            yield comparing.Model(prepare.tables_of(named, {}, Key.parse(None), engine).tables)
+        return
+    outputs = opened.figures["outputs"]
+    if outputs is None:
+        raise DataError(
+            f"Run {opened.key} wrote its maps only; compare its raw tables, as USERS,ITEMS."
+        )
+    sides = _sides(opened)
+    tables = {side: prepare.stored_table(side, outputs[side]) for side in sides}
+    with ExitStack() as stack:
+        if opened._space is None:
+            data = {side: EmbeddingTable(opened.table(side).arrow(), id=None) for side in sides}
+            names = stack.enter_context(prepare.data(data, engine))
+            tables = {
+                side: replace(table, relation=names[side].relation)
+                for side, table in tables.items()
+            }
+        else:
+            with opened._space._opened(writes=False) as (_, space):
+                tables = {
+                    side: prepare.placed(table, space.reference(side, {opened.key: 1.0}))
+                    for side, table in tables.items()
+                }
+        back = opened.maps[VECTORS].matrix.T if VECTORS in sides else None
+        # A requested rank has left fewer stable dimensions than raw ones.
+        yield comparing.Model(tables, None if back is None or len(back) < back.shape[1] else back)
+
+
+def _entry(space: AnySpace, key: str, name: str) -> Entry:
+    """Find a run.
+
+    Raises:
+        DataError: There is none.
+    """
+    entries = space.entries()
+    for entry in entries:
+        if entry.key == key:
+            return entry
+    known = ", ".join(entry.key for entry in entries[-5:]) or "none"
+    raise DataError(f"The space {name} has no run {key}; its newest are {known}.")
+
+
+def named_tables(users: Any, items: Any, vectors: Any) -> dict[Side, EmbeddingTable]:
+    """Return the tables of a run, by name.
+
+    Raises:
+        UsageError: They are neither users and items nor vectors alone.
+    """
+    if vectors is not None and users is None and items is None:
+        return {VECTORS: embedding_table(vectors)}
+    if vectors is not None or users is None or items is None:
+        raise UsageError(
+            "Name two tables, --users and --items, or one without a second side, --vectors."
+        )
+    return dict(zip(SIDES, map(embedding_table, (users, items)), strict=True))
+
+
+def embedding_table(table: Any) -> EmbeddingTable:
+    """Return a table as it may be given, as an `EmbeddingTable`."""
+    return table if isinstance(table, EmbeddingTable) else EmbeddingTable(table)
+
+
+def embedded(also: Mapping[str, FurtherTable] | None) -> dict[str, FurtherTable]:
+    """Return further tables, each with an `EmbeddingTable`."""
+    return {
+        name: replace(one, table=embedding_table(one.table)) for name, one in (also or {}).items()
+    }
+
+
+def checked_options(options: Options | None) -> Options:
+    """Return the options of a run.
+
+    Raises:
+        UsageError: It is something else, such as a dict.
+    """
+    if options is None:
+        return Options()
+    if not isinstance(options, Options):
+        raise UsageError(
+            f"options is a sqlstab.Options, as in Options(anchor='users'), not "
+            f"{type(options).__name__}; of a dict, Options(**it)."
+        )
+    return options

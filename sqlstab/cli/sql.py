@@ -1,0 +1,148 @@
+"""`sqlstab sql`: the statements of a run, for whoever runs them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sqlstab.cli import console, options
+from sqlstab.declaration import declarations
+from sqlstab.engines import NAMES
+from sqlstab.errors import UsageError
+from sqlstab.options import Columns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlstab.project import Project
+
+_STEPS = ("gram", "cross-gram", "check", "apply", "inverse", "drift")
+
+
+@click.command(short_help="Print the SQL of a run, or of a step, for any client.")
+@click.argument("step", metavar="[STEP | script]", required=False)
+@click.option(
+    "--dialect",
+    type=click.Choice(NAMES),
+    help="The SQL to write, with which nothing is connected to. Without it the tables and the "
+    "space are looked up, and the statements are those that sqlstab run would run.",
+)
+@click.option(
+    "--earlier",
+    multiple=True,
+    metavar="K",
+    help="With --dialect: an earlier run of the space, oldest first; may be given again for more.",
+)
+@click.option(
+    "--first-run",
+    is_flag=True,
+    help="With --dialect: there is no earlier run. Default: one earlier run is assumed.",
+)
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Print a table instead: what each step scans and makes, and how long its statements are.",
+)
+@options.config
+@options.tables
+@options.also
+@options.declared("sql")
+@click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON.")
+@click.pass_context
+def sql(context: click.Context, /, **given: Any) -> None:
+    """Print the statements of a run, in order, each step under its name.
+
+    With a STEP, those of one step: gram and cross-gram (the sums, whose output sqlstab solve
+    takes), check (what can be wrong with the tables), apply (stable vectors from raw ones), inverse
+    (and back), drift (cosines of the same ids in two runs). With `script`, the whole run as one
+    file of SQL with the mathematics in it, that a client of the database runs alone.
+
+    \b
+      sqlstab sql --dialect postgres --users ml.u --items ml.i --dimension 64 \\
+        --space ml.movies --run ds=2026-11-30
+      sqlstab sql gram --dialect duckdb --users u --items i --dimension 64 | duckdb -csv w.duckdb
+      sqlstab sql --explain -c sqlstab.toml --var day=2026-11-30
+    """  # noqa: D301 - click reads the backspace
+    step = given["step"]
+    if step not in (None, "script", *_STEPS):
+        raise UsageError(f"There is no step {step!r}; write script, or {', '.join(_STEPS)}.")
+    if step and given["explain"]:
+        raise UsageError("--explain is about a whole run: leave the step out.")
+    project = options.project_of(context, given, run=True)
+    if given["dialect"]:
+        _declared(given, project, step)
+        return
+    unused = [d.option for d in declarations(Columns).values() if given[d.name] is not None]
+    unused += [name for name in ("earlier",) if given[name]]
+    if step or unused or given["first_run"]:
+        what = f"sqlstab sql {step}" if step else f"--{(*unused, 'first-run')[0]}"
+        raise UsageError(f"{what} needs --dialect, with which no table is looked at.")
+    with options.space_of(context, project, None, writes=False) as space:
+        tables = project.tables
+        statements = space.explain(
+            tables.get("users"),
+            tables.get("items"),
+            vectors=tables.get("vectors"),
+            also=project.also or None,
+            key=project.place.key,
+            options=project.options,
+        )
+    _show(statements, given)
+
+
+def _declared(given: Mapping[str, Any], project: Project, step: str | None) -> None:
+    """Print what needs no connection."""
+    if given["first_run"] and given["earlier"]:
+        raise UsageError("--first-run and --earlier contradict each other; leave one out.")
+    texts = import_module("sqlstab.texts")
+    directory = given["dialect"] == "duckdb" and project.engine.database is None
+    asked = texts.Texts(
+        project.tables,
+        project.also,
+        project.place,
+        project.options,
+        given["dialect"],
+        Columns(**options.values_of(Columns, given)),
+        earlier=() if given["first_run"] else given["earlier"] or None,
+        names=project.space_tables or None,
+        directory=directory and bool(project.place.space),
+    )
+    if step is None:
+        _show(asked.statements(), given)
+    elif step == "script":
+        _print(asked.script())
+    else:
+        _print("\n".join(f"{text.strip()};\n" for text in asked.step(step)))
+
+
+def _show(statements: list[Any], given: Mapping[str, Any]) -> None:
+    texts = import_module("sqlstab.texts")
+    if not given["explain"]:
+        _print(texts.printed(statements))
+        return
+    found = texts.explained(statements)
+    if given["as_json"]:
+        console.print_json(found)
+        return
+    rows = [
+        (
+            str(step["step"]),
+            ", ".join(step["reads"]),
+            f"{step['statements']:,}",
+            f"{step['longest']:,}",
+            step["makes"] or "",
+        )
+        for step in found["steps"]
+    ]
+    console.print_rows(rows, titles=("step", "scans", "statements", "longest, bytes", "makes"))
+    scans = ", ".join(f"{name} {times}x" for name, times in found["scans"].items())
+    click.echo(console.printable(f"\nscans: {scans}"))
+
+
+def _print(text: str) -> None:
+    """Print SQL as it is, but for a terminal without what would control it."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(console.printable(text) if is_terminal else text, nl=False)

@@ -1,0 +1,156 @@
+"""What a flow needs of an engine, and what several engines share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from sqlstab.errors import DataError, EngineError
+from sqlstab.statements import quoting
+
+if TYPE_CHECKING:
+    from sqlstab.progress import Step
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.statement import Call, Fold, Rows
+    from sqlstab.statements.table import Column
+
+T = TypeVar("T")
+
+# How several dialects ask what a name stands for.
+KIND_IN_INFORMATION_SCHEMA = (
+    "SELECT CASE WHEN table_type LIKE '%VIEW' THEN 'view' ELSE 'table' END AS kind FROM "
+)
+# How several dialects ask which columns a row must have.
+REQUIRED_IN_INFORMATION_SCHEMA = "SELECT column_name AS name FROM information_schema.columns "
+
+
+class UnusableVectorsError(DataError):
+    """Some vectors are NULL, have a NULL component, or have another length than the others.
+
+    Args:
+        side: The table that they are from.
+    """
+
+    def __init__(self, side: str) -> None:
+        super().__init__(
+            f"Some vectors of the {side} cannot be used: they are NULL, have a NULL component, or "
+            "have another number of components than the others."
+        )
+        self.side = side
+
+
+class Engine(Protocol):
+    """One session with a database: what is begun in it stays in one transaction."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its SQL reads."""
+
+    @property
+    def version(self) -> str | None:
+        """The version of the server or the library; None where the driver does not say."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether it takes folds and calls beside SQL."""
+
+    def describe(self, relation: str) -> list[Column]:
+        """List the columns of a relation, in order, with types as the engine spells them.
+
+        Raises:
+            DataError: There is no such relation, or it is not a table of rows and columns.
+            EngineError: The database refused or failed.
+        """
+
+    def kind(self, name: str) -> str | None:
+        """Return what has this name: `table`, `view` or the like; None for nothing.
+
+        Of bare names, only what is in the schema counts where one would be made.
+
+        Raises:
+            EngineError: The database refused or failed.
+        """
+
+    def query(self, text: str, step: Step | None = None) -> Rows:
+        """Run a statement whose result is small: rows as dicts with lower-case names.
+
+        Raises:
+            EngineError: The database refused or failed.
+        """
+
+    def execute(self, text: str, step: Step | None = None) -> None:
+        """Run a statement without a result; BEGIN, COMMIT and ROLLBACK are such statements.
+
+        Raises:
+            UsageError: BEGIN, where the user has a transaction open.
+            EngineError: The database refused or failed.
+        """
+
+    def fold(self, fold: Fold[T], step: Step | None = None) -> T:
+        """Stream rows through a fold.
+
+        Raises:
+            UnusableVectorsError: Some vectors cannot be used.
+            EngineError: The database refused or failed.
+        """
+
+    def call(self, call: Call, step: Step | None = None) -> None:
+        """Run statements that call a function.
+
+        Raises:
+            UnusableVectorsError: Some vectors cannot be used.
+            DataError: A component that the function returns is beyond the range of FLOAT.
+            EngineError: The database refused or failed.
+        """
+
+    def rollback(self) -> None:
+        """Leave a transaction, if this session has begun one; never raises."""
+
+    def close(self) -> None:
+        """Close what was opened for this session; one of the user's stays open."""
+
+
+def begins(text: str) -> bool:
+    """Return whether a statement begins a transaction."""
+    return _first_word(text) in ("BEGIN", "START")
+
+
+def ends(text: str) -> bool:
+    """Return whether a statement ends a transaction."""
+    return _first_word(text) in ("COMMIT", "ROLLBACK")
+
+
+def _first_word(text: str) -> str:
+    # Some statements are megabytes long.
+    return (text[:100].replace(";", " ").split() or [""])[0].upper()
+
+
+def no_relation(relation: str, error: EngineError) -> DataError:
+    """Return what `Engine.describe` raises for a relation that is not there."""
+    return DataError(f"There is no table or view {relation} to read: {error}")
+
+
+def out_of_range() -> DataError:
+    """Return what `Engine.call` raises for components beyond the range of FLOAT."""
+    return DataError(
+        "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "
+        "with --output-type double."
+    )
+
+
+def qualified(name: str, engine: Engine) -> str:
+    """Return the whole name of a table, with the schema that a bare one is made in.
+
+    Raises:
+        EngineError: There is no such schema.
+    """
+    parts = quoting.table_parts(name, engine.dialect)
+    if len(parts) > 1 or not engine.dialect.tables.current_schema:
+        return name
+    schema = list(engine.query(engine.dialect.tables.current_schema)[0].values())
+    if None in schema:
+        raise EngineError(
+            f"{name} has no schema, and the session has none to make tables in: write "
+            f"schema.{name}.",
+            engine.dialect.tables.current_schema,
+        )
+    return quoting.table_name([*schema, *parts], engine.dialect)

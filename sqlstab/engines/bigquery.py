@@ -1,0 +1,52 @@
+"""BigQuery, reached through SQLAlchemy."""
+
+from __future__ import annotations
+
+from sqlstab.engines.base import KIND_IN_INFORMATION_SCHEMA
+from sqlstab.statements.dialect import Dialect, Tables
+
+BIGQUERY = Dialect(
+    name="bigquery",
+    sqlglot="bigquery",
+    # There is no way to write a backtick; a backslash begins an escape, a point another name.
+    not_in_names="`\\.",
+    style="components",
+    real="FLOAT64",
+    double="FLOAT64",
+    text="STRING",
+    integer="INT64",
+    bigint="INT64",
+    as_doubles="{0}",
+    as_reals="{0}",
+    array="[{0}]",
+    element="{0}[SAFE_ORDINAL({1})]",
+    length="ARRAY_LENGTH({0})",
+    # ARRAY_AGG fails on a NULL instead of keeping it.
+    collect=None,
+    gather="ARRAY_AGG({0} ORDER BY {1})",
+    unnest=("CROSS JOIN UNNEST({0}) AS v WITH OFFSET AS k", "k", "v"),
+    # PERCENTILE_CONT is a window function only; this is the value below, not interpolated.
+    quantile=(
+        "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"
+        "[SAFE_OFFSET(CAST(FLOOR({1} * (COUNT({0}) - 1)) AS INT64))]"
+    ),
+    digest="TO_HEX(MD5({0}))",
+    divide="DIV({0}, {1})",
+    most_sums=4096,
+    longest_statement=2**20,
+    most_columns=10_000,
+    transactions=False,
+    tables=Tables(
+        describe=(
+            "SELECT column_name, data_type FROM {3}INFORMATION_SCHEMA.COLUMNS "
+            "WHERE table_name = {2} ORDER BY ordinal_position"
+        ),
+        missing=("Not found: ",),
+        kind=KIND_IN_INFORMATION_SCHEMA + "{4}INFORMATION_SCHEMA.TABLES WHERE table_name = {0}",
+        # Transactions over several requests want a session, which the driver does not keep.
+        partitioned=" CLUSTER BY {0}",
+        by_day=" PARTITION BY {0}",
+        overtaken=("due to concurrent update",),
+        array="ARRAY<{0}>",
+    ),
+)

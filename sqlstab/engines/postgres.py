@@ -1,0 +1,96 @@
+"""Postgres, with or without pgvector, reached through SQLAlchemy."""
+
+from __future__ import annotations
+
+from sqlstab.engines.base import REQUIRED_IN_INFORMATION_SCHEMA
+from sqlstab.statements.dialect import Dialect, Solving, Tables
+
+# Redshift has Postgres's catalogue.
+PG_COLUMNS = (
+    "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+    "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
+    "ORDER BY attnum"
+)
+KIND_IN_PG_CLASS = (
+    "WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
+    "WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'relation that is no table' END AS kind "
+    "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+)
+
+POSTGRES = Dialect(
+    name="postgres",
+    sqlglot="postgres",
+    style="components",
+    real="real",
+    double="double precision",
+    text="text",
+    longest_name=63,
+    fold="lower",
+    as_doubles="CAST({0} AS double precision[])",
+    as_reals="CAST({0} AS real[])",
+    array="ARRAY[{0}]",
+    element="{0}[{1}]",
+    length="cardinality({0})",
+    collect="array_agg({0} ORDER BY {1})",
+    gather="array_agg({0} ORDER BY {1})",
+    unnest=("CROSS JOIN LATERAL unnest({0}) WITH ORDINALITY AS u(v, k)", "u.k - 1", "u.v"),
+    dot="(SELECT sum(v * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+    scaled="(SELECT array_agg(v / {1}) FROM unnest({0}) AS u(v))",
+    concat="{0} || {1}",
+    quantile="percentile_cont({1}) WITHIN GROUP (ORDER BY {0})",
+    digest="md5({0})",
+    divide="{0} / {1}",
+    # Else the planner merges the subqueries and casts a component anew for each of its products.
+    fence="OFFSET 0",
+    native_vectors=frozenset({"vector", "halfvec"}),
+    from_native="CAST({0} AS real[])",
+    as_native="CAST({0} AS vector({1}))",
+    # A long vector is stored out of line, and fetched anew for each element that is read; one of
+    # pgvector's is cast anew, so that it takes a tenth of the time at e = 768; at e = 64 as long.
+    stored_slice="({0})[{1}:{2}]",
+    # Tiles of 32 x 32. Of 16 to 64 a side, within 12% of the fastest at e = 64, 128 and 256, with a
+    # quarter of the scans that 16 x 16 takes; at e = 768 48 x 48 is as fast. Planning time grows
+    # with the square of the number of sums.
+    most_sums=1024,
+    longest_statement=None,
+    most_columns=1600,
+    transactions=True,
+    temporary=True,
+    # Compiling thousands of expressions takes longer than running them.
+    before=("SET jit = off",),
+    solving=Solving(
+        slice="{0}[{1}:{2}]",
+        no_doubles="CAST(ARRAY[] AS double precision[])",
+        append="array_append({0}, {1})",
+        combined="(SELECT array_agg({2} * v + {3} * w) FROM unnest({0}, {1}) AS pairs(v, w))",
+        way="recursive",
+        now="to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')",
+        # No expression raises an error of its own, but this one repeats the text.
+        refuse="CAST({0} AS double precision)",
+    ),
+    tables=Tables(
+        describe=PG_COLUMNS,
+        missing=("42P01", "3F000"),
+        current_schema="SELECT current_schema() AS s",
+        # No table need be there yet, and no right on it is asked for.
+        lock="SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext({1} || '.' || {0}))",
+        kind=(
+            # To drop one of the first two takes its partitions along, or rows from its parent.
+            "SELECT CASE WHEN c.relkind = 'p' THEN 'partitioned table' "
+            "WHEN EXISTS (SELECT 1 FROM pg_inherits AS h WHERE h.inhrelid = c.oid) "
+            "THEN 'part of another table' "
+            + KIND_IN_PG_CLASS
+            + "WHERE n.nspname = {1} AND c.relname = {0}"
+        ),
+        begin="BEGIN",
+        commit="COMMIT",
+        unique="PRIMARY KEY ({0})",
+        # A run's rows lie together: 24 kB tell where, for 10 million rows.
+        index="CREATE INDEX IF NOT EXISTS {2} ON {0} USING brin ({1})",
+        required=(
+            REQUIRED_IN_INFORMATION_SCHEMA
+            + "WHERE table_schema = {1} AND table_name = {0} AND is_nullable = 'NO' "
+            "AND column_default IS NULL AND is_identity = 'NO' AND is_generated = 'NEVER'"
+        ),
+    ),
+)

@@ -1,0 +1,50 @@
+"""Snowflake, reached through SQLAlchemy."""
+
+from __future__ import annotations
+
+from sqlstab.engines.base import KIND_IN_INFORMATION_SCHEMA
+from sqlstab.statements.dialect import Dialect, Tables
+
+SNOWFLAKE = Dialect(
+    name="snowflake",
+    sqlglot="snowflake",
+    style="components",
+    # FLOAT is an 8-byte number there, whatever its name; there is no shorter one.
+    real="FLOAT",
+    double="FLOAT",
+    text="VARCHAR",
+    fold="upper",
+    as_doubles="{0}",
+    as_reals="{0}",
+    array="ARRAY_CONSTRUCT({0})",
+    element="GET({0}, {1} - 1)",
+    length="ARRAY_SIZE({0})",
+    collect=None,
+    gather="ARRAY_AGG({0}) WITHIN GROUP (ORDER BY {1})",
+    unnest=("CROSS JOIN LATERAL FLATTEN(input => {0}) AS u", "u.index", "CAST(u.value AS FLOAT)"),
+    quantile="PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
+    digest="MD5({0})",
+    divide="FLOOR({0} / {1})",
+    native_vectors=frozenset({"vector"}),
+    from_native="CAST({0} AS ARRAY)",
+    as_native="CAST({0} AS VECTOR(FLOAT, {1}))",
+    most_sums=4096,
+    longest_statement=2**20,
+    most_columns=100_000,
+    transactions=False,
+    temporary=True,
+    tables=Tables(
+        describe="DESCRIBE TABLE {0}",
+        # It does not say whether an object is not there or not to be seen.
+        missing=("002003", "002043"),
+        current_schema="SELECT current_database() AS d, current_schema() AS s",
+        kind=(
+            KIND_IN_INFORMATION_SCHEMA
+            + "{3}information_schema.tables WHERE table_schema = {1} AND table_name = {0}"
+        ),
+        begin="BEGIN TRANSACTION",
+        commit="COMMIT",
+        partitioned=" CLUSTER BY ({0})",
+        array="ARRAY",
+    ),
+)

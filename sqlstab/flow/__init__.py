@@ -1,0 +1,1 @@
+"""What a run does, as values: steps are generators that yield statements and are sent results."""

@@ -1,0 +1,441 @@
+"""Checks before work: what is wrong with a table is said once, with count, example and remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.errors import DataError, EngineError, OutOfRangeError, SqlstabError
+from sqlstab.statements import build
+from sqlstab.statements.statement import Statement
+from sqlstab.statements.types import comparable
+from sqlstab.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlstab.flow.job import Job
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.statement import Flow, Rows
+    from sqlstab.statements.table import VectorTable
+
+# Count in the result of `check` -> one, several, remedy.
+_PROBLEMS = {
+    "null_ids": ("NULL id", "NULL ids", "give every row an id"),
+    "duplicate_ids": (
+        "row whose id has occurred before",
+        "rows whose id has occurred before",
+        "keep one row for an id",
+    ),
+    "null_vectors": (
+        "vector that is NULL or lacks a dimension",
+        "vectors that are NULL or lack a dimension",
+        "fill or remove {them}",
+    ),
+    "wrong_length": (
+        "vector of another length than {dimension}",
+        "vectors of another length than {dimension}",
+        "give all the same length",
+    ),
+    "null_components": (
+        "vector with a NULL in it",
+        "vectors with a NULL in them",
+        "fill or remove {them}",
+    ),
+    "non_finite": (
+        "vector with a NaN or infinite component",
+        "vectors with a NaN or infinite component",
+        "mend or remove {them}",
+    ),
+    "bad_weights": (
+        "weight that is NULL, negative, not finite or ambiguous",
+        "weights that are NULL, negative, not finite or ambiguous",
+        "mend {them}",
+    ),
+}
+
+# What stands in for the counts of a table that is not looked at.
+_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table that can be worked with.
+
+    Attributes:
+        table: The table; with `only_valid` set where bad rows are left out.
+        rows: How many rows take part.
+        dimension: e, where it is known already.
+        left_out: How many bad rows do not take part.
+        problems: What is wrong with them, and with how many; one row can have several.
+        summed: How many rows the Gram matrix is of; fewer than `rows` for a sample, 0 for none.
+    """
+
+    table: VectorTable
+    rows: int
+    dimension: int | None
+    left_out: int = 0
+    problems: dict[str, int] = field(default_factory=dict)
+    summed: int = 0
+
+
+def numbered(table: VectorTable, dialect: Dialect) -> Flow[VectorTable]:
+    """Find the number of the first dimension of a table in the long layout; others stay."""
+    if table.layout != "long":
+        return table
+    found = yield Statement(
+        f"first dimension {table.side}",
+        (build.first_dimension(table, dialect),),
+        _first,
+        None,
+        reads=(table.side,),
+    )
+    return replace(table, first=int((found or {}).get("first_dimension") or 0))
+
+
+def table(
+    table: VectorTable, dialect: Dialect, *, values: bool, drop: bool | None, dimension: int
+) -> Flow[Checked]:
+    """Count what can be wrong, in one scan of the id column, or with `values` of the vectors too.
+
+    Args:
+        table: The table.
+        dialect: The dialect to write.
+        values: Look at the vectors as well. Where vectors are streamed, the sums notice what is
+            wrong with them, and this is done only then.
+        drop: Leave bad rows out instead of raising; None where that is no choice.
+        dimension: Stands in for the length of the vectors where nothing is run.
+
+    Raises:
+        DataError: The table is empty, or has bad rows and `drop` is not set.
+    """
+    table = yield from numbered(table, dialect)
+    found = yield from _counts(table, dialect)
+    size = len(table.vector) if table.layout == "wide" else None
+    if found["n_rows"] == 0:
+        where = f" that meet the filter {table.filter}" if table.filter else ""
+        raise DataError(f"{about(table)} has no rows{where}.")
+    problems = {name: found[name] for name in _PROBLEMS if found.get(name)}
+    if values or problems:
+        # Where the ids are wrong, the vectors are looked at too: what is wrong is said once.
+        size, of_vectors = yield from _vectors(table, size, dialect, dimension)
+        problems |= {name: count for name, count in of_vectors.items() if count}
+    if not problems:
+        return Checked(table, found["n_rows"], size)
+    if not drop or "bad_weights" in problems:
+        raise (yield from _error(table, problems, found["n_rows"], size, dialect, drop=drop))
+    valid = replace(table, only_valid=size)
+    rows = (yield from _counts(valid, dialect))["n_rows"]
+    if rows == 0:
+        raise DataError(f"{about(table)} has no valid row among its {found['n_rows']:,}.")
+    return Checked(valid, rows, size, found["n_rows"] - rows, problems)
+
+
+def _counts(table: VectorTable, dialect: Dialect) -> Flow[dict[str, int]]:
+    """Count what can be wrong with ids and weights."""
+    try:
+        found: dict[str, int] = yield Statement(
+            f"check {table.side}",
+            (build.check(table, dialect),),
+            _integers,
+            {"n_rows": _ROWS},
+            reads=(table.side,),
+            title=f"Checking {table.side}",
+        )
+    except EngineError as error:
+        raise (
+            yield from cause(table, "filter", lambda plain: build.check(plain, dialect), error)
+        ) from error
+    return found
+
+
+def _vectors(
+    table: VectorTable, size: int | None, dialect: Dialect, stand_in: int
+) -> Flow[tuple[int, dict[str, int]]]:
+    """Find the dimension (the commonest one), and how many vectors have what problem."""
+    found: dict[str, int] = {}
+    if size is None:
+        lengths: dict[int | None, int] = yield Statement(
+            f"lengths {table.side}",
+            (build.lengths(table, dialect),),
+            _lengths,
+            {stand_in: _ROWS},
+            reads=(table.side,),
+            title=f"Checking {table.side}",
+        )
+        lengths = dict(lengths)
+        found["null_vectors"] = lengths.pop(None, 0)
+        if not any(lengths):
+            raise DataError(f"{about(table)} has no vector in any row.")
+        size = max((count, length) for length, count in lengths.items() if length)[1]
+        found["wrong_length"] = sum(lengths.values()) - lengths[size]
+    counts: dict[str, int] = yield Statement(
+        f"vectors {table.side}",
+        (build.check_vectors(table, size, dialect),),
+        _integers,
+        {},
+        reads=(table.side,),
+        title=f"Checking {table.side}",
+    )
+    return size, found | counts
+
+
+def _error(
+    table: VectorTable,
+    found: dict[str, int],
+    rows: int,
+    dimension: int | None,
+    dialect: Dialect,
+    *,
+    drop: bool | None,
+) -> Flow[DataError]:
+    """Make the error that names every problem with a count, an example and a remedy."""
+    lines = []
+    for name, (one, several, remedy) in _PROBLEMS.items():
+        if name not in found:
+            continue
+        line = counted(found[name], one, several).format(dimension=dimension)
+        if name != "null_ids":
+            example = yield from _example(table, name, dimension, dialect)
+            line += f" (for example id {example})"
+        lines.append(f"{line}: {remedy.format(them='it' if found[name] == 1 else 'them')}")
+    droppable = drop is not None and "bad_weights" not in found
+    columns = f"id {table.id.name}, vector {table.vector_names()}"
+    if table.weight:
+        columns += f", weight {table.weight}"
+    return DataError(
+        f"{about(table)} ({columns}) has, among {counted(rows, 'row')}, {'; '.join(lines)}"
+        f"{', or leave such rows out with --on-invalid drop' if droppable else ''}."
+    )
+
+
+def _example(
+    table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
+) -> Flow[str]:
+    """Find an id with a problem; any id for None."""
+    found = yield Statement(
+        f"example {table.side}",
+        (build.example(table, problem, dimension, dialect),),
+        _first,
+        None,
+        reads=(table.side,),
+    )
+    return str((found or {}).get("example"))
+
+
+def damage(
+    reference: VectorTable, dimension: int, dialect: Dialect, error: SqlstabError
+) -> Flow[SqlstabError]:
+    """Say of sums with a reference that failed whether its vectors are the reason.
+
+    Args:
+        reference: Rows of earlier runs.
+        dimension: Components that their vectors must have.
+        dialect: The dialect to write.
+        error: What was raised.
+    """
+    known = len(reference.vector) if reference.layout == "wide" else None
+    try:
+        size, found = yield from _vectors(reference, known, dialect, dimension)
+        problems = {name: count for name, count in found.items() if count}
+        if problems:
+            rows = (yield from _counts(reference, dialect))["n_rows"]
+            return (yield from _error(reference, problems, rows, size, dialect, drop=None))
+    except EngineError:
+        return error
+    if size == dimension:
+        return error
+    return DataError(
+        f"{about(reference)} has vectors of {size} components ({reference.vector_names()}), where "
+        f"its run wrote {dimension}: it is damaged."
+    )
+
+
+def left_out_text(checked: Checked) -> str:
+    """Say how many rows of a table are left out, and what is wrong with them."""
+    problems = [
+        counted(count, *_PROBLEMS[name][:2]).format(dimension=checked.dimension)
+        for name, count in checked.problems.items()
+    ]
+    text = f"left out {counted(checked.left_out, 'vector')}: {', '.join(problems)}"
+    # None of them is the right one; so more go than there are too many.
+    return f"{text}; every row of such an id goes" if "duplicate_ids" in checked.problems else text
+
+
+def warn_left_out(job: Job, checked: Checked) -> None:
+    """Warn of rows that do not take part."""
+    if checked.left_out:
+        job.log.warn(f"{checked.table.side}: {left_out_text(checked)}.")
+
+
+def cause(
+    table: VectorTable,
+    condition: str,
+    statement: Callable[[VectorTable], str],
+    error: EngineError,
+) -> Flow[SqlstabError]:
+    """Say of a query that failed whether a condition is the reason, which is the user's.
+
+    Args:
+        table: The table that it was about.
+        condition: `filter` or `anchor_filter`.
+        statement: Makes the query for a table.
+        error: What the engine said.
+    """
+    written = getattr(table, condition)
+    if isinstance(error, OutOfRangeError):
+        return range_error(table)
+    if written is None:
+        return error
+    plain = (
+        replace(table, filter=None) if condition == "filter" else replace(table, anchor_filter=None)
+    )
+    try:
+        yield Statement(f"check {table.side}", (statement(plain),), len, 0, reads=(table.side,))
+    except EngineError:
+        return error
+    said = str(error).partition("\n")[0].rstrip(".")
+    return DataError(
+        f"{about(table)}: the {condition.replace('_', ' ')} {written} cannot be evaluated: {said}."
+    )
+
+
+def overflow_error(table: VectorTable) -> DataError:
+    """Make the error of components that are finite while their squares are not."""
+    return DataError(
+        f"{about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
+        "every component is finite; divide the vectors of all tables by a constant."
+    )
+
+
+def range_error(table: VectorTable) -> DataError:
+    """Make the error of an engine that refuses components or squares out of range."""
+    return DataError(
+        f"{about(table)}, vector {table.vector_names()}: a component, or the square of one, is no "
+        "number of 64 bits, which has from 1e-308 to 1e308, and the engine stops there. Set "
+        "components below 1e-154 to zero; where there are any from 1e150 on, divide the vectors of "
+        "all tables by a constant."
+    )
+
+
+def dimensions(users: Checked, items: Checked) -> None:
+    """Raise unless users and items have vectors of one dimension.
+
+    Raises:
+        DataError: They do not.
+    """
+    if users.dimension != items.dimension:
+        raise DataError(
+            f"{about(users.table)} has vectors of {users.dimension} components "
+            f"({users.table.vector_names()}), but {about(items.table)} has "
+            f"{items.dimension} ({items.table.vector_names()}): scores are dot products, so "
+            "both need the same number."
+        )
+
+
+def alike(further: Checked, side: Checked) -> None:
+    """Raise unless a table has vectors of the dimension of the side whose map it takes.
+
+    Raises:
+        DataError: It does not.
+    """
+    if further.dimension != side.dimension:
+        raise DataError(
+            f"{about(further.table)} has vectors of {further.dimension} components "
+            f"({further.table.vector_names()}), but {about(side.table)}, whose map it takes, has "
+            f"{side.dimension} ({side.table.vector_names()})."
+        )
+
+
+def joinable(table: VectorTable, reference: VectorTable, dialect: Dialect) -> None:
+    """Raise unless the ids of this run and of the reference can be compared.
+
+    Raises:
+        DataError: Their types differ.
+    """
+    if comparable(table.id.type, reference.id.type, dialect):
+        return
+    raise DataError(
+        f"{about(table)} has ids {table.id.name} of type {table.id.type}, but the reference's "
+        f"{reference.id.name} in {place(reference)} is {reference.id.type}: cast one of them "
+        "so that the same id is equal in both."
+    )
+
+
+def shared(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[int]:
+    """Count the ids that this run and the reference share."""
+    found: int = yield Statement(
+        f"shared {table.side}",
+        (build.shared_ids(table, reference, dialect, anchor=False),),
+        _shared,
+        _ROWS - 1,
+        reads=(table.side, f"reference {table.side}"),
+        title=f"Counting shared {table.side}",
+    )
+    return found
+
+
+def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[int]:
+    """Count the shared ids that take part in the alignment.
+
+    Raises:
+        DataError: There are none, or the anchor filter cannot be evaluated.
+    """
+
+    def statement(taken: VectorTable) -> str:
+        return build.shared_ids(taken, reference, dialect, anchor=True)
+
+    try:
+        found: int = yield Statement(
+            f"anchors {table.side}",
+            (statement(table),),
+            _shared,
+            _ROWS - 1,
+            reads=(table.side, f"reference {table.side}"),
+            title=f"Counting shared {table.side}",
+        )
+    except EngineError as error:
+        raise (yield from cause(table, "anchor_filter", statement, error)) from error
+    if found:
+        return found
+    examples = []
+    for side in (replace(table, share=1.0), reference):
+        examples.append((yield from _example(side, None, None, dialect)))
+    which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
+    remedy = "Align on the other side with --anchor, or with other runs with --align."
+    if table.share < 1:
+        which += f" in a sample of {table.share * 100:.3g}% of its rows"
+        remedy = "Take a larger --sample, or none."
+    if table.side == "vectors":
+        remedy = "Give the same ids as before, or begin another space."
+    raise DataError(
+        f"{about(table)} shares no ids{which} with the reference {place(reference)}: its "
+        f"{table.id.name} is {table.id.type}, for example {examples[0]}; the reference's "
+        f"{reference.id.name} is {reference.id.type}, for example {examples[1]}. {remedy}"
+    )
+
+
+def about(table: VectorTable) -> str:
+    """Name a table for a message."""
+    return f"{table.side} table {place(table)}"
+
+
+def place(table: VectorTable) -> str:
+    """Say where a table is."""
+    return table.files[0] if len(table.files) == 1 else table.relation
+
+
+def _first(rows: Rows) -> dict[str, Any] | None:
+    return rows[0] if rows else None
+
+
+def _integers(rows: Rows) -> dict[str, int]:
+    return {name: int(count) for name, count in rows[0].items()}
+
+
+def _lengths(rows: Rows) -> dict[int | None, int]:
+    return {None if row["n"] is None else int(row["n"]): int(row["n_rows"]) for row in rows}
+
+
+def _shared(rows: Rows) -> int:
+    return int(rows[0]["shared"])

@@ -1,0 +1,203 @@
+"""The figures of a run, each declared once: its name, its type, its words, and where it comes from.
+
+`run.json` is made from these tables, checked against them when read, and shown in their words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.maths import quality
+from sqlstab.statements.sides import SIDES, VECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from sqlstab.flow.check import Checked
+    from sqlstab.maths.quality import Agreement, SharedSums
+    from sqlstab.maths.solve import Alignment
+    from sqlstab.saved import Shape
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.table import VectorTable
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the figures of an alignment are taken from.
+
+    Attributes:
+        sums: Over all shared anchors.
+        alignment: The orthogonal solution.
+        agreement: That of held-out ids.
+        anchors: How many shared ids take part.
+        sides: The sides that are anchors.
+        unit_rows: Whether rows had length one in the fit.
+    """
+
+    sums: SharedSums
+    alignment: Alignment
+    agreement: Agreement
+    anchors: int
+    sides: tuple[Side, ...]
+    unit_rows: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        name: Its key in `run.json`.
+        kind: What it must be there, as `saved.check` takes it.
+        words: What people are told that it is.
+        of: Takes it from a fit.
+    """
+
+    name: str
+    kind: Shape
+    words: str
+    of: Callable[[Fit], Any]
+
+
+ALIGNMENT: tuple[Figure, ...] = (
+    Figure("sides", [str], "aligned on", lambda fit: list(fit.sides)),
+    Figure("verdict", str, "verdict", lambda fit: fit.agreement.verdict),
+    Figure("reason", str, "why", lambda fit: fit.agreement.reason),
+    Figure(
+        "agreement",
+        (None, float),
+        "agreement of held-out ids above chance",
+        lambda fit: fit.agreement.value,
+    ),
+    Figure("held_out", (None, float), "cosine of held-out ids", lambda fit: fit.agreement.held_out),
+    Figure("chance", (None, float), "cosine of shuffled ids", lambda fit: fit.agreement.chance),
+    Figure("anchors", int, "ids that it rests on", lambda fit: fit.anchors),
+    Figure("unit_rows", bool, "rows of unit length", lambda fit: fit.unit_rows),
+    Figure("relative_residual", float, "residual", lambda fit: quality.relative_residual(fit.sums)),
+    Figure(
+        "linear_residual",
+        (None, float),
+        "residual, linear map",
+        lambda fit: quality.linear_residual(fit.sums),
+    ),
+    Figure("bound", float, "residual, upper bound", lambda fit: quality.residual_bound(fit.sums)),
+    Figure("cka", float, "CKA", lambda fit: quality.linear_cka(fit.sums)),
+    Figure(
+        "determinant",
+        (None, float),
+        "determinant, -1 with a reflection",
+        lambda fit: fit.alignment.determinant,
+    ),
+    Figure("ambiguous", int, "ambiguous directions", lambda fit: fit.alignment.ambiguous),
+)
+
+# Of an input, of its sums, and gates: words where a name is not plain enough.
+WORDS: Mapping[str, str] = {
+    "relation": "table",
+    "id": "id column",
+    "id_type": "type of the id",
+    "vector": "vector columns",
+    "element": "type of a component",
+    "keep": "columns copied",
+    "condition": "condition number",
+    "accuracy": "rounding error",
+    "passes": "scans for its sums",
+    "summed": "rows summed",
+    "left_out": "rows left out",
+    "min_agreement": "agreement, at least",
+    "min_shared_ids": "shared ids, at least",
+    **{figure.name: figure.words for figure in ALIGNMENT},
+}
+
+
+def word(name: str) -> str:
+    """Return what to call a figure or a setting; the names of most are words already."""
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def of_fit(fit: Fit) -> dict[str, Any]:
+    """Return the figures of an alignment, as `run.json` holds them."""
+    return {figure.name: figure.of(fit) for figure in ALIGNMENT}
+
+
+def described(table: VectorTable) -> dict[str, Any]:
+    """Return a table and its columns, as `run.json` holds them."""
+    return {
+        "relation": table.relation,
+        "id": table.id.name,
+        "id_type": table.id.type,
+        "layout": table.layout,
+        "vector": list(table.vector),
+        "element": table.element,
+        "filter": table.filter,
+        "weight": table.weight,
+        "anchor_filter": table.anchor_filter,
+        "keep": [column.name for column in table.keep],
+        "first": table.first,
+        "native": table.native,
+    }
+
+
+def counts(checked: Checked) -> dict[str, Any]:
+    """Return how many rows of a table take part, and why others do not."""
+    found = asdict(checked)
+    return {name: found[name] for name in ("rows", "dimension", "summed", "left_out", "problems")}
+
+
+_TABLE = {
+    **dict.fromkeys(("relation", "id", "id_type", "layout", "element"), str),
+    **dict.fromkeys(("filter", "weight", "anchor_filter"), (None, str)),
+    "vector": [str],
+    "keep": [str],
+    "first": int,
+    "native": bool,
+}
+_COUNTS = {
+    **dict.fromkeys(("rows", "dimension", "left_out", "summed"), int),
+    "problems": {...: int},
+}
+_SIDE = {**_COUNTS, "rank?": int, "passes?": int, "condition?": float, "accuracy?": float}
+_COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
+_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES}
+
+
+def shape(sides: Collection[str]) -> Shape:
+    """Return what `run.json` must hold of a run with these sides, as `saved.check` takes it."""
+    of_each: dict[Any, Any] = {**dict.fromkeys(sides, _SIDE), ...: _SIDE}
+    found: dict[Any, Any] = {
+        **dict.fromkeys(("sqlstab", "key", "column", "created", "engine", "strategy"), str),
+        **dict.fromkeys(("dimension", "raw_dimension", "rank"), int),
+        "created_by": (None, str),
+        "options": dict,
+        "versions": {...: (None, str)},
+        "inputs": {**dict.fromkeys(sides, _TABLE), ...: _TABLE},
+        "tables": of_each,
+        "like": {...: str},
+        "invertible": {...: bool},
+        "singular_values": (None, [float]),
+        "reference": (
+            None,
+            {"align": str, "run": str, "runs": {...: float}, "dimension": int},
+        ),
+        "alignment": (None, {figure.name: figure.kind for figure in ALIGNMENT}),
+        "shared": {...: int},
+        "cosine": (None, {...: _COSINE}),
+        "gates": (None, {...: {"wanted": float, "found": (None, float), "passed": bool}}),
+        "scores": {
+            "identity_error": float,
+            "max_relative_error": (None, float),
+            "also?": {...: (None, float)},
+        },
+        "outputs": (None, {...: _TABLE}),
+        "warnings": [str],
+        "timings": {...: float},
+    }
+    return found
+
+
+def sides_of(figures: Mapping[str, Any]) -> tuple[Side, ...]:
+    """Return the tables that define a run's space, from its figures."""
+    return (VECTORS,) if VECTORS in figures.get("inputs", {}) else SIDES

@@ -1,0 +1,74 @@
+"""Gates: how good an alignment must be for a run to be written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.errors import GateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlstab.options import Options
+    from sqlstab.progress import Log
+
+# The option of a threshold -> the figure that must reach it, and its words.
+GATES = {
+    "min_agreement": ("agreement", "agreement of held-out ids"),
+    "min_shared_ids": ("anchors", "shared ids that take part"),
+}
+
+
+def unchecked(options: Options, log: Log) -> None:
+    """Warn of thresholds that the first run of a space has nothing to be compared with for."""
+    wanted = [f"--{name.replace('_', '-')}" for name in GATES if getattr(options, name) is not None]
+    if wanted:
+        verb = "is" if len(wanted) == 1 else "are"
+        log.warn(
+            f"There is no run before it to align with, so {' and '.join(wanted)} {verb} not "
+            "checked. Is it the right space?"
+        )
+
+
+def check(
+    alignment: Mapping[str, Any], reference: str, options: Options, log: Log
+) -> dict[str, Any] | None:
+    """Compare the figures of an alignment with the thresholds.
+
+    Args:
+        alignment: The figures.
+        reference: The run that they are about.
+        options: The thresholds, and whether to go on all the same (`force`).
+        log: Is told what was written by force.
+
+    Returns:
+        For each threshold, by its name: `wanted`, `found`, `passed`; None where there is none.
+
+    Raises:
+        GateError: A threshold is not met or the verdict is `unrelated`, and there is no `force`.
+    """
+    results: dict[str, Any] = {}
+    failures = []
+    for option, (figure, words) in GATES.items():
+        threshold = getattr(options, option)
+        if threshold is None:
+            continue
+        found = alignment[figure]
+        passed = found is not None and found >= threshold
+        results[option] = {"wanted": threshold, "found": found, "passed": passed}
+        if not passed:
+            said = "unknown" if found is None else f"{found:,.4g}"
+            failures.append(
+                f"{words}: {said}, but --{option.replace('_', '-')} is {threshold:,.4g}"
+            )
+    if alignment["verdict"] == "unrelated":
+        failures.insert(0, f"unrelated: {alignment['reason'].rstrip('.')}")
+    if not failures:
+        return results or None
+    if not options.force:
+        raise GateError(
+            f"The alignment with run {reference} is not good enough ({'; '.join(failures)}). "
+            "Nothing was written. sqlstab compare tells more; --force writes all the same."
+        )
+    log.warn(f"Written by force although a gate has failed: {'; '.join(failures)}.")
+    return results or None

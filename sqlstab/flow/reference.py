@@ -1,0 +1,113 @@
+"""The reference: earlier runs of a space, each with a weight, as rows to join with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlstab.maths.maps import Maps
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.table import VectorTable
+
+# A run that would count less beside the newest takes no part.
+LEAST_WEIGHT = 0.05
+
+
+@dataclass(frozen=True)
+class Member:
+    """Rows of the reference in one relation; an id stands there once for each run.
+
+    Attributes:
+        table: Stable rows of one or more runs, with a weight column or expression; or the raw rows
+            of one.
+        dimension: Components of a stable vector.
+        matrix: From raw rows to stable ones, (e, dimension); None where the rows are stable.
+        weight: How much all of the rows count, beside the table's own weights.
+    """
+
+    table: VectorTable
+    dimension: int
+    matrix: Matrix | None = None
+    weight: float = 1.0
+
+    @property
+    def stored(self) -> int:
+        """Components of a row as it stands."""
+        return self.dimension if self.matrix is None else len(self.matrix)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The earlier runs that a run is aligned with, and the newest of them for figures.
+
+    Attributes:
+        align: How they were chosen: `recent`, `previous`, `first`, or a key.
+        weights: The weight of each run, by its key, oldest first.
+        members: Their rows, for each side that is an anchor.
+        newest: The rows of the newest of them, for each table that it shares with this run.
+        maps: The maps of the newest.
+        lossless: Whether its raw vectors can be had back, by side.
+    """
+
+    align: str
+    weights: Mapping[str, float]
+    members: Mapping[Side, Sequence[Member]]
+    newest: Mapping[Side, Member]
+    maps: Maps
+    lossless: Mapping[Side, bool]
+
+    @property
+    def dimension(self) -> int:
+        """Components of a stable vector; a space may have grown from one run to the next."""
+        sizes = [member.dimension for side in self.members.values() for member in side]
+        return max([self.maps.shape[1], *sizes])
+
+    @property
+    def key(self) -> str:
+        """The key of the newest run."""
+        return list(self.weights)[-1]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what `run.json` says of it."""
+        return {
+            "align": self.align,
+            "run": self.key,
+            "runs": dict(self.weights),
+            "dimension": self.dimension,
+        }
+
+
+def weights(keys: Sequence[str], align: str, memory: float) -> dict[str, float]:
+    """Choose runs to align with, and how much each counts.
+
+    Args:
+        keys: The runs before this one, oldest first.
+        align: `recent`, `previous`, `first`, or one of the keys.
+        memory: With `recent`: how much a run counts beside the one after it.
+
+    Returns:
+        Weights by key, oldest first; empty where there is no run before.
+
+    Raises:
+        KeyError: There is no run of this key before this one.
+    """
+    if not keys:
+        return {}
+    if align == "previous":
+        return {keys[-1]: 1.0}
+    if align == "first":
+        return {keys[0]: 1.0}
+    if align != "recent":
+        if align not in keys:
+            raise KeyError(align)
+        return {align: 1.0}
+    found: dict[str, float] = {}
+    for age, key in enumerate(reversed(keys)):
+        if memory**age < LEAST_WEIGHT:
+            break
+        found[key] = memory**age
+    return dict(reversed(found.items()))

@@ -1,0 +1,527 @@
+"""The whole method as one text of SQL: any client of the database runs it, without sqlstab.
+
+The same statements as in `flow.run`, but small matrices are tables, and the solver is SQL. A run is
+aligned with the newest one before its key, by plain rows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlstab import __version__
+from sqlstab.errors import UsageError
+from sqlstab.flow import figures
+from sqlstab.maths.quality import SCORE_ROWS
+from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
+from sqlstab.space.insert import TablesTarget
+from sqlstab.space.names import MAPS, RUNS, Names, creations
+from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
+from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.build import MatrixTable
+from sqlstab.statements.sides import SIDES
+from sqlstab.statements.table import StableTable, stable_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlstab.options import Options
+    from sqlstab.space.key import Key
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.table import VectorTable
+
+_HOLE = re.compile(r'"@@(.*?)@@"')
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a script is to do.
+
+    Attributes:
+        dialect: The dialect to write.
+        tables: The raw tables: users, items and further ones.
+        like: The side whose map each further table takes.
+        dimension: Components of a raw vector.
+        outputs: How the stable tables are laid out.
+        options: How the run is done: anchor and layout count.
+        key: Of the run.
+        space: The tables of the space, or on DuckDB its directory.
+        aligned: Whether there are earlier runs.
+
+    Raises:
+        UsageError: A script cannot do this.
+    """
+
+    dialect: Dialect
+    tables: Mapping[Side, VectorTable]
+    like: Mapping[Side, Side]
+    dimension: int
+    outputs: Mapping[Side, StableTable]
+    options: Options
+    key: Key
+    space: Names | Path
+    aligned: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what a script cannot do."""
+        build.check_solver(self.dialect)
+        if not {*SIDES} <= {*self.tables}:
+            raise UsageError(
+                "sql script: name --users and --items. Vectors without a second side need no "
+                "solver but one polar factor: take sqlstab sql cross-gram and sqlstab solve."
+            )
+        for name, value in (("rank", self.options.rank), ("sample", self.options.sample)):
+            if value is not None:
+                raise UsageError(f"sql script: --{name} is of sqlstab run only; leave it out.")
+        if self.options.maps_only or self.options.on_invalid == "drop":
+            raise UsageError("sql script: --maps-only and --on-invalid are of sqlstab run only.")
+        if isinstance(self.space, Path) and not self.dialect.reads_files:
+            raise UsageError(f"{self.dialect.name} writes no directories: name a prefix of tables.")
+
+    def render(self) -> str:
+        """Return the text."""
+        body: list[str] = []
+        for title, statements in self._steps():
+            rule = "-" * max(2, 96 - len(title))
+            body.append(f"-- {title} {rule}\n")
+            body += [f"{statement.strip()};\n" for statement in statements]
+        return "\n".join([self._header(), *body])
+
+    def _header(self) -> str:
+        dialect = self.dialect
+        lines = [
+            f"Orthogonal low-rank embedding stabilization in SQL for {dialect.name}, by sqlstab "
+            f"{__version__}.",
+            "Zielnicki & Hsiao, RecSys 2025. Users W, items T, scores T W'; the maps M_W and M_T",
+            "keep all scores.",
+            "",
+            *(f"reads   {table.relation}" for table in self.tables.values()),
+            *(f"writes  {self._target.place(side)}" for side in self.tables),
+            "",
+            f"This is run {self.key.value}"
+            + (
+                ", aligned with the run before it." if self.aligned else ", the first of its space."
+            ),
+        ]
+        if isinstance(self.space, Path):
+            lines += [
+                f"The directory {self._folder} must be there, and empty.",
+                "Run it with `duckdb -bail` or `.read`, which stop at an error: the run is there",
+                f"when its {FIGURES_FILE} is, which is written last.",
+            ]
+        elif dialect.transactions:
+            lines.append("An error leaves everything as it was: all is one transaction.")
+        else:
+            lines.append(
+                "It must stop at an error: the run is there when its row is, written last."
+            )
+        return "".join(f"-- {line}".rstrip() + "\n" for line in lines)
+
+    def _steps(self) -> Iterator[tuple[str, list[str]]]:
+        """Give titles and statements, in the order of the paper."""
+        dialect = self.dialect
+        yield "Begin", self._begin()
+        yield (
+            "Are the tables fit for it?",
+            [build.guard(table, self.dimension, dialect) for table in self.tables.values()],
+        )
+        if self.aligned:
+            yield "The run before this one", self._reference()
+        yield "1. Sums: the Gram matrices of both tables", [self._grams()]
+        if self.aligned:
+            yield "   Sums over the ids that are shared with the earlier run", self._shared()
+        yield "2. The maps", [*self._solution()]
+        stored = [statement for side in self.tables for statement in self._stable(side)]
+        if not dialect.tables.begin and not isinstance(self.space, Path):
+            stored = [*self._target.begin(), *stored]
+        yield "3. The stable vectors: each raw vector times its map", stored
+        yield "4. Figures", self._figures()
+        yield "5. The run is there", [*self._finished()]
+
+    # ---- Tables of the script --------------------------------------------------------------------
+
+    def _name(self, what: str) -> str:
+        """Return the name of a table of the script's own."""
+        own = self.dialect.folded(f"sqlstab_{what}")
+        if self.dialect.temporary or isinstance(self.space, Path):
+            return own
+        schema = quoting.table_parts(self.space.table(RUNS), self.dialect)[:-1]
+        return quoting.table_name([*schema, own], self.dialect)
+
+    def _relation(self, what: str) -> str:
+        return quoting.relation(self._name(what), self.dialect)
+
+    def _create(self, what: str, query: str) -> str:
+        return ddl.create_scratch(self._name(what), query, self.dialect)
+
+    def _drops(self) -> list[str]:
+        tables = ["grams", *(name.split("sqlstab_")[-1] for name in self._solve.tables)]
+        tables += ["solution", "maps", "figures", "run"]
+        views = []
+        if self.aligned:
+            tables += ["crosses", "shared_run", "shared_reference", "reference"]
+            views = [f"earlier_{side}" for side in self.tables]
+        return [
+            *(f"DROP VIEW IF EXISTS {self._relation(name)}" for name in views),
+            *(ddl.drop_table(self._name(name), self.dialect) for name in tables),
+        ]
+
+    @cached_property
+    def _target(self) -> TablesTarget | DirectoryTarget:
+        if isinstance(self.space, Path):
+            folder = self.space / self.key.folder
+            return DirectoryTarget(folder, folder, self.dialect)
+        return TablesTarget(self.space, self.key, self.dialect, {}, self._columns)
+
+    @property
+    def _folder(self) -> Path:
+        folder = self._target.place("users")
+        return Path(folder).parent
+
+    @property
+    def _columns(self) -> dict[Side, list[Any]]:
+        return {
+            side: stable_columns(self.outputs[side], table, self.dialect)
+            for side, table in self.tables.items()
+        }
+
+    def _begin(self) -> list[str]:
+        dialect = self.dialect
+        statements = [*dialect.before, *self._drops()]
+        if isinstance(self.space, Path):
+            return statements
+        statements += creations(self.space, self._columns, self.key, dialect)
+        return [*statements, *self._target.begin()] if dialect.tables.begin else statements
+
+    # ---- The reference ---------------------------------------------------------------------------
+
+    def _reference(self) -> list[str]:
+        """Find the newest run before this one, and its rows."""
+        dialect = self.dialect
+        if isinstance(self.space, Path):
+            return self._reference_files(self.space)
+        key = quoting.identifier(self.key.name(dialect), dialect)
+        part, parts = (quoting.identifier(dialect.folded(n), dialect) for n in ("part", "parts"))
+        runs = quoting.relation(self.space.table(RUNS), dialect)
+        newest = (
+            f"SELECT max(t.{key}) AS run_key\nFROM {runs} AS t\n"
+            f"WHERE t.{part} = t.{parts} AND t.{key} < {self.key.literal(dialect)}\n"
+        )
+        statements = [self._create("reference", newest), self._earlier()]
+        for side in self.tables:
+            rows = quoting.relation(self.space.table(side), dialect)
+            query = (
+                f"SELECT *\nFROM {rows} AS t\n"
+                f"WHERE t.{key} = (SELECT run_key FROM {self._relation('reference')} AS r)"
+            )
+            statements.append(self._view(side, query))
+        return statements
+
+    def _reference_files(self, space: Path) -> list[str]:
+        dialect = self.dialect
+        column = self.key.folder.partition("=")[0]
+        pattern = f"{space}/{column}=*/{FIGURES_FILE}"
+        prefix, ending = f"{space}/{column}=", f"/{FIGURES_FILE}"
+        newest = (
+            "SELECT max(run_key) AS run_key, arg_max(file, run_key) AS file\nFROM (\n"
+            f"    SELECT file, url_decode(file[{len(prefix) + 1}:-{len(ending) + 1}]) AS run_key\n"
+            f"    FROM glob({quoting.string(pattern, dialect)})\n) AS runs\n"
+            f"WHERE run_key < {quoting.string(self.key.value, dialect)}\n"
+        )
+        statements = [self._create("reference", newest), self._earlier()]
+        for side in self.tables:
+            name = quoting.string(file_name(side), dialect)
+            end = quoting.string(FIGURES_FILE, dialect)
+            statements += [
+                f"SET VARIABLE sqlstab_{side} = (\n"
+                f"    SELECT replace(file, {end}, {name}) FROM {self._relation('reference')}\n)",
+                self._view(side, f"SELECT *\nFROM read_parquet(getvariable('sqlstab_{side}'))"),
+            ]
+        return statements
+
+    def _earlier(self) -> str:
+        message = f"Runs of the space before {self.key.value}, to align with: "
+        return build.earlier(self._name("reference"), message, self.dialect)
+
+    def _view(self, side: Side, query: str) -> str:
+        temporary = "TEMPORARY " if self.dialect.temporary else ""
+        name = self._relation(f"earlier_{side}")
+        return f"CREATE OR REPLACE {temporary}VIEW {name} AS\n{query}"
+
+    def _earlier_rows(self, side: Side) -> VectorTable:
+        id_type = self.tables[side].id.type
+        return stable_rows(side, self.outputs[side], id_type, self._name(f"earlier_{side}"))
+
+    # ---- Sums and the solution -------------------------------------------------------------------
+
+    def _grams(self) -> str:
+        texts = [
+            text
+            for side in SIDES
+            for text in build.gram(self.tables[side], self.dimension, self.dialect)
+        ]
+        return self._summed("grams", build.union(texts, self.dialect))
+
+    def _shared(self) -> list[str]:
+        """Sum over the shared anchors: the products of both runs, and of each with itself."""
+        e, d, dialect = self.dimension, self._stable_dimension, self.dialect
+        sums: dict[str, list[str]] = {"crosses": [], "shared_run": [], "shared_reference": []}
+        for side in self._anchors:
+            table, other = self.tables[side], self._earlier_rows(side)
+            sums["crosses"] += build.cross_gram(table, other, e, d, dialect)
+            sums["shared_run"] += build.gram(table, e, dialect, other=other)
+            sums["shared_reference"] += build.gram(other, d, dialect, other=table)
+        shapes = {"crosses": (e, d), "shared_run": (e, e), "shared_reference": (d, d)}
+        return [
+            self._summed(name, build.whole(build.union(texts, dialect), *shapes[name], dialect))
+            for name, texts in sums.items()
+        ]
+
+    def _summed(self, name: str, query: str) -> str:
+        if not self.dialect.takes(query):
+            raise UsageError(
+                f"The sums of {self.dimension} dimensions make a statement of "
+                f"{len(query.encode()):,} bytes; {self.dialect.name} takes "
+                f"{self.dialect.longest_statement:,}. Use sqlstab run."
+            )
+        return self._create(name, query)
+
+    @property
+    def _anchors(self) -> tuple[Side, ...]:
+        return self.options.anchors(SIDES)
+
+    @property
+    def _stable_dimension(self) -> int:
+        return self.outputs["items"].dimension
+
+    @cached_property
+    def _solve(self) -> build.Solve:
+        shared = self._relation("shared_run"), self._relation("shared_reference")
+        return build.solve(
+            self.dialect,
+            self.dimension,
+            self._relation("grams"),
+            crosses=self._relation("crosses") if self.aligned else None,
+            reference_dimension=self._stable_dimension if self.aligned else None,
+            anchors=dict.fromkeys(self._anchors, 1.0) if self.aligned else None,
+            shared=shared if self.aligned else None,
+            table=lambda name: self._name(f"solve_{name}"),
+        )
+
+    def _solution(self) -> Iterator[str]:
+        for name, query in self._solve.tables.items():
+            yield ddl.create_scratch(name, query, self.dialect)
+        yield self._create("solution", self._solve.query)
+        yield self._create("maps", build.maps(self._name("solution"), self.dialect))
+
+    # ---- What is written -------------------------------------------------------------------------
+
+    def _stable(self, side: Side) -> tuple[str, ...]:
+        output = self.outputs[side]
+        own = self.like.get(side, side)
+        held = MatrixTable(self._name("maps"), own, self.dimension, self._stable_dimension)
+        query = build.apply_from_table(self.tables[side], [held], output, self.dialect)
+        keep = [column.name for column in self.tables[side].keep]
+        return self._target.store(side, query, output, keep)
+
+    def _written(self, side: Side) -> VectorTable:
+        return self._target.written(side, self.outputs[side], self.tables[side].id.type)
+
+    def _figures(self) -> list[str]:
+        dialect, d = self.dialect, self._stable_dimension
+        earlier = {side: self._earlier_rows(side) for side in self.tables} if self.aligned else {}
+        drifts = {
+            side: build.drift(self._written(side), other, (d, d), dialect)
+            for side, other in earlier.items()
+        }
+        shared = {
+            side: build.shared_ids(self.tables[side], other, dialect, anchor=False)
+            for side, other in earlier.items()
+        }
+        scores = build.scores(
+            {side: self.tables[side] for side in SIDES},
+            {side: self._written(side) for side in SIDES},
+            (self.dimension, d),
+            SCORE_ROWS,
+            dialect,
+        )
+        names = build.solution_figures(aligned=self.aligned, shared=self.aligned)
+        solution = self._name("solution")
+        query = build.run_figures(solution, names, drifts, shared, scores, dialect)
+        return [self._create("figures", query), self._create("run", self._text())]
+
+    def _finished(self) -> Iterator[str]:
+        dialect = self.dialect
+        if isinstance(self.space, Path):
+            maps = f"SELECT side, i, j, value FROM {self._relation('maps')} ORDER BY ALL"
+            yield self._copy(MAPS_FILE, maps, "FORMAT parquet")
+            # One row of one column, as it is.
+            text = f"SELECT figures FROM {self._relation('run')}"
+            plain = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '|'"
+            yield self._copy(FIGURES_FILE, text, plain)
+        else:
+            none = f"CAST(NULL AS {dialect.tables.nullable.format(dialect.text)})"
+            rows = f"SELECT side, i, j, value, {none} AS feature_of\nFROM {self._relation('maps')}"
+            yield from self._rows(MAPS, rows, "side", "i", "j", "value", "feature_of")
+            run = (
+                "SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures\n"
+                f"FROM {self._relation('run')}"
+            )
+            yield from self._rows(RUNS, run, "created", "created_by", "part", "parts", "figures")
+            if dialect.tables.begin:
+                yield dialect.tables.commit
+        yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"
+        yield from self._drops()
+
+    def _rows(self, what: str, query: str, first: str, *names: str) -> tuple[str, ...]:
+        """Store rows in a table of the space that holds no vectors."""
+        folded = [self.dialect.folded(name) for name in names]
+        output = StableTable("wide", self.dialect.folded(first), tuple(folded), "double", 0)
+        return self._target.store(what, query, output)
+
+    def _copy(self, name: str, query: str, options: str) -> str:
+        target = quoting.string(str(self._folder / name), self.dialect)
+        return f"COPY (\n{query}\n) TO {target} ({options})"
+
+    # ---- run.json --------------------------------------------------------------------------------
+
+    def _text(self) -> str:
+        """Return a query of the figures as JSON, as `figures.shape` describes it."""
+        text = json.dumps(self._known(), ensure_ascii=False)
+        used: dict[str, None] = {}
+        parts = []
+        for k, piece in enumerate(_HOLE.split(text)):
+            if k % 2 == 0:
+                parts.append(quoting.string(piece, self.dialect))
+                continue
+            kind, _, name = piece.partition(":")
+            parts.append(self._expression(kind, name, used))
+        reference = self._name("reference") if self.aligned else None
+        return build.run_text(parts, self._name("figures"), list(used), reference, self.dialect)
+
+    def _expression(self, kind: str, name: str, used: dict[str, None]) -> str:
+        as_text = self.dialect.as_text
+        if kind == "created":
+            return f"'\"' || {build.check_solver(self.dialect).now} || '\"'"
+        if kind == "key":
+            backslash = quoting.string("\\", self.dialect)
+            both = quoting.string("\\\\", self.dialect)
+            mark = quoting.string('\\"', self.dialect)
+            key = as_text.format("r.run_key")
+            return f"'\"' || replace(replace({key}, {backslash}, {both}), '\"', {mark}) || '\"'"
+        if kind == "type":
+            # As the file has it: nobody has looked at the inputs' columns.
+            column = quoting.identifier(self.outputs[name].id, self.dialect)
+            path = quoting.relation(self._target.place(name), self.dialect)
+            return f"'\"' || (SELECT typeof(t.{column}) FROM {path} AS t LIMIT 1) || '\"'"
+        used.update(dict.fromkeys(name.split(",")))
+        if kind == "bool":
+            rank, live = name.split(",")
+            return f"CASE WHEN f.{rank} >= f.{live} THEN 'true' ELSE 'false' END"
+        value = f"f.{name}"
+        if kind == "int":
+            value = f"CAST({value} AS {self.dialect.bigint})"
+            if self.dialect.name == "clickhouse":
+                value = f"toInt64OrNull({as_text.format(f'f.{name}')})"
+        return f"coalesce({as_text.format(value)}, 'null')"
+
+    def _known(self) -> dict[str, Any]:
+        """Return the figures; what is not known yet is a hole, `@@kind:name@@`."""
+        sides = list(SIDES)
+        options = replace(self.options, plain_rows=True, align="previous", strategy="sql")
+        written = {side: self._written(side) for side in self.tables}
+        if isinstance(self.space, Path):
+            written = {
+                side: replace(table, relation=str(self._folder / file_name(side)))
+                for side, table in written.items()
+            }
+        found: dict[str, Any] = {
+            "format": figures.FORMAT,
+            "sqlstab": __version__,
+            "key": self.key.value,
+            "column": self.key.column,
+            "created": "@@created:@@",
+            "created_by": None,
+            "engine": self.dialect.name,
+            "versions": {},
+            "options": replace(options, refine="never").to_dict(),
+            "strategy": "sql",
+            "inputs": {side: figures.described(table) for side, table in self.tables.items()},
+            "tables": {
+                side: {
+                    "rows": f"@@int:{side}_rows@@",
+                    "dimension": self.dimension,
+                    "summed": f"@@int:{side}_rows@@",
+                    "left_out": 0,
+                    "problems": {},
+                    "passes": 1,
+                    "rank": f"@@int:{side}_rank@@",
+                    "condition": f"@@float:{side}_condition@@",
+                    "accuracy": f"@@float:{side}_accuracy@@",
+                }
+                for side in sides
+            },
+            "like": dict(self.like),
+            "raw_dimension": self.dimension,
+            "dimension": self._stable_dimension,
+            "rank": "@@int:rank@@",
+            "invertible": {side: f"@@bool:rank,{side}_live@@" for side in sides},
+            "singular_values": [
+                f"@@float:singular_value_{k}@@" for k in range(1, self.dimension + 1)
+            ],
+            "reference": None,
+            "alignment": None,
+            "shared": {},
+            "cosine": None,
+            "gates": None,
+            "scores": {
+                "identity_error": "@@float:score_error@@",
+                "max_relative_error": "@@float:max_relative_error@@",
+            },
+            "outputs": {side: figures.described(table) for side, table in written.items()},
+            "warnings": [],
+            "timings": {},
+        }
+        if isinstance(self.space, Path):
+            for side, output in found["outputs"].items():
+                output["id_type"] = f"@@type:{side}@@"
+            found[FILES] = sorted([MAPS_FILE, *map(file_name, self.tables)])
+        return {**found, **self._of_alignment()} if self.aligned else found
+
+    def _of_alignment(self) -> dict[str, Any]:
+        alignment: dict[str, Any] = {figure.name: None for figure in figures.ALIGNMENT}
+        alignment |= {
+            "sides": list(self._anchors),
+            "verdict": "unknown",
+            "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.",
+            "anchors": "@@int:anchors@@",
+            "unit_rows": False,
+            "ambiguous": 0,
+            **{name: f"@@float:{name}@@" for name in ("relative_residual", "bound", "cka")},
+        }
+        return {
+            "reference": {
+                "align": "previous",
+                "run": "@@key:@@",
+                "runs": {"@@key:@@": 1.0},
+                "dimension": self._stable_dimension,
+            },
+            "alignment": alignment,
+            "shared": {side: f"@@int:shared_{side}@@" for side in self.tables},
+            "cosine": {
+                side: {
+                    "rows": f"@@int:cosine_{side}_rows@@",
+                    "before": None,
+                    "after": {
+                        name: f"@@float:cosine_{side}_{name}@@"
+                        for name in ("mean", "p10", "median")
+                    },
+                }
+                for side in self.tables
+            },
+        }

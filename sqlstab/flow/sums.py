@@ -1,0 +1,538 @@
+"""The sums of a run, each from one scan or one join: statements in SQL, and folds over streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sqlstab import folds
+from sqlstab.engines.base import UnusableVectorsError
+from sqlstab.errors import EngineError, OutOfRangeError
+from sqlstab.flow import check
+from sqlstab.maths import solve
+from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums
+from sqlstab.statements import build
+from sqlstab.statements.statement import Fold, Statement
+from sqlstab.statements.table import Column, VectorTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlstab.flow.check import Checked
+    from sqlstab.flow.job import Job
+    from sqlstab.flow.reference import Member
+    from sqlstab.maths.solve import Factor, Matrix
+    from sqlstab.statements.statement import Flow, Part, Rows
+
+# What stands in for the rows of a table that is not looked at.
+_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Gram:
+    """T'T, (e, e), and the number of rows of T."""
+
+    matrix: Matrix
+    rows: int
+
+
+# ---- Gram matrices -------------------------------------------------------------------------------
+
+
+def factor(job: Job, checked: Checked) -> Flow[tuple[Checked, Factor]]:
+    """Step 1 of the paper: R of a table from its Gram matrix, with as many passes as it needs.
+
+    Returns:
+        The table, without its bad rows if they are to be left out, and its factor.
+    """
+    checked, found = yield from gram(job, checked)
+    known = yield from _refined(job, checked, found)
+    if _is_sample(checked, found) and _lacks(found, known):
+        # What a sample does not show, the other rows may have; scores must stay exact.
+        found = yield from _all_rows(job, checked, found)
+        known = yield from _refined(job, checked, found)
+    checked = replace(checked, dimension=len(found.matrix), summed=found.rows)
+    return checked, known
+
+
+def gram(job: Job, checked: Checked, wanted: int | None = None) -> Flow[tuple[Checked, Gram]]:
+    """Sum the Gram matrix of a table: of the sample that the options ask for, or of all rows.
+
+    Args:
+        job: The run.
+        checked: The table.
+        wanted: With a sample: how many directions it must show; None leaves that open.
+
+    Raises:
+        DataError: Vectors cannot be summed.
+    """
+    try:
+        found = yield from _pass(job, checked, None, job.share)
+    except (UnusableVectorsError, OutOfRangeError):
+        # Say what is wrong, or leave it out.
+        checked = yield from check.table(
+            checked.table,
+            job.dialect,
+            values=True,
+            drop=job.options.on_invalid == "drop",
+            dimension=job.dimension,
+        )
+        check.warn_left_out(job, checked)
+        try:
+            found = yield from _pass(job, checked, None, job.share)
+        except UnusableVectorsError as error:
+            raise check.overflow_error(checked.table) from error
+        except OutOfRangeError as error:
+            raise check.range_error(checked.table) from error
+    few = found.rows < max(len(found.matrix), 1)
+    if wanted and not few:
+        few = _lacks(found, solve.factor(found.matrix, found.rows), wanted)
+    if _is_sample(checked, found) and few:
+        found = yield from _all_rows(job, checked, found)
+    return replace(checked, dimension=len(found.matrix), summed=found.rows), found
+
+
+def _refined(job: Job, checked: Checked, found: Gram) -> Flow[Factor]:
+    known = solve.factor(found.matrix, found.rows)
+    share = job.share if _is_sample(checked, found) else 1.0
+    while solve.wants_refinement(known, job.options.refine):
+        white = yield from _pass(job, checked, known.whitener, share)
+        known = solve.refine(known, white.matrix)
+    return known
+
+
+def _is_sample(checked: Checked, found: Gram) -> bool:
+    return found.rows < checked.rows
+
+
+def _lacks(found: Gram, known: Factor, wanted: int | None = None) -> bool:
+    """Whether a Gram matrix has fewer directions than wanted; None wants all dimensions."""
+    # Fewer rows than dimensions may look like more: rounding errors fill the other ones.
+    return min(found.rows, known.rank) < (len(found.matrix) if wanted is None else wanted)
+
+
+def _all_rows(job: Job, checked: Checked, sample: Gram) -> Flow[Gram]:
+    """Sum all rows, where a sample does not do."""
+    found = yield from _pass(job, checked, None, 1.0)
+    job.log.warn(
+        f"{checked.table.side}: a sample of {sample.rows:,} rows does not fill the "
+        f"{len(found.matrix)} dimensions; all rows were summed instead."
+    )
+    return found
+
+
+def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> Flow[Gram]:
+    """Sum the Gram matrix of a share of a table's rows, scaled up to all of them."""
+    table = replace(checked.table, share=share)
+    side = table.side
+    again = "" if whitener is None else " once more, to full accuracy"
+    size = checked.dimension or job.dimension
+    stand_in = Gram(np.eye(size if whitener is None else whitener.shape[1]), _ROWS)
+    common: dict[str, Any] = {
+        "step": f"gram {side}",
+        "stand_in": stand_in,
+        "title": f"Summing {side}{again}",
+    }
+    if job.streams:
+        query = build.rows(table, job.dialect)
+        fold = Fold(
+            query,
+            partial(folds.gram, dimension=checked.dimension, whitener=whitener),
+            partial(_merged_gram, side=side),
+            (side,),
+            size,
+            numbers=size * size // 2,
+            rows=round(checked.rows * share),
+        )
+        found: Gram = yield Statement(
+            texts=(query,), read=lambda _: stand_in, fold=fold, reads=(side,), **common
+        )
+    else:
+        if checked.dimension is None:
+            raise ValueError("The SQL of a Gram matrix depends on the dimension.")
+        columns = checked.dimension if whitener is None else whitener.shape[1]
+        keep = len(job.temporary)
+        source, matrix, _ = yield from _mapped(job, table, columns, whitener)
+        texts = build.gram(source, columns, job.dialect, matrix=matrix)
+        found = yield Statement(
+            texts=tuple(texts),
+            read=partial(_symmetric, size=columns),
+            reads=(side,) * len(texts),
+            **common,
+        )
+        yield from job.drop(keep)
+    if found.rows == 0 and share < 1:
+        return Gram(np.zeros((0, 0)), 0)
+    if found.rows == 0 or not np.isfinite(found.matrix).all():
+        raise UnusableVectorsError(side)
+    if share < 1:
+        return replace(found, matrix=found.matrix * (checked.rows / found.rows))
+    return found
+
+
+def _merged_gram(parts: list[Part], side: str) -> Gram:
+    if not parts:
+        return Gram(np.zeros((0, 0)), 0)
+    uppers = [upper for _, (upper,) in parts]
+    if len({upper.size for upper in uppers}) != 1:
+        raise UnusableVectorsError(side)
+    with np.errstate(over="ignore", invalid="ignore"):
+        matrix = folds.unpacked(sum(uppers[1:], uppers[0]))
+    return Gram(matrix, sum(count for count, _ in parts))
+
+
+def _symmetric(rows: Rows, size: int) -> Gram:
+    matrix = np.zeros((size, size))
+    count = 0
+    for row in rows:
+        i, j, count = int(row["i"]) - 1, int(row["j"]) - 1, int(row["n_rows"])
+        matrix[i, j] = matrix[j, i] = row["value"] or 0.0
+    return Gram(matrix, count)
+
+
+# ---- Sums over the shared ids --------------------------------------------------------------------
+
+Halves = tuple[SharedSums, SharedSums]
+
+
+def cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[Halves]:
+    """Sum C, G_X and G_Y over the shared anchors, for each half of the ids.
+
+    Args:
+        job: The run.
+        checked: The run's table.
+        member: The rows of the reference, with their weights.
+        matrix: From raw to balanced vectors, (e, r).
+
+    Raises:
+        DataError: The reference's vectors are damaged.
+    """
+    try:
+        return (yield from _cross(job, checked, member, matrix))
+    except (UnusableVectorsError, EngineError) as error:
+        raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
+
+
+def _cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[Halves]:
+    table = replace(checked.table, share=job.share)
+    reference = replace(member.table, share=job.share)
+    unit_rows = not job.options.plain_rows
+    side, e, d = table.side, len(matrix), member.stored
+    common: dict[str, Any] = {
+        "step": f"cross {side}",
+        "title": f"Comparing {side} with the reference",
+    }
+    reads = (side, f"reference {side}")
+    stand_in = _stand_in(matrix.shape[1], member.dimension)
+    if job.streams:
+        query = build.shared_rows(table, reference, job.dialect, anchor=True)
+        fold = Fold(
+            query,
+            partial(
+                folds.cross,
+                dimensions=(e, d),
+                matrix=matrix,
+                reference_matrix=member.matrix,
+                unit_rows=unit_rows,
+            ),
+            partial(_merged_cross, width=matrix.shape[1], height=member.dimension),
+            reads,
+            e + d,
+            numbers=2 * (e + d + 2) ** 2,
+            rows=round(checked.rows * job.share),
+        )
+        halves: Halves = yield Statement(
+            texts=(query,),
+            read=lambda _: stand_in,
+            stand_in=stand_in,
+            fold=fold,
+            reads=reads,
+            **common,
+        )
+        return _weighted(halves, member.weight)
+    # Unit rows need the matrices first. Else these are applied to the sums of raw rows.
+    size = matrix.shape[1] if unit_rows else e
+    height = member.dimension if unit_rows else d
+    keep = len(job.temporary)
+    x, x_matrix, x_unit = yield from _mapped(
+        job, table, size, matrix if unit_rows else None, normalize=unit_rows
+    )
+    y, y_matrix, y_unit = yield from _mapped(
+        job, reference, height, member.matrix if unit_rows else None, normalize=unit_rows
+    )
+    crossed = build.cross_gram(
+        x,
+        y,
+        size,
+        height,
+        job.dialect,
+        matrix=x_matrix,
+        reference_matrix=y_matrix,
+        normalize=x_unit or y_unit,
+    )
+    grams = {
+        "run": build.gram(x, size, job.dialect, matrix=x_matrix, other=y, normalize=x_unit),
+        "reference": build.gram(y, height, job.dialect, matrix=y_matrix, other=x, normalize=y_unit),
+    }
+    found = yield Statement(
+        texts=tuple(crossed),
+        read=partial(_crossed, shape=(size + 1, height + 1)),
+        stand_in=(np.eye(size + 1, height + 1),) * 2,
+        reads=reads * len(crossed),
+        **common,
+    )
+    sums = {}
+    for name, texts in grams.items():
+        columns = size if name == "run" else height
+        sums[name] = yield Statement(
+            texts=tuple(texts),
+            read=partial(_halved, size=columns),
+            stand_in=(np.eye(columns),) * 2,
+            reads=reads * len(texts),
+            **common,
+        )
+    yield from job.drop(keep)
+    first, second = (
+        SharedSums.of(*parts) for parts in zip(found, sums["run"], sums["reference"], strict=True)
+    )
+    if not unit_rows:
+        first, second = (half.mapped(matrix, member.matrix) for half in (first, second))
+    return _weighted((first, second), member.weight)
+
+
+def _weighted(halves: Halves, weight: float) -> Halves:
+    return (halves[0] * weight, halves[1] * weight) if weight != 1 else halves
+
+
+def _stand_in(width: int, height: int) -> Halves:
+    half = SharedSums.of(np.eye(width + 1, height + 1), np.eye(width), np.eye(height))
+    return half, half
+
+
+def _merged_cross(parts: list[Part], width: int, height: int) -> Halves:
+    shapes = ((width + 1, height + 1), (width, width), (height, height)) * 2
+    sums = [np.zeros(shape) for shape in shapes]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _, arrays in parts:
+            sums = [
+                total + array.reshape(total.shape)
+                for total, array in zip(sums, arrays, strict=True)
+            ]
+    return SharedSums.of(*sums[:3]), SharedSums.of(*sums[3:])
+
+
+def _crossed(rows: Rows, shape: tuple[int, int]) -> tuple[Matrix, Matrix]:
+    found = np.zeros(shape), np.zeros(shape)
+    for row in rows:
+        found[int(row["half"])][int(row["i"]) - 1, int(row["j"]) - 1] = row["value"] or 0.0
+    return found
+
+
+def _halved(rows: Rows, size: int) -> tuple[Matrix, Matrix]:
+    halves = [[row for row in rows if int(row["half"]) == half] for half in (0, 1)]
+    first, second = (_symmetric(half, size).matrix for half in halves)
+    return first, second
+
+
+# ---- Figures of single rows ----------------------------------------------------------------------
+
+
+def cosines(
+    job: Job,
+    checked: Checked,
+    member: Member,
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
+    share: float,
+) -> Flow[BeforeAfter]:
+    """Take the cosines of the same id in this run and in one run of the reference.
+
+    Args:
+        job: The run.
+        checked: The run's table.
+        member: The rows of the one run.
+        matrix: From this run's raw to its stable vectors, (e, d), d at least the reference's.
+        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
+            `before`.
+        share: Look at this share of the shared ids, chosen by a hash of the id.
+
+    Raises:
+        DataError: The reference's vectors are damaged.
+    """
+    try:
+        return (yield from _cosines(job, checked, member, matrix, raw_matrix, share))
+    except (UnusableVectorsError, EngineError) as error:
+        raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
+
+
+def _cosines(
+    job: Job,
+    checked: Checked,
+    member: Member,
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
+    share: float,
+) -> Flow[BeforeAfter]:
+    table, reference = (replace(t, share=share) for t in (checked.table, member.table))
+    side, e, d = table.side, len(matrix), member.stored
+    reads = (side, f"reference {side}")
+    common: dict[str, Any] = {
+        "step": f"cosine {side}",
+        "stand_in": BeforeAfter(_ROWS, None, Cosines(1.0, 1.0, 1.0)),
+        "title": f"Measuring {side}",
+    }
+    if job.streams:
+        query = build.shared_rows(table, reference, job.dialect)
+        fold = Fold(
+            query,
+            partial(
+                folds.cosines,
+                dimensions=(e, d),
+                matrix=matrix,
+                reference_matrix=member.matrix,
+                raw_matrix=raw_matrix,
+            ),
+            _merged_cosines,
+            reads,
+            e + d,
+            rows=round(checked.rows * share),
+        )
+        found: BeforeAfter = yield Statement(
+            texts=(query,), read=_before_after, fold=fold, reads=reads, **common
+        )
+        return found
+    statement = build.drift(
+        table,
+        reference,
+        (e, d),
+        job.dialect,
+        matrix=matrix,
+        reference_matrix=member.matrix,
+        raw_matrix=raw_matrix,
+    )
+    # x, s and y, and z, which need not be columns where there are arrays.
+    columns = e + matrix.shape[1] + member.dimension + (0 if raw_matrix is None else e)
+    narrow = job.dialect.style == "arrays" or columns <= job.dialect.most_columns
+    if narrow and job.dialect.takes(statement):
+        found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
+        return found
+    # The same figures, from multiplied rows in temporary tables.
+    keep = len(job.temporary)
+    stable = yield from _product(job, table, matrix.shape[1], matrix)
+    if member.matrix is not None:
+        reference = yield from _product(job, reference, member.dimension, member.matrix)
+    dimensions = matrix.shape[1], member.dimension
+    statements = [build.drift(stable, reference, dimensions, job.dialect)]
+    found = yield Statement(texts=tuple(statements), read=_before_after, reads=reads, **common)
+    if raw_matrix is not None:
+        raw = yield from _product(job, reference, e, raw_matrix)
+        before = build.drift(table, raw, (e, e), job.dialect)
+        other = yield Statement(texts=(before,), read=_before_after, reads=reads, **common)
+        found = replace(found, before=other.after)
+    yield from job.drop(keep)
+    return found
+
+
+def _merged_cosines(parts: list[Part]) -> BeforeAfter:
+    return BeforeAfter(
+        sum(count for count, _ in parts),
+        Cosines.of([before for _, (before, _) in parts]),
+        Cosines.of([after for _, (_, after) in parts]),
+    )
+
+
+def _before_after(rows: Rows) -> BeforeAfter:
+    row = rows[0]
+
+    def figures(name: str) -> Cosines | None:
+        found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
+        if any(value is None or not np.isfinite(value) for value in found):
+            return None
+        return Cosines(*(float(value) for value in found if value is not None))
+
+    return BeforeAfter(int(row["n_rows"]), figures("before"), figures("after"))
+
+
+# ---- Rows in temporary tables, where a statement would be too long or compute them twice ---------
+
+
+def _mapped(
+    job: Job,
+    table: VectorTable,
+    size: int,
+    matrix: Matrix | None,
+    *,
+    normalize: bool = False,
+) -> Flow[tuple[VectorTable, Matrix | None, bool]]:
+    """Find what the sums of rows times a matrix, made unit vectors if asked, are taken of.
+
+    Returns:
+        This table, the matrix, and whether to normalize; or a temporary table of such rows, None,
+        False.
+    """
+    plain = matrix is None and not normalize
+    if plain or (not _is_tiled(job, size) and _takes_inline(job, table, size, matrix)):
+        return table, matrix, normalize
+    made = yield from _product(job, table, size, matrix, anchor=True, normalize=normalize)
+    return made, None, False
+
+
+def _is_tiled(job: Job, size: int) -> bool:
+    """Whether each of several statements would compute whole rows for a part of the sums."""
+    tiles = build.tiles(size + 1, size + 1, job.dialect.most_sums, triangular=False)
+    return job.dialect.style == "components" and len(tiles) > 1
+
+
+def _takes_inline(job: Job, table: VectorTable, size: int, matrix: Matrix | None) -> bool:
+    if matrix is None or job.dialect.longest_statement is None:
+        return True
+    options: dict[str, Any] = {"matrix": matrix, "reference_matrix": matrix, "normalize": True}
+    statements = build.cross_gram(table, table, size, size, job.dialect, **options)
+    return all(map(job.dialect.takes, statements))
+
+
+def _product(
+    job: Job,
+    table: VectorTable,
+    size: int,
+    matrix: Matrix | None,
+    *,
+    anchor: bool = False,
+    normalize: bool = False,
+) -> Flow[VectorTable]:
+    """Keep a table's rows times a matrix, made unit vectors if asked, in a temporary table."""
+    options: dict[str, Any] = {"anchor": anchor, "normalize": normalize}
+    query = build.product(table, size, matrix, job.dialect, **options)
+    in_rows = False
+    if matrix is not None and not job.dialect.takes(query):
+        held = yield from job.hold(matrix, table.side)
+        query = build.product(table, size, held, job.dialect, **options)
+        in_rows = job.dialect.style == "components"
+    made = yield from _kept(job, table, query, weighted=anchor, in_rows=in_rows)
+    if in_rows and normalize:
+        made = yield from _product(job, made, size, None, anchor=anchor, normalize=True)
+    return made
+
+
+def _kept(
+    job: Job, table: VectorTable, query: str, *, weighted: bool, in_rows: bool
+) -> Flow[VectorTable]:
+    """Keep the rows that `build.product` gives of a table in a temporary table."""
+    name = yield from job.scratch(f"rows {table.side}", query)
+    # Its columns stand without quotes in the query that makes it.
+    folded: Callable[[str], str] = job.dialect.folded
+    names = ("j", "value") if in_rows else ("x",)
+    has_weight = weighted and bool(table.weight or table.weight_expression)
+    return VectorTable(
+        table.side,
+        name,
+        Column(folded("id"), table.id.type),
+        "long" if in_rows else "array",
+        tuple(map(folded, names)),
+        "double",
+        weight=folded("w") if has_weight else None,
+        first=1 if in_rows else 0,
+    )

@@ -1,0 +1,242 @@
+"""Step 5: stable tables are written, and compared with the raw ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sqlstab import folds
+from sqlstab.errors import DataError
+from sqlstab.flow import check
+from sqlstab.maths import maps as mapping
+from sqlstab.maths.quality import SCORE_ROWS, SCORES_KEPT
+from sqlstab.statements import build
+from sqlstab.statements.sides import VECTORS
+from sqlstab.statements.statement import Call, Statement, done, nothing
+from sqlstab.statements.table import stable_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlstab.flow.check import Checked
+    from sqlstab.flow.job import Job
+    from sqlstab.maths.maps import Maps
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.statement import Flow, Rows
+    from sqlstab.statements.table import StableTable, VectorTable
+
+# What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
+_FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
+
+
+def stable(
+    job: Job, checked: Checked, balanced: Matrix, omega: Matrix, spread: float
+) -> Flow[VectorTable]:
+    """Write the stable vectors of a table: each raw vector times `balanced` and `omega`.
+
+    Args:
+        job: The run.
+        checked: The raw table.
+        balanced: M, (e, r).
+        omega: Omega, (r, d).
+        spread: Largest singular value of the scores over the smallest.
+
+    Returns:
+        What was written, as a table to read.
+    """
+    table = checked.table
+    output = output_of(job, table, omega.shape[1])
+    steps = mapping.steps(balanced, omega, spread, mapping.SCORE_ERROR[output.element])
+    yield from multiplied(job, table, steps, output)
+    return replace(job.target.written(table.side, output, table.id.type), keep=table.keep)
+
+
+def output_of(job: Job, table: VectorTable, dimension: int) -> StableTable:
+    """Lay out the stable vectors of a table as the options ask."""
+    return stable_table(
+        table, dimension, job.options.output_layout, job.options.output_type, job.dialect
+    )
+
+
+def multiplied(
+    job: Job, table: VectorTable, steps: list[Matrix], output: StableTable
+) -> Flow[None]:
+    """Store a table's rows times matrices, one after the other."""
+    side = table.side
+    kept = [column.name for column in table.keep]
+    query = build.apply(table, steps, output, job.dialect)
+    keep = len(job.temporary)
+    if not job.streams and not job.dialect.takes(query):
+        held = []
+        for matrix in steps:
+            held.append((yield from job.hold(matrix, side)))
+        query = build.apply_from_table(table, held, output, job.dialect)
+    call = None
+    if job.streams:
+        name = f"sqlstab_{job.token}_{side}"
+        called = build.apply(table, steps, output, job.dialect, function=name)
+        single = output.element == "float"
+        call = Call(
+            job.target.store(side, called, output, kept),
+            name,
+            partial(folds.multiplied, steps=steps, single=single),
+            output.element,
+            table.element,
+            side,
+        )
+    yield Statement(
+        f"write {side}",
+        job.target.store(side, query, output, kept) if call is None else call.texts,
+        nothing,
+        None,
+        reads=(side,),
+        makes=job.target.place(side),
+        title=f"Writing {side}",
+        call=call,
+    )
+    yield from job.drop(keep)
+
+
+def compare(
+    job: Job,
+    checked: Mapping[str, Checked],
+    written: Mapping[str, VectorTable],
+    sizes: tuple[int, int],
+) -> Flow[dict[str, Any]]:
+    """Compare the scores of written vectors with those of raw ones, also of further tables.
+
+    Args:
+        job: The run.
+        checked: The raw tables.
+        written: The stable tables.
+        sizes: Components of a raw and of a stable vector.
+
+    Returns:
+        `max_relative_error`, and for further tables `also` by name.
+    """
+    sides = [side for side in checked if side not in job.like]
+    found: dict[str, Any] = {
+        "max_relative_error": (
+            yield from _error(job, checked, written, sizes, {side: side for side in sides})
+        )
+    }
+    if VECTORS in checked or not job.like:
+        return found
+    found["also"] = {}
+    for name, side in job.like.items():
+        names = {**{side: side for side in sides}, side: name}
+        found["also"][name] = yield from _error(job, checked, written, sizes, names, name)
+    return found
+
+
+def _error(
+    job: Job,
+    checked: Mapping[str, Checked],
+    written: Mapping[str, VectorTable],
+    sizes: tuple[int, int],
+    names: Mapping[str, str],
+    further: str | None = None,
+) -> Flow[float | None]:
+    """Compare the scores of two tables; `names` says which stands for each side."""
+    error = yield from _score_error(
+        job,
+        {side: checked[name].table for side, name in names.items()},
+        {side: written[name] for side, name in names.items()},
+        sizes,
+    )
+    if error is not None and not np.isfinite(error):
+        for name in names.values():
+            # What was not summed may not have been looked at.
+            yield from check.table(
+                checked[name].table, job.dialect, values=True, drop=None, dimension=sizes[0]
+            )
+        raise check.overflow_error(checked[next(iter(names.values()))].table)
+    single = any(written[name].element == "float" for name in names.values())
+    promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
+    if error is None or error <= promise or job.options.rank:
+        return error
+    what = "Dot products" if VECTORS in checked else "Scores"
+    if further and error > SCORES_KEPT:
+        job.log.warn(
+            f"{further}: scores differ by up to {error:.0e} of the largest: these vectors have "
+            f"directions in which the {job.like[further]} have nothing, and which are left out."
+        )
+    else:
+        job.log.warn(
+            f"{what} of the written vectors differ by up to {error:.0e} of the largest; "
+            f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
+            "multiply them by a constant, or write --output-type double."
+        )
+    return error
+
+
+def _score_error(
+    job: Job, raw: dict[str, VectorTable], written: dict[str, VectorTable], sizes: tuple[int, int]
+) -> Flow[float | None]:
+    """Compare raw and written scores for all pairs of a sample; of a table alone, dot products.
+
+    Returns:
+        The largest difference, relative to the largest score; None if the sample has no pair, or
+        no score but zero.
+    """
+    found: float | None = yield Statement(
+        "scores",
+        (build.scores(raw, written, sizes, SCORE_ROWS, job.dialect),),
+        _relative_error,
+        0.0,
+        reads=(*raw, *(f"stable {side}" for side in written)),
+        title="Comparing scores",
+    )
+    return found
+
+
+def _relative_error(rows: Rows) -> float | None:
+    row = rows[0]
+    return float(row["largest_error"] / row["largest"]) if row["largest"] else None
+
+
+def begin(job: Job) -> Flow[None]:
+    """Make room for this run's rows: what an earlier run with its key has written goes first."""
+    texts = job.target.begin()
+    if texts:
+        yield done("begin", *texts)
+
+
+def commit(job: Job, matrices: Mapping[str, Matrix], figures: str) -> Flow[None]:
+    """Store the maps, and last the row by which the run is there."""
+    conflict = job.target.conflict_check()
+    if conflict is not None:
+        yield conflict
+    texts = job.target.commit(matrices, figures)
+    if texts:
+        yield done("commit", *texts)
+
+
+def apply(job: Job, maps: Maps) -> Flow[None]:
+    """Write the stable vectors of tables with maps that are known already.
+
+    Args:
+        job: The tables and where they are written.
+        maps: The maps, by the names of the tables.
+    """
+    raw, stable_size = maps.shape
+    for side, table in job.tables.items():
+        # Nobody sums them, and SQL multiplies NaN without a word.
+        checked = yield from check.table(
+            table,
+            job.dialect,
+            values=True,
+            drop=job.options.on_invalid == "drop",
+            dimension=raw,
+        )
+        check.warn_left_out(job, checked)
+        if checked.dimension != raw:
+            raise DataError(
+                f"{check.about(table)} has vectors of {checked.dimension} components "
+                f"({table.vector_names()}); the run's map takes {raw}."
+            )
+        output = output_of(job, checked.table, stable_size)
+        yield from multiplied(job, checked.table, [maps[side].matrix], output)

@@ -1,0 +1,422 @@
+"""All options, each declared once.
+
+The command line, the project file, Python's `Options`, the checks, the words of errors and the
+documentation's table are made from these fields. To add an option, add a field.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlstab.declaration import Declaration, check, declarations, declare
+from sqlstab.errors import UsageError
+from sqlstab.secret import SecretUrl
+from sqlstab.statements.given import EmbeddingTable
+from sqlstab.statements.sides import MOST_DIMENSIONS, SIDES, VECTORS, Element, Layout, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+Anchor = Literal["items", "users", "both"]
+Refine = Literal["auto", "always", "never"]
+Strategy = Literal["auto", "sql", "arrow"]
+OnInvalid = Literal["error", "drop"]
+
+ENGINE_VARIABLE = "SQLSTAB_ENGINE"
+MOST_THREADS = 1024
+"""DuckDB starts as many as it is told to, which takes minutes where they are too many."""
+
+# The least share of the rows: the hash of an id has 32 bits.
+_LEAST_SHARE = 2**-32
+
+
+def _url(value: Any) -> SecretUrl:
+    if isinstance(value, SecretUrl):
+        return value
+    raise ValueError
+
+
+def _key(value: Any) -> str:
+    # Of a day, which TOML has as such.
+    if isinstance(value, dt.date | dt.datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return value
+    raise ValueError
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool):
+        raise ValueError
+    if not isinstance(value, str):
+        return float(value)
+    text = value.strip()
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What runs the statements: DuckDB on files, if nothing else is set.
+
+    Attributes:
+        url: A SQLAlchemy URL.
+        database: The path of a DuckDB database file.
+        kind: `spark`: the session of this Spark installation.
+        threads: DuckDB's threads.
+        memory_limit: How much memory DuckDB may take before it uses the disk, as in `4GB`.
+    """
+
+    url: SecretUrl | None = declare(
+        "The database that holds the tables: a SQLAlchemy URL, as in "
+        "postgresql+psycopg://host/name, or spark for the Spark session of this installation. "
+        f"Better set in the environment variable {ENGINE_VARIABLE} if it has a password in it; it "
+        "is never shown. Default: DuckDB, here.",
+        metavar="URL",
+        parse=_url,
+        wanted="a SQLAlchemy URL",
+        option="engine",
+        variable=ENGINE_VARIABLE,
+        section="engine",
+        commands=("run", "runs", "report", "compare", "apply", "sql"),
+    )
+    database: str | None = declare(
+        "A DuckDB database file, in which tables and views are found by name.",
+        metavar="FILE",
+        section="engine",
+        commands=("run", "runs", "report", "compare", "apply", "sql"),
+    )
+    kind: Literal["spark"] | None = declare(
+        "spark: the Spark session of this installation.", section="engine"
+    )
+    threads: int | None = declare(
+        "DuckDB's threads. Default: all cores.",
+        metavar="N",
+        least=1,
+        most=MOST_THREADS,
+        section="engine",
+        commands=("run", "report", "compare", "apply"),
+    )
+    memory_limit: str | None = declare(
+        "How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB, or "
+        "what it takes to read a row group of the Parquet files, and to sum, with each thread.",
+        metavar="SIZE",
+        section="engine",
+        commands=("run", "report", "compare", "apply"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        ways = [self.url, self.database, self.kind]
+        if sum(way is not None for way in ways) > 1:
+            raise UsageError("--engine and --database each name an engine; leave one out.")
+        if self.url is not None or self.kind is not None:
+            for name in ("threads", "memory_limit"):
+                if getattr(self, name) is not None:
+                    option = declarations(EngineSettings)[name].option
+                    raise UsageError(f"--{option} is for DuckDB only.")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run goes: the space and the run's key.
+
+    Attributes:
+        space: A directory, or the prefix of tables in a database.
+        key: The run's key, or `COLUMN=KEY`.
+    """
+
+    space: str | None = declare(
+        "The space that the run belongs to: a directory, or with --engine or --database the prefix "
+        "of its tables, as in ml.movies.",
+        metavar="S",
+        section="space",
+        key="name",
+        commands=("run", "sql", "solve"),
+    )
+    key: str | None = declare(
+        "The run's key, which sorts, as a rule a day: 2026-11-30. ds=2026-11-30 takes the rows of "
+        "the inputs with that ds, and writes the column ds. Default: the time, UTC.",
+        parse=_key,
+        wanted="text or a date",
+        metavar="K|COLUMN=K",
+        option="run",
+        section="run",
+        commands=("run", "sql", "solve"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is done.
+
+    Attributes:
+        align: The earlier runs to align with: `recent` (weights fade by `memory` with each run),
+            `previous`, `first`, or a run's key.
+        memory: How much each run counts beside the one after it, where `align` is `recent`.
+        anchor: The sides that are aligned with the reference: `items`, `users` or `both`.
+        plain_rows: Fit to the rows as they are, as the paper does, and not to rows of unit length.
+        maps_only: Write the maps and no stable vectors.
+        rank: Keep at most so many dimensions; scores are then approximate. None keeps all.
+        sample: Fit on such a share of the rows only, as in `5%` or `0.05`, chosen by a hash of the
+            id; all rows are written, and scores stay exact. None takes all.
+        strategy: `sql` computes everything in SQL, `arrow` streams rows through BLAS in this
+            process; `auto` takes the faster one.
+        refine: A second scan that restores the accuracy which a Gram matrix loses where a table's
+            columns are nearly dependent: `auto` where it matters, `always`, or `never`.
+        on_invalid: What to do about NULL ids, duplicate ids and broken vectors: stop with an
+            `error`, or `drop` those rows (of a duplicate id, all) and say how many.
+        output_layout: `wide`, `array` or `long`; None keeps each table's own.
+        output_type: `float` or `double`; None keeps each table's own.
+        min_agreement: A gate: the agreement on held-out ids that the run must have at least.
+        min_shared_ids: A gate: how many shared ids must take part in the alignment at least.
+        force: Write although a gate fails; the run says so.
+    """
+
+    align: str = declare(
+        "The earlier runs of the space to align with: recent, all of them with weights that fade; "
+        "previous; first; or a run's key.",
+        default="recent",
+        metavar="RUNS",
+        section="run",
+        commands=("run", "sql"),
+    )
+    memory: float = declare(
+        "With --align recent: how much a run counts beside the one after it.",
+        default=0.8,
+        above=0,
+        most=1,
+        metavar="X",
+        section="run",
+        commands=("run", "sql"),
+    )
+    anchor: Anchor = declare(
+        "Which ids hold the space in place.",
+        default="items",
+        section="run",
+        commands=("run", "compare", "sql", "solve"),
+    )
+    plain_rows: bool = declare(
+        "Fit to the rows as they are, the paper's formula; default: to rows of unit length.",
+        default=False,
+        section="run",
+        commands=("run", "compare", "sql"),
+    )
+    maps_only: bool = declare(
+        "Write the maps and no stable vectors, for views or models that multiply.",
+        default=False,
+        section="run",
+        commands=("run", "sql"),
+    )
+    rank: int | None = declare(
+        "Keep the N most important dimensions only; scores are then approximate. Default: all.",
+        least=1,
+        metavar="N",
+        section="run",
+        commands=("run", "sql", "solve"),
+    )
+    sample: float | str | None = declare(
+        "Fit on such a share of the rows only, as in 5% or 0.05, chosen by a hash of the id. All "
+        "rows are written, and scores stay exact.",
+        parse=_share,
+        least=_LEAST_SHARE,
+        most=1,
+        wanted="a share of the rows, as in 5% or 0.05",
+        metavar="SHARE",
+        section="run",
+        commands=("run", "compare", "sql"),
+    )
+    strategy: Strategy = declare(
+        "sql computes everything in SQL; arrow streams rows through BLAS, on DuckDB and Spark. "
+        "auto takes the faster one; the results agree.",
+        default="auto",
+        section="run",
+        commands=("run", "compare", "apply", "sql"),
+    )
+    refine: Refine = declare(
+        "A second scan for full accuracy where vector columns are nearly dependent.",
+        default="auto",
+        section="run",
+        commands=("sql",),
+    )
+    on_invalid: OnInvalid = declare(
+        "What to do about NULL or duplicate ids and broken vectors: stop, or leave them out (of a "
+        "duplicate id all rows).",
+        default="error",
+        section="run",
+        commands=("run", "compare", "apply", "sql"),
+    )
+    output_layout: Layout | None = declare(
+        "One column per dimension, one array column, or one row per dimension. Default: as the "
+        "input.",
+        section="run",
+        commands=("run", "apply", "sql"),
+    )
+    output_type: Element | None = declare(
+        "The type of a number. Default: as the input.", section="run", commands=("apply", "sql")
+    )
+    min_agreement: float | None = declare(
+        "A gate: with less agreement on held-out ids nothing is written, and the exit code is 5.",
+        least=-1,
+        most=1,
+        metavar="X",
+        section="run",
+        commands=("run",),
+    )
+    min_shared_ids: int | None = declare(
+        "A gate: how many shared ids must take part in the alignment, at least.",
+        least=1,
+        metavar="N",
+        section="run",
+    )
+    force: bool = declare(
+        "Write although a gate fails or the verdict is unrelated; the run says so.",
+        default=False,
+        section="run",
+        commands=("run",),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that a fit looks at, in (0, 1]."""
+        return 1.0 if self.sample is None else float(self.sample)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of them by name, as `run.json` holds them."""
+        return asdict(self)
+
+    def anchors(self, sides: Collection[Side]) -> tuple[Side, ...]:
+        """Return the tables of a run that hold the space in place.
+
+        Args:
+            sides: `users` and `items`, or `vectors`.
+
+        Raises:
+            UsageError: An option is of no use for these.
+        """
+        if VECTORS not in sides:
+            return tuple(side for side in SIDES if self.anchor in (side, "both"))
+        if self.anchor != declarations(Options)["anchor"].default:
+            raise UsageError(
+                "--anchor chooses between users and items; vectors without a second side are "
+                "aligned with themselves."
+            )
+        if self.refine == "always":
+            raise UsageError(
+                "--refine is about the accuracy of a Gram matrix, which vectors without a second "
+                "side do not need; leave it out."
+            )
+        return (VECTORS,)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What columns tell where tables can be looked at; it is about all tables.
+
+    Attributes:
+        dimension: Components of a raw vector; None where the vector names a column for each.
+        stable: Components of a stable vector; None for as many.
+        element: Type of a component: `float` or `double`.
+        native: Whether an array column has the engine's own vector type.
+        first: The number of the first dimension in the long layout.
+        id_type: Type of the id; None for a whole number of 8 bytes.
+    """
+
+    dimension: int | None = declare(
+        "Components of a raw vector. Needed, unless --vector names a column for each.",
+        least=1,
+        most=MOST_DIMENSIONS,
+        metavar="E",
+        commands=("sql",),
+    )
+    stable: int | None = declare(
+        "Components of a stable vector. Default: as of a raw one.",
+        least=1,
+        most=MOST_DIMENSIONS,
+        metavar="D",
+        option="stable-dimension",
+        commands=("sql",),
+    )
+    element: Element = declare(
+        "The type of a component: 4-byte or 8-byte numbers.", default="float", commands=("sql",)
+    )
+    native: bool = declare(
+        "The array column has the engine's own vector type: pgvector's, or Snowflake's VECTOR.",
+        default=False,
+        commands=("sql",),
+    )
+    first: int = declare(
+        "The number of the first dimension in the long layout.",
+        default=0,
+        least=0,
+        metavar="N",
+        commands=("sql",),
+    )
+    id_type: str | None = declare(
+        "The type of the id, as the engine spells it. Default: a whole number of 8 bytes.",
+        metavar="TYPE",
+        commands=("sql",),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+IN_FILES: tuple[type, ...] = (Place, EngineSettings, EmbeddingTable, Options)
+"""The dataclasses whose options a project file has."""
+
+DECLARING: tuple[type, ...] = (*IN_FILES, Columns)
+"""The dataclasses that declare options, in the order of a help text."""
+
+
+def options_of(command: str) -> list[Declaration]:
+    """Return the options that a command has on the command line."""
+    return [
+        declared
+        for settings in DECLARING
+        for declared in declarations(settings).values()
+        if command in declared.commands
+    ]
+
+
+def options_table(settings: Sequence[type] = DECLARING) -> str:
+    """Return the documentation's table of all options, in Markdown."""
+    lines = ["| option | project file | values | default | what it does |", "|---|---|---|---|---|"]
+    for kind in settings:
+        for declared in declarations(kind).values():
+            section = declared.section or "table"
+            option = f"`--{declared.option}`" if declared.commands else ""
+            key = f"`[{section}] {declared.key}`" if declared.section else f"`{declared.key}`"
+            key = key if kind in IN_FILES else ""
+            lines.append(
+                f"| {option} | {key} | {_values(declared)} | {_default(declared)} "
+                f"| {declared.help} |".replace("  ", " ")
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _values(declared: Declaration) -> str:
+    if declared.choices:
+        return ", ".join(f"`{choice}`" for choice in declared.choices)
+    if declared.type is bool:
+        return "yes or no"
+    return (
+        declared.must_be.removeprefix("must be ")
+        if declared.wanted or declared.range
+        else (declared.metavar or "text").replace("|", "\\|")
+    )
+
+
+def _default(declared: Declaration) -> str:
+    if declared.required:
+        return "required"
+    if declared.default in (None, (), False):
+        return ""
+    return f"`{declared.default}`".lower() if declared.type is bool else f"`{declared.default}`"

@@ -1,0 +1,587 @@
+"""From what a user names to what a run is given: tables, the reference, and where to write.
+
+Here the metadata of tables and the list of a space's runs are read, and no row of vectors.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import platform
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlstab import __version__, saved
+from sqlstab.errors import DataError, UsageError
+from sqlstab.flow import figures as known_figures
+from sqlstab.flow import reference as referring
+from sqlstab.flow.job import Job
+from sqlstab.flow.reference import Member, Reference
+from sqlstab.maths.maps import Maps
+from sqlstab.statements import quoting
+from sqlstab.statements.sides import VECTORS
+from sqlstab.statements.table import (
+    Column,
+    EmbeddingTable,
+    VectorTable,
+    check_further,
+    resolve,
+    stable_columns,
+    stable_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from sqlstab.engines.base import Engine
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.options import Options
+    from sqlstab.progress import Log
+    from sqlstab.space.entry import Entry, Rows
+    from sqlstab.space.key import Key
+    from sqlstab.space.target import Target
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.table import FurtherTable
+
+
+class AnySpace(Protocol):
+    """What a run needs of a space."""
+
+    def entries(self) -> list[Entry]:
+        """List the runs, oldest first."""
+
+    def before(self, key: Key) -> list[Entry]:
+        """List the runs before a key, oldest first."""
+
+    def maps(self, key: str) -> dict[str, Matrix]:
+        """Read the maps of a run."""
+
+    def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
+        """Return the stable rows of runs."""
+
+    def check(self, outputs: Mapping[str, Sequence[Column]], key: Key) -> None:
+        """Check that a run can be written, and make what is missing."""
+
+    def target(self, key: Key) -> Target:
+        """Return where a run is written, as text."""
+
+    def staging(self, key: Key) -> AbstractContextManager[Target]:
+        """Make room for a run that is about to be written."""
+
+    def finish(self, target: Any, maps: Mapping[str, Matrix], figures: dict[str, Any]) -> Any:
+        """Put a run in place whose rows have been written."""
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Remove runs."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a run, with all that their columns tell.
+
+    Attributes:
+        tables: By name.
+        like: The side whose map each further table takes.
+        types: The types of the columns of each, by name.
+        key: The run's key, as the tables' column has it.
+    """
+
+    tables: dict[Side, VectorTable]
+    like: dict[Side, Side]
+    types: dict[Side, dict[str, str]]
+    key: Key
+
+
+def tables_of(
+    named: Mapping[Side, EmbeddingTable],
+    also: Mapping[str, FurtherTable],
+    key: Key,
+    engine: Engine,
+    maps: Maps | None = None,
+) -> Tables:
+    """Look up the columns of a run's tables.
+
+    Args:
+        named: The tables of the sides.
+        also: Further tables.
+        key: The run's key; if it names a column, the inputs' rows with it are the run's.
+        engine: Where they are.
+        maps: The maps that the tables are to be multiplied with, where that is all that is done.
+
+    Raises:
+        DataError: A table or a column is missing, or has a type that cannot be used.
+        UsageError: Something can be read in more than one way.
+    """
+    like = {name: one.like for name, one in also.items()}
+    if maps is None:
+        check_further(like, named)
+    else:
+        for side in named:
+            if side not in maps:
+                raise UsageError(
+                    f"The run has no map for {side}; it has one for {' and '.join(maps)}."
+                )
+    every = {**named, **{name: one.table for name, one in also.items()}}
+    found: dict[Side, VectorTable] = {}
+    types: dict[Side, dict[str, str]] = {}
+    typed = key
+    for side, table in every.items():
+        if not isinstance(table, EmbeddingTable):
+            raise UsageError(f"--also {side}: give its table as an EmbeddingTable.")
+        columns = engine.describe(table.relation)
+        types[side] = {column.name: column.type for column in columns}
+        if key.named and table.dated:
+            column = _key_column(side, table, columns, key)
+            typed = key.typed(column, engine.dialect)
+            condition = typed.condition(engine.dialect)
+            table = replace(  # noqa: PLW2901
+                table,
+                filter=f"({table.filter}) AND {condition}" if table.filter else condition,
+            )
+            columns = [other for other in columns if other.name != column.name]
+            known = resolve(table, side, columns, engine.dialect, hidden=(column,))
+        else:
+            known = resolve(table, side, columns, engine.dialect)
+        if side in like and (known.weight or known.anchor_filter):
+            raise UsageError(
+                f"--also {side}: nothing is aligned on it, so it takes no weight and no anchor "
+                "filter."
+            )
+        found[side] = known
+    return Tables(found, like, types, typed)
+
+
+def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], key: Key) -> Column:
+    """Find the column of a run's key in a table.
+
+    Raises:
+        DataError: The table has no such column.
+    """
+    same = [column for column in columns if column.name == key.column] or [
+        column for column in columns if column.name.lower() == key.column.lower()
+    ]
+    if same:
+        return same[0]
+    raise DataError(
+        f"{side} table {table.relation}: there is no column {key.column}, which --run "
+        f"{key.column}={key.value} takes the rows of the run by; it has "
+        f"{', '.join(column.name for column in columns[:12])}. Name its column of days, or write "
+        f"--run {key.value} for tables that hold one run; in a project file or in Python, a table "
+        "without days has dated = false."
+    )
+
+
+def reference_of(
+    space: AnySpace, tables: Tables, options: Options, engine: Engine, log: Log
+) -> Reference | None:
+    """Choose the runs that a run is aligned with, and find their rows.
+
+    Args:
+        space: Its space.
+        tables: The tables of the run.
+        options: How to align.
+        engine: Where the tables are.
+        log: Is told what a run cannot be aligned with.
+
+    Raises:
+        UsageError: There is no such run, or the runs are of another kind.
+        DataError: A run is damaged, or its rows are gone.
+    """
+    entries = {entry.key: entry for entry in space.before(tables.key)}
+    try:
+        weights = referring.weights(list(entries), options.align, options.memory)
+    except KeyError:
+        known = ", ".join(list(entries)[-5:]) or "none"
+        raise UsageError(
+            f"--align {options.align}: there is no such run before {tables.key.value}; it can be "
+            f"recent, previous, first, or the key of a run before this one: {known}."
+        ) from None
+    if not weights:
+        return None
+    for key in weights:
+        check_figures(entries[key].figures, f"run {key}")
+    newest = list(weights)[-1]
+    figures = entries[newest].figures
+    _check_kind(tables.tables, figures, newest)
+    maps = Maps.of(space.maps(newest), figures["like"], figures["invertible"])
+    for name in figures["like"]:
+        if name not in tables.tables:
+            log.warn(
+                f"{name}: run {newest} of the reference has this further table, and this run has "
+                "not; its stable vectors stay in that run. Name it with --also."
+            )
+    anchors = options.anchors([side for side in tables.tables if side not in tables.like])
+    return Reference(
+        align=options.align,
+        weights=weights,
+        members={side: _members(space, side, weights, entries, tables, engine) for side in anchors},
+        newest={
+            side: _members(space, side, {newest: 1.0}, entries, tables, engine)[0]
+            for side in tables.tables
+            if side in maps
+        },
+        maps=maps,
+        lossless=figures["invertible"],
+    )
+
+
+def _members(
+    space: AnySpace,
+    side: Side,
+    weights: Mapping[str, float],
+    entries: Mapping[str, Entry],
+    tables: Tables,
+    engine: Engine,
+) -> list[Member]:
+    """Find the rows of some runs: those that stand alike in one relation are one member."""
+    groups: dict[Any, dict[str, float]] = {}
+    raw: list[Member] = []
+    for key, weight in weights.items():
+        figures = entries[key].figures
+        stored = (figures["outputs"] or {}).get(side)
+        if stored is None:
+            raw.append(_raw_member(space, side, key, weight, figures, tables, engine))
+            continue
+        alike = tuple(
+            tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
+            if name in ("id", "id_type", "layout", "vector", "element", "first", "native")
+        )
+        groups.setdefault((figures["dimension"], *alike), {})[key] = weight
+    found = []
+    for (dimension, *_), keys in groups.items():
+        stored = entries[next(iter(keys))].figures["outputs"][side]
+        rows = space.reference(side, keys)
+        table = placed(stored_table(side, stored), rows)
+        alone = next(iter(keys.values())) if len(keys) == 1 else 1.0
+        found.append(Member(table, dimension, weight=alone))
+    return found + raw
+
+
+def _raw_member(
+    space: AnySpace,
+    side: Side,
+    key: str,
+    weight: float,
+    figures: Mapping[str, Any],
+    tables: Tables,
+    engine: Engine,
+) -> Member:
+    """Take the raw rows of a run that wrote its maps only, times its map.
+
+    Raises:
+        DataError: Nothing tells its raw rows from those of other runs.
+    """
+    if not tables.key.named:
+        raise DataError(
+            f"Run {key} has no stable {side}, only maps, and its raw rows cannot be told from "
+            "those of other runs: with --maps-only, name the column of the inputs that holds the "
+            "key, as in --run ds=2026-11-30."
+        )
+    known = figures["inputs"][side]
+    own = replace(tables.key, value=key)
+    # The run's filter had its own key in it: the tables' present one has this run's.
+    filters = tables.tables[side].filter or ""
+    here, there = (key.condition(engine.dialect) for key in (tables.key, own))
+    table = replace(
+        stored_table(side, known), filter=filters.replace(here, there) if filters else there
+    )
+    matrix = space.maps(key)[figures["like"].get(side, side)]
+    return Member(table, matrix.shape[1], matrix, weight)
+
+
+def placed(table: VectorTable, rows: Rows) -> VectorTable:
+    """Return a table of stable rows, of the runs that a space has found."""
+    return replace(
+        table,
+        relation=rows.relation,
+        files=rows.files,
+        filter=rows.filter,
+        weight_expression=rows.weight,
+    )
+
+
+def stored_table(side: Side, known: Mapping[str, Any]) -> VectorTable:
+    """Return a table as `run.json` describes it."""
+    return VectorTable(
+        side=side,
+        relation=known["relation"],
+        id=Column(known["id"], known["id_type"]),
+        layout=known["layout"],
+        vector=tuple(known["vector"]),
+        element=known["element"],
+        first=known.get("first", 0),
+        native=known.get("native", False),
+    )
+
+
+def check_figures(figures: Mapping[str, Any], where: str) -> None:
+    """Raise unless the figures of a run are what `run.json` must hold.
+
+    Raises:
+        DataError: Something is missing, or is something else.
+    """
+    found = figures.get("format")
+    if found != known_figures.FORMAT:
+        raise DataError(
+            f"The figures of {where} have format {saved.shown(found)}; this version of sqlstab "
+            f"reads format {known_figures.FORMAT}."
+        )
+    try:
+        saved.check(figures, known_figures.shape(known_figures.sides_of(figures)))
+    except ValueError as error:
+        raise DataError(f"The figures of {where} are damaged: {error}.") from error
+
+
+def _check_kind(tables: Collection[Side], figures: Mapping[str, Any], key: str) -> None:
+    """Raise unless a run is of the same kind as its space: users and items, or vectors alone.
+
+    Raises:
+        UsageError: It is not.
+    """
+    sides = known_figures.sides_of(figures)
+    if (VECTORS in tables) != (VECTORS in sides):
+        here = (VECTORS,) if VECTORS in tables else ("users", "items")
+        raise UsageError(
+            f"Run {key} of this space has {' and '.join(sides)}, this run {' and '.join(here)}: "
+            "name another space."
+        )
+
+
+def outputs_of(
+    tables: Tables, options: Options, dimension: int, dialect: Dialect
+) -> dict[Side, list[Column]]:
+    """Return the columns of the stable tables, in order, with types as the engine spells them.
+
+    Args:
+        tables: The tables of the run.
+        options: The layout and the element, if they are not the tables' own.
+        dimension: Components of a stable vector, as far as it is known.
+        dialect: Of the engine.
+    """
+    return {
+        side: stable_columns(
+            stable_table(table, dimension, options.output_layout, options.output_type, dialect),
+            table,
+            dialect,
+        )
+        for side, table in tables.tables.items()
+    }
+
+
+def reference_in_memory(
+    key: str,
+    figures: Mapping[str, Any],
+    maps: Maps,
+    names: Mapping[Side, EmbeddingTable],
+    tables: Tables,
+    options: Options,
+) -> Reference:
+    """Return a run whose stable rows a session has, as what another run is aligned with.
+
+    Raises:
+        UsageError: It is of another kind.
+    """
+    _check_kind(tables.tables, figures, key)
+    members = {
+        side: Member(
+            replace(stored_table(side, figures["outputs"][side]), relation=table.relation),
+            figures["dimension"],
+        )
+        for side, table in names.items()
+    }
+    anchors = options.anchors([side for side in tables.tables if side not in tables.like])
+    return Reference(
+        align="previous",
+        weights={key: 1.0},
+        members={side: [members[side]] for side in anchors},
+        newest=members,
+        maps=maps,
+        lossless=figures["invertible"],
+    )
+
+
+def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
+    """Read stable rows as an Arrow table: the columns of the output alone."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    dialect = engine.dialect
+    names = [output["id"], *output["vector"], *output.get("keep", ())]
+    columns = ", ".join(quoting.identifier(name, dialect) for name in names)
+    source = (
+        quoting.exact_files(rows.files, dialect)
+        if rows.files
+        else quoting.relation(rows.relation, dialect)
+    )
+    where = f"\nWHERE {rows.filter}" if rows.filter else ""
+    text = f"SELECT {columns}\nFROM {source}{where}\n"
+    arrow = getattr(engine, "arrow", None)
+    if arrow is not None:
+        return arrow(text)
+    found = engine.query(text)
+    number = pa.float32() if output["element"] == "float" else pa.float64()
+    vector = pa.list_(number) if output["layout"] == "array" else number
+    # Of the long layout the first of both numbers the dimension.
+    values = output["vector"][output["layout"] == "long" :]
+    return pa.table(
+        {
+            name: pa.array([row[name.lower()] for row in found], vector if name in values else None)
+            for name in names
+        }
+    )
+
+
+def about(key: Key, engine: Engine) -> dict[str, Any]:
+    """Return what `run.json` says of when, where and by whom a run was made."""
+    libraries: dict[str, str | None] = {}
+    for name in ("numpy", "scipy", "pyarrow", "sqlglot"):
+        with suppress(metadata.PackageNotFoundError):
+            libraries[name] = metadata.version(name)
+    who: str | None = None
+    with suppress(OSError, KeyError, ImportError):  # no such user in a container
+        who = getpass.getuser()
+    return {
+        "sqlstab": __version__,
+        "key": key.value,
+        "column": key.column,
+        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        "created_by": who,
+        "engine": engine.dialect.name,
+        "versions": {
+            "engine": engine.version,
+            "python": platform.python_version(),
+            **libraries,
+        },
+    }
+
+
+def job_of(
+    tables: Tables,
+    reference: Reference | None,
+    target: Target,
+    options: Options,
+    engine: Engine,
+    log: Log,
+    dimension: int,
+) -> Job:
+    """Return what a run is given.
+
+    Raises:
+        UsageError: BLAS is asked for where rows are not streamed.
+    """
+    if options.strategy == "arrow" and not engine.streams:
+        raise UsageError(
+            f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
+        )
+    return Job(
+        tables=tables.tables,
+        like=tables.like,
+        options=options,
+        dialect=engine.dialect,
+        streams=engine.streams and options.strategy != "sql",
+        reference=reference,
+        target=target,
+        about=about(tables.key, engine),
+        dimension=dimension,
+        token=secrets.token_hex(4),
+        log=log,
+    )
+
+
+def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
+    """Find how many components a vector has, without a scan: from its columns, or from one row."""
+    if table.layout == "wide":
+        return len(table.vector)
+    if table.layout == "long":
+        return assumed
+    column = quoting.identifier(table.vector[0], engine.dialect)
+    vector = engine.dialect.from_native.format(column) if table.native else column
+    # The filter, too: some tables refuse to be read without their day.
+    condition = f"({table.filter}) AND " if table.filter else ""
+    rows = engine.query(
+        f"SELECT {engine.dialect.length.format(vector)} AS n\n"
+        f"FROM {quoting.relation(table.relation, engine.dialect)}\n"
+        f"WHERE {condition}{column} IS NOT NULL\nLIMIT 1\n"
+    )
+    return int(rows[0]["n"] or assumed) if rows else assumed
+
+
+@contextmanager
+def data(
+    named: Mapping[Side, EmbeddingTable], engine: Engine
+) -> Iterator[dict[Side, EmbeddingTable]]:
+    """Let statements read tables that are given as data: frames, Arrow tables, arrays.
+
+    Raises:
+        UsageError: The engine does not read such data.
+    """
+    made: list[str] = []
+    found = dict(named)
+    try:
+        for side, table in named.items():
+            if isinstance(table.relation, str):
+                continue
+            register = getattr(engine, "register", None)
+            if register is None:
+                raise UsageError(
+                    f"{side}: {engine.dialect.name} reads tables by name, not data of this "
+                    "process; write them to a table there."
+                )
+            name = register(_arrow(side, table.relation, engine))
+            made.append(name)
+            found[side] = replace(table, relation=name)
+        yield found
+    finally:
+        for name in made:
+            engine.unregister(name)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def further(also: Mapping[str, FurtherTable], engine: Engine) -> Iterator[dict[str, FurtherTable]]:
+    """Let statements read further tables that are given as data; see `data`."""
+    with data({name: one.table for name, one in also.items()}, engine) as named:
+        yield {name: replace(one, table=named[name]) for name, one in also.items()}
+
+
+def _arrow(side: Side, given: Any, engine: Engine) -> Any:
+    """Return data as what an engine registers.
+
+    Raises:
+        UsageError: It is no data that can be read.
+    """
+    if type(given).__module__.startswith("pyspark.") and engine.dialect.name == "spark":
+        return given
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    if isinstance(given, tuple) and len(given) == 2:
+        ids, matrix = given
+        matrix = np.ascontiguousarray(matrix)
+        if matrix.dtype.kind not in "fiub":
+            raise UsageError(f"{side}: the matrix has components that are no numbers.")
+        if matrix.ndim != 2 or len(ids) != len(matrix):
+            raise UsageError(
+                f"{side}: as arrays, give (ids, matrix) with a row of the matrix for each id; "
+                f"there are {len(ids)} ids and a matrix of shape {matrix.shape}."
+            )
+        if matrix.dtype not in (np.float32, np.float64):
+            matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
+        try:
+            return pa.table({"id": pa.array(ids), "embedding": vectors})
+        except pa.ArrowException as error:
+            raise UsageError(f"{side}: the ids are not of one type: {error}.") from error
+    if hasattr(given, "__arrow_c_stream__"):
+        return pa.table(given)
+    if hasattr(given, "to_arrow_table"):  # a relation of DuckDB before it had the protocol
+        return given.to_arrow_table()
+    raise UsageError(
+        f"A table of vectors is given by its name or file, as an EmbeddingTable, as (ids, matrix), "
+        f"or as a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB), not as "
+        f"{type(given).__name__}."
+    )

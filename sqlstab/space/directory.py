@@ -1,0 +1,518 @@
+"""A space on files: a folder for each run, written beside and put in place as a whole."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlstab import folders
+from sqlstab.engines import dialect as dialect_named
+from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
+from sqlstab.folders import LockedFolder, locked
+from sqlstab.space.entry import Entry, Rows, case
+from sqlstab.space.key import Key, order, unescaped
+from sqlstab.space.target import DirectoryTarget, file_name
+from sqlstab.statements import quoting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.table import Column
+
+FIGURES_FILE = "run.json"
+MAPS_FILE = "maps.parquet"
+REPORT_FILE = "report.html"
+# The files of a run, in its run.json.
+FILES = "files"
+# Stands in the name of a folder that is to be a run's.
+_MARK = ".sqlstab-"
+# Ends the name of a run that was moved aside, where two folders cannot change places.
+_ASIDE = ".aside"
+_FOLDER = re.compile(r"(?P<column>[^.=][^=]*)=(?P<key>.+)")
+_STAGED = rf"\.[^.=][^=]*=.+{re.escape(_MARK)}"
+
+
+class _Seen(NamedTuple):
+    """Tells one version of a run's folder from another."""
+
+    folder: int
+    file: int
+    time: int
+    size: int
+
+
+class DirectorySpace:
+    """A directory with a folder for each run.
+
+    Args:
+        path: The directory. It is made when a run is written.
+
+    Attributes:
+        path: With symbolic links followed: two ways to one directory are one space.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser().resolve()
+        self.dialect = dialect_named("duckdb")
+        # Once it is known, the folder of a key is looked up without a look at all the others.
+        self._column: str | None = None
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{path} is not a directory; name a directory for --space.")
+
+    def __repr__(self) -> str:
+        """Show where it is."""
+        return f"DirectorySpace({str(self.path)!r})"
+
+    # Reading
+
+    def entries(self) -> list[Entry]:
+        """List the runs, in the order of their keys.
+
+        Raises:
+            EngineError: The directory cannot be read.
+        """
+        found = self._folders()
+        by = order(found)
+        return [
+            Entry(key, partial(_figures, found[key])) for key in sorted(found, key=by.__getitem__)
+        ]
+
+    def before(self, key: Key) -> list[Entry]:
+        """List the runs strictly before a key, oldest first.
+
+        Raises:
+            UsageError: The space has another column for its keys.
+        """
+        entries = self.entries()
+        self._check_column(key)
+        by = order([*(entry.key for entry in entries), key.value])
+        return [entry for entry in entries if by[entry.key] < by[key.value]]
+
+    def column(self) -> str | None:
+        """Return the column of the keys; None where there are no runs.
+
+        Raises:
+            DataError: Runs have several.
+        """
+        if self._column is None:
+            self._folders()
+        return self._column
+
+    def folder(self, key: str) -> Path:
+        """Return the folder of a run that is there.
+
+        Raises:
+            DataError: There is no such run.
+        """
+        column = self.column()
+        path = self.path / Key(key, column).folder if column else None
+        if path is None or not (path / FIGURES_FILE).is_file():
+            raise DataError(f"There is no run {key} in {self.path}.")
+        return path
+
+    def maps(self, key: str) -> dict[str, Matrix]:
+        """Read the maps of a run: (e, d) by side.
+
+        Raises:
+            DataError: There is no such run, or its file cannot be read.
+        """
+        return _read_maps(self.folder(key) / MAPS_FILE)
+
+    def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
+        """Return the stable rows of some runs as one relation.
+
+        Args:
+            side: The table.
+            weights: The weight of each run, by its key.
+
+        Raises:
+            DataError: A run is not there, or has no such table.
+        """
+        files = []
+        for key in weights:
+            path = self.folder(key) / file_name(side)
+            if not path.is_file():
+                raise DataError(f"The run {key} of {self.path} has no stable {side}: {path}.")
+            files.append(str(path))
+        column = self.column() or ""
+        literals = {quoting.string(key, self.dialect): value for key, value in weights.items()}
+        weight = case(quoting.identifier(column, self.dialect), literals, self.dialect.number)
+        return Rows(f"{self.path}/*/{file_name(side)}", tuple(files), None, weight)
+
+    # Writing
+
+    def check(self, outputs: Mapping[str, Sequence[Column]], key: Key) -> None:
+        """Check that a run can be written, before anything is read.
+
+        Raises:
+            UsageError: The key's folder is not a run's, or the space has another column for its
+                keys; or the directory cannot be made.
+        """
+        self._check_column(key)
+        names = {column.name.lower() for columns in outputs.values() for column in columns}
+        key.check_beside(names)
+        for part in self.path.parts:
+            name = part.partition("=")[0].lower()
+            if "=" in part and name in {*names, key.column.lower()}:
+                raise UsageError(
+                    f"{self.path}: who reads a file below {part} by hive partitioning finds the "
+                    f"value of that folder in its column {name}; put the space elsewhere."
+                )
+        _check_replaceable(self.path / key.folder)
+        self._make()
+
+    def target(self, key: Key) -> DirectoryTarget:
+        """Return where a run is written, for who prints or explains it."""
+        final = self.path / key.folder
+        return DirectoryTarget(final, final, self.dialect)
+
+    @contextmanager
+    def staging(self, key: Key) -> Iterator[DirectoryTarget]:
+        """Make a folder beside that of the run; `finish` puts it in place.
+
+        What is not in place by the end of the context is gone. What killed runs have left in the
+        space is removed first.
+
+        Raises:
+            UsageError: The key's folder is not a run's.
+            EngineError: The disk refused.
+            ConflictError: See `finish`.
+        """
+        self.check({}, key)
+        final = self.path / key.folder
+        try:
+            with locked(self.path):
+                self._tidy()
+                seen = _seen(final)
+                folder = LockedFolder(self.path, f".{key.folder}{_MARK}")
+        except OSError as error:
+            raise _failed(final, error) from error
+        target = _Staged(folder.path, final, self.dialect, seen)
+        try:
+            umask = os.umask(0)
+            os.umask(umask)
+            folder.path.chmod(0o777 & ~umask)
+            yield target
+        except OSError as error:
+            raise _failed(final, error) from error
+        finally:
+            try:
+                # After an exchange, the earlier run; that may take a moment.
+                folder.remove()
+            except KeyboardInterrupt as error:
+                if target.finished:
+                    raise HalfWayInterrupt(f"{final} had been written by then.") from error
+                raise
+
+    def finish(
+        self, target: DirectoryTarget, maps: Mapping[str, Matrix], figures: str | dict[str, Any]
+    ) -> Path:
+        """Write the maps and the figures, and put the run in place as a whole.
+
+        Args:
+            target: What `staging` gave.
+            maps: (e, d) by side.
+            figures: What `run.json` is to hold.
+
+        Returns:
+            The folder of the run.
+
+        Raises:
+            ConflictError: Another run with this key has finished, or was dropped, since.
+            EngineError: The disk refused.
+            UsageError: Somebody has put other files there.
+        """
+        if not isinstance(target, _Staged):
+            raise TypeError("finish takes what staging gave")
+        try:
+            _write_maps(target.folder / MAPS_FILE, maps)
+            known = json.loads(figures) if isinstance(figures, str) else dict(figures)
+            known[FILES] = sorted(path.name for path in target.folder.iterdir())
+            text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
+            (target.folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
+            with locked(self.path):
+                _check_replaceable(target.final)
+                if _seen(target.final) != target.seen:
+                    raise ConflictError(
+                        f"Another run has written or dropped {target.final} meanwhile: it stays "
+                        "as it is now, and this run is discarded."
+                    )
+                target.place_folder()
+        except OSError as error:
+            raise _failed(target.final, error) from error
+        return target.final
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Remove runs.
+
+        Raises:
+            DataError: One is not there; none is removed then.
+            UsageError: A folder has files that are not a run's; none is removed then.
+            EngineError: The disk refused.
+        """
+        paths = [self.folder(key) for key in keys]
+        for path in paths:
+            _check_replaceable(path)
+        try:
+            for path in paths:
+                # A folder that a reader sees is whole: it leaves by one renaming, too.
+                with locked(self.path):
+                    beside = LockedFolder(self.path, f".{path.name}{_MARK}")
+                    try:
+                        path.rename(beside.path / path.name)
+                    finally:
+                        beside.remove()
+        except OSError as error:
+            raise EngineError(f"{path} cannot be removed: {error.strerror or error}.") from error
+
+    # Within
+
+    def _folders(self) -> dict[str, str]:
+        """Return the folders of runs by key, and learn the column of the keys.
+
+        Raises:
+            DataError: Runs have several columns.
+            EngineError: The directory cannot be read.
+        """
+        found = {}
+        columns = set()
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    match = _FOLDER.fullmatch(entry.name)
+                    if match and os.path.isfile(f"{entry.path}/{FIGURES_FILE}"):  # noqa: PTH113 - half the time
+                        found[unescaped(match["key"])] = entry.path
+                        columns.add(match["column"])
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise EngineError(f"{self.path} cannot be read: {error.strerror}.") from error
+        if len(columns) > 1:
+            raise DataError(
+                f"{self.path} has runs with several columns as their key, "
+                f"{', '.join(sorted(map(unescaped, columns)))}: a space has one. Move the others "
+                "to a directory of their own."
+            )
+        self._column = unescaped(columns.pop()) if columns else None
+        return found
+
+    def _check_column(self, key: Key) -> None:
+        column = self.column()
+        if column not in (None, key.column):
+            raise UsageError(
+                f"The runs of {self.path} have the column {column} as their key, not "
+                f"{key.column}: write --run {column}={key.value}, or name another space."
+            )
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be made: {error.strerror}.") from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise UsageError(f"{self.path} cannot be written: permission denied.")
+
+    def _tidy(self) -> None:
+        """Remove what killed runs have left; put back a run that was moved aside.
+
+        The caller has the lock on the space, so nobody else is about to move one.
+        """
+        for aside in self.path.glob(f".*{_MARK}*{_ASIDE}"):
+            final = self.path / aside.name[1:].rpartition(_MARK)[0]
+            if final.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.rename(final)
+        for path in folders.found(self.path, _STAGED):
+            folders.remove_abandoned(path)
+
+
+class _Staged(DirectoryTarget):
+    """A folder that this process writes.
+
+    Attributes:
+        seen: What stood in its place at the start.
+        finished: Whether it is in place.
+    """
+
+    seen: _Seen | None
+    finished: bool
+
+    def __init__(self, folder: Path, final: Path, dialect: Any, seen: _Seen | None) -> None:
+        super().__init__(folder, final, dialect)
+        object.__setattr__(self, "seen", seen)
+        object.__setattr__(self, "finished", False)
+
+    def place_folder(self) -> None:
+        """Put it in place: in one step, where the system can."""
+        if not self.final.exists():
+            self.folder.rename(self.final)
+        elif not _exchange(self.final, self.folder):
+            # Two renames. After a kill between them the next run puts the earlier one back.
+            aside = self.folder.with_name(f"{self.folder.name}{_ASIDE}")
+            self.final.rename(aside)
+            try:
+                self.folder.rename(self.final)
+            except OSError:
+                aside.rename(self.final)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
+        object.__setattr__(self, "finished", True)
+
+
+def _failed(path: Path, error: OSError) -> EngineError:
+    reason = error.strerror or str(error)
+    return EngineError(f"{path} cannot be written: {reason}; it is as it was.")
+
+
+def _seen(path: Path) -> _Seen | None:
+    try:
+        folder, file = path.stat(), (path / FIGURES_FILE).stat()
+    except FileNotFoundError:
+        return None
+    return _Seen(folder.st_ino, file.st_ino, file.st_mtime_ns, file.st_size)
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse to replace what sqlstab has not made.
+
+    Raises:
+        UsageError: It is no folder, or holds files that are not a run's.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise UsageError(
+            f"{path} is not a folder that sqlstab made, so it is not replaced; take another key, "
+            "or move it away."
+        )
+    if not path.exists():
+        return
+    names = {entry.name for entry in path.iterdir()}
+    strange = sorted(names - _own_files(path))
+    if strange or not names:
+        shown = ", ".join(strange[:3]) + ", ..." * (len(strange) > 3)
+        what = f"holds files that are not a run's ({shown})" if strange else "is empty"
+        raise UsageError(
+            f"{path} {what}: sqlstab did not make it, so it is not replaced. Take another key, or "
+            "move it away."
+        )
+
+
+def _own_files(path: Path) -> set[str]:
+    """The files that the run in a folder has written, by its own account."""
+    try:
+        listed = json.loads((path / FIGURES_FILE).read_text(encoding="utf-8"))[FILES]
+        return {FIGURES_FILE, REPORT_FILE, *listed}
+    except (OSError, TypeError, ValueError, KeyError):
+        return set()
+
+
+def _figures(folder: str) -> dict[str, Any]:
+    source = Path(folder) / FIGURES_FILE
+    try:
+        found = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{source} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DataError(f"{source} is damaged: {error}.") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{source} is damaged: it is not a JSON object.")
+    return found
+
+
+def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    sides, rows, columns, values = [], [], [], []
+    for side, matrix in maps.items():
+        i, j = np.indices(matrix.shape) + 1
+        sides.append(np.full(matrix.size, side, dtype=object))
+        rows.append(i.ravel())
+        columns.append(j.ravel())
+        values.append(np.asarray(matrix, dtype=np.float64).ravel())
+    table = pa.table(
+        {
+            "side": pa.array(np.concatenate(sides), pa.string()),
+            "i": pa.array(np.concatenate(rows), pa.int32()),
+            "j": pa.array(np.concatenate(columns), pa.int32()),
+            "value": pa.array(np.concatenate(values), pa.float64()),
+        }
+    )
+    pq.write_table(table, path)
+
+
+def _read_maps(path: Path) -> dict[str, Matrix]:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        # Not `read_table`: it scans with threads of its own, and where the process ends soon
+        # after, their pool may abort it (https://github.com/apache/arrow/issues/34314).
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
+        columns = [table[name].to_pylist() for name in ("side", "i", "j", "value")]
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    return matrices(list(zip(*columns, strict=True)), str(path))
+
+
+def matrices(entries: Sequence[tuple[str, int, int, float]], where: str) -> dict[str, Matrix]:
+    """Return matrices by side from their entries: side, i, j (from 1), value.
+
+    Raises:
+        DataError: Some entries are missing, or are there twice.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    found: dict[str, dict[tuple[int, int], float]] = {}
+    for side, i, j, value in entries:
+        found.setdefault(side, {})[int(i), int(j)] = float(value)
+    result: dict[str, Matrix] = {}
+    for side, values in sorted(found.items()):
+        shape = max(i for i, _ in values), max(j for _, j in values)
+        if len(values) != shape[0] * shape[1] or len(values) != sum(e[0] == side for e in entries):
+            raise DataError(f"{where}: the map of the {side} is damaged: entries are missing.")
+        matrix = np.empty(shape)
+        for (i, j), value in values.items():
+            matrix[i - 1, j - 1] = value
+        result[side] = matrix
+    if not result:
+        raise DataError(f"{where}: there are no maps of this run.")
+    return result
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two folders change places in one step; False where the system cannot.
+
+    Python has no call for it: renameat2 with RENAME_EXCHANGE on Linux, renamex_np with RENAME_SWAP
+    on macOS.
+    """
+    if sys.platform not in ("linux", "darwin"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(first), os.fsencode(second)
+    if sys.platform == "linux" and hasattr(libc, "renameat2"):
+        at_cwd, exchange = -100, 2
+        code = libc.renameat2(at_cwd, paths[0], at_cwd, paths[1], exchange)
+    elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+        swap = 2
+        code = libc.renamex_np(paths[0], paths[1], swap)
+    else:
+        return False
+    if code == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # the file system cannot
+        return False
+    raise OSError(number, os.strerror(number))

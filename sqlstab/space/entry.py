@@ -1,0 +1,64 @@
+"""What a space says of its runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run that is there.
+
+    Attributes:
+        key: Its key, as text.
+        load: Reads its figures.
+    """
+
+    key: str
+    load: Callable[[], dict[str, Any]] = field(repr=False, compare=False)
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """What `run.json` holds, read when it is first asked for.
+
+        Raises:
+            DataError: It cannot be read.
+            EngineError: The database refused or failed.
+        """
+        return self.load()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Stable rows of several runs as one relation; the fields are as in `VectorTable`.
+
+    Attributes:
+        relation: A table; or what to call the files in a message.
+        files: Exact Parquet files that are read in its place.
+        filter: A condition on the rows.
+        weight: An SQL expression for the weight of a row; None where there is one run only.
+    """
+
+    relation: str
+    files: tuple[str, ...] = ()
+    filter: str | None = None
+    weight: str | None = None
+
+
+def case(column: str, weights: dict[str, float], number: Callable[[float], str]) -> str | None:
+    """Return the weight of a row as an expression; None for a single run.
+
+    Args:
+        column: The key's column, quoted.
+        weights: The weight of each run, by the literal of its key.
+        number: Spells a double.
+    """
+    if len(weights) < 2:
+        return None
+    cases = " ".join(f"WHEN {key} THEN {number(weight)}" for key, weight in weights.items())
+    return f"CASE {column} {cases} END"

@@ -1,0 +1,373 @@
+"""The rows of one run in the tables of a space, as text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.errors import ConflictError
+from sqlstab.space.key import calendar
+from sqlstab.space.names import MAPS, MAPS_COLUMNS, RUNS, RUNS_COLUMNS, creations, quoted
+from sqlstab.space.target import stable_rows
+from sqlstab.statements import ddl, quoting, types
+from sqlstab.statements.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.space.key import Key
+    from sqlstab.space.names import Names
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import Column, StableTable, VectorTable
+
+# Of the texts that the figures are cut into: Redshift's strings have 65,535 bytes at most.
+_PART = 60_000
+# Bytes of one INSERT statement, where the engine takes so many.
+_INSERTED = 2**18
+# Stands among the maps of a run that is being written, where there are no transactions: whoever
+# finds another number than its own has been overtaken.
+CLAIM = "claim"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the space, as it is or as it would be made.
+
+    Attributes:
+        name: Its name.
+        columns: Its columns in order; empty where it has not been looked at.
+        store: How rows take the place of others; see `statements.dialect.Tables`.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    store: str
+
+
+@dataclass(frozen=True)
+class TablesTarget:
+    """The rows of one run in the tables of a space.
+
+    Attributes:
+        names: The tables.
+        key: Of the run.
+        dialect: Of the engine.
+        tables: Those that have been looked at, by what they hold; others are as new ones would be.
+        outputs: The columns that the stable tables are to have, without the key.
+        creates: Whether `begin` makes the tables that are missing.
+        others: Tables of stable vectors that are there, but that this run does not write.
+        seen: When the run was made that had the key at first; None for none. Empty where nobody has
+            looked.
+        whole_name: The name of the table of runs, with its schema, where that is known.
+        token: Makes names unique, and tells this run from another with its key.
+    """
+
+    names: Names
+    key: Key
+    dialect: Dialect
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    outputs: Mapping[str, Sequence[Column]] = field(default_factory=dict)
+    creates: bool = False
+    others: tuple[str, ...] = ()
+    seen: str | None = ""
+    token: str = "0" * 8
+    whole_name: str = ""
+
+    @property
+    def _transactions(self) -> bool:
+        return bool(self.dialect.tables.begin)
+
+    # Target
+
+    def begin(self) -> list[str]:
+        """Return the statements that come before the rows; see `Target`."""
+        statements: list[str] = []
+        if self.creates:
+            statements += creations(self.names, self.outputs, self.key, self.dialect)
+        if self._transactions:
+            statements.append(self.dialect.tables.begin)
+            if self.dialect.tables.lock:
+                name = self.whole_name or self.names.table(RUNS)
+                statements.append(ddl.lock(name, self.dialect))
+        seen = None
+        if self._transactions and self.seen:
+            # What another run has written since stays, and `conflict_check` finds it.
+            column = quoting.identifier(self._name("created"), self.dialect)
+            seen = f"{column} = {quoting.string(self.seen, self.dialect)}"
+        if not (self._transactions and self.seen is None):
+            statements += self.removal(RUNS, seen)
+        if not self._transactions:
+            claim = (CLAIM, 0, 0, float(int(self.token, 16)), None)
+            statements += self._rows(MAPS, [claim])
+        for side in self.others:
+            statements += self.removal(side)
+        return statements
+
+    def store(
+        self, side: str, query: str, output: StableTable, keep: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the statements that store the rows of a query; see `Target`."""
+        names = [output.id, *output.vector, *keep]
+        return tuple(self._stored(side, names, query.strip()))
+
+    def place(self, side: str) -> str:
+        """Return the name of a table."""
+        return self.names.table(side)
+
+    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+        """Return the rows of this run as a table to read."""
+        condition = self.key.condition(self.dialect)
+        return stable_rows(side, output, id_type, self.place(side), condition)
+
+    def conflict_check(self) -> Statement[None]:
+        """Return what raises ConflictError where another run with this key came in between."""
+        condition = self.key.condition(self.dialect)
+        if self._transactions:
+            table = self._quoted(RUNS)
+            return Statement(
+                "check for others",
+                (f"SELECT count(*) AS n\nFROM {table}\nWHERE {condition}",),
+                self._read_count,
+                None,
+            )
+        side, value = (
+            quoting.identifier(self._name(name), self.dialect) for name in ("side", "value")
+        )
+        claim = quoting.string(CLAIM, self.dialect)
+        return Statement(
+            "check for others",
+            (
+                f"SELECT {value} AS claimed\nFROM {self._quoted(MAPS)}\n"
+                f"WHERE {condition} AND {side} = {claim}",
+            ),
+            self._read_claims,
+            None,
+        )
+
+    def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
+        """Return the statements that add the maps, then the run, and end the transaction."""
+        import numpy as np  # noqa: PLC0415
+
+        entries = [
+            (side, i + 1, j + 1, float(value), None)
+            for side, matrix in maps.items()
+            for (i, j), value in np.ndenumerate(matrix)
+        ]
+        known = json.loads(figures)
+        # Characters beyond ASCII take several bytes, which some engines count.
+        text = json.dumps(known)
+        parts = [text[k : k + _PART] for k in range(0, len(text), _PART)]
+        created = str(known.get("created") or dt.datetime.now(dt.timezone.utc).isoformat())
+        by = str(known.get("created_by") or "")
+        rows = [(created, by, k, len(parts), part) for k, part in enumerate(parts, start=1)]
+        statements = [*self._rows(MAPS, entries), *self._rows(RUNS, rows)]
+        return [*statements, self.dialect.tables.commit] if self._transactions else statements
+
+    # Within
+
+    def conflict(self) -> ConflictError:
+        """Return what is raised where another run has the key."""
+        return ConflictError(
+            f"Another run with the key {self.key.value} has written to {self.names} meanwhile: "
+            "it stays, and this run is discarded."
+        )
+
+    def _read_count(self, rows: list[dict[str, Any]]) -> None:
+        if rows[0]["n"]:
+            raise self.conflict()
+
+    def _read_claims(self, rows: list[dict[str, Any]]) -> None:
+        if {int(row["claimed"]) for row in rows} != {int(self.token, 16)}:
+            raise self.conflict()
+
+    def _name(self, column: str) -> str:
+        return self.dialect.folded(column)
+
+    def _quoted(self, what: str) -> str:
+        return quoted(self._table(what).name, self.dialect)
+
+    def _table(self, what: str) -> Table:
+        known = self.tables.get(what)
+        return known or Table(self.names.table(what), (), store_of_new(what, self.dialect))
+
+    @property
+    def _column(self) -> str:
+        return quoting.identifier(self.key.name(self.dialect), self.dialect)
+
+    @property
+    def _day(self) -> str:
+        """The key as ClickHouse names a partition."""
+        return self.key.literal(self.dialect).removeprefix("DATE ")
+
+    @property
+    def _partition(self) -> str:
+        return f"PARTITION ({self._column} = {self.key.literal(self.dialect)})"
+
+    def removal(self, what: str, further: str | None = None) -> list[str]:
+        """Remove this key's rows."""
+        table = self._table(what)
+        if table.store == "overwrite":
+            # Unlike DROP PARTITION, this removes the files of an external table, too.
+            name = quoted(table.name, self.dialect)
+            columns = self._columns_of(what, table)
+            listed = ", ".join(quoting.identifier(column, self.dialect) for column in columns)
+            nothing = ", ".join("NULL" for _ in columns)
+            return [
+                f"INSERT OVERWRITE TABLE {name} {self._partition} ({listed})\n"
+                f"SELECT {nothing}\nWHERE false"
+            ]
+        if table.store == "exchange":
+            # DELETE would give every part of the table a new version, and keep the rows masked.
+            # Without a limit on the size of what is dropped.
+            return [
+                f"ALTER TABLE {quoted(table.name, self.dialect)} DROP PARTITION {self._day} "
+                "SETTINGS max_partition_size_to_drop = 0"
+            ]
+        return [_deletion(table.name, self.key.condition(self.dialect), further, self.dialect)]
+
+    def dropped_partition(self, what: str) -> str:
+        """Return the statement that forgets the partition of this key, once it is empty."""
+        return f"ALTER TABLE {self._quoted(what)} DROP IF EXISTS {self._partition}"
+
+    def _columns_of(self, what: str, table: Table) -> list[str]:
+        if what in (MAPS, RUNS):
+            return [self._name(name) for name in (MAPS_COLUMNS if what == MAPS else RUNS_COLUMNS)]
+        key = self.key.name(self.dialect).lower()
+        return [column.name for column in table.columns if column.name.lower() != key]
+
+    def _rows(self, what: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Let rows of values take the place of this key's rows in the maps or the runs."""
+        table = self._table(what)
+        name = quoted(table.name, self.dialect)
+        columns = self._columns_of(what, table)
+        listed = ", ".join(quoting.identifier(column, self.dialect) for column in columns)
+        if table.store == "overwrite":
+            first = f"INSERT OVERWRITE TABLE {name} {self._partition} ({listed}) VALUES\n"
+            further = f"INSERT INTO {name} {self._partition} ({listed}) VALUES\n"
+            return inserted(rows, (), first, further, self.dialect)
+        removed = [] if what == RUNS else self.removal(what)
+        header = f"INSERT INTO {name} ({self._column}, {listed}) VALUES\n"
+        key = (self.key.literal(self.dialect),)
+        return [*removed, *inserted(rows, key, header, header, self.dialect)]
+
+    def _stored(self, side: str, names: Sequence[str], query: str) -> list[str]:
+        table = self._table(side)
+        name = quoted(table.name, self.dialect)
+        types_there = {column.name.lower(): column.type for column in table.columns}
+        wanted = {column.name.lower(): column.type for column in self.outputs.get(side, ())}
+        columns = [quoting.identifier(column, self.dialect) for column in names]
+        values = list(columns)
+        for k, column in enumerate(names):
+            there, comes = types_there.get(column.lower()), wanted.get(column.lower())
+            if there and comes and not _same(there, comes, self.dialect):
+                values[k] = f"CAST({columns[k]} AS {there})"
+        listed, chosen = ", ".join(columns), ", ".join(values)
+        rows = f"FROM (\n{query}\n) AS q"
+        literal = self.key.literal(self.dialect)
+        with_key = f"SELECT {literal} AS {self._column}, {chosen}\n{rows}"
+        into = f"({self._column}, {listed})\n{with_key}"
+        condition = self.key.condition(self.dialect)
+        if table.store == "overwrite":
+            return [
+                f"INSERT OVERWRITE TABLE {name} {self._partition} ({listed})\n"
+                f"SELECT {chosen}\n{rows}"
+            ]
+        if table.store == "replace":
+            order = {column.name.lower(): k for k, column in enumerate(table.columns)}
+            pairs = [(self.key.name(self.dialect), f"{literal} AS {self._column}")]
+            pairs += list(zip(names, values, strict=True))
+            pairs.sort(key=lambda pair: order.get(pair[0].lower(), 0))
+            chosen = ", ".join(value for _, value in pairs)
+            return [f"INSERT INTO {name} REPLACE WHERE {condition}\nSELECT {chosen}\n{rows}"]
+        if table.store == "exchange":
+            staged = quoted(_staged(table.name, self.token, self.dialect), self.dialect)
+            return [
+                f"CREATE TABLE {staged} AS {name}",
+                f"INSERT INTO {staged} {into}",
+                f"ALTER TABLE {name} REPLACE PARTITION {self._day} FROM {staged}",
+                # Without a limit on the size of what is dropped.
+                f"DROP TABLE {staged} SETTINGS max_table_size_to_drop = 0",
+            ]
+        return [_deletion(table.name, condition, None, self.dialect), f"INSERT INTO {name} {into}"]
+
+
+def inserted(
+    rows: Sequence[tuple[Any, ...]],
+    before: tuple[str, ...],
+    first: str,
+    further: str,
+    dialect: Dialect,
+) -> list[str]:
+    """Return statements that insert rows of values.
+
+    Args:
+        rows: Texts, whole numbers, doubles and None.
+        before: Literals that each row begins with.
+        first: What the first statement begins with.
+        further: What the others begin with.
+        dialect: Of the engine.
+    """
+    # sqlglot takes 20 microseconds for a text, and a matrix repeats few of them 600,000 times.
+    texts = {value for row in rows for value in row if isinstance(value, str)}
+    known = {text: quoting.string(text, dialect) for text in texts}
+
+    def literal(value: Any) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, str):
+            return known[value]
+        return str(value) if isinstance(value, int) else dialect.number(value)
+
+    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - len(first.encode()) - 100
+    statements: list[list[str]] = []
+    free = 0
+    for row in rows:
+        text = f"({', '.join((*before, *map(literal, row)))})"
+        size = len(text.encode()) + len(",\n")
+        if size > free or not statements:
+            statements.append([])
+            free = most
+        statements[-1].append(text)
+        free -= size
+    return [(further if k else first) + ",\n".join(values) for k, values in enumerate(statements)]
+
+
+def store_of_new(what: str, dialect: Dialect) -> str:
+    """How rows take the place of others in a new table."""
+    store = dialect.tables.store
+    if what in (MAPS, RUNS) and store in ("exchange", "replace"):
+        return "delete"
+    return store
+
+
+def _deletion(name: str, condition: str, further: str | None, dialect: Dialect) -> str:
+    also = f" AND {further}" if further else ""
+    return f"DELETE FROM {quoted(name, dialect)} WHERE {condition}{also}"
+
+
+def _staged(name: str, token: str, dialect: Dialect) -> str:
+    *schema, bare = quoting.table_parts(name, dialect)
+    return quoting.table_name([*schema, f"{bare}_sqlstab_{token}"], dialect)
+
+
+def _family(kind: str, dialect: Dialect) -> str:
+    if types.element_type(kind, dialect) is not None:
+        return "array"
+    if types.is_numeric(kind, dialect):
+        return "number"
+    if types.is_text(kind, dialect) or types.is_enum(kind, dialect):
+        return "text"
+    return calendar(kind, dialect) or kind.lower()
+
+
+def fits(there: str, comes: str, dialect: Dialect) -> bool:
+    """Return whether a column of one type takes values of another one."""
+    return _family(there, dialect) == _family(comes, dialect)
+
+
+def _same(there: str, comes: str, dialect: Dialect) -> bool:
+    """Return whether two types are one, whose values need no cast."""
+    return there.lower() == comes.lower() or _family(there, dialect) == "text"

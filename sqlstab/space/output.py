@@ -1,0 +1,104 @@
+"""New files and tables for stable vectors that belong to no run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlstab.errors import EngineError, UsageError
+from sqlstab.space.target import copy, stable_rows
+from sqlstab.statements import ddl, quoting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlstab.engines.base import Engine
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.table import StableTable, VectorTable
+
+
+@dataclass(frozen=True)
+class OneTarget:
+    """New files or tables by name, for vectors that belong to no run.
+
+    Attributes:
+        files: The Parquet file of a side.
+        names: The table of a side.
+        dialect: Of the engine that writes them.
+    """
+
+    files: Mapping[str, Path]
+    names: Mapping[str, str]
+    dialect: Dialect
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, str | Path], engine: Engine) -> OneTarget:
+        """Find out which outputs are files.
+
+        Raises:
+            UsageError: One of them is there already.
+        """
+        files: dict[str, Path] = {}
+        names: dict[str, str] = {}
+        for side, output in outputs.items():
+            is_path = isinstance(output, Path) or quoting.file_reader(output)
+            if engine.dialect.reads_files and is_path:
+                files[side] = Path(output)
+                there = files[side].exists()
+            else:
+                names[side] = str(output)
+                there = engine.kind(names[side]) is not None
+            if there:
+                raise UsageError(f"{output} is there already, and is not replaced: name another.")
+        return cls(files, names, engine.dialect)
+
+    def begin(self) -> list[str]:
+        """Return no statements."""
+        return []
+
+    def store(
+        self, side: str, query: str, output: StableTable, keep: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Return the statement that writes a file or makes a table."""
+        if side in self.names:
+            return (ddl.create_table(self.names[side], query, self.dialect),)
+        path = self.files[side]
+        beside = path.with_name(f".{path.name}.partial")
+        return copy(beside, query, output, self.dialect)
+
+    def place(self, side: str) -> str:
+        """Return the path or the name."""
+        return self.names.get(side) or str(self.files[side])
+
+    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+        """Return the rows as a table to read."""
+        return stable_rows(side, output, id_type, self.place(side))
+
+    def conflict_check(self) -> None:
+        """Return None: what is there is not replaced."""
+
+    def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
+        """Return no statements: nothing is recorded."""
+        return []
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Give the files their names at the end of the context; after an error there are none.
+
+        Raises:
+            EngineError: The disk refused.
+        """
+        partials = {path: path.with_name(f".{path.name}.partial") for path in self.files.values()}
+        try:
+            yield
+            for path, partial in partials.items():
+                partial.rename(path)
+        except OSError as error:
+            what = " and ".join(map(str, partials))
+            raise EngineError(f"{what} cannot be written: {error.strerror or error}.") from error
+        finally:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)

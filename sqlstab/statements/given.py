@@ -1,0 +1,163 @@
+"""What a user says of a table of vectors; the engine's columns say the rest.
+
+Nothing here needs SQL, so that a command which only prints its help starts fast.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from sqlstab.declaration import check, declare
+from sqlstab.errors import UsageError
+from sqlstab.statements.sides import OTHER, Layout, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+_ALL = ("run", "compare", "apply", "sql")
+
+
+def _relation(value: Any) -> Any:
+    """Take a name, a path or data: whatever may have rows."""
+    if value is None or isinstance(value, bool | int | float | bytes | dict | list):
+        raise ValueError
+    return value
+
+
+def _names(value: Any) -> Any:
+    """Take one name, a range, or a sequence of names."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError
+    return tuple(value)
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """A table of vectors, as much of it as a user needs to say.
+
+    Attributes:
+        relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
+            CSV files, or a directory of Parquet files as `./users` (or as a `Path`).
+        id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
+            second side), or the only column that ends in `_id` or `_key`.
+        vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
+            prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
+            value column. Default: found from the types.
+        layout: `wide` (one column per dimension), `array` (one array column) or `long` (one row per
+            id and dimension). Default: found from the columns.
+        filter: An SQL condition on the columns; rows that do not meet it take no part at all.
+        weight: A column of non-negative numbers: how much a row counts in the alignment.
+        anchor_filter: An SQL condition; only rows that meet it take part in the alignment.
+        keep: Further columns to copy into the stable table.
+        dated: Whether the table has the column of a run's key, as in `--run ds=2026-11-30`; the
+            rows with that key are then its rows in this run.
+    """
+
+    relation: str = declare(
+        "The table or view; on DuckDB also a Parquet or CSV file, a glob, a URL, or a directory of "
+        "Parquet files.",
+        default=MISSING,
+        key="table",
+        metavar="TABLE",
+        parse=_relation,
+        wanted="the name of a table, a path, or data",
+    )
+    id: str | None = declare(
+        "The id column. Default: id, user_id or item_id, or the only column that ends in _id or "
+        "_key.",
+        metavar="COLUMN",
+        commands=_ALL,
+    )
+    vector: str | Sequence[str] | None = declare(
+        "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
+        "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
+        metavar="COLUMNS",
+        parse=_names,
+        wanted="a column, a range of columns, or a sequence of columns",
+        commands=_ALL,
+    )
+    layout: Layout | None = declare(
+        "How vectors stand in the table: one column per dimension, one array column, or one row "
+        "per dimension. Default: found from the columns.",
+        commands=("sql",),
+    )
+    filter: str | None = declare(
+        "Only rows that meet this SQL condition take part at all.",
+        metavar="CONDITION",
+        commands=_ALL,
+    )
+    weight: str | None = declare(
+        "How much a row counts in the alignment: a column of numbers from 0 on, never NULL.",
+        metavar="COLUMN",
+        commands=("sql",),
+    )
+    anchor_filter: str | None = declare(
+        "Only rows that meet this SQL condition take part in the alignment, as in 'ratings > 20'; "
+        "all are written.",
+        metavar="CONDITION",
+        commands=("sql",),
+    )
+    keep: Sequence[str] = declare(
+        "Further columns to copy into the stable table, with commas between.",
+        default=(),
+        metavar="COLUMNS",
+        commands=("run", "apply", "sql"),
+    )
+    dated: bool = declare(
+        "Whether the table has the column of the run's key, where --run names one.", default=True
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.relation, PurePath):
+            # A bare name would be that of a table.
+            bare = "./" if len(self.relation.parts) <= 1 else ""
+            object.__setattr__(self, "relation", f"{bare}{self.relation}")
+        if isinstance(self.keep, str):
+            raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
+        check(self)
+
+
+@dataclass(frozen=True)
+class FurtherTable:
+    """A further table of a run, in the space of one of its sides; it takes the map of that side.
+
+    Attributes:
+        table: The table, as for a side: its name or file, an `EmbeddingTable`, or data.
+        like: The side whose space it shares: `users`, `items` or `vectors`.
+    """
+
+    table: Any
+    like: Side = declare(
+        "The side whose space a further table shares: users, items or vectors.", default=MISSING
+    )
+
+
+def check_further(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
+    """Check that further tables have names of their own, and each a side to be like.
+
+    Args:
+        like: The side that each is like, by its name.
+        sides: The sides of the run.
+
+    Raises:
+        UsageError: One does not.
+    """
+    for name, side in like.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OTHER or name in RESERVED:
+            raise UsageError(
+                f"--also {name}: name a further table by a word of its own, of a-z, 0-9 and _, as "
+                "in queries."
+            )
+        if side not in sides:
+            raise UsageError(
+                f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
+            )
+
+
+# Tables of a space that hold no vectors.
+RESERVED = ("maps", "runs", "name")

@@ -1,0 +1,101 @@
+-- Gram matrix of the items that this run and the reference share, for each half of the ids:
+-- the sum of x[i] * x[j] over the rows, each times its weight, for i <= j.
+SELECT
+    'items' AS side,
+    half,
+    i,
+    j,
+    value,
+    n_rows
+FROM (
+    SELECT
+        half,
+        1 + DIV(k, 3) AS i,
+        1 + mod(k, 3) AS j,
+        value,
+        n_rows
+    FROM (
+        SELECT
+            half,
+            n_rows,
+            k AS k,
+            v AS value
+        FROM (
+            SELECT
+                CASE WHEN SUBSTR(TO_HEX(MD5(CAST(r.id AS STRING))), 9, 1) < '8' THEN 0 ELSE 1 END AS half,
+                count(*) AS n_rows,
+                [
+                    sum(r.w * other.w * x1 * x1), sum(r.w * other.w * x1 * x2), sum(r.w * other.w * x1 * x3),
+                    0E0, sum(r.w * other.w * x2 * x2), sum(r.w * other.w * x2 * x3),
+                    0E0, 0E0, sum(r.w * other.w * x3 * x3)
+                ] AS sums
+            FROM (
+                SELECT
+                    id,
+                    x1 / divisor AS x1,
+                    x2 / divisor AS x2,
+                    x3 / divisor AS x3,
+                    w
+                FROM (
+                    SELECT
+                        q.*,
+                        coalesce(nullif(sqrt(q.x1 * q.x1 + q.x2 * q.x2 + q.x3 * q.x3), 0), 1) AS divisor
+                    FROM (
+                        SELECT
+                            id,
+                            x1 / divisor AS x1,
+                            x2 / divisor AS x2,
+                            x3 / divisor AS x3,
+                            w
+                        FROM (
+                            SELECT
+                                q.*,
+                                coalesce(nullif(greatest(abs(q.x1), abs(q.x2), abs(q.x3)), 0), 1) AS divisor
+                            FROM (
+                                SELECT
+                                    id,
+                                    m.x1 * 5.0000000000000000e-01 + m.x2 * 2.5000000000000000e-01 + m.x3 * 0.0000000000000000e+00 AS x1,
+                                    m.x1 * 0.0000000000000000e+00 + m.x2 * -1.0000000000000000e+00 + m.x3 * 2.0000000000000000e+00 AS x2,
+                                    m.x1 * 1.0000000000000000e+00 + m.x2 * 0.0000000000000000e+00 + m.x3 * 9.9999999999999995e-21 AS x3,
+                                    w
+                                FROM (
+                                    SELECT
+                                        id,
+                                        CAST(x[SAFE_ORDINAL(1)] AS FLOAT64) AS x1,
+                                        CAST(x[SAFE_ORDINAL(2)] AS FLOAT64) AS x2,
+                                        CAST(x[SAFE_ORDINAL(3)] AS FLOAT64) AS x3,
+                                        w
+                                    FROM (
+                                        SELECT
+                                            t.`id` AS id,
+                                            t.`embedding` AS x,
+                                            CAST(CASE t.run WHEN 'a' THEN 0.8E0 ELSE 1E0 END AS FLOAT64) AS w
+                                        FROM `yesterday`.`items` AS t
+                                        WHERE
+                                            (t.run IN ('a', 'b'))
+                                    ) AS v
+                                ) AS m
+                            ) AS q
+                        ) AS n
+                    ) AS q
+                ) AS n
+            ) AS r
+            JOIN (
+                SELECT
+                    t.`id` AS id,
+                    CAST(t.`n_ratings` AS FLOAT64) AS w
+                FROM `items` AS t
+                WHERE
+                    (t.year > 1990)
+                    AND (t.n_ratings >= 20)
+            ) AS other USING (id)
+            GROUP BY CASE WHEN SUBSTR(TO_HEX(MD5(CAST(r.id AS STRING))), 9, 1) < '8' THEN 0 ELSE 1 END
+        ) AS g
+        CROSS JOIN UNNEST(g.sums) AS v WITH OFFSET AS k
+    ) AS entries
+) AS gram
+WHERE i <= j
+ORDER BY
+    half,
+    i,
+    j

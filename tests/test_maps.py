@@ -1,0 +1,72 @@
+"""The maps of a run at serving time, on numpy arrays alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from conftest import read_vectors
+
+from sqlstab import DataError, Maps, Run, Space
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def run(tmp_path: Path, model: Any) -> Run:
+    source = model()
+    return Space(tmp_path / "space").run(
+        source / "users.parquet", source / "items.parquet", key="1"
+    )
+
+
+def test_apply_gives_the_written_vectors(run: Run, tmp_path: Path) -> None:
+    maps = Space(tmp_path / "space")["1"].maps
+    for side in ("users", "items"):
+        raw = read_vectors(tmp_path / f"model/{side}.parquet")[1].astype(np.float32)
+        written = read_vectors(tmp_path / f"space/run=1/{side}.parquet")[1]
+        stable = maps[side].apply(raw)
+        assert stable.dtype == np.float32
+        np.testing.assert_allclose(stable, written, atol=1e-6)
+        np.testing.assert_allclose(maps[side].inverse(stable), raw, atol=1e-5)
+
+
+def test_shapes_and_types(run: Run) -> None:
+    items = run.maps["items"]
+    assert items.apply(np.ones(6)).shape == (6,)
+    assert items.apply(np.ones((0, 6))).shape == (0, 6)
+    assert items.apply([1] * 6).dtype == np.float64
+    assert items.apply(np.ones((2, 6), np.float16)).dtype == np.float64
+    for wrong in (np.ones(5), np.ones((6, 2)), np.ones((2, 3, 6)), 1.0):
+        with pytest.raises(DataError, match="raw vectors of 6 components"):
+            items.apply(wrong)
+    with pytest.raises(DataError, match="stable vectors of 6 components"):
+        items.inverse(np.ones(5))
+
+
+def test_inverse_undoes_apply(run: Run, rng: np.random.Generator) -> None:
+    vectors = rng.standard_normal((10, 6))
+    for side in run.maps.values():
+        assert side.invertible
+        np.testing.assert_allclose(side.inverse(side.apply(vectors)), vectors, atol=1e-12)
+
+
+def test_what_is_kept_is_what_was_found(run: Run, tmp_path: Path) -> None:
+    """To the last bit."""
+    kept = Space(tmp_path / "space")["1"]
+    for side in ("users", "items"):
+        np.testing.assert_array_equal(kept.maps[side].matrix, run.maps[side].matrix)
+        np.testing.assert_array_equal(kept.maps[side].inverse_matrix, run.maps[side].inverse_matrix)
+    assert kept.figures["dimension"] == kept.figures["rank"] == 6
+    assert kept.maps.shape == (6, 6)
+
+
+def test_maps_that_do_not_belong_together() -> None:
+    with pytest.raises(DataError, match=r"users \(2, 2\), items \(3, 3\)"):
+        Maps.of({"users": np.eye(2), "items": np.eye(3)})
+    with pytest.raises(DataError, match="these are users"):
+        Maps.of({"users": np.eye(2)})
+    with pytest.raises(DataError, match="not finite"):
+        Maps.of({"vectors": np.diag([1.0, np.nan])})
