@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from matplotlib import pyplot as plt
 
-from sqlstab.demo import DATA, run_demo
+from sqlstab.demo import DATA, RUNS, run_demo
 from sqlstab.progress import Silent
 
 MOVIES = 60
 
 
 def vectors(run: Path) -> dict[str, np.ndarray]:
-    table = pq.read_table(run / "items.parquet")
+    table = pq.read_table(run / "items.parquet", partitioning=None)
     rows = np.array(table.column("embedding").to_pylist())
     return dict(zip(table.column("id").to_pylist(), rows, strict=True))
 
@@ -26,10 +26,10 @@ def main() -> None:
     mpl.rcParams.update({"svg.hashsalt": "sqlstab", "font.size": 9})
     with tempfile.TemporaryDirectory() as folder:
         run_demo(folder, Silent())
-        stable = Path(folder) / "stable"
+        runs = [Path(folder) / "movies" / f"run={RUNS[name]}" for name in ("run0", "run1")]
         pairs = {
             "raw vectors": (vectors(DATA / "run0"), vectors(DATA / "run1")),
-            "stable vectors": (vectors(stable / "run0"), vectors(stable / "run1")),
+            "stable vectors": (vectors(runs[0]), vectors(runs[1])),
         }
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="constrained")
     for axis, (title, (first, second)) in zip(axes, pairs.items(), strict=True):

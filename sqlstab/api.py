@@ -211,6 +211,12 @@ class Space:
             prepare.further(embedded(also), engine) as more,
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
+            if options.maps_only and not tables.key.named:
+                raise UsageError(
+                    "--maps-only keeps no stable rows, so later runs are aligned with the raw ones "
+                    "of this one, which they find by its key: name the column of the inputs that "
+                    "holds it, as in --run ds=2026-11-30."
+                )
             reference = prepare.reference_of(space, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             if options.rank:
@@ -399,6 +405,11 @@ class Space:
                 return
             from sqlstab.space.tables import TablesSpace  # noqa: PLC0415
 
+            if engine.dialect.reads_files and "/" in self.name and '"' not in self.name:
+                raise UsageError(
+                    f"{self.name} is a path; in a database a space is the prefix of its tables, as "
+                    "in ml.movies. For a directory, name no engine."
+                )
             yield engine, TablesSpace(engine, self._tables or self.name)
 
 

@@ -15,7 +15,7 @@ import time
 import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sqlstab.errors import EngineError
 
@@ -162,20 +162,6 @@ def _is_our_folder(entry: os.DirEntry[str]) -> bool:
     except OSError:  # it has gone by now
         return False
     return is_folder and (not hasattr(os, "getuid") or owner == os.getuid())
-
-
-def state(folder: Path) -> Literal["held", "abandoned", "unknown"]:
-    """Whether the process lives that made a folder; unknown where there are no locks."""
-    try:
-        descriptor = lock(folder)
-    except BlockingIOError:
-        return "held"
-    except OSError:
-        return "unknown"
-    if descriptor is None:
-        return "unknown"
-    os.close(descriptor)
-    return "abandoned"
 
 
 def remove_abandoned(folder: Path) -> None:

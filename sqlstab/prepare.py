@@ -15,13 +15,16 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlstab import __version__, saved
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.flow import check as checking
+from sqlstab.flow import drive
 from sqlstab.flow import figures as known_figures
 from sqlstab.flow import reference as referring
 from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member, Reference
 from sqlstab.maths.maps import Maps
-from sqlstab.statements import quoting
+from sqlstab.progress import Log
+from sqlstab.statements import build, quoting
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
     Column,
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
     from sqlstab.options import Options
-    from sqlstab.progress import Log
     from sqlstab.space.entry import Entry, Rows
     from sqlstab.space.key import Key
     from sqlstab.space.target import Target
@@ -503,11 +505,19 @@ def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
     vector = engine.dialect.from_native.format(column) if table.native else column
     # The filter, too: some tables refuse to be read without their day.
     condition = f"({table.filter}) AND " if table.filter else ""
-    rows = engine.query(
-        f"SELECT {engine.dialect.length.format(vector)} AS n\n"
-        f"FROM {quoting.relation(table.relation, engine.dialect)}\n"
-        f"WHERE {condition}{column} IS NOT NULL\nLIMIT 1\n"
-    )
+    try:
+        rows = engine.query(
+            f"SELECT {engine.dialect.length.format(vector)} AS n\n"
+            f"FROM {quoting.relation(table.relation, engine.dialect)}\n"
+            f"WHERE {condition}{column} IS NOT NULL\nLIMIT 1\n"
+        )
+    except EngineError as error:
+
+        def statement(plain: VectorTable) -> str:
+            return build.check(plain, engine.dialect)
+
+        why = checking.cause(table, "filter", statement, error)
+        raise drive.execute(why, engine, Log()) from error
     return int(rows[0]["n"] or assumed) if rows else assumed
 
 

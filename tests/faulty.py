@@ -24,7 +24,11 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["preloaded"])
 
 # What Python does to files: see https://docs.python.org/3/library/audit_events.html
-_FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "fcntl.flock"}
+_FILE_EVENTS = {
+    *("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "fcntl.flock"),
+    # Two folders change places by a function of libc.
+    "ctypes.dlsym",
+}
 
 
 @dataclass(frozen=True)

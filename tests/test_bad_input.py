@@ -1,8 +1,8 @@
 """Wrong input over every entry: one message, the exit code, no traceback, and nothing is changed.
 
 The rows are command lines in a directory with a space of two runs, a database, a project file, and
-a broken copy of each. What is wrong with single rows of a table of vectors is in `test_checks`, with
-the values of a project file in `test_project`, with sums in `test_solve_files`.
+a broken copy of each. What is wrong with single rows of a table of vectors is in `test_checks`,
+with the values of a project file in `test_project`, with sums in `test_solve_files`.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def bad_runs() -> None:
 def snapshot() -> dict[str, tuple[int, bytes]]:
     """Every file, with its time and content."""
     return {
-        str(path): (path.stat().st_mtime_ns, b"" if path.is_dir() else path.read_bytes())
+        str(path): (0, b"") if path.is_dir() else (path.stat().st_mtime_ns, path.read_bytes())
         for path in sorted(Path().rglob("*"))
         # A space is made where nothing is known to be wrong yet.
         if path.name != "out"
@@ -148,7 +148,7 @@ def snapshot() -> dict[str, tuple[int, bytes]]:
 COMMANDS: list[tuple[str, int, str]] = [
     ("walk", 2, "No such command"),
     # The options of a run.
-    ("run", 2, "Name two tables, --users and --items, or one"),
+    ("run", 2, "Name the tables with --users and --items, or one with --vectors"),
     ("run --items i --space o", 2, "Name two tables, --users and --items, or one"),
     ("run --users u --items i", 2, "--space"),
     (f"{RUN} --rank 0", 2, "--rank is"),
@@ -158,7 +158,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --memory 0", 2, "--memory is"),
     (f"{RUN} --memory 1.5", 2, "--memory is"),
     (f"{RUN} --memory nan", 2, "--memory is"),
-    (f"{RUN} --layout tall", 2, "tall"),
+    (f"{RUN} --layout tall", 2, "No such option '--layout'"),
     (f"{RUN} --output-layout tall", 2, "'tall' is not one of"),
     (f"{RUN} --sample 0", 2, "--sample is '0'; it must be a share of the rows, as in 5%"),
     (f"{RUN} --sample 101%", 2, "--sample is '101%'"),
@@ -169,23 +169,22 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --threads 0", 2, "--threads is"),
     (f"{RUN} --threads 100000", 2, "--threads is"),
     # Keys.
-    (f"{RUN} --run ''", 2, "it is empty"),
+    (f"{RUN} --run ''", 2, "--run is empty"),
     (f"{RUN} --run ds=", 2, "cannot name a run"),
     (f"{RUN} --run =1", 2, "cannot be the name of a column"),
     (f"{RUN} --run {'x' * 300}", 2, "Take a shorter one"),
     (f"{RUN} --run ds=2026-11-30", 4, "there is no column ds, which --run ds=2026-11-30 takes"),
-    (f"{NEXT} days --run id=1", 2, "have the column run as their key, not id"),
+    (f"{NEXT} days --run ds=1", 4, "there is no column ds"),
     # An option without a value, as of a variable that is not set in a script.
-    (f"{RUN} --filter ''", 2, "it is empty"),
-    (f"{RUN} --keep ' '", 2, "it is empty"),
-    (f"run {TABLES} --space ''", 2, "it is empty"),
+    (f"{RUN} --filter ''", 2, "--filter is empty"),
+    (f"{RUN} --keep ' '", 2, "--keep is empty"),
+    (f"run {TABLES} --space ''", 2, "--space is empty"),
     ("run --users '' --items i --space out", 2, "it is empty"),
     ("compare '' days/1", 2, "it is empty"),
     # Columns and conditions.
     (f"{RUN} --filter '1; DROP TABLE x'", 2, "is not one SQL expression, such as year > 1990"),
     (f"{RUN} --filter '1 ='", 2, "The condition '1 =' is not one SQL expression"),
     (f"{RUN} --filter 'nothing = 1'", 4, "no column nothing for the filter nothing = 1; it has id"),
-    (f"{RUN} --anchor-filter 'n > 1'", 4, "users table users.parquet: there is no column n for"),
     # Perhaps a field of a struct: DuckDB's word.
     (f"{RUN} --filter 'nothing.n = 1'", 4, 'Referenced table "nothing" not found'),
     (f"{RUN} --filter 'id > DATE 0'", 4, "users table users.parquet: the filter id > DATE 0 can"),
@@ -196,8 +195,6 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --vector 'e*'", 4, "no numbered column begins with e; it has id, embedding"),
     (f"{RUN} --keep nothing", 4, "no column nothing for the column to keep"),
     (f"{RUN} --keep id", 2, "id is named twice"),
-    (f"{RUN} --weight embedding", 4, "the weight column embedding has type FLOAT[]; name a num"),
-    (f"{RUN} --weight nothing", 4, "no column nothing for the row weight"),
     (f"{RUN} --vector e0..e4096", 2, "e0..e4096 are 4,097 columns; a vector has at most 4,096"),
     # Tables.
     ("run --users a --items b --space out", 4, "There is no table or view a to read"),
@@ -222,7 +219,7 @@ COMMANDS: list[tuple[str, int, str]] = [
         4,
         "vectors of 3 components (embedding), but items table short.parquet has 2",
     ),
-    ("run --users u --items i --vectors v --space out", 2, "Name two tables, --users and --items"),
+    ("run --users u --items i --vectors v --space out", 2, "--users cannot be given with --vect"),
     (f"{RUN} --also queries=users.parquet", 2, "--also"),
     (f"{RUN} --also queries=users.parquet:movies", 2, "movies"),
     (f"{RUN} --also users=users.parquet:items", 2, "users"),
@@ -230,7 +227,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"run {TABLES} --space /proc/run", 2, "/proc/run cannot be made"),
     (f"run {TABLES} --space sums.txt", 2, "sums.txt is not a directory"),
     (f"{NEXT} foreign", 2, "holds files that are not a run's (notes.txt)"),
-    (f"{RUN} --database out", 4, "There is no table or view users.parquet"),
+    (f"{RUN} --database empty", 3, "The database empty cannot be opened"),
     (f"{RUN} --database sums.txt", 3, "The database sums.txt cannot be opened"),
     ("run --users users --items items --database w.duckdb --space s", 2, "s_users"),
     ("run --users users --items items --database w.duckdb --space t", 4, "t_users"),
@@ -257,7 +254,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{NEXT} s_bad_maps", 4, "maps.parquet"),
     (f"{NEXT} s_cut_maps", 4, "maps.parquet"),
     (f"{NEXT} s_lacks", 4, "has no stable items"),
-    (f"{NEXT} s_broken", 4, "items.parquet"),
+    (f"{NEXT} s_broken", 3, "s_broken/run=2/items.parquet"),
     (f"{NEXT} s_short", 4, "items.parquet"),
     (f"{NEXT} s_mixed", 4, "has runs with several columns as their key"),
     (f"{NEXT} alone", 2, "of this space has vectors, this run users and items: name another"),
@@ -282,7 +279,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run -c no.toml", 2, "no.toml: there is no such file"),
     ("run -c empty", 2, "empty cannot be read: Is a directory"),
     ("run -c not_utf8.toml", 2, "not_utf8.toml, line 1: this is not UTF-8 text"),
-    ("run -c sums.txt", 2, "sums.txt, line 1, column 6: not valid TOML"),
+    ("run -c sums.txt", 2, "sums.txt: not valid TOML: Expected '=' after a key"),
     ("run -c sqlstab.toml", 2, "line 6: [space] name: the variable {day} is not given; add --var"),
     ("run -c sqlstab.toml --var day", 2, "--var day: write a name and a value"),
     ("run -c sqlstab.toml --var day=a --var day=b", 2, "--var day is given twice"),
@@ -294,14 +291,14 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("runs days show", 2, "show"),
     ("runs days drop 9", 4, "no run 9"),
     ("runs days drop", 2, "drop"),
-    ("runs days keep 0", 2, "at least one run must stay"),
+    ("runs days keep 0", 2, "or keep N, with N from 1 on"),
     ("runs days keep many", 2, "many"),
     ("runs days burn 1", 2, "burn"),
     ("runs sums.txt", 2, "sums.txt is not a directory"),
     ("runs", 2, "space"),
     # Two models.
     ("compare days/1", 2, "Missing argument 'REFERENCE'"),
-    ("compare days/1 nothing", 2, "nothing"),
+    ("compare days/1 nothing", 2, "the reference has vectors: they cannot be compared"),
     ("compare empty days/1", 2, "empty"),
     ("compare users.parquet days/1", 2, "The model has vectors, the reference has users and"),
     ("compare a,b,c days/1", 2, "a,b,c: write two tables as USERS,ITEMS"),
@@ -318,19 +315,19 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("apply empty --users users.parquet --out x.parquet", 4, "has no runs"),
     ("apply days 9 --users users.parquet --out x.parquet", 4, "no run 9"),
     ("apply days --users users.parquet", 2, "--out"),
-    ("apply days --users users.parquet --out t", 2, "t"),
+    ("apply days --users users.parquet --out t", 2, "t: vectors are written to a file that ends"),
     ("apply days --users users.parquet --out users.parquet", 2, "users.parquet"),
-    ("apply days --users users.parquet --out items=x.parquet", 2, "items"),
+    ("apply days --users users.parquet --out items=a --out users=b", 2, "--out items=a: no table"),
     ("apply days --vectors users.parquet --out x.parquet", 2, "no map for vectors"),
     ("apply days --users short.parquet --out x.parquet", 4, "short.parquet"),
-    ("apply days --users users.parquet --out nowhere/x.parquet", 3, "nowhere/x.parquet"),
-    ("apply days --users users.parquet --out sums.txt/x.parquet", 3, "sums.txt/x.parquet"),
+    ("apply days --users users.parquet --out nowhere/x.parquet", 3, "nowhere/.x.parquet.partial"),
+    ("apply days --users users.parquet --out sums.txt/x.parquet", 3, "sums.txt/.x.parquet.partial"),
     # Statements.
     ("sql gram --dialect oracle --users u", 2, "'oracle' is not one of"),
     ("sql gram --dialect duckdb", 2, "--users"),
     ("sql gram --dialect duckdb --users u --items i", 2, "--dimension"),
     ("sql gram --dialect duckdb --users u --items i --dimension 0", 2, "--dimension"),
-    ("sql gram --dialect duckdb --users u --items i --dimension 100000", 2, "4096"),
+    ("sql gram --dialect duckdb --users u --items i --dimension 100000", 2, "from 1 to 4,096"),
     ("sql nothing --dialect duckdb", 2, "nothing"),
     ("sql gram --dialect duckdb --users u --items i --vector e5..e2", 2, "no range"),
     (
@@ -372,7 +369,7 @@ CALLS: list[tuple[Callable[[], Any], int, str]] = [
     (lambda: Space("s_format").runs, 4, "have format 7"),
     (lambda: Space("s_no_maps")["2"], 4, "maps.parquet"),
     (lambda: Space("s_bad_maps").newest, 4, "maps.parquet"),
-    (lambda: Space("s_lacks")["2"].items.arrow(), 4, "has no stable items"),
+    (lambda: list(Space("s_lacks")["2"].items.arrow()), 4, "has no stable items"),
     (lambda: Space("days")["9"], 4, "no run 9; its newest are 1, 2"),
     (lambda: Space("users.parquet").runs, 2, "is not a directory"),
     (lambda: Space("days")["1"].vectors, 4, "no table vectors"),

@@ -62,9 +62,7 @@ def run(connection: duckdb.DuckDBPyConnection, users: Any = "bad", **options: An
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("select", BAD_ARRAYS)
-def test_bad_rows(
-    connection: duckdb.DuckDBPyConnection, select: str, strategy: str
-) -> None:
+def test_bad_rows(connection: duckdb.DuckDBPyConnection, select: str, strategy: str) -> None:
     message, left = BAD_ARRAYS[select]
     connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
     with pytest.raises(
@@ -147,9 +145,7 @@ def test_bad_long_rows(
     assert found.figures["tables"]["users"]["rows"] == 59
 
 
-def test_a_dimension_that_stands_twice(
-    connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_dimension_that_stands_twice(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE TABLE bad AS SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good "
         "UNION ALL SELECT 9, 1, 0.5"
@@ -273,9 +269,7 @@ def test_an_anchor_filter_does_not_hide_bad_rows(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_stray_row_of_a_long_table(
-    connection: duckdb.DuckDBPyConnection, strategy: str
-) -> None:
+def test_a_stray_row_of_a_long_table(connection: duckdb.DuckDBPyConnection, strategy: str) -> None:
     """It spoils one vector, not all; and the numbering, here from 1, is kept."""
     connection.execute(
         "CREATE TABLE bad AS SELECT id, unnest(range(1, 4)) AS dim, unnest(v) AS value FROM good "
@@ -291,7 +285,7 @@ def test_a_stray_row_of_a_long_table(
 
 
 def test_a_condition_must_not_take_long_vectors_apart(
-    connection: duckdb.DuckDBPyConnection
+    connection: duckdb.DuckDBPyConnection,
 ) -> None:
     connection.execute(
         "CREATE TABLE bad AS SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good"
@@ -318,18 +312,14 @@ def test_weights_of_a_long_table_are_one_for_an_id(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_large_components_are_finite(
-    connection: duckdb.DuckDBPyConnection, strategy: str
-) -> None:
+def test_large_components_are_finite(connection: duckdb.DuckDBPyConnection, strategy: str) -> None:
     connection.execute("CREATE TABLE bad AS SELECT id, [1e308, 1e308, id]::DOUBLE[] AS v FROM good")
     with pytest.raises(DataError, match="squares overflow although every component is finite"):
         run(connection, strategy=strategy)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_weights_that_overflow(
-    connection: duckdb.DuckDBPyConnection, strategy: str
-) -> None:
+def test_weights_that_overflow(connection: duckdb.DuckDBPyConnection, strategy: str) -> None:
     connection.execute("CREATE TABLE bad AS SELECT *, 1e308 AS w FROM good")
     first = run(connection, EmbeddingTable("bad", vector="v"))
     table = EmbeddingTable("bad", vector="v", weight="w")
@@ -406,9 +396,7 @@ def test_a_reference_whose_vectors_are_damaged(
         on_files(strategy=strategy)
 
 
-def test_an_error_in_the_middle_of_a_stream(
-    connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_an_error_in_the_middle_of_a_stream(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE VIEW bad AS SELECT i AS id, "
         "[1, i, CASE WHEN i > 390000 THEN error('late') ELSE 1 END::DOUBLE]::DOUBLE[] AS v "
@@ -430,9 +418,7 @@ def test_ids_of_an_enum_are_text(
     assert found.figures["cosine"]["users"]["rows"] > 8
 
 
-def test_the_users_connection_is_left_as_it_was(
-    connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_the_users_connection_is_left_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE bad AS FROM good")
 
     def state() -> list[Any]:
@@ -449,9 +435,7 @@ def test_the_users_connection_is_left_as_it_was(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_column_that_is_no_number(
-    connection: duckdb.DuckDBPyConnection, strategy: str
-) -> None:
+def test_a_column_that_is_no_number(connection: duckdb.DuckDBPyConnection, strategy: str) -> None:
     """A numbered column of another type is a broken vector, not the end of a shorter one."""
     connection.execute(
         "CREATE TABLE bad AS SELECT id, v[1] AS e0, v[2] AS e1, 'NA' AS e2 FROM good"
@@ -480,9 +464,7 @@ def test_a_reference_of_another_scale(
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_vectors_too_small_to_square(
-    connection: duckdb.DuckDBPyConnection, strategy: str
-) -> None:
+def test_vectors_too_small_to_square(connection: duckdb.DuckDBPyConnection, strategy: str) -> None:
     connection.execute(
         "CREATE TABLE bad AS SELECT id, list_transform(v::DOUBLE[], lambda c: c * 1e-160) AS v "
         "FROM good"

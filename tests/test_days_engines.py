@@ -300,9 +300,7 @@ def check_days(days: Days) -> None:
     assert [run.key for run in space.entries] == DAYS
 
     # What readers see.
-    newest = days.engine.query(
-        f"SELECT count(*) AS n FROM {days.schema}.movies_items_newest"
-    )
+    newest = days.engine.query(f"SELECT count(*) AS n FROM {days.schema}.movies_items_newest")
     assert newest == [{"n": len(stable(runs[DAYS[-1]], "items"))}]
 
 
@@ -332,7 +330,9 @@ def test_days_in_tables_of_hive_on_spark(running: Running) -> None:
         check_others(days, "movies", before, [DAYS[-1]])
 
         # What a run reads, of the inputs and of the reference; see test_pruning.py.
-        explained = Explained(days.engine, ("raw_users", "raw_items", "movies_users", "movies_items"))
+        explained = Explained(
+            days.engine, ("raw_users", "raw_items", "movies_users", "movies_items")
+        )
         Space("days.movies", explained).run(
             *map(days.raw, SIDES),
             key=f"ds={DAYS[-1]}",

@@ -15,7 +15,7 @@ from conftest import movietweetings, read_vectors
 from engines import QUICK, RUNNABLE, TARGETS
 from warehouse import VARIANTS, Loaded, Rows, Variant, Warehouse, array
 
-from sqlstab import DataError, Options, Run, Space
+from sqlstab import DataError, Options, Space
 from sqlstab.engines import NAMES
 from sqlstab.engines import dialect as dialect_of
 from sqlstab.errors import EngineError
@@ -24,18 +24,25 @@ from sqlstab.flow.check import Checked
 from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member
 from sqlstab.progress import Log
-from sqlstab.space.target import MemoryTarget
 from sqlstab.space.insert import TablesTarget
+from sqlstab.space.target import MemoryTarget
 from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.build import MatrixTable
-from sqlstab.statements.dialect import Dialect
-from sqlstab.statements.table import SIDES, Column, EmbeddingTable, StableTable, VectorTable, resolve
+from sqlstab.statements.table import (
+    SIDES,
+    Column,
+    EmbeddingTable,
+    StableTable,
+    VectorTable,
+    resolve,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engines import Running
 
+    from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.table import Layout, Side
 
 DIALECTS = {name: dialect_of(name) for name in NAMES}
@@ -322,9 +329,7 @@ def test_an_id_that_stands_in_the_reference_once_for_each_run(lab: Lab) -> None:
     if lab.layout == "long":
         return
     half = lab.dialect.number(0.5)
-    table = replace(
-        days.table, weight_expression=f"CASE day WHEN 1 THEN {half} WHEN 2 THEN 1 END"
-    )
+    table = replace(days.table, weight_expression=f"CASE day WHEN 1 THEN {half} WHEN 2 THEN 1 END")
     of_run = replace(lab.run.table, weight="weight")
     at = [*range(len(ids)), *range(20)]
     w = lab.of("weight", ids)[at] * np.repeat([1.0, 0.5], [len(ids), 20])
@@ -522,9 +527,7 @@ def held(warehouse: Warehouse) -> list[MatrixTable]:
     def make() -> list[MatrixTable]:
         tables = []
         for name, matrix in (("matrices", MATRIX), ("squares", SQUARE)):
-            hold(
-                warehouse, name, {"d2 items": matrix, "d2 users": -matrix, "d1 items": 2 * matrix}
-            )
+            hold(warehouse, name, {"d2 items": matrix, "d2 users": -matrix, "d1 items": 2 * matrix})
             tables.append(MatrixTable(name, "items", *matrix.shape, filter="day = 'd2'"))
         return tables
 
@@ -685,7 +688,9 @@ def test_sums_in_parts_take_rows_from_tables(lab: Lab) -> None:
     w = (lab.of("weight", ids) * (lab.of("n_ratings", ids) >= 20))[:, None]
     x, y = unit(x @ matrix), unit(y)
     member = Member(lab.reference.table, 6)
-    halves = run_flow(sums.cross(job, replace(checked, table=weighted), member, matrix), lab.warehouse)
+    halves = run_flow(
+        sums.cross(job, replace(checked, table=weighted), member, matrix), lab.warehouse
+    )
     second = np.array([paper.is_second(i) for i in ids.tolist()])
     for half, chosen in zip(halves, (~second, second), strict=True):
         a, b, v = x[chosen], y[chosen], w[chosen]
@@ -1381,8 +1386,7 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
         for side in ("users", "items"):
             wanted = files.table(side).arrow()  # type: ignore[arg-type]
             query = (
-                "SELECT * FROM "
-                f"{quoting.relation(f'on_{group}_{side}_newest', warehouse.dialect)}"
+                f"SELECT * FROM {quoting.relation(f'on_{group}_{side}_newest', warehouse.dialect)}"
             )
             agree_by_id(
                 warehouse.vectors(query, "array", 32),
@@ -1443,6 +1447,7 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
         for side in ("users", "items")
     }
     before = {side: warehouse.vectors(query, "array", 5) for side, query in read.items()}
+
     def fail(*_: Any, **__: Any) -> list[str]:
         return ["SELECT nothing FROM no_such_table_here"]
 
@@ -1457,7 +1462,7 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     # The next run with this key takes the place of what was left.
     space.run(*names, key="2")
     assert [run.key for run in space.runs] == ["1", "2"]
-    for side, query in read.items():
+    for query in read.values():
         assert len(warehouse.vectors(query, "array", 5)) == 30
 
 

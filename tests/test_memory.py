@@ -75,7 +75,9 @@ def test_the_same_vectors_as_on_parquet(files: list[dict[str, Path]], way: str) 
         for side in ("users", "items"):
             np.testing.assert_allclose(vectors(run, side), vectors(want, side), atol=1e-6)
         # Numbers of Python have 8 bytes.
-        assert run.figures["inputs"]["users"]["element"] == ("double" if way == "lists" else "float")
+        assert run.figures["inputs"]["users"]["element"] == (
+            "double" if way == "lists" else "float"
+        )
     assert found[1].figures["alignment"]["agreement"] == pytest.approx(
         wanted[1].figures["alignment"]["agreement"], abs=1e-6
     )
@@ -172,5 +174,7 @@ def test_nothing_stays_registered(
     held = {side: pq.read_table(path) for side, path in files[0].items()}
     first = stabilize(**held, engine=connection)
     stabilize(**held, reference=first, engine=connection)
-    assert connection.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchall() == [(0,)]
+    assert connection.execute(
+        "SELECT count(*) FROM duckdb_views() WHERE NOT internal"
+    ).fetchall() == [(0,)]
     assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]

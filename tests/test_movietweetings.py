@@ -39,9 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Any:
                     source / "users.parquet",
                     source / "items.parquet",
                     key=f"day-{earlier}",
-                    options=Options(
-                        anchor=anchor, strategy=strategy, align=align, plain_rows=True
-                    ),
+                    options=Options(anchor=anchor, strategy=strategy, align=align, plain_rows=True),
                 )
         return done[key]
 
@@ -178,7 +176,5 @@ def test_a_run_done_in_memory_is_the_same(runs: Any) -> None:
         )
         kept = runs("seeds_bpr_e32", "chain", "arrow", number)
         for side in ("users", "items"):
-            np.testing.assert_allclose(
-                before.maps[side].matrix, kept.maps[side].matrix, atol=1e-12
-            )
+            np.testing.assert_allclose(before.maps[side].matrix, kept.maps[side].matrix, atol=1e-12)
         assert before.figures["cosine"] == kept.figures["cosine"]

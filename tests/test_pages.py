@@ -62,14 +62,15 @@ def prepare(folder: Path) -> None:
         connection.execute("CREATE SCHEMA ml")
         for side in ("user", "item"):
             rows = " UNION ALL ".join(
-                f"SELECT DATE '{day}' AS ds, id AS {side}_id, embedding FROM '{model}/{side}s.parquet'"
+                f"SELECT DATE '{day}' AS ds, id AS {side}_id, embedding "
+                f"FROM '{model}/{side}s.parquet'"
                 for day, model in zip(DAYS, (first, second, first), strict=True)
             )
             connection.execute(f"CREATE TABLE ml.{side}_vectors AS {rows}")
 
 
 def store_days(engine: Engine, rng: np.random.Generator, dimension: int = 4) -> None:
-    """Write ml.user_vectors and ml.item_vectors, with a day; and ml.users and ml.items, with `id`."""
+    """Write ml.user_vectors and ml.item_vectors, with a day; the same as ml.users and ml.items."""
     for side in ("user", "item"):
         store_vectors(engine, f"ml.{side}_raw", rng.standard_normal((80, dimension)), "embedding")
         rows = " UNION ALL ".join(

@@ -9,7 +9,6 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,6 +23,7 @@ from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from engines import Running
 
@@ -74,15 +74,13 @@ class Explained:
         raise NotImplementedError("strategy sql has none")
 
     def _note(self, text: str) -> None:
-        if not any(name in text for name in self._tables):
-            return
-        if text.startswith(("CREATE", "DESCRIBE", "DROP", "ALTER", "DELETE", "INSERT OVERWRITE")):
-            if self._engine.dialect.name != "spark" or "SELECT" not in text:
-                return
         query = re.search(r"^(SELECT|WITH)", text, re.MULTILINE)
-        if text.startswith("INSERT") and query is None:
-            return  # of values
-        if self._engine.dialect.name == "clickhouse" and query is not None:
+        if not any(name in text for name in self._tables) or query is None:
+            return
+        # What makes tables reads none, nor what empties a partition of Hive.
+        if text.startswith(("CREATE", "DELETE")) or text.endswith("WHERE false"):
+            return
+        if self._engine.dialect.name == "clickhouse":
             text = text[query.start() :]
         rows = self._engine.query(self._explain + text)
         self.plans.append((text, "\n".join(str(v) for row in rows for v in row.values())))

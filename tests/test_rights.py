@@ -9,7 +9,7 @@ import faulty
 import numpy as np
 import pytest
 from conftest import write_vectors
-from test_outputs import load
+from warehouse import store_vectors
 
 from sqlstab.session import connect
 
@@ -43,31 +43,30 @@ UNION ALL SELECT 'large object', CAST(oid AS text) FROM pg_largeobject_metadata
 @pytest.fixture
 def limited(running: Running) -> Iterator[tuple[Engine, str]]:
     """An engine that may do anything, and the URL of a role that may read r_in and make r_out."""
-    with connect(running["postgres"], writes_tables=True) as engine:
-        engine.execute(
-            [
-                "CREATE ROLE r_limited LOGIN",
-                "CREATE SCHEMA r_in",
-                "CREATE SCHEMA r_out",
-                "GRANT USAGE ON SCHEMA r_in TO r_limited",
-                "GRANT USAGE, CREATE ON SCHEMA r_out TO r_limited",
-            ]
-        )
+    with connect(running["postgres"], writes=True) as engine:
+        for text in (
+            "CREATE ROLE r_limited LOGIN",
+            "CREATE SCHEMA r_in",
+            "CREATE SCHEMA r_out",
+            "GRANT USAGE ON SCHEMA r_in TO r_limited",
+            "GRANT USAGE, CREATE ON SCHEMA r_out TO r_limited",
+        ):
+            engine.execute(text)
         for seed, side in enumerate(("users", "items")):
-            load(engine, f"r_in.{side}", seed)
-            engine.execute([f"ALTER TABLE r_in.{side} ADD COLUMN day integer DEFAULT 1"])
-        engine.execute(["GRANT SELECT ON ALL TABLES IN SCHEMA r_in TO r_limited"])
+            vectors = np.random.default_rng(seed).standard_normal((60, 4))
+            store_vectors(engine, f"r_in.{side}", vectors)
+            engine.execute(f"ALTER TABLE r_in.{side} ADD COLUMN ds date DEFAULT '2026-11-30'")
+        engine.execute("GRANT SELECT ON ALL TABLES IN SCHEMA r_in TO r_limited")
         url = running["postgres"].replace("postgres:@", "r_limited:@")
         try:
             yield engine, url
         finally:
-            engine.execute(
-                [
-                    "DROP SCHEMA r_in CASCADE",
-                    "DROP SCHEMA r_out CASCADE",
-                    "DROP ROLE r_limited",
-                ]
-            )
+            for text in (
+                "DROP SCHEMA r_in CASCADE",
+                "DROP SCHEMA r_out CASCADE",
+                "DROP ROLE r_limited",
+            ):
+                engine.execute(text)
 
 
 def test_least_rights(limited: tuple[Engine, str], tmp_path: Path) -> None:
@@ -78,21 +77,37 @@ def test_least_rights(limited: tuple[Engine, str], tmp_path: Path) -> None:
         return {tuple(row.values()) for row in engine.query(CATALOG)}
 
     before = catalog()
-    command = ["run", "-q", "--engine", url, "--users", "r_in.users", "--items", "r_in.items"]
-    command += ["--users-out", "r_out.users", "--items-out", "r_out.items"]
-    command += ["--transform-table", "r_out.maps", "--registry", "r_out.runs", "--keep-runs", "1"]
-    command += ["--partition-by", "day", "--grams", "r_out.grams", "--reference", "previous"]
-    for _ in range(3):
-        faulty.run(*command, folder=tmp_path)
-    where = ["--engine", url, "--registry", "r_out.runs"]
-    faulty.run("runs", "rollback", *where, folder=tmp_path)
-    faulty.run("runs", "prune", "--keep", "0", *where, folder=tmp_path)
-    faulty.run("clean", "--schema", "r_out", "--older-than", "0", "--yes", *where, folder=tmp_path)
-    made = {name for kind, name in catalog() - before if kind == "relation"}
-    assert catalog() >= before
-    named = ("users", "items", "maps", "runs", "grams")
-    assert made == {f"r_out.{name} r" for name in named}
-    assert {kind for kind, _ in catalog() - before} == {"relation", "type"}
+    where = ["--engine", url]
+    tables = ["--users", "r_in.users", "--items", "r_in.items", "--space", "r_out.movies"]
+    engine.execute("UPDATE r_in.users SET ds = '2026-11-29' WHERE id < 30")
+    engine.execute("UPDATE r_in.items SET ds = '2026-11-29' WHERE id < 30")
+    for day in ("2026-11-29", "2026-11-30", "2026-11-30"):
+        faulty.run(
+            *("run", "-q", "--force", *where, *tables, "--anchor", "both", "--run", f"ds={day}"),
+            # No id is in both days.
+            code=0 if day == "2026-11-29" else 4,
+            folder=tmp_path,
+        )
+    engine.execute("UPDATE r_in.users SET ds = '2026-12-01'")
+    engine.execute("UPDATE r_in.items SET ds = '2026-12-01'")
+    for _ in range(2):
+        faulty.run(
+            "run", "-q", "--force", *where, *tables, "--run", "ds=2026-12-01", folder=tmp_path
+        )
+    faulty.run("runs", "r_out.movies", "keep", "1", *where, folder=tmp_path)
+    after = catalog()
+    made = {name for kind, name in after - before if kind == "relation"}
+    assert after >= before
+    stored = ("users", "items", "maps", "runs")
+    assert {name for name in made if name.endswith(" r")} == {
+        f"r_out.movies_{name} r" for name in stored
+    }
+    assert {name for name in made if name.endswith(" v")} == {
+        f"r_out.movies_{side}_newest v" for side in ("users", "items")
+    }
+    # A key's index, perhaps; nothing outside of the one schema.
+    assert all(name.startswith(("r_out.", "pg_toast")) for name in made)
+    assert {kind for kind, _ in after - before} <= {"relation", "type"}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -108,16 +123,22 @@ def test_the_files_that_a_run_makes(tmp_path: Path) -> None:
     said = tmp_path / "said"
     said.mkdir()
     command = ["run", "-q", "--users", data / "users.parquet", "--items", data / "items.parquet"]
-    tables = ["--database", data / "w.duckdb", "--users-out", "su", "--items-out", "si"]
+    command += ["--run", "1"]
+    in_files, in_tables = (
+        ["--space", data / "out"],
+        ["--space", "s", "--database", data / "w.duckdb"],
+    )
     given = {"HOME": str(folders["home"]), "TMPDIR": str(folders["tmp"])}
-    for more in ([], SQL, [*tables, "--registry", "runs"], [*tables, *SQL]):
-        arguments = [*command, *more, "--out", data / "out"]
-        faulty.run(*arguments, folder=said, cwd=folders["cwd"], **given)
+    for more in (in_files, [*in_files, *SQL], in_tables, [*in_tables, *SQL]):
+        faulty.run(*command, *more, folder=said, cwd=folders["cwd"], **given)
     assert {
         str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if not path.is_dir()
     } == {
         *(f"data/{name}" for name in ("users.parquet", "items.parquet", "w.duckdb")),
-        *(f"data/out/{name}" for name in ("run.json", "transform.json")),
+        *(
+            f"data/out/run=1/{name}"
+            for name in ("run.json", "maps.parquet", "users.parquet", "items.parquet")
+        ),
     }
     assert list(folders["tmp"].iterdir()) == []
 
@@ -134,12 +155,6 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     for side in ("users", "items"):
         write_vectors(tmp_path / f"{side}.parquet", rng.standard_normal((50, 4)))
     sides = [f"--{side}={tmp_path}/{side}.parquet" for side in ("users", "items")]
-    ended = faulty.run("run", "-v", *sides, "--out", place, code=2, folder=tmp_path)
-    *steps, said = ended.stderr.splitlines()
-    assert said.startswith(f"Error: {place} cannot be written: ")
-    assert len(steps) == 1
-    assert steps[0].startswith("Looking at the outputs: ")
+    ended = faulty.run("run", "-v", *sides, "--space", place, code=2, folder=tmp_path)
+    assert f"Error: {place} cannot be made: " in ended.stderr
     assert "Checking" not in ended.stderr
-    sides += ["--registry", f"{place}.jsonl"]
-    ended = faulty.run("run", *sides, "--out", tmp_path / "out", code=3, folder=tmp_path)
-    assert "cannot be written" in ended.stderr

@@ -618,7 +618,9 @@ def test_a_run_that_is_not_before_is_no_reference(
     for day in (0, 2):
         retrain(space, tmp_path, day)
     for align in ("2", "9"):
-        with pytest.raises(UsageError, match=f"align {align}: there is no such run before 1; .*: 0"):
+        with pytest.raises(
+            UsageError, match=f"align {align}: there is no such run before 1; .*: 0"
+        ):
             retrain(space, tmp_path, 1, align=align)
 
 
@@ -856,7 +858,9 @@ def test_a_directory_does_not_take_the_place_of_a_table(
             connection.execute(f"CREATE TABLE {side} AS FROM '{files / side}.parquet'")
         done = stabilize("users", "items", engine=connection)
         assert done.figures["tables"]["users"]["rows"] == 200
-        assert stabilize("./users", "items", engine=connection).figures["tables"]["users"]["rows"] == 6
+        assert (
+            stabilize("./users", "items", engine=connection).figures["tables"]["users"]["rows"] == 6
+        )
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -883,7 +887,10 @@ def test_csv_globs_and_kept_columns(
         f"SELECT id, name FROM '{tmp_path}/space/run=1/users.parquet' ORDER BY id LIMIT 2"
     ).fetchall()
     assert rows == [(0, "user 0"), (1, "user 1")]
-    described = connection.execute(f"DESCRIBE FROM read_parquet('{tmp_path}/space/run=1/users.parquet', hive_partitioning = false)").fetchall()
+    described = connection.execute(
+        f"DESCRIBE FROM read_parquet("
+        f"'{tmp_path}/space/run=1/users.parquet', hive_partitioning = false)"
+    ).fetchall()
     assert [row[:2] for row in described] == [
         ("id", "BIGINT"),
         ("v_1", "DOUBLE"),

@@ -169,9 +169,7 @@ def test_a_space_grows_with_the_model(
     raw = [truth[:, :6], retrained(truth, 1), retrained(truth[:, :6], 2)]
     for day, vectors in enumerate(raw):
         path = write_vectors(tmp_path / f"{day}.parquet", vectors)
-        space.run(
-            vectors=path, key=str(day), options=Options(align="previous", plain_rows=True)
-        )
+        space.run(vectors=path, key=str(day), options=Options(align="previous", plain_rows=True))
     written = [stable(space, str(day)) for day in range(3)]
     assert [vectors.shape[1] for vectors in written] == [6, 9, 9]
     for before, after in zip(raw, written, strict=True):
@@ -269,9 +267,7 @@ def test_bad_vectors_are_noticed(
     path = write_vectors(tmp_path / "raw.parquet", raw, [*range(49), 3])
     with pytest.raises(DataError, match="1 row whose id has occurred before"):
         space.run(vectors=path, key="1", options=Options(strategy=strategy))
-    run = space.run(
-        vectors=path, key="1", options=Options(on_invalid="drop", strategy=strategy)
-    )
+    run = space.run(vectors=path, key="1", options=Options(on_invalid="drop", strategy=strategy))
     known = run.figures["tables"]["vectors"]
     assert (known["rows"], known["left_out"]) == (47, 3)
     table = run.vectors.arrow()
@@ -422,7 +418,9 @@ def test_a_further_table_of_another_dimension(tmp_path: Path, rng: np.random.Gen
     given = tables(tmp_path / "raw")
     odd = write_vectors(tmp_path / "odd.parquet", rng.standard_normal((9, 3)))
     given["also"] = {"queries": FurtherTable(odd, like="users")}
-    with pytest.raises(DataError, match=r"queries table .* 3 components .*whose map it takes, has 5"):
+    with pytest.raises(
+        DataError, match=r"queries table .* 3 components .*whose map it takes, has 5"
+    ):
         stabilize(**given)
     for name, like, message in (
         ("users", "items", "users"),

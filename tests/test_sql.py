@@ -162,7 +162,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
             60,
             dialect,
         ),
-        "matrix_table": ";\n".join(ddl.matrix_table("t", "run", {"items": MATRIX}, dialect)),
+        "matrix_table": ";\n".join(ddl.insert_matrix("t", "items", MATRIX, dialect)),
     }
     if dialect.solving:
         found |= {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sqlstab import DataError, EmbeddingTable, UsageError
-from sqlstab.statements.dialect import DIALECTS, DUCKDB
+from sqlstab.engines import dialects
 from sqlstab.statements.table import Column, VectorTable, resolve, stable_table
 
 WIDE = [f"e{k} FLOAT" for k in range(4)]
@@ -18,7 +18,7 @@ def columns(*texts: str) -> list[Column]:
 
 
 def resolved(texts: list[str], side: Any = "items", **table: Any) -> Any:
-    return resolve(EmbeddingTable("t", **table), side, columns(*texts), DUCKDB)
+    return resolve(EmbeddingTable("t", **table), side, columns(*texts), dialects()["duckdb"])
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ def test_refused(texts: list[str], table: dict[str, Any], error: Any, message: s
 
 def test_stable_columns_are_named_like_the_raw_ones() -> None:
     table = resolved(["id BIGINT", "f1 FLOAT", "f2 FLOAT"])
-    assert stable_table(table, 2, None, None, DUCKDB).vector == ("f1", "f2")
-    assert stable_table(table, 3, None, None, DUCKDB).vector == ("f1", "f2", "f3")
-    assert stable_table(table, 2, "array", None, DUCKDB).vector == ("embedding",)
-    assert stable_table(table, 2, "long", "double", DUCKDB).vector == ("dim", "value")
-    assert stable_table(table, 2, "long", "double", DUCKDB).element == "double"
+    assert stable_table(table, 2, None, None, dialects()["duckdb"]).vector == ("f1", "f2")
+    assert stable_table(table, 3, None, None, dialects()["duckdb"]).vector == ("f1", "f2", "f3")
+    assert stable_table(table, 2, "array", None, dialects()["duckdb"]).vector == ("embedding",)
+    assert stable_table(table, 2, "long", "double", dialects()["duckdb"]).vector == ("dim", "value")
+    assert stable_table(table, 2, "long", "double", dialects()["duckdb"]).element == "double"
 
 
 def test_names_of_ours_need_no_quotes() -> None:
     """Snowflake makes EMBEDDING of a bare embedding; what the user named stays as it is."""
     table = VectorTable("items", "t", Column("id", "INT"), "wide", ("a", "b"), "float")
-    snowflake = DIALECTS["snowflake"]
+    snowflake = dialects()["snowflake"]
     for layout, names in (
         ("array", ("EMBEDDING",)),
         ("long", ("DIM", "VALUE")),
@@ -161,4 +161,4 @@ def test_names_of_ours_need_no_quotes() -> None:
 def test_stable_columns_do_not_collide() -> None:
     table = resolved(["id BIGINT", "v FLOAT[]", "e1 INTEGER"], keep=["e1"])
     with pytest.raises(UsageError, match="column e1 would"):
-        stable_table(table, 2, "wide", None, DUCKDB)
+        stable_table(table, 2, "wide", None, dialects()["duckdb"])

@@ -227,9 +227,7 @@ def test_columns_are_not_kept_as_another_type(
     )
     message = r"k .*(HUGEINT|UNION\().* cannot be kept: Parquet has no such type"
     with pytest.raises(DataError, match=message):
-        stabilize(
-            EmbeddingTable("u", vector="v", keep=("k",)), "u", engine=connection
-        )
+        stabilize(EmbeddingTable("u", vector="v", keep=("k",)), "u", engine=connection)
 
 
 # --- against a QR decomposition with more digits --------------------------------------------------

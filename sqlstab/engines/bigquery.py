@@ -8,6 +8,7 @@ from sqlstab.statements.dialect import Dialect, Tables
 BIGQUERY = Dialect(
     name="bigquery",
     sqlglot="bigquery",
+    sqlalchemy=("bigquery",),
     # There is no way to write a backtick; a backslash begins an escape, a point another name.
     not_in_names="`\\.",
     style="components",

@@ -7,6 +7,8 @@ from sqlstab.statements.dialect import Dialect, Solving, Tables
 CLICKHOUSE = Dialect(
     name="clickhouse",
     sqlglot="clickhouse",
+    sqlalchemy=("clickhousedb", "clickhouse"),
+    driver="clickhousedb",
     style="arrays",
     real="Float32",
     double="Float64",
@@ -38,7 +40,6 @@ CLICKHOUSE = Dialect(
     dot="arrayDotProduct({0}, {1})",
     times="arrayMap(c -> arrayDotProduct({0}, c), {1})",
     scaled="arrayMap(v -> v / {1}, {0})",
-    difference="arrayMap((v, w) -> v - w, {0}, {1})",
     concat="arrayConcat({0}, {1})",
     transform="arrayMap({1} -> {2}, {0})",
     largest="arrayMax({0})",

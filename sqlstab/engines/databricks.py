@@ -10,6 +10,7 @@ DATABRICKS = replace(
     SPARK,
     name="databricks",
     sqlglot="databricks",
+    sqlalchemy=("databricks",),
     tables=replace(
         SPARK.tables,
         storage="",

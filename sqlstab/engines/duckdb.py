@@ -73,7 +73,6 @@ DUCKDB = Dialect(
     scaled="list_transform({0}, lambda v: v / {1})",
     transform="list_transform({0}, lambda {1}: {2})",
     largest="list_max({0})",
-    difference="list_transform(list_zip({0}, {1}), lambda p: p[1] - p[2])",
     concat="list_concat({0}, {1})",
     quantile="quantile_cont({0}, {1})",
     digest="md5({0})",

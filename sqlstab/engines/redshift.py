@@ -9,6 +9,8 @@ from sqlstab.statements.dialect import Dialect, Tables
 REDSHIFT = Dialect(
     name="redshift",
     sqlglot="redshift",
+    sqlalchemy=("redshift",),
+    driver="redshift+redshift_connector",
     style="components",
     ignores_case=True,
     real="REAL",

@@ -8,6 +8,7 @@ from sqlstab.statements.dialect import Dialect, Tables
 SNOWFLAKE = Dialect(
     name="snowflake",
     sqlglot="snowflake",
+    sqlalchemy=("snowflake",),
     style="components",
     # FLOAT is an 8-byte number there, whatever its name; there is no shorter one.
     real="FLOAT",

@@ -64,7 +64,6 @@ SPARK = Dialect(
     # One token for the parser: at e = 256 planning takes 0.2 s instead of 4 s.
     json_matrix="from_json('{0}', 'array<array<double>>')",
     scaled="transform({0}, v -> v / {1})",
-    difference="zip_with({0}, {1}, (v, w) -> v - w)",
     concat="concat({0}, {1})",
     transform="transform({0}, {1} -> {2})",
     largest="array_max({0})",

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
-from sqlstab.engines import dialect
+from sqlstab.engines import dialects
 from sqlstab.engines.base import begins, ends, no_relation, qualified
 from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
 from sqlstab.statements import ddl
@@ -19,31 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine as Database
 
     from sqlstab.progress import Step
+    from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.statement import Call, Fold, Rows
 
 logger = logging.getLogger("sqlstab.sql")
 
 T = TypeVar("T")
-
-# SQLAlchemy's name of a dialect -> ours.
-_DIALECTS = {
-    "bigquery": "bigquery",
-    "clickhouse": "clickhouse",
-    "clickhousedb": "clickhouse",
-    "databricks": "databricks",
-    "postgresql": "postgres",
-    "redshift": "redshift",
-    "snowflake": "snowflake",
-    "trino": "trino",
-}
-# SQLAlchemy's name of a dialect -> the extra that brings it, where the names differ.
-_EXTRAS = {"postgresql": "postgres", "clickhousedb": "clickhouse"}
-# What a URL without a driver means where SQLAlchemy's default is not installed: ours by the extra.
-_DRIVERS = {
-    "clickhouse": "clickhousedb",
-    "postgresql": "postgresql+psycopg",
-    "redshift": "redshift+redshift_connector",
-}
 
 
 class SqlAlchemyEngine:
@@ -67,12 +48,14 @@ class SqlAlchemyEngine:
         # Whether a transaction is open that was begun here.
         self._begun = False
         name = self._database.dialect.name
-        if name not in _DIALECTS:
+        found = _dialect(name)
+        if found is None:
+            known = sorted(name for record in dialects().values() for name in record.sqlalchemy)
             raise UsageError(
-                f"sqlstab does not speak the SQL of {name}, but that of "
-                f"{', '.join(sorted(_DIALECTS))}, and of DuckDB and Spark without SQLAlchemy."
+                f"sqlstab does not speak the SQL of {name}, but that of {', '.join(known)}, and of "
+                "DuckDB and Spark without SQLAlchemy."
             )
-        self.dialect = dialect(_DIALECTS[name])
+        self.dialect = found
 
     @property
     def version(self) -> str | None:
@@ -180,7 +163,9 @@ class SqlAlchemyEngine:
             # Postgres, where others have infinity, or zero.
             is_range = getattr(getattr(error, "orig", None), "sqlstate", None) == "22003"
             raised = OutOfRangeError if is_range else EngineError
-            raise raised(f"{self.dialect.name}: {_reason(error)}", text) from error
+            # Where there is no connection, the statement is not to blame.
+            statement = text if self._connection is not None else ""
+            raise raised(f"{self.dialect.name}: {_reason(error)}", statement) from error
 
     def _connected(self) -> Connection:
         # A percent sign is one; it begins no parameter.
@@ -196,6 +181,11 @@ class SqlAlchemyEngine:
             connection.close()
             raise
         return connection
+
+
+def _dialect(name: str) -> Dialect | None:
+    """Find the dialect that SQLAlchemy calls so."""
+    return next((one for one in dialects().values() if name in one.sqlalchemy), None)
 
 
 def _open(url: Any) -> Database:
@@ -227,13 +217,14 @@ def _open(url: Any) -> Database:
         try:
             return create_engine(parsed)
         except (NoSuchModuleError, ImportError):
-            if parsed.drivername not in _DRIVERS:
+            record = _dialect(parsed.drivername)
+            if record is None or not record.driver:
                 raise
-            return create_engine(parsed.set(drivername=_DRIVERS[parsed.drivername]))
+            return create_engine(parsed.set(drivername=record.driver))
     except (NoSuchModuleError, ImportError) as error:
         name = parsed.get_backend_name()
-        extra = _EXTRAS.get(name, name)
-        known = f"pip install 'sqlstab[{extra}]'" if name in _DIALECTS else "is its name right?"
+        record = _dialect(name)
+        known = f"pip install 'sqlstab[{record.name}]'" if record else "is its name right?"
         raise UsageError(f"There is no driver for {parsed.drivername} here: {known}") from error
 
 

@@ -8,6 +8,7 @@ from sqlstab.statements.dialect import Dialect, Tables
 TRINO = Dialect(
     name="trino",
     sqlglot="trino",
+    sqlalchemy=("trino",),
     style="arrays",
     ignores_case=True,
     real="real",
@@ -28,7 +29,6 @@ TRINO = Dialect(
         "reduce(zip_with(c, {0}, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s))"
     ),
     scaled="transform({0}, v -> v / {1})",
-    difference="zip_with({0}, {1}, (v, w) -> v - w)",
     concat="{0} || {1}",
     transform="transform({0}, {1} -> {2})",
     largest="array_max({0})",

@@ -72,9 +72,9 @@ class Job:
 
     def hold(self, matrix: Matrix, side: Side) -> Flow[MatrixTable]:
         """Keep a matrix in a temporary table."""
-        query, *fill = ddl.scratch_matrix(side, matrix, self.dialect)
-        name = yield from self.scratch(f"matrix {side}", query)
-        yield done(f"matrix {side}", *(text.format(name=name) for text in fill), makes=name)
+        name = yield from self.scratch(f"matrix {side}", ddl.matrix_query(self.dialect))
+        fill = ddl.insert_matrix(name, side, matrix, self.dialect)
+        yield done(f"matrix {side}", *fill, makes=name)
         return MatrixTable(name, side, matrix.shape[0], matrix.shape[1])
 
     def drop(self, keep: int = 0) -> Flow[None]:

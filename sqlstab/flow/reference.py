@@ -95,6 +95,8 @@ def weights(keys: Sequence[str], align: str, memory: float) -> dict[str, float]:
     Raises:
         KeyError: There is no run of this key before this one.
     """
+    if align not in ("recent", "previous", "first", *keys):
+        raise KeyError(align)
     if not keys:
         return {}
     if align == "previous":
@@ -102,8 +104,6 @@ def weights(keys: Sequence[str], align: str, memory: float) -> dict[str, float]:
     if align == "first":
         return {keys[0]: 1.0}
     if align != "recent":
-        if align not in keys:
-            raise KeyError(align)
         return {align: 1.0}
     found: dict[str, float] = {}
     for age, key in enumerate(reversed(keys)):

@@ -67,10 +67,14 @@ class SharedSums:
         )
 
     def __add__(self, other: SharedSums) -> SharedSums:
-        return SharedSums(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))
+        pairs = zip(self._parts(), other._parts(), strict=True)
+        # What overflows is noticed where sums are looked at: see `is_finite`.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return SharedSums(*(a + b for a, b in pairs))
 
     def __mul__(self, weight: float) -> SharedSums:
-        return SharedSums(*(part * weight for part in self._parts()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return SharedSums(*(part * weight for part in self._parts()))
 
     def _parts(self) -> tuple[Any, ...]:
         return (

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlstab import folders
+from sqlstab import folders, saved
 from sqlstab.engines import dialect as dialect_named
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.folders import LockedFolder, locked
@@ -410,7 +410,7 @@ def _check_replaceable(path: Path) -> None:
 def _own_files(path: Path) -> set[str]:
     """The files that the run in a folder has written, by its own account."""
     try:
-        listed = json.loads((path / FIGURES_FILE).read_text(encoding="utf-8"))[FILES]
+        listed = saved.loads((path / FIGURES_FILE).read_text(encoding="utf-8"))[FILES]
         return {FIGURES_FILE, REPORT_FILE, *listed}
     except (OSError, TypeError, ValueError, KeyError):
         return set()
@@ -419,9 +419,11 @@ def _own_files(path: Path) -> set[str]:
 def _figures(folder: str) -> dict[str, Any]:
     source = Path(folder) / FIGURES_FILE
     try:
-        found = json.loads(source.read_text(encoding="utf-8"))
+        found = saved.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source} is damaged: it is no text in UTF-8.") from error
     except ValueError as error:
         raise DataError(f"{source} is damaged: {error}.") from error
     if not isinstance(found, dict):

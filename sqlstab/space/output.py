@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,13 +39,19 @@ class OneTarget:
         """Find out which outputs are files.
 
         Raises:
-            UsageError: One of them is there already.
+            UsageError: One of them is there already, or nothing can be written by its name.
         """
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
         for side, output in outputs.items():
             is_path = isinstance(output, Path) or quoting.file_reader(output)
-            if engine.dialect.reads_files and is_path:
+            lost = not getattr(engine, "holds_tables", True)
+            if engine.dialect.reads_files and (is_path or lost):
+                if Path(output).suffix != ".parquet":
+                    raise UsageError(
+                        f"{output}: vectors are written to a file that ends in .parquet, or to a "
+                        "table of a database, which --database names."
+                    )
                 files[side] = Path(output)
                 there = files[side].exists()
             else:
@@ -101,4 +107,5 @@ class OneTarget:
             raise EngineError(f"{what} cannot be written: {error.strerror or error}.") from error
         finally:
             for partial in partials.values():
-                partial.unlink(missing_ok=True)
+                with suppress(OSError):
+                    partial.unlink()

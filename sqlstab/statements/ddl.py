@@ -1,4 +1,4 @@
-"""Statements about tables as such: to make, fill, replace, drop and look up those that we write."""
+"""Statements about tables as such: to make, fill, drop and look them up."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 
 # Bytes of one INSERT statement, where the engine takes so many.
 _INSERTED = 2**18
-# Columns of the tables that we keep: a matrix of each run and side, and a Gram matrix of each
-# partition of a table.
-MATRIX_COLUMNS = {
-    "run_id": "text",
-    "side": "text",
-    "i": "integer",
-    "j": "integer",
-    "value": "double",
-}
 _SUMS_COLUMNS = {
     "side": "text",
     "i": "integer",
@@ -33,31 +24,6 @@ _SUMS_COLUMNS = {
     "value": "double",
     "n_rows": "bigint",
 }
-
-
-def matrix_table(
-    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
-) -> list[str]:
-    """Statements that create a table (run_id, side, i, j, value) and fill it."""
-    create = _create(name, MATRIX_COLUMNS, dialect)
-    return [create, *insert_matrices(name, run_id, matrices, dialect)]
-
-
-def create_matrix_table(name: str, dialect: Dialect) -> str:
-    """A statement that creates such a table, if there is none."""
-    return _if_missing(_create(name, MATRIX_COLUMNS, dialect))
-
-
-def insert_matrices(
-    name: str, run_id: str, matrices: Mapping[Side, Matrix], dialect: Dialect
-) -> list[str]:
-    """Statements that add the entries of a run's matrices to such a table."""
-    entries = [
-        (run_id, side, i + 1, j + 1, value)
-        for side, matrix in matrices.items()
-        for (i, j), value in np.ndenumerate(matrix)
-    ]
-    return insert(name, entries, dialect)
 
 
 def create_sums_table(name: str, dialect: Dialect) -> str:
@@ -70,10 +36,6 @@ def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
         f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
     )
     return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.tables.storage}"
-
-
-def _if_missing(create: str) -> str:
-    return create.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)
 
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
@@ -105,11 +67,6 @@ def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list
 def create_table(name: str, query: str, dialect: Dialect) -> str:
     """A statement that makes a table of a query's rows."""
     return f"CREATE TABLE {relation(name, dialect)}{dialect.tables.storage} AS\n{query}"
-
-
-def trial_table(name: str, dialect: Dialect) -> str:
-    """A statement that makes a table without rows, to see whether that can be done."""
-    return _create(name, {"i": "integer"}, dialect)
 
 
 def drop_table(name: str, dialect: Dialect) -> str:
@@ -164,12 +121,17 @@ def create_scratch(name: str, query: str, dialect: Dialect) -> str:
     return f"CREATE {kind} {relation(name, dialect)}{storage} AS\n{query}"
 
 
-def scratch_matrix(side: str, matrix: Matrix, dialect: Dialect) -> list[str]:
-    """Return the query of an empty table (side, i, j, value), and statements that fill `{name}`."""
+def matrix_query(dialect: Dialect) -> str:
+    """Return a query without rows: the columns (side, i, j, value) of a table of matrices."""
     columns = {"side": "text", "i": "integer", "j": "integer", "value": "double"}
     casts = ", ".join(
         f"CAST({'NULL' if kind != 'text' else repr('')} AS {getattr(dialect, kind)}) AS {name}"
         for name, kind in columns.items()
     )
+    return f"SELECT {casts}\nWHERE 1 = 0\n"
+
+
+def insert_matrix(name: str, side: Side, matrix: Matrix, dialect: Dialect) -> list[str]:
+    """Return statements that add the entries of a matrix to such a table."""
     rows = [(side, i + 1, j + 1, value) for (i, j), value in np.ndenumerate(matrix)]
-    return [f"SELECT {casts}\nWHERE 1 = 0\n", *insert("{name}", rows, dialect)]
+    return insert(name, rows, dialect)

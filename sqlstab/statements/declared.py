@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
-from sqlstab.statements.table import Column, VectorTable, range_of_names, stable_table
+from sqlstab.statements.table import Column, VectorTable, range_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,39 +72,6 @@ def declared(
         keep=tuple(Column(name, dialect.text) for name in table.keep),
         first=first,
         native=native,
-    )
-
-
-def declared_reference(
-    table: VectorTable, given: EmbeddingTable, dimension: int, element: Element, dialect: Dialect
-) -> VectorTable:
-    """A reference's stable table: what is left open is as in the table that was turned into it.
-
-    Args:
-        table: A raw table.
-        given: What the user says of the stable one.
-        dimension: Components of a stable vector.
-        element: The type of a component.
-        dialect: Of the engine that both are on.
-
-    Raises:
-        UsageError: It does not fit together.
-    """
-    plain = replace(table, keep=(), filter=None, weight=None, anchor_filter=None)
-    layout = given.layout
-    if given.vector is not None:
-        named = declared(given, table.side, dimension, dialect)
-        layout, vector = named.layout, named.vector
-    else:
-        vector = stable_table(plain, dimension, layout, element, dialect).vector
-    return replace(
-        plain,
-        relation=given.relation,
-        id=Column(given.id or table.id.name, table.id.type),
-        layout=layout or table.layout,
-        vector=vector,
-        element=element,
-        native=table.native and (layout or table.layout) == "array",
     )
 
 

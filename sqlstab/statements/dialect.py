@@ -124,6 +124,8 @@ class Dialect:
     Attributes:
         name: What a user calls it.
         sqlglot: The name that sqlglot knows the dialect by.
+        sqlalchemy: The names that SQLAlchemy knows it by, where that reaches the engine.
+        driver: What a URL without a driver means where SQLAlchemy's default is not installed.
         style: `arrays` or `components`.
         real, double, integer, bigint, text: Types of a 4-byte and an 8-byte number, of whole
             numbers of 4 and 8 bytes, and of a string of any length.
@@ -157,7 +159,6 @@ class Dialect:
         pin: What to add to FROM for columns {1} of `pinned` that are {0}, computed once for a row.
         json_matrix: A matrix from its JSON text {0}, where that is read faster than arrays.
         scaled: Array {0} divided by number {1}.
-        difference: Array {0} less array {1}.
         concat: Arrays {0} and {1}, one behind the other.
         distinct: How many different values {0} has in a group, NULL apart.
         transform: Array {0} with each element {1} replaced by {2}.
@@ -192,6 +193,8 @@ class Dialect:
 
     name: str
     sqlglot: str
+    sqlalchemy: tuple[str, ...] = ()
+    driver: str = ""
     style: Literal["arrays", "components"]
     real: str
     double: str
@@ -230,7 +233,6 @@ class Dialect:
     pin: str = ""
     json_matrix: str = ""
     scaled: str = ""
-    difference: str = ""
     concat: str = ""
     distinct: str = "count(DISTINCT {0})"
     transform: str = ""

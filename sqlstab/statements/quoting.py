@@ -166,45 +166,6 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     ]
 
 
-def sources(view: str, dialect: Dialect) -> list[str]:
-    """The tables and files that a view reads, as `relation` takes them.
-
-    Args:
-        view: The statement that made it.
-        dialect: Its dialect; what sqlglot cannot read there has no sources.
-    """
-    try:
-        query = sqlglot.parse_one(view, dialect=dialect.sqlglot).expression
-    except sqlglot.errors.SqlglotError:
-        return []
-    if not isinstance(query, exp.Expression):  # of a table, or a text that it has not parsed
-        return []
-    own = {part.alias for part in query.find_all(exp.CTE)}
-    found: list[str] = []
-    for table in query.find_all(exp.Table):
-        if not isinstance(table.this, exp.Identifier):
-            texts = [text.this for text in table.this.find_all(exp.Literal) if text.is_string]
-            found += filter(file_reader, texts)
-        elif dialect.reads_files and not table.db and file_reader(table.name):
-            found.append(table.name)
-        elif table.db or table.name not in own:
-            found.append(table_name([part.name for part in table.parts], dialect))
-    return found
-
-
-def may_be_one_table(first: str, second: str, dialect: Dialect) -> bool:
-    """Whether two names may be of one table: `users` may be `main.users`, and `USERS` `users`."""
-    parts = [[part.casefold() for part in table_parts(name, dialect)] for name in (first, second)]
-    known = min(map(len, parts))
-    return parts[0][-known:] == parts[1][-known:]
-
-
-def normal_parts(name: str, dialect: Dialect) -> list[str]:
-    """The parts of a table's name, equal for two spellings of one whole name."""
-    parts = table_parts(name, dialect)
-    return [part.casefold() for part in parts] if dialect.ignores_case else parts
-
-
 _NOT_OF_ONE_ROW = (
     exp.Query,
     exp.Command,
@@ -275,7 +236,7 @@ def condition(text: str, dialect: Dialect) -> str:
         accepted = tree.sql(dialect=dialect.sqlglot, comments=False)
         # As it will stand: sqlglot accepts some beginnings of expressions by themselves.
         again = sqlglot.parse_one(f"SELECT 1 WHERE ({accepted})", dialect=dialect.sqlglot)
-    except sqlglot.errors.SqlglotError as error:
+    except (sqlglot.errors.SqlglotError, AttributeError) as error:  # of `{:}` in BigQuery
         raise UsageError(
             f"The condition {text!r} is not one SQL expression, such as year > 1990."
         ) from error

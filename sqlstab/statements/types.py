@@ -26,14 +26,6 @@ _TEMPORAL = {
 _OTHER_IDS = {_T.UUID, _T.BINARY, _T.VARBINARY, _T.USERDEFINED}
 _IDS = {*_INTEGER, *_DECIMAL, *_TEXT, *_TEMPORAL, *_OTHER_IDS}
 _NUMERIC = {*_INTEGER, *_BIG_INTEGER, *_DECIMAL, _T.FLOAT, _T.DOUBLE}
-# Types that come back the same from a Parquet file that pyarrow writes of DuckDB's Arrow batches.
-_KEPT_BY_ARROW = {*_IDS, _T.FLOAT, _T.DOUBLE, _T.BOOLEAN} - {
-    *_ENUM,
-    _T.UUID,
-    _T.USERDEFINED,
-    _T.TIMESTAMP_S,
-    _T.TIMESTAMP_MS,
-}
 # Types of anything, an array of numbers included.
 _UNTYPED = {_T.SUPER, _T.VARIANT}
 # Wrappers that say nothing about the values.
@@ -102,11 +94,6 @@ def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
     return tree is not None and any(
         part.this in {*_BIG_INTEGER, _T.UNION} for part in tree.find_all(exp.DataType)
     )
-
-
-def is_kept_by_arrow(column_type: str, dialect: Dialect) -> bool:
-    """Whether the type survives DuckDB, Arrow and Parquet."""
-    return _kind(column_type, dialect) in _KEPT_BY_ARROW
 
 
 def is_native_vector(column_type: str, dialect: Dialect) -> bool:
