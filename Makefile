@@ -105,7 +105,7 @@ bench-solver: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/solver.py
 
 # Kill runs at 100 random moments in each place, and at each of their named points, that is before
-# each statement and each change of a file; takes a quarter of an hour.
+# each statement and each change of a file; takes half an hour or more.
 bench-faults: $(VENV)/dev.stamp
 	SQLSTAB_KILLS=100 SQLSTAB_POINTS=1000 $(BIN)/python -m pytest -rA -s -k "killed or stopped or lost" tests/test_faults.py
 

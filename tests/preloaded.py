@@ -5,7 +5,9 @@ import importlib
 
 from sqlstab.statements import build
 
-for name in ("sqlstab.cli", "pandas", "psycopg", "sqlalchemy.dialects.postgresql.psycopg"):
+ours = ("api", "cli.run", "cli.runs", "engines.duckdb", "engines.postgres", "space.tables")
+others = ("pandas", "psycopg", "sqlalchemy.dialects.postgresql.psycopg")
+for name in (*(f"sqlstab.{name}" for name in ours), *others):
     # The extras may not be installed.
     with contextlib.suppress(ImportError):
         importlib.import_module(name)

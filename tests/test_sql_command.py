@@ -91,22 +91,34 @@ FLOWS: dict[str, dict[str, Any]] = {
 def test_explain_has_the_steps_of_a_run(
     flow: str, strategy: Any, tmp_path: Path, model: Any, recorded: Recorded
 ) -> None:
-    """A first run, and one with two earlier ones, in a directory."""
+    """A first run, and one with two earlier ones, in a directory; the inputs have a column of keys."""
     space = Space(tmp_path / "s")
     options = Options(**{"strategy": strategy, **FLOWS[flow]})
-    earlier = None
-    for key in "abc":
-        source = model(key, rotate=earlier)
-        earlier = source
-        tables = source / "users.parquet", source / "items.parquet"
-        # Of runs that wrote no stable rows, nothing tells the raw ones.
-        stored = Options(**{"strategy": strategy, **FLOWS[flow], "maps_only": False})
-        if key != "b":
-            explained = [s.step for s in space.explain(*tables, key=key, options=options)]
-            recorded.steps.clear()
-        space.run(*tables, key=key, options=stored if key != "c" else options)
-        if key == "c" or (key == "a" and flow != "maps only"):
-            assert explained == recorded.steps
+    tables = dated(tmp_path, model)
+    for key in KEYS:
+        explained = [s.step for s in space.explain(*tables, key=f"ds={key}", options=options)]
+        recorded.steps.clear()
+        space.run(*tables, key=f"ds={key}", options=options)
+        assert explained == recorded.steps
+
+
+KEYS = ("a", "b", "c")
+
+
+def dated(folder: Path, model: Any) -> list[Path]:
+    """Three trainings of users and items in a file each, with a column ds."""
+    sources: list[Path] = []
+    for key in KEYS:
+        sources.append(model(key, rotate=sources[-1] if sources else None))
+    found = []
+    for side in ("users", "items"):
+        parts = [
+            f"SELECT '{key}' AS ds, * FROM '{source / side}.parquet'"
+            for key, source in zip(KEYS, sources, strict=True)
+        ]
+        found.append(folder / f"{side}.parquet")
+        duckdb.sql(f"COPY ({' UNION ALL '.join(parts)}) TO '{found[-1]}' (FORMAT parquet)")
+    return found
 
 
 def test_explain_with_further_tables(tmp_path: Path, model: Any, recorded: Recorded) -> None:

@@ -1,7 +1,21 @@
-"""A run, as in the paper: Zielnicki & Hsiao, *Orthogonal Low Rank Embedding Stabilization* (2025).
+"""A run: Zielnicki & Hsiao, *Orthogonal Low Rank Embedding Stabilization* (RecSys 2025), in SQL.
 
-Items T (n x e), users W (m x e), scores S = T W'. Every sum over rows is a statement that the
-engine runs; between statements stand the few e x e matrices.
+Items T (n x e), users W (m x e), scores S = T W'. Sums over rows are statements that the engine
+runs; between them stands mathematics on e x e matrices. A flow yields each statement, and is sent
+its result: `yield from` reads as "run this".
+
+| step | formula | statement | mathematics |
+|---|---|---|---|
+| 1 | G_T = T'T = R_T' R_T, G_W = W'W = R_W' R_W | `gram items`, `gram users` | `solve.factor` |
+| 2 | R_T R_W' = U S V' | | `solve.balance` |
+| 3 | M_T = R_W' V S^(-1/2), M_W = R_T' U S^(-1/2) | | `solve.balance` |
+| 4 | C = M_T' (T' T_ref) = A D B', Omega = A B' | `cross items` | `solve.align` |
+| 5 | T M_T Omega, W M_W Omega | `write items`, `write users` | `maps` |
+
+Beyond the paper: the reference may be several earlier runs, each with a weight; rows of C have
+length one unless the options ask for plain ones; C is summed over two halves of the ids, so that
+each half can judge the alignment of the other; a rank may be requested; a table may have no second
+side; further tables take the map of one of the sides.
 """
 
 from __future__ import annotations
@@ -15,7 +29,7 @@ import numpy as np
 from sqlstab.errors import DataError
 from sqlstab.flow import check, figures, gates, sums, write
 from sqlstab.maths import quality, solve
-from sqlstab.maths.axes import Axes
+from sqlstab.maths.balanced import Balanced
 from sqlstab.maths.maps import Maps
 from sqlstab.statements.sides import SIDES, VECTORS
 
@@ -42,47 +56,43 @@ class Finished:
 
 
 def run(job: Job) -> Flow[Finished]:
-    """Stabilize the vectors of one training, aligned with earlier runs if there are any."""
+    """Stabilize the vectors of one training; leave no temporary table behind."""
     try:
-        # Are the tables fit for it, and what do they share with the reference?
-        tables = yield from _checked(job)
-        shared, anchors = yield from _shared(job, tables)
-        # 1. to 3. Gram matrices, their Cholesky factors, one small SVD: the run's own axes.
-        before = tables
-        tables, axes = yield from _axes(job, before)
-        if any(tables[side].left_out != before[side].left_out for side in tables):
-            shared, anchors = yield from _shared(job, tables)
-        # 4. Omega, which turns them to where the reference is.
-        omega, fit = yield from _align(job, tables, axes, anchors)
-        # 5. Each raw vector times its map.
-        found = _figures(job, tables, axes, omega, fit, shared)
-        if job.reference and fit:
-            found["cosine"] = yield from _cosines(job, tables, axes, omega, job.reference, shared)
-            found["gates"] = gates.check(
-                found["alignment"], job.reference.key, job.options, job.log
-            )
-        else:
-            gates.unchecked(job.options, job.log)
-        return (yield from _write(job, tables, axes, omega, found))
-    except GeneratorExit:  # nobody runs what would be yielded now
+        return (yield from _stabilize(job))
+    except GeneratorExit:
+        # The driver has gone, so nothing that is yielded now would be run.
         raise
     except BaseException:
         yield from job.drop()
         raise
 
 
+def _stabilize(job: Job) -> Flow[Finished]:
+    """Do the steps of the paper, in its order."""
+    tables = yield from _checked(job)
+    # 1. to 3. Gram matrices, their factors, one small SVD: M_T and M_W.
+    tables, balanced = yield from _balance(job, tables)
+    # 4. C over the ids that this run and the reference share, and Omega.
+    counts = yield from _count_shared(job, tables)
+    omega, fit = yield from _align(job, tables, balanced, counts)
+    # Is the alignment good enough to write?
+    found = yield from _measure(job, tables, balanced, omega, fit, counts)
+    # 5. Each raw vector times its map.
+    return (yield from _write(job, tables, balanced, omega, found))
+
+
 # ---- Checks --------------------------------------------------------------------------------------
 
 
 def _checked(job: Job) -> Flow[dict[Side, Checked]]:
-    """Check the tables: their vectors only where no stream of them will notice what is wrong."""
+    """Check ids and weights, and vectors unless a stream of all of them shows what is wrong."""
     found: dict[Side, Checked] = {}
     for side, table in job.tables.items():
-        noticed = job.streams and side in SIDES and job.share == 1
+        streamed = job.streams and side in SIDES and job.share == 1
         found[side] = yield from check.table(
             table,
             job.dialect,
-            values=not noticed,
+            values=not streamed,
             drop=job.options.on_invalid == "drop",
             dimension=job.dimension,
         )
@@ -90,45 +100,30 @@ def _checked(job: Job) -> Flow[dict[Side, Checked]]:
     return found
 
 
-def _shared(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, int], dict[Side, int]]]:
-    """Count the ids that tables share with the newest run, and those that take part in the fit."""
-    shared: dict[Side, int] = {}
-    anchors: dict[Side, int] = {}
-    if not job.reference:
-        return shared, anchors
-    for side, member in job.reference.newest.items():
-        check.joinable(tables[side].table, member.table, job.dialect)
-        shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
-    for side, members in job.reference.members.items():
-        sample = replace(tables[side].table, share=job.share)
-        largest = max(members, key=lambda member: member.weight)
-        anchors[side] = yield from check.anchors(sample, largest.table, job.dialect)
-    return shared, anchors
-
-
 # ---- Steps 1 to 3 --------------------------------------------------------------------------------
 
 
-def _axes(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, Checked], Axes]]:
-    """Find the run's own axes; the tables come back as they turned out to be on the way."""
+def _balance(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, Checked], Balanced]]:
+    """Find M_T and M_W; the tables come back without what the sums found wrong with them."""
     tables = dict(tables)
     if VECTORS in tables:
-        tables[VECTORS], axes = yield from _as_they_are(job, tables[VECTORS])
+        tables[VECTORS], balanced = yield from _one_table(job, tables[VECTORS])
     else:
         factors: dict[Side, Factor] = {}
         for side in SIDES:
             tables[side], factors[side] = yield from sums.factor(job, tables[side])
         check.dimensions(tables["users"], tables["items"])
-        axes = _balanced(job, factors)
+        balanced = _two_tables(job, factors)
     for name, side in job.like.items():
         check.alike(tables[name], tables[side])
-    return tables, axes
+    return tables, balanced
 
 
-def _balanced(job: Job, factors: dict[Side, Factor]) -> Axes:
-    """Balance both sides: R_T R_W' = U S V', M_T = R_W' V S^(-1/2), M_W = R_T' U S^(-1/2)."""
+def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
+    """Balance users and items: `T M_T` and `W M_W` have one Gram matrix, S, and the same scores."""
     balance = solve.balance(factors["users"], factors["items"], job.options.rank)
     accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
+    dimension = balance.items.shape[0]
     for side in SIDES:
         if accuracy[side] > solve.GOOD_ACCURACY:
             job.log.warn(
@@ -136,17 +131,17 @@ def _balanced(job: Job, factors: dict[Side, Factor]) -> Axes:
                 f"{factors[side].condition:.1e}), so the axes are accurate to "
                 f"{accuracy[side]:.0e} only; scores are exact all the same."
             )
-    if balance.dropped and not job.options.rank:
+    if balance.rank < min(job.options.rank or dimension, dimension):
         job.log.warn(
-            f"The scores have rank {balance.rank}; {balance.dropped} of "
-            f"{balance.items.shape[0]} dimensions carry none."
+            f"The scores have rank {balance.rank}; {dimension - balance.rank} of {dimension} "
+            "dimensions carry none."
         )
-    return Axes(
-        {"users": balance.users, "items": balance.items},
-        {"users": balance.users_restored, "items": balance.items_restored},
-        balance.singular_values,
-        balance.identity_error,
-        {
+    return Balanced(
+        maps={"users": balance.users, "items": balance.items},
+        restored={"users": balance.users_restored, "items": balance.items_restored},
+        singular_values=balance.singular_values,
+        identity_error=balance.identity_error,
+        figures={
             side: {
                 "rank": factors[side].rank,
                 "condition": factors[side].condition,
@@ -158,158 +153,210 @@ def _balanced(job: Job, factors: dict[Side, Factor]) -> Axes:
     )
 
 
-def _as_they_are(job: Job, checked: Checked) -> Flow[tuple[Checked, Axes]]:
-    """Take the axes of a table alone: its vectors as they are.
+def _one_table(job: Job, checked: Checked) -> Flow[tuple[Checked, Balanced]]:
+    """Leave a table without a second side as it is: M is the identity.
 
-    Any orthogonal map keeps dot products, so nothing is to be balanced, and the first run's
-    vectors, and whatever knows them already, stay. Where a rank is requested, principal axes are
-    the ones to keep.
+    Any orthogonal map keeps its dot products, so nothing is to be balanced, and the first run's
+    vectors, and whatever knows them already, stay. Where a rank is requested, the principal axes
+    are those to keep.
     """
     dimension, rank = checked.dimension or job.dimension, job.options.rank
     matrix: Matrix = np.eye(dimension)
-    values, passes = None, 0
+    values, passes, lost = None, 0, 0.0
     if rank is not None and rank < dimension:
         checked, gram = yield from sums.gram(job, checked, rank)
         axes = solve.principal_axes(gram.matrix, rank)
-        matrix, values, passes = axes.matrix, axes.singular_values, 1
-    error = float(np.abs(matrix @ matrix.T - np.eye(len(matrix))).max(initial=0.0))
-    square = len(matrix) == matrix.shape[1]
-    return checked, Axes(
-        {VECTORS: matrix}, {VECTORS: square}, values, error, {VECTORS: {"passes": passes}}
+        matrix, values, lost, passes = axes.matrix, axes.singular_values, axes.lost, 1
+    return checked, Balanced(
+        maps={VECTORS: matrix},
+        restored={VECTORS: len(matrix) == matrix.shape[1]},
+        singular_values=values,
+        identity_error=lost,
+        figures={VECTORS: {"passes": passes}},
     )
 
 
 # ---- Step 4 --------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Counts:
+    """How many ids this run has in common with the reference.
+
+    Attributes:
+        shared: With the newest run of the reference, by table.
+        anchors: With any of its runs, of those that take part in the fit; by side.
+    """
+
+    shared: dict[Side, int]
+    anchors: dict[Side, int]
+
+
+def _count_shared(job: Job, tables: dict[Side, Checked]) -> Flow[_Counts]:
+    """Count the ids that this run and the reference share."""
+    counts = _Counts({}, {})
+    if not job.reference:
+        return counts
+    for side, member in job.reference.newest.items():
+        check.joinable(tables[side].table, member.table, job.dialect)
+        counts.shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
+    for side, members in job.reference.members.items():
+        # Of several relations that which counts most: the others have hardly another id.
+        most = max(members, key=lambda member: member.weight)
+        sample = replace(tables[side].table, share=job.share)
+        counts.anchors[side] = yield from check.anchors(sample, most.table, job.dialect)
+    return counts
+
+
 def _align(
-    job: Job, tables: dict[Side, Checked], axes: Axes, anchors: dict[Side, int]
+    job: Job, tables: dict[Side, Checked], balanced: Balanced, counts: _Counts
 ) -> Flow[tuple[Matrix, figures.Fit | None]]:
-    """Find Omega = A B' of C = A D B', the sum of w x y' over the ids shared with the reference."""
-    reference = job.reference
-    if reference is None:
+    """Find Omega, (r, d): that which brings this run closest to the reference."""
+    if job.reference is None:
         # A requested rank is a requested number of columns; a rank that fell short is not.
-        dimension = min(job.options.rank or axes.raw_dimension, axes.raw_dimension)
-        return solve.first_alignment(axes.rank, dimension), None
+        columns = min(job.options.rank or balanced.raw_dimension, balanced.raw_dimension)
+        return solve.first_alignment(balanced.rank, columns), None
+    halves = yield from _cross_sums(job, tables, balanced, job.reference)
+    both = halves[0] + halves[1]
+    alignment = solve.align(both.cross)
+    sides, count = tuple(job.reference.members), sum(counts.anchors.values())
+    for warning in quality.alignment_warnings(
+        alignment, balanced.rank, count, job.reference.dimension, share=job.share
+    ):
+        job.log.warn(warning)
+    agreement = quality.agreement(halves, count, balanced.rank, " and ".join(sides))
+    if agreement.verdict == "doubtful":
+        job.log.warn(f"The alignment is doubtful. {agreement.reason}")
+    unit_rows = not job.options.plain_rows
+    return alignment.omega, figures.Fit(both, alignment, agreement, count, sides, unit_rows)
+
+
+def _cross_sums(
+    job: Job, tables: dict[Side, Checked], balanced: Balanced, reference: Reference
+) -> Flow[sums.Halves]:
+    """Sum C = sum of w x y' over all anchors and runs of the reference, in two halves of the ids.
+
+    The halves are for the agreement of held-out ids alone: Omega comes from both together.
+    """
     halves: list[quality.SharedSums] = []
     for side, members in reference.members.items():
         for member in members:
-            pair = yield from sums.cross(job, tables[side], member, axes.matrices[side])
+            pair = yield from sums.cross(job, tables[side], member, balanced.maps[side])
+            # A space may have grown: what an earlier run lacks in columns is zero.
             wide = [half.widened(reference.dimension) for half in pair]
             halves = [a + b for a, b in zip(halves, wide, strict=True)] if halves else wide
-    total = halves[0] + halves[1]
-    if not total.is_finite:
+    first, second = halves
+    both = first + second
+    if not both.is_finite:
         raise DataError("The sums over the shared ids overflow; divide the weights by a constant.")
-    if total.is_zero:
+    if both.is_zero:
         raise DataError(
             "The shared ids have zero vectors or zero weights only; there is nothing to align."
         )
-    # Neither the alignment nor its figures depend on a common factor; squares may overflow.
-    scale = 1 / max(np.trace(total.run), np.trace(total.reference))
-    first, second = (half * scale for half in halves)
-    total = first + second
-    alignment = solve.align(total.cross)
-    count = sum(anchors.values())
-    for warning in quality.alignment_warnings(
-        alignment, axes.rank, count, reference.dimension, share=job.share
-    ):
-        job.log.warn(warning)
-    sides = tuple(reference.members)
-    agreement = quality.agreement((first, second), count, axes.rank, " and ".join(sides))
-    if agreement.verdict == "doubtful":
-        job.log.warn(f"The alignment is doubtful. {agreement.reason}")
-    return alignment.omega, figures.Fit(
-        total, alignment, agreement, count, sides, not job.options.plain_rows
-    )
+    # Neither Omega nor a figure depends on a common factor, and squares may overflow.
+    scale = 1 / max(np.trace(both.run), np.trace(both.reference))
+    return first * scale, second * scale
 
 
-def _cosines(
+# ---- Figures -------------------------------------------------------------------------------------
+
+
+def _measure(
     job: Job,
     tables: dict[Side, Checked],
-    axes: Axes,
-    omega: Matrix,
-    reference: Reference,
-    shared: dict[Side, int],
-) -> Flow[dict[str, Any]]:
-    """Take the cosines of the same id in this run and the newest one, raw and stable."""
-    found: dict[str, Any] = {}
-    for side, member in reference.newest.items():
-        own = job.like.get(side, side)
-        back = reference.maps[own].inverse_matrix
-        # The reference's raw vectors are its stable ones, back through its own map.
-        known = reference.lossless.get(own, False) and back.shape[1] == axes.raw_dimension
-        share = min(1.0, quality.SAMPLED_ROWS / max(shared[side], 1))
-        matrix = axes.matrices[own] @ omega
-        cosines = yield from sums.cosines(
-            job, tables[side], member, matrix, back if known else None, share
-        )
-        found[side] = asdict(cosines)
-    return found
-
-
-# ---- Step 5 --------------------------------------------------------------------------------------
-
-
-def _figures(
-    job: Job,
-    tables: dict[Side, Checked],
-    axes: Axes,
+    balanced: Balanced,
     omega: Matrix,
     fit: figures.Fit | None,
-    shared: dict[Side, int],
-) -> dict[str, Any]:
-    """Collect the figures that are known once a run is solved; what comes later is None."""
-    values = axes.singular_values
-    return {
+    counts: _Counts,
+) -> Flow[dict[str, Any]]:
+    """Collect what is known of a run that is solved, and hold it against the gates.
+
+    Raises:
+        GateError: It is not good enough.
+    """
+    values = balanced.singular_values
+    found: dict[str, Any] = {
         "format": figures.FORMAT,
         **job.about,
         "options": job.options.to_dict(),
         "strategy": "arrow" if job.streams else "sql",
         "inputs": {side: figures.described(checked.table) for side, checked in tables.items()},
         "tables": {
-            side: {**figures.counts(checked), **axes.figures.get(side, {})}
+            side: {**figures.counts(checked), **balanced.figures.get(side, {})}
             for side, checked in tables.items()
         },
         "like": dict(job.like),
-        "raw_dimension": axes.raw_dimension,
+        "raw_dimension": balanced.raw_dimension,
         "dimension": omega.shape[1],
-        "rank": axes.rank,
-        "invertible": axes.invertible,
+        "rank": balanced.rank,
+        "invertible": balanced.restored,
         "singular_values": None if values is None else values.tolist(),
         "reference": job.reference.figures() if job.reference else None,
         "alignment": figures.of_fit(fit) if fit else None,
-        "shared": shared,
+        "shared": counts.shared,
         "cosine": None,
         "gates": None,
-        "scores": {"identity_error": axes.identity_error, "max_relative_error": None},
+        "scores": {"identity_error": balanced.identity_error, "max_relative_error": None},
         "outputs": None,
     }
+    if job.reference:
+        found["cosine"] = yield from _cosines(job, tables, balanced, omega, job.reference, counts)
+        found["gates"] = gates.check(found["alignment"], job.reference.key, job.options, job.log)
+    else:
+        gates.unchecked(job.options, job.log)
+    return found
+
+
+def _cosines(
+    job: Job,
+    tables: dict[Side, Checked],
+    balanced: Balanced,
+    omega: Matrix,
+    reference: Reference,
+    counts: _Counts,
+) -> Flow[dict[str, Any]]:
+    """Take the cosines of the same id in this run and the newest earlier one, raw and stable."""
+    found: dict[str, Any] = {}
+    for name, member in reference.newest.items():
+        side = job.like.get(name, name)
+        # The reference's raw vectors are its stable ones, back through its own map.
+        back = reference.maps[side].inverse_matrix
+        comparable = reference.lossless.get(side) and back.shape[1] == balanced.raw_dimension
+        cosines = yield from sums.cosines(
+            job,
+            tables[name],
+            member,
+            balanced.maps[side] @ omega,
+            back if comparable else None,
+            share=min(1.0, quality.SAMPLED_ROWS / max(counts.shared[name], 1)),
+        )
+        found[name] = asdict(cosines)
+    return found
+
+
+# ---- Step 5 --------------------------------------------------------------------------------------
 
 
 def _write(
-    job: Job, tables: dict[Side, Checked], axes: Axes, omega: Matrix, found: dict[str, Any]
+    job: Job, tables: dict[Side, Checked], balanced: Balanced, omega: Matrix, found: dict[str, Any]
 ) -> Flow[Finished]:
     """Write the stable tables, then the maps, and last what says that the run is there."""
-    values = axes.singular_values
-    spread = 1.0 if values is None else float(values[0] / values[-1])
     maps = Maps.of(
-        {side: matrix @ omega for side, matrix in axes.matrices.items()},
+        {side: matrix @ omega for side, matrix in balanced.maps.items()},
         job.like,
-        axes.invertible,
+        balanced.restored,
     )
     yield from write.begin(job)
     if not job.options.maps_only:
         written = {}
-        for side, checked in tables.items():
-            balanced = axes.matrices[job.like.get(side, side)]
-            written[side] = yield from write.stable(job, checked, balanced, omega, spread)
-        found["scores"] |= yield from write.compare(
-            job, tables, written, (axes.raw_dimension, omega.shape[1])
-        )
+        for name, checked in tables.items():
+            matrix = balanced.maps[job.like.get(name, name)]
+            written[name] = yield from write.stable(job, checked, matrix, omega, balanced.condition)
+        found["scores"] |= yield from write.compare(job, tables, written, maps.shape)
         found["outputs"] = {
             # Where a run is written beside its place, the place.
-            side: {**figures.described(table), "relation": job.target.place(side)}
-            for side, table in written.items()
+            name: {**figures.described(table), "relation": job.target.place(name)}
+            for name, table in written.items()
         }
     found["warnings"], found["timings"] = job.log.warnings, job.log.seconds()
     text = json.dumps(found, ensure_ascii=False, allow_nan=False)

@@ -33,7 +33,7 @@ _FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
 
 
 def stable(
-    job: Job, checked: Checked, balanced: Matrix, omega: Matrix, spread: float
+    job: Job, checked: Checked, balanced: Matrix, omega: Matrix, condition: float
 ) -> Flow[VectorTable]:
     """Write the stable vectors of a table: each raw vector times `balanced` and `omega`.
 
@@ -42,14 +42,15 @@ def stable(
         checked: The raw table.
         balanced: M, (e, r).
         omega: Omega, (r, d).
-        spread: Largest singular value of the scores over the smallest.
+        condition: Largest singular value of the scores over the smallest: where that is large, the
+            product of both matrices would lose digits of scores.
 
     Returns:
         What was written, as a table to read.
     """
     table = checked.table
     output = output_of(job, table, omega.shape[1])
-    steps = mapping.steps(balanced, omega, spread, mapping.SCORE_ERROR[output.element])
+    steps = mapping.steps(balanced, omega, condition, mapping.SCORE_ERROR[output.element])
     yield from multiplied(job, table, steps, output)
     return replace(job.target.written(table.side, output, table.id.type), keep=table.keep)
 

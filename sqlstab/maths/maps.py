@@ -167,7 +167,7 @@ class Maps(Mapping[str, Map]):
         return int(rows), int(columns)
 
 
-def steps(balanced: Matrix, omega: Matrix, spread: float, tolerance: float) -> list[Matrix]:
+def steps(balanced: Matrix, omega: Matrix, condition: float, tolerance: float) -> list[Matrix]:
     """Return the matrices to multiply raw vectors by: one, where that keeps the scores.
 
     The product M Omega loses digits where some directions carry much smaller scores than others:
@@ -177,9 +177,9 @@ def steps(balanced: Matrix, omega: Matrix, spread: float, tolerance: float) -> l
     Args:
         balanced: M, (e, r).
         omega: Omega, (r, d).
-        spread: Largest singular value of the scores over the smallest.
+        condition: Largest singular value of the scores over the smallest.
         tolerance: Largest error of a score, relative to the largest score.
     """
-    if 16 * EPS * np.sqrt(spread) < tolerance:
+    if 16 * EPS * np.sqrt(condition) < tolerance:
         return [balanced @ omega]
     return [balanced, omega]

@@ -85,7 +85,8 @@ class SharedSums:
     @property
     def is_finite(self) -> bool:
         """Whether no sum has overflowed."""
-        return all(bool(np.isfinite(part).all()) for part in self._parts())
+        parts = (*self._parts(), np.trace(self.run), np.trace(self.reference))
+        return all(bool(np.isfinite(part).all()) for part in parts)
 
     @property
     def is_zero(self) -> bool:

@@ -242,8 +242,9 @@ class Balance:
 def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
     """Steps 2 and 3 of the paper: one diagonal Gram matrix for both sides.
 
-    `M_T = P_T U S^(1/2)` equals the paper's `R_W' V S^(-1/2)`, since R_T R_W' = U S V'. It is used
-    because its error grows with the condition of one table, not with the product of both.
+    `M_T = P_T U S^(1/2)` equals the paper's `R_W' V S^(-1/2)`, since R_T R_W' = U S V'; where R_T
+    has no inverse, on the rows of T. It is used because its error grows with the condition of one
+    table, not with the product of both.
 
     Signs are fixed by the largest component of each column of M_T, which is made positive.
 
@@ -349,10 +350,12 @@ class PrincipalAxes:
     Attributes:
         matrix: (e, r) with orthonormal columns; vectors times this are in these axes.
         singular_values: Of the matrix of all dot products X X', the r largest, descending.
+        lost: The largest of those left out, relative to the largest: the error of X X'.
     """
 
     matrix: Matrix
     singular_values: Matrix
+    lost: float
 
 
 def principal_axes(gram: Matrix, rank: int) -> PrincipalAxes:
@@ -370,10 +373,12 @@ def principal_axes(gram: Matrix, rank: int) -> PrincipalAxes:
     if not np.trace(gram) > 0:
         raise DataError("All vectors are zero: they have no axes.")
     values, vectors = np.linalg.eigh(gram)
-    values, vectors = values[::-1][:rank], vectors[:, ::-1][:, :rank]
+    values = np.maximum(values[::-1], 0.0)
+    lost = float(values[rank] / values[0]) if rank < len(values) else 0.0
+    values, vectors = values[:rank], vectors[:, ::-1][:, :rank]
     largest = np.argmax(np.abs(vectors), axis=0)
     signs = np.where(vectors[largest, np.arange(len(values))] < 0, -1.0, 1.0)
-    return PrincipalAxes(vectors * signs, np.maximum(values, 0.0))
+    return PrincipalAxes(vectors * signs, values, lost)
 
 
 @dataclass(frozen=True)

@@ -123,12 +123,14 @@ def create_scratch(name: str, query: str, dialect: Dialect) -> str:
 
 def matrix_query(dialect: Dialect) -> str:
     """Return a query without rows: the columns (side, i, j, value) of a table of matrices."""
-    columns = {"side": "text", "i": "integer", "j": "integer", "value": "double"}
+    columns = {"side": ("''", "text"), "i": ("0", "integer"), "j": ("0", "integer")}
+    columns["value"] = ("0", "double")
     casts = ", ".join(
-        f"CAST({'NULL' if kind != 'text' else repr('')} AS {getattr(dialect, kind)}) AS {name}"
-        for name, kind in columns.items()
+        f"CAST({value} AS {getattr(dialect, kind)}) AS {name}"
+        for name, (value, kind) in columns.items()
     )
-    return f"SELECT {casts}\nWHERE 1 = 0\n"
+    # ClickHouse makes no column of a NULL that is cast, and BigQuery has no WHERE without FROM.
+    return f"SELECT {casts}\nFROM (SELECT 1 AS one) AS nothing\nWHERE one = 0\n"
 
 
 def insert_matrix(name: str, side: Side, matrix: Matrix, dialect: Dialect) -> list[str]:

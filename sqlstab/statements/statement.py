@@ -80,8 +80,8 @@ class Statement(Generic[T]):
             longer than the engine takes), or are run one after the other.
         read: Makes the result from the rows of all of them.
         stand_in: The result to go on with where nothing is run.
-        reads: What is scanned, by side: `items`, `reference items`, `stable items`. Once for each
-            of `texts`.
+        reads: What is scanned, by side: `items`, `reference items`, `stable items`; once for each
+            scan.
         makes: The table or file that is written, if any is.
         title: What a person sees while it is under way.
         fold: The form for engines that stream rows.
