@@ -91,7 +91,7 @@ FLOWS: dict[str, dict[str, Any]] = {
 def test_explain_has_the_steps_of_a_run(
     flow: str, strategy: Any, tmp_path: Path, model: Any, recorded: Recorded
 ) -> None:
-    """A first run, and one with two earlier ones, in a directory; the inputs have a column of keys."""
+    """A first run, and one with two earlier ones; the inputs have a column of keys."""
     space = Space(tmp_path / "s")
     options = Options(**{"strategy": strategy, **FLOWS[flow]})
     tables = dated(tmp_path, model)
