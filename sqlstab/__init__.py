@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
-    from sqlstab.api import Comparison, Run, Space, compare, stabilize
+    from sqlstab.api import Run, Space, stabilize
+    from sqlstab.comparison import Comparison, compare
     from sqlstab.errors import DataError, EngineError, GateError, SqlstabError, UsageError
     from sqlstab.maths.maps import Maps
     from sqlstab.options import Options
@@ -40,7 +41,8 @@ __all__ = [
 
 # What a program does not ask for is not loaded: DuckDB, numpy, sqlglot and scipy take a second.
 _HOMES = {
-    "sqlstab.api": ("Comparison", "Run", "Space", "compare", "stabilize"),
+    "sqlstab.api": ("Run", "Space", "stabilize"),
+    "sqlstab.comparison": ("Comparison", "compare"),
     "sqlstab.errors": ("DataError", "EngineError", "GateError", "SqlstabError", "UsageError"),
     "sqlstab.maths.maps": ("Maps",),
     "sqlstab.options": ("Options",),

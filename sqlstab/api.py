@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import __version__, prepare
-from sqlstab.errors import DataError, EngineError, UsageError
-from sqlstab.flow import compare as comparing
+from sqlstab import prepare
+from sqlstab.errors import DataError, UsageError
 from sqlstab.flow import drive, write
 from sqlstab.flow import run as flow
-from sqlstab.flow.job import Job
 from sqlstab.maths.maps import Maps
 from sqlstab.options import Options
 from sqlstab.progress import Log
 from sqlstab.session import connect
 from sqlstab.space.directory import DirectorySpace
 from sqlstab.space.entry import Rows
-from sqlstab.space.key import Key, unescaped
-from sqlstab.space.target import MemoryTarget, file_name
-from sqlstab.statements.quoting import file_reader
+from sqlstab.space.key import Key
+from sqlstab.space.target import MemoryTarget
+from sqlstab.statements import ddl
 from sqlstab.statements.sides import SIDES, VECTORS, Side
 from sqlstab.statements.table import EmbeddingTable, FurtherTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
     from sqlstab.engines.base import Engine
-    from sqlstab.maths.quality import Verdict
     from sqlstab.prepare import AnySpace
     from sqlstab.progress import Progress
     from sqlstab.report import Report
@@ -211,20 +207,11 @@ class Space:
             prepare.further(embedded(also), engine) as more,
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
-            if options.maps_only and not tables.key.named:
-                raise UsageError(
-                    "--maps-only keeps no stable rows, so later runs are aligned with the raw ones "
-                    "of this one, which they find by its key: name the column of the inputs that "
-                    "holds it, as in --run ds=2026-11-30."
-                )
+            prepare.check_maps_only(tables, options)
             reference = prepare.reference_of(space, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
-            if options.rank:
-                size = min(size, options.rank)
-            if reference:
-                size = max(size, reference.dimension)
-            outputs = prepare.outputs_of(tables, options, size, engine.dialect)
-            space.check({} if options.maps_only else outputs, tables.key)
+            outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
+            space.check(outputs, tables.key)
             with space.staging(tables.key) as target:
                 job = prepare.job_of(tables, reference, target, options, engine, log, size)
                 done = drive.execute(flow.run(job), engine, log)
@@ -242,16 +229,20 @@ class Space:
         options: Options | None = None,
     ) -> list[Statement[Any]]:
         """List the statements of a run, in order, and run none of them; arguments as of `run`."""
-        options, log = checked_options(options), Log()
-        given = named_tables(users, items, vectors)
+        # What stands in for figures need not pass a gate.
+        options = replace(checked_options(options), min_agreement=None, min_shared_ids=None)
+        log, given = Log(), named_tables(users, items, vectors)
         with (
             self._opened(writes=False) as (engine, space),
             prepare.data(given, engine) as named,
             prepare.further(embedded(also), engine) as more,
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
+            prepare.check_maps_only(tables, options)
             reference = prepare.reference_of(space, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
+            outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
+            space.check(outputs, tables.key, make=False)
             target = space.target(tables.key)
             job = prepare.job_of(tables, reference, target, options, engine, log, size)
             return drive.explain(flow.run(job))
@@ -347,12 +338,14 @@ class Space:
 
         options, log = checked_options(options), Log(progress)
         given = {side: embedding_table(table) for side, table in tables.items()}
-        with self._opened(writes=True) as (engine, _), prepare.data(given, engine) as named:
-            run = self[key] if key is not None else self.newest
-            if run is None:
+        with self._opened(writes=True) as (engine, space), prepare.data(given, engine) as named:
+            entries = space.entries()
+            if not entries:
                 raise DataError(
                     f"The space {self.name} has no runs, so there are no maps to apply."
                 )
+            entry = entries[-1] if key is None else _entry(space, key, self.name)
+            run = self._loaded(space, entry)
             target = OneTarget.of(outputs, engine)
             known = prepare.tables_of(named, {}, Key.parse(None), engine, run.maps)
             job = prepare.job_of(known, None, target, options, engine, log, run.maps.shape[0])
@@ -465,236 +458,14 @@ def stabilize(
         size = prepare.dimension_of(next(iter(tables.tables.values())), session)
         target = MemoryTarget(f"sqlstab_{Key.parse(None).value.replace('.', '')}", session.dialect)
         job = prepare.job_of(tables, known, target, options, session, log, size)
+        for side in tables.tables:
+            stack.callback(session.execute, ddl.drop_table(target.place(side), session.dialect))
         done = drive.execute(flow.run(job), session, log)
-        results = {}
-        if done.figures["outputs"]:
-            for side, output in done.figures["outputs"].items():
-                results[side] = prepare.arrow_rows(Rows(target.place(side)), output, session)
-                session.execute(f"DROP TABLE {target.place(side)}")
-    return Run(tables.key.value, done.figures, done.maps, results.__getitem__)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is known of two models.
-
-    Attributes:
-        figures: All figures, as `sqlstab compare --json` prints them.
-    """
-
-    figures: dict[str, Any]
-
-    def __repr__(self) -> str:
-        """Show the verdict and why; all figures would fill a page."""
-        return f"<Comparison: {self.verdict}. {self.figures['reason']}>"
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether the one can be aligned with the other."""
-        verdict: Verdict = self.figures["verdict"]
-        return verdict
-
-
-# The options that count in a comparison.
-_COMPARED = ("anchor", "plain_rows", "sample", "strategy", "on_invalid", "refine")
-
-
-def compare(
-    model: Any,
-    reference: Any,
-    engine: AnyEngine = None,
-    *,
-    options: Options | None = None,
-    progress: Progress | None = None,
-) -> Comparison:
-    """Find out how well a model can be aligned with another one, the reference; write nothing.
-
-    Args:
-        model: The model to align: a `Run`, or its name as `SPACE/KEY`; a directory with
-            `users.parquet` and `items.parquet`, or with `vectors.parquet`; a pair (users, items) of
-            tables, as for `Space.run`, or `"USERS,ITEMS"`; or one table of vectors that have no
-            second side. Raw vectors and stable ones give the same figures.
-        reference: The model to align with, likewise. Residuals and differences are relative to it.
-        engine: Where the vectors are; None is the engine of a run's space, or DuckDB on files.
-        options: Of these `anchor`, `plain_rows`, `sample`, `strategy`, `on_invalid` and `refine`
-            count; the verdict is about the sides that `anchor` names. `score_drift` is known with
-            `plain_rows` only.
-        progress: Shows what is going on.
-
-    Raises:
-        UsageError: An option is not valid, or a name is not that of a model.
-        DataError: The vectors or ids cannot be worked with.
-        EngineError: The database failed.
-
-    Example:
-        >>> compare("retrained/", "movies/2026-11-29").verdict  # doctest: +SKIP
-        'alignable'
-    """
-    given = checked_options(options)
-    counting = Options(**{name: getattr(given, name) for name in _COMPARED})
-    log = Log(progress)
-    if engine is None:
-        spaces = [each._space for each in (model, reference) if isinstance(each, Run)]
-        engine = next((space._engine for space in spaces if space and space._engine), None)
-    with ExitStack() as stack:
-        session = stack.enter_context(connect(engine, writes=False))
-        opened = [_model(each, session) for each in (model, reference)]
-        _check_same_kind(*opened)
-        models = [stack.enter_context(_compared(each, session)) for each in opened]
-        job = Job(
-            tables={},
-            like={},
-            options=counting,
-            dialect=session.dialect,
-            streams=session.streams and counting.strategy != "sql",
-            reference=None,
-            target=MemoryTarget("", session.dialect),
-            about={},
-            token=secrets.token_hex(4),
-            log=log,
-        )
-        found = drive.execute(comparing.compare(job, *models), session, log)
-    return Comparison(
-        {
-            "sqlstab": __version__,
-            "engine": session.dialect.name,
-            **found,
-            "warnings": log.warnings,
+        results = {
+            side: prepare.arrow_rows(Rows(target.place(side)), output, session)
+            for side, output in (done.figures["outputs"] or {}).items()
         }
-    )
-
-
-def _model(model: Any, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
-    """Find out what a model is: a run, or the tables of one.
-
-    Raises:
-        UsageError: It is neither.
-        DataError: The space has no such run.
-    """
-    if isinstance(model, Run):
-        return model
-    if isinstance(model, tuple) and not getattr(model[-1], "shape", None):
-        return dict(zip(SIDES, map(embedding_table, model), strict=True))
-    if not isinstance(model, str | Path):
-        return {VECTORS: embedding_table(model)}
-    return _named_model(str(model), engine)
-
-
-def _named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
-    """Find out which model has a name.
-
-    Raises:
-        UsageError: None has.
-        DataError: The space has no such run.
-    """
-    path = Path(text)
-    found = _files_of_model(path) or _run_in_files(path)
-    if found is not None:
-        return found
-    if _is_table(text, engine):
-        return {VECTORS: EmbeddingTable(text)}
-    names = [name.strip() for name in text.split(",")]
-    if len(names) == len(SIDES) and all(names):
-        return dict(zip(SIDES, map(embedding_table, names), strict=True))
-    space, _, key = text.rpartition("/")
-    if space and getattr(engine, "holds_tables", True) and not file_reader(key):
-        return Space(space, engine)[key]
-    raise UsageError(
-        f"{text} is no model to compare: it is no directory with "
-        f"{' and '.join(map(file_name, SIDES))} or with {file_name(VECTORS)}, no run as SPACE/KEY, "
-        "and no table. Name one of these, two tables as USERS,ITEMS, or a table of vectors that "
-        "have no second side."
-    )
-
-
-def _files_of_model(path: Path) -> dict[Side, EmbeddingTable] | None:
-    """Return the tables of a directory that is not a run's; None for anything else."""
-    for sides in (SIDES, (VECTORS,)):
-        files = {side: path / file_name(side) for side in sides}
-        if "=" not in path.name and all(file.is_file() for file in files.values()):
-            return {side: EmbeddingTable(str(file)) for side, file in files.items()}
-    return None
-
-
-def _run_in_files(path: Path) -> Run | None:
-    """Return the run that `SPACE/KEY` or the path of its folder names; None for anything else."""
-    if path.is_dir() and "=" in path.name:
-        return Space(path.parent)[unescaped(path.name.partition("=")[2])]
-    if not path.exists() and any(path.parent.glob("*=*")):
-        return Space(path.parent)[path.name]
-    return None
-
-
-def _is_table(name: str, engine: Engine) -> bool:
-    """Return whether a table has this name, or a file that the engine reads as one."""
-    if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
-        return bool(file_reader(name))
-    try:
-        return engine.kind(name) is not None
-    except (EngineError, UsageError):  # a path is no name of a table
-        return False
-
-
-def _check_same_kind(
-    model: Run | dict[Side, EmbeddingTable], reference: Run | dict[Side, EmbeddingTable]
-) -> None:
-    """Raise unless both have two sides, or both are a table alone.
-
-    Raises:
-        UsageError: They differ.
-    """
-    both = {"model": model, "reference": reference}
-    sides = {name: _sides(opened) for name, opened in both.items()}
-    if sides["model"] == sides["reference"]:
-        return
-    alone = next(name for name, found in sides.items() if found == [VECTORS])
-    remedy = "" if isinstance(both[alone], Run) else f" Name the {alone} as USERS,ITEMS."
-    has = ", ".join(f"the {name} has {' and '.join(found)}" for name, found in sides.items())
-    raise UsageError(f"{has.capitalize()}: they cannot be compared.{remedy}")
-
-
-def _sides(opened: Run | dict[Side, EmbeddingTable]) -> list[Side]:
-    found = opened.maps.sides if isinstance(opened, Run) else opened
-    return [side for side in (*SIDES, VECTORS) if side in found]
-
-
-@contextmanager
-def _compared(
-    opened: Run | dict[Side, EmbeddingTable], engine: Engine
-) -> Iterator[comparing.Model]:
-    """Let statements read the tables of a model.
-
-    Raises:
-        DataError: A run wrote no vectors; or a column is missing or cannot be used.
-    """
-    if not isinstance(opened, Run):
-        with prepare.data(opened, engine) as named:
-            yield comparing.Model(prepare.tables_of(named, {}, Key.parse(None), engine).tables)
-        return
-    outputs = opened.figures["outputs"]
-    if outputs is None:
-        raise DataError(
-            f"Run {opened.key} wrote its maps only; compare its raw tables, as USERS,ITEMS."
-        )
-    sides = _sides(opened)
-    tables = {side: prepare.stored_table(side, outputs[side]) for side in sides}
-    with ExitStack() as stack:
-        if opened._space is None:
-            data = {side: EmbeddingTable(opened.table(side).arrow(), id=None) for side in sides}
-            names = stack.enter_context(prepare.data(data, engine))
-            tables = {
-                side: replace(table, relation=names[side].relation)
-                for side, table in tables.items()
-            }
-        else:
-            with opened._space._opened(writes=False) as (_, space):
-                tables = {
-                    side: prepare.placed(table, space.reference(side, {opened.key: 1.0}))
-                    for side, table in tables.items()
-                }
-        back = opened.maps[VECTORS].matrix.T if VECTORS in sides else None
-        # A requested rank has left fewer stable dimensions than raw ones.
-        yield comparing.Model(tables, None if back is None or len(back) < back.shape[1] else back)
+    return Run(tables.key.value, done.figures, done.maps, results.__getitem__)
 
 
 def _entry(space: AnySpace, key: str, name: str) -> Entry:

@@ -66,7 +66,9 @@ class AnySpace(Protocol):
     def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
         """Return the stable rows of runs."""
 
-    def check(self, outputs: Mapping[str, Sequence[Column]], key: Key) -> None:
+    def check(
+        self, outputs: Mapping[str, Sequence[Column]], key: Key, *, make: bool = True
+    ) -> None:
         """Check that a run can be written, and make what is missing."""
 
     def target(self, key: Key) -> Target:
@@ -91,12 +93,14 @@ class Tables:
         like: The side whose map each further table takes.
         types: The types of the columns of each, by name.
         key: The run's key, as the tables' column has it.
+        dated: Those that have the key's column.
     """
 
     tables: dict[Side, VectorTable]
     like: dict[Side, Side]
     types: dict[Side, dict[str, str]]
     key: Key
+    dated: set[Side]
 
 
 def tables_of(
@@ -131,13 +135,14 @@ def tables_of(
     every = {**named, **{name: one.table for name, one in also.items()}}
     found: dict[Side, VectorTable] = {}
     types: dict[Side, dict[str, str]] = {}
-    typed = key
+    typed, dated = key, set()
     for side, table in every.items():
         if not isinstance(table, EmbeddingTable):
             raise UsageError(f"--also {side}: give its table as an EmbeddingTable.")
         columns = engine.describe(table.relation)
         types[side] = {column.name: column.type for column in columns}
         if key.named and table.dated:
+            dated.add(side)
             column = _key_column(side, table, columns, key)
             typed = key.typed(column, engine.dialect)
             condition = typed.condition(engine.dialect)
@@ -155,7 +160,7 @@ def tables_of(
                 "filter."
             )
         found[side] = known
-    return Tables(found, like, types, typed)
+    return Tables(found, like, types, typed, dated)
 
 
 def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], key: Key) -> Column:
@@ -279,19 +284,22 @@ def _raw_member(
     Raises:
         DataError: Nothing tells its raw rows from those of other runs.
     """
-    if not tables.key.named:
+    here = tables.key.condition(engine.dialect)
+    there = replace(tables.key, value=key).condition(engine.dialect)
+    table = tables.tables[side]
+    if here not in (table.filter or ""):
         raise DataError(
             f"Run {key} has no stable {side}, only maps, and its raw rows cannot be told from "
-            "those of other runs: with --maps-only, name the column of the inputs that holds the "
-            "key, as in --run ds=2026-11-30."
+            "those of other runs: name the column of the inputs that holds the key, as in --run "
+            "ds=2026-11-30."
         )
-    known = figures["inputs"][side]
-    own = replace(tables.key, value=key)
-    # The run's filter had its own key in it: the tables' present one has this run's.
-    filters = tables.tables[side].filter or ""
-    here, there = (key.condition(engine.dialect) for key in (tables.key, own))
+    # The table holds all runs; its filter has this run's key in it.
     table = replace(
-        stored_table(side, known), filter=filters.replace(here, there) if filters else there
+        table,
+        filter=(table.filter or "").replace(here, there),
+        weight=None,
+        anchor_filter=None,
+        keep=(),
     )
     matrix = space.maps(key)[figures["like"].get(side, side)]
     return Member(table, matrix.shape[1], matrix, weight)
@@ -355,17 +363,44 @@ def _check_kind(tables: Collection[Side], figures: Mapping[str, Any], key: str) 
         )
 
 
+def check_maps_only(tables: Tables, options: Options) -> None:
+    """Check that later runs will find the raw rows of a run that keeps no stable ones.
+
+    Raises:
+        UsageError: They will not.
+    """
+    if not options.maps_only:
+        return
+    undated = [side for side in tables.tables if side not in tables.dated]
+    if undated:
+        raise UsageError(
+            "--maps-only keeps no stable rows, so later runs are aligned with the raw ones of this "
+            f"one, which they find by its key, and {' and '.join(undated)} have none: name the "
+            "column of the inputs that holds it, as in --run ds=2026-11-30."
+        )
+
+
 def outputs_of(
-    tables: Tables, options: Options, dimension: int, dialect: Dialect
+    tables: Tables,
+    options: Options,
+    raw_dimension: int,
+    reference: Reference | None,
+    dialect: Dialect,
 ) -> dict[Side, list[Column]]:
     """Return the columns of the stable tables, in order, with types as the engine spells them.
 
     Args:
         tables: The tables of the run.
-        options: The layout and the element, if they are not the tables' own.
-        dimension: Components of a stable vector, as far as it is known.
+        options: The layout and the element, if they are not the tables' own; the rank.
+        raw_dimension: Components of a raw vector.
+        reference: What the run is aligned with.
         dialect: Of the engine.
     """
+    if options.maps_only:
+        return {}
+    dimension = min(raw_dimension, options.rank or raw_dimension)
+    if reference:
+        dimension = max(dimension, reference.dimension)
     return {
         side: stable_columns(
             stable_table(table, dimension, options.output_layout, options.output_type, dialect),
@@ -415,6 +450,9 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
     dialect = engine.dialect
     names = [output["id"], *output["vector"], *output.get("keep", ())]
     columns = ", ".join(quoting.identifier(name, dialect) for name in names)
+    if output["native"]:
+        vector = quoting.identifier(output["vector"][0], dialect)
+        columns = columns.replace(vector, f"{dialect.from_native.format(vector)} AS {vector}")
     source = (
         quoting.exact_files(rows.files, dialect)
         if rows.files

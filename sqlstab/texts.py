@@ -304,13 +304,13 @@ class Texts:
             folder = self.directory / self.key.folder
             return DirectoryTarget(folder, folder, self.dialect)
         outputs = prepare.outputs_of(
-            prepare.Tables(self.tables, self.like, {}, self.key),
+            prepare.Tables(self.tables, self.like, {}, self.key, set(self.tables)),
             self.options,
             self.stable,
+            None,
             self.dialect,
         )
         names = Names(self._space(), self.dialect)
-        outputs = {} if self.options.maps_only else outputs
         return TablesTarget(names, self.key, self.dialect, {}, outputs, creates=True)
 
     def _map(self, side: Side, rows: int, columns: int) -> MatrixTable:

@@ -94,7 +94,7 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
     except GeneratorExit:  # nobody runs what would be yielded now
         raise
     except BaseException:
-        yield from job.drop()
+        yield from job.clear()
         raise
     sides = {}
     for side, found in shared.items():

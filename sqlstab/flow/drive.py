@@ -28,7 +28,9 @@ def execute(flow: Flow[T], engine: Engine, log: Log) -> T:
             result = error = None
             try:
                 result = _run(statement, engine, log)
-            except BaseException as raised:  # the flow decides what to do
+            except BaseException as raised:
+                # What was begun is over; the flow decides what else to do.
+                engine.rollback()
                 error = raised
     except StopIteration as finished:
         value: T = finished.value

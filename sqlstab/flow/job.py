@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,9 @@ class Job:
         while len(self.temporary) > keep:
             name = self.temporary.pop()
             yield done("drop", ddl.drop_table(name, self.dialect), makes=name)
+
+    def clear(self) -> Flow[None]:
+        """Drop all temporary tables after an error, which is the one to be raised."""
+        while self.temporary:
+            with suppress(Exception):
+                yield from self.drop(len(self.temporary) - 1)

@@ -63,7 +63,7 @@ def run(job: Job) -> Flow[Finished]:
         # The driver has gone, so nothing that is yielded now would be run.
         raise
     except BaseException:
-        yield from job.drop()
+        yield from job.clear()
         raise
 
 

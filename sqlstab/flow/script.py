@@ -227,11 +227,15 @@ class Script:
         column = self.key.folder.partition("=")[0]
         pattern = f"{space}/{column}=*/{FIGURES_FILE}"
         prefix, ending = f"{space}/{column}=", f"/{FIGURES_FILE}"
+        # As a directory sorts its keys: whole numbers as numbers, all else as text.
+        by, before = "run_key", quoting.string(self.key.value, dialect)
+        if self.key.value.isdecimal():
+            by, before = "try_cast(run_key AS BIGINT)", self.key.value
         newest = (
-            "SELECT max(run_key) AS run_key, arg_max(file, run_key) AS file\nFROM (\n"
+            f"SELECT arg_max(run_key, {by}) AS run_key, arg_max(file, {by}) AS file\nFROM (\n"
             f"    SELECT file, url_decode(file[{len(prefix) + 1}:-{len(ending) + 1}]) AS run_key\n"
             f"    FROM glob({quoting.string(pattern, dialect)})\n) AS runs\n"
-            f"WHERE run_key < {quoting.string(self.key.value, dialect)}\n"
+            f"WHERE {by} < {before}\n"
         )
         statements = [self._create("reference", newest), self._earlier()]
         for side in self.tables:

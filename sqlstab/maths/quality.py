@@ -90,8 +90,9 @@ class SharedSums:
 
     @property
     def is_zero(self) -> bool:
-        """Whether one of the two sides has no length."""
-        return not (np.trace(self.run) > 0 and np.trace(self.reference) > 0)
+        """Whether one of the two sides has no length that can be divided by."""
+        least = np.finfo(np.float64).tiny
+        return not (np.trace(self.run) > least and np.trace(self.reference) > least)
 
     def widened(self, dimension: int) -> SharedSums:
         """Return the sums for rows y with zeros behind them, up to so many components."""

@@ -151,7 +151,9 @@ class DirectorySpace:
 
     # Writing
 
-    def check(self, outputs: Mapping[str, Sequence[Column]], key: Key) -> None:
+    def check(
+        self, outputs: Mapping[str, Sequence[Column]], key: Key, *, make: bool = True
+    ) -> None:
         """Check that a run can be written, before anything is read.
 
         Raises:

@@ -29,7 +29,7 @@ from sqlstab.space.names import (
     quoted,
     view,
 )
-from sqlstab.statements import ddl, quoting
+from sqlstab.statements import ddl, quoting, types
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
@@ -88,10 +88,29 @@ class TablesSpace:
             return []
         name = quoting.identifier(column.name, self.dialect)
         known = self._as_there(key, column)
+        self._check_order(known, column)
         condition = f"WHERE {name} < {known.literal(self.dialect)}"
         keys = _whole(self._runs(column, condition, figures=False))
         loader = _Loader(self, column, keys)
         return [Entry(k, partial(loader.figures, k)) for k in keys]
+
+    def _check_order(self, key: Key, column: Column) -> None:
+        """Refuse numbers of other lengths as text: `10` would come before `9`.
+
+        Raises:
+            UsageError: The key is such a number.
+        """
+        if not (key.value.isdecimal() and types.is_text(column.type, self.dialect)):
+            return
+        keys = _whole(self._runs(column, "", figures=False))
+        other = [k for k in keys if k.isdecimal() and len(k) != len(key.value)]
+        if other:
+            short, *_, long = sorted([*other, key.value], key=len)
+            raise UsageError(
+                f"The keys of {self.names} are text, in whose order {short} and {long} do "
+                f"not stand as numbers do: write numbers of one length, as in "
+                f"{short.zfill(len(long))}, or name a column of whole numbers with --run COLUMN=K."
+            )
 
     def maps(self, key: str) -> dict[str, Matrix]:
         """Read the maps of a run: (e, d) by side.
@@ -170,6 +189,13 @@ class TablesSpace:
             kind = self._engine.kind(name)
             if kind is not None and "view" in kind:
                 raise UsageError(f"{name} is a {kind}: a run is written to a table. {_REMEDY}")
+        if not outputs and any(
+            self._columns(self.names.newest(side)) is not None for side in others
+        ):
+            raise UsageError(
+                f"The space {self.names} keeps stable vectors, and its views of the newest run "
+                "would be empty after one that keeps maps alone: give --maps-only another space."
+            )
         key = self._key_there(key, known)
         for what, columns in known.items():
             self._check_columns(what, columns, key, wanted.get(what, ()))
