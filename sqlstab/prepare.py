@@ -343,7 +343,7 @@ def check_figures(figures: Mapping[str, Any], where: str) -> None:
             f"reads format {known_figures.FORMAT}."
         )
     try:
-        saved.check(figures, known_figures.shape(known_figures.sides_of(figures)))
+        known_figures.check(figures)
     except ValueError as error:
         raise DataError(f"The figures of {where} are damaged: {error}.") from error
 

@@ -70,6 +70,16 @@ def write_vectors(path: Path, vectors: np.ndarray, ids: Any = None, **columns: A
     return path
 
 
+def with_key(path: Path, target: Path, key: str) -> Path:
+    """The same vectors with the key of a run in a column."""
+    column, _, value = key.partition("=")
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT *, '{value}' AS {column} FROM '{path}') TO '{target}' (FORMAT parquet)"
+        )
+    return target
+
+
 def conditioned(
     rows: int, dimension: int, condition: float, rng: np.random.Generator
 ) -> np.ndarray:

@@ -38,7 +38,6 @@ EXTRAS = {
     "redshift": _ENGINE.format("redshift://h/d"),
     "trino": _ENGINE.format("trino://h/d"),
     "databricks": "import databricks.sqlalchemy, databricks.sql",
-    "dbt": "import dbt.cli.main",
     "report": "import altair, vl_convert",
 }
 

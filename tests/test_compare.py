@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import paper
 import pytest
-from conftest import movietweetings, read_vectors, write_vectors
+from conftest import movietweetings, read_vectors, with_key, write_vectors
 from invoke import invoke
 from test_movietweetings import GROUPS
 
@@ -331,8 +331,11 @@ def test_items_that_were_forgotten(tmp_path: Path, model: Any) -> None:
 
 def test_a_run_that_wrote_its_maps_only(tmp_path: Path, model: Any) -> None:
     known = model()
-    tables = known / "users.parquet", known / "items.parquet"
-    run = Space(tmp_path / "space").run(*tables, options=Options(maps_only=True))
+    tables = (
+        with_key(known / f"{side}.parquet", tmp_path / f"{side}.parquet", "ds=1")
+        for side in ("users", "items")
+    )
+    run = Space(tmp_path / "space").run(*tables, key="ds=1", options=Options(maps_only=True))
     with pytest.raises(DataError, match="wrote its maps only"):
         compare(run, known)
 

@@ -176,9 +176,7 @@ def test_the_history_is_read_without_sqlstab(place: Any) -> None:
 def test_a_table_without_the_column(place: Any) -> None:
     users, _ = place.inputs
     bare = EmbeddingTable(str(movietweetings(GROUP, 0) / "items.parquet"))
-    with pytest.raises(
-        DataError, match=r"items table .*: there is no column ds, which key ds="
-    ):
+    with pytest.raises(DataError, match=r"items table .*: there is no column ds, which key ds="):
         place.space.run(users, bare, key=f"ds={DAYS[0]}")
     run = place.space.run(users, EmbeddingTable(bare.relation, dated=False), key=f"ds={DAYS[0]}")
     assert run.figures["tables"]["items"]["rows"] == expected()[GROUP]["runs"][0]["n_items"]

@@ -1472,7 +1472,7 @@ def test_what_a_worker_of_spark_cannot_write(
     warehouse = warehouses("spark")
     rows = Rows(range(20), 1e60 * rng.standard_normal((20, 3)), {})
     variant = replace(VARIANTS["spark"]["array"], type="array<double>", single=False)
-    names = {side: f"large_{side}" for side in SIDES}
+    names = {side: f"beyond_{side}" for side in SIDES}
     for name in names.values():
         warehouse.load(name, variant, rows)
     with pytest.raises(DataError, match="beyond the range of FLOAT; write them as DOUBLE with"):

@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,10 @@ from conftest import write_vectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from invoke import invoke
-from sqlstab.sums import Source, load, transform
+from test_solve_files import csv_of, parquet_of, products, shared
 
-from sqlstab import Run, SqlstabError, Transform, stabilize
-from sqlstab.maths.solve import EPS
+from sqlstab import FurtherTable, Space, SqlstabError
+from sqlstab.flow.saved import Source, load, map_rows, printed, solved
 from sqlstab.project import Project
 
 if TYPE_CHECKING:
@@ -43,17 +44,25 @@ threads = 2
 table = "u_{day}"
 vector = ["a", "b"]
 filter = "n > 3"
-out = "su"
 [items]
 table = "i"
 keep = ["n"]
-out = "si"
+dated = false
+[also.queries]
+table = "q"
+like = "users"
+[space]
+name = "stable"
+queries = "sq"
 [run]
-out = "stable/{day}"
-anchor = { items = 1.0, users = 0.1 }
+key = "ds={day}"
+align = "previous"
+sample = "5%"
+min_agreement = 0.5
 rank = 3
-min_cka = 0.5
 """
+
+ALSO = {"queries": FurtherTable("users.parquet", "users")}
 
 # Values that stand where others belong.
 ODD: list[Any] = [
@@ -171,19 +180,26 @@ def fuzz(
 
 @cache
 def saved() -> dict[str, Any]:
-    """The files of a run with a reference, and its registry."""
+    """The files of a space of two runs, and sums that a client printed."""
     rng = np.random.default_rng(3)
     for name, rows in (("users", 30), ("items", 20)):
         write_vectors(Path(f"{name}.parquet"), rng.standard_normal((rows, 3)).astype(np.float32))
-    tables = ("users.parquet", "items.parquet")
-    stabilize(*tables, out="first", registry="runs.jsonl")
-    stabilize(*tables, "first", out="second", registry="runs.jsonl")
-    form = ["gram", "--users", tables[0], "--items", tables[1], "-q", "--format"]
+    for key in ("a", "b"):
+        Space("space").run("users.parquet", "items.parquet", also=ALSO, key=key)
+    users, items = rng.standard_normal((30, 3)), rng.standard_normal((20, 3))
+    turned = items @ np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    rows = [
+        {"kind": "gram", "half": 0, **row}
+        for row in (*products("users", users), *products("items", items))
+    ]
+    rows += shared("items", items, turned)
     return {
-        "transform": json.loads(Path("second/transform.json").read_text()),
-        "run": json.loads(Path("second/run.json").read_text()),
-        "registry": [json.loads(line) for line in Path("runs.jsonl").read_text().splitlines()],
-        **{name: invoke(*form, name).data for name in ("csv", "json", "parquet")},
+        "run": json.loads(Path("space/run=b/run.json").read_text()),
+        "maps": Path("space/run=b/maps.parquet").read_bytes(),
+        "csv": csv_of(rows).encode(),
+        "json": json.dumps(rows).encode(),
+        "lines": "".join(f"{json.dumps(row)}\n" for row in rows).encode(),
+        "parquet": parquet_of(rows),
     }
 
 
@@ -192,52 +208,83 @@ def files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.getbasetemp() / "fuzz"
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)
-    return saved()
+    found = saved()
+    restored(found)
+    return found
 
 
-def test_transform(files: dict[str, Any]) -> None:
-    path = Path("fuzzed.json")
+def restored(files: dict[str, Any]) -> None:
+    """Put back what a check has damaged."""
+    Path("space/run=b/run.json").write_text(json.dumps(files["run"]))
+    Path("space/run=b/maps.parquet").write_bytes(files["maps"])
 
-    def check(data: bytes) -> None:
-        path.write_bytes(data)
-        found = Transform.load(path)
-        Transform.from_json(found.to_json(), "again")
-        for side in ("users", "items"):
-            found.steps(side, EPS)  # type: ignore[arg-type]
+
+def read_all() -> None:
+    """Read all runs as one who asks for each of their parts."""
+    space = Space("space")
+    for run in space.runs:
+        assert repr(run)
+        assert run.maps.shape == (run.maps["users"].matrix).shape
+        for side in ("users", "items", "queries"):
             with np.errstate(over="ignore", invalid="ignore"):
-                getattr(found, side).apply(np.ones(found.raw_dimension))
+                run.maps[side].inverse(run.maps[side].apply(np.ones(3)))
+            run.table(side).arrow()  # type: ignore[arg-type]
 
-    fuzz(texts(files["transform"]), check)
+
+def listed() -> None:
+    """Read them on the command line."""
+    for words in ([], ["show", "b"]):
+        invoke("runs", "space", *words, code=(0, 2, 3, 4))
+        invoke("runs", "space", *words, "--json", code=(0, 2, 3, 4))
 
 
-def test_run(files: dict[str, Any]) -> None:
-    path = Path("second/run.json")
+def aligned() -> None:
+    """Align a run with them, and one in the damaged one's place."""
+    space, tables = Space("space"), ("users.parquet", "items.parquet")
+    try:
+        space.run(*tables, also=ALSO, key="c")
+        space.report("c")
+        space.drop("c")
+    finally:
+        space.run(*tables, also=ALSO, key="b")
+
+
+def test_figures(files: dict[str, Any]) -> None:
+    path = Path("space/run=b/run.json")
 
     def check(data: bytes) -> None:
         path.write_bytes(data)
-        run = Run.load("second")
-        for side in ("users", "items"):
-            run.table(side)  # type: ignore[arg-type]
-            run.fingerprint(side)  # type: ignore[arg-type]
+        read_all()
+
+    def check_command(data: bytes) -> None:
+        path.write_bytes(data)
+        listed()
 
     fuzz(texts(files["run"]), check)
+    fuzz(texts(files["run"]), check_command, EXAMPLES // 3)
 
 
-def test_registry(files: dict[str, Any]) -> None:
-    path = Path("fuzzed.jsonl")
-    first = files["registry"][0]["run_id"]
+def test_maps(files: dict[str, Any]) -> None:
+    path = Path("space/run=b/maps.parquet")
 
     def check(data: bytes) -> None:
         path.write_bytes(data)
-        for command in (["list"], ["list", "--json"], ["show", first], ["current"]):
-            invoke("runs", *command, "--registry", path, code=(0, 2, 4))
+        read_all()
 
-    def lines(events: Any) -> bytes:
-        rows = events if isinstance(events, list) else [events]
-        return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    fuzz(parquets(files["maps"]), check)
 
-    strategy = documents(files["registry"]).map(lines)
-    fuzz(strategy | damaged(lines(files["registry"])) | st.binary(), check, EXAMPLES // 3)
+
+def test_a_run_after_a_damaged_one(files: dict[str, Any]) -> None:
+    """Its figures say which columns are read, and which files are its own."""
+
+    def check(damage: tuple[str, bytes]) -> None:
+        restored(files)
+        (Path("space/run=b") / damage[0]).write_bytes(damage[1])
+        aligned()
+
+    strategy = st.tuples(st.just("run.json"), texts(files["run"]))
+    strategy |= st.tuples(st.just("maps.parquet"), parquets(files["maps"]))
+    fuzz(strategy, check, EXAMPLES // 5)
 
 
 def test_project(files: dict[str, Any]) -> None:
@@ -250,21 +297,26 @@ def test_project(files: dict[str, Any]) -> None:
     fuzz(damaged(PROJECT.encode()) | st.binary(), check)
 
 
-def solved(data: bytes) -> None:
-    loaded = load([Source("sums", data, "gram")], None)
-    transform(loaded, None, weights=None, rank=None, run_id="x")
+def solve(data: bytes) -> None:
+    found = solved(load([Source("sums", data, "gram")]))
+    for form in ("csv", "json", "parquet"):
+        printed(map_rows(found.maps, "x"), form)
 
 
-@pytest.mark.parametrize("name", ["csv", "json", "parquet"])
+def parquets(whole: bytes) -> st.SearchStrategy[bytes]:
+    """Damaged Parquet."""
+    # Cut off where the footer's own length says that it is whole.
+    ends = damaged(whole).map(lambda data: b"PAR1" + data[4:-4] + b"PAR1")
+    return damaged(whole) | ends | st.binary()
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "lines", "parquet"])
 def test_sums(files: dict[str, Any], name: str) -> None:
     whole = files[name]
     strategy = damaged(whole) | st.binary()
     if name == "json":
         strategy |= texts(json.loads(whole)) | texts({"meta": [{"name": "i"}], "data": [[1]]})
-    if name == "parquet":
-        # Cut off where the footer's own length says that it is whole.
-        strategy |= damaged(whole).map(lambda data: b"PAR1" + data[4:-4] + b"PAR1")
-    fuzz(strategy, solved)
+    fuzz(parquets(whole) if name == "parquet" else strategy, solve)
 
 
 COLUMNS: dict[str, pa.DataType] = {
@@ -280,21 +332,39 @@ VALUES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_columns_of_other_types(files: dict[str, Any]) -> None:
+def replaced(data: bytes, chosen: dict[str, str]) -> bytes:
+    """A Parquet file whose columns are of these types instead."""
+    rows = pq.read_table(io.BytesIO(data))
+    for name, kind in chosen.items():
+        column = pa.array([VALUES[kind]] * len(rows), COLUMNS[kind])
+        rows = rows.drop_columns(name) if name in rows.column_names else rows
+        rows = rows.append_column(name, column)
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer)
+    return buffer.getvalue()
+
+
+def columns(*names: str) -> st.SearchStrategy[dict[str, str]]:
     kinds = st.sampled_from(list(COLUMNS))
-    names = ("side", "i", "j", "value", "n_rows", "kind")
+    return st.dictionaries(st.sampled_from(names), kinds, min_size=1)
 
-    def check(chosen: dict[str, str]) -> None:
-        rows = pq.read_table(io.BytesIO(files["parquet"]))
-        for name, kind in chosen.items():
-            column = pa.array([VALUES[kind]] * len(rows), COLUMNS[kind])
-            rows = rows.drop_columns(name) if name in rows.column_names else rows
-            rows = rows.append_column(name, column)
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer)
-        solved(buffer.getvalue())
 
-    fuzz(st.dictionaries(st.sampled_from(names), kinds, min_size=1), check)
+def test_columns_of_other_types(files: dict[str, Any]) -> None:
+    def check_sums(chosen: dict[str, str]) -> None:
+        solve(replaced(files["parquet"], chosen))
+
+    def check_maps(chosen: dict[str, str]) -> None:
+        Path("space/run=b/maps.parquet").write_bytes(replaced(files["maps"], chosen))
+        read_all()
+
+    def check_inputs(chosen: dict[str, str]) -> None:
+        data = Path("users.parquet").read_bytes()
+        Path("odd.parquet").write_bytes(replaced(data, chosen))
+        Space("odd").run("odd.parquet", "items.parquet", key="a")
+
+    fuzz(columns("side", "i", "j", "value", "n_rows", "kind", "half"), check_sums)
+    fuzz(columns("side", "i", "j", "value"), check_maps)
+    fuzz(columns("id", "embedding", "more"), check_inputs, EXAMPLES // 5)
 
 
 class Bomb:
@@ -308,23 +378,44 @@ class Bomb:
 @pytest.mark.filterwarnings("ignore:pickle-based deserialization:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore:pyarrow.PyExtensionType is deprecated:FutureWarning")
 def test_nothing_is_executed(files: dict[str, Any]) -> None:
-    """Neither a pickle in the place of a file, nor one in the metadata of a Parquet file."""
+    """No pickle in the place of a file or in the metadata of Parquet, and no SQL in figures."""
     bomb = pickle.dumps(Bomb())
-    rows = pq.read_table(io.BytesIO(files["parquet"]))
+    figures, maps = Path("space/run=b/run.json"), Path("space/run=b/maps.parquet")
     extension = {
         b"ARROW:extension:name": b"arrow.py_extension_type",
         b"ARROW:extension:metadata": bomb,
     }
-    fields = [field.with_metadata(extension) for field in rows.schema]
-    buffer = io.BytesIO()
-    pq.write_table(rows.cast(pa.schema(fields, {b"pandas": bomb})), buffer)
-    solved(buffer.getvalue())
+
+    def armed(data: bytes) -> bytes:
+        rows = pq.read_table(io.BytesIO(data))
+        fields = [field.with_metadata(extension) for field in rows.schema]
+        buffer = io.BytesIO()
+        pq.write_table(rows.cast(pa.schema(fields, {b"pandas": bomb})), buffer)
+        return buffer.getvalue()
+
+    solve(armed(files["parquet"]))
+    maps.write_bytes(armed(files["maps"]))
+    read_all()
     code = '__import__("pathlib").Path("executed").touch()'
     for data in (bomb, code.encode(), json.dumps({"__reduce__": code}).encode()):
-        Path("fuzzed.json").write_bytes(data)
-        for read in (solved, lambda _: Transform.load("fuzzed.json")):
+        with pytest.raises(SqlstabError):
+            solve(data)
+        for path in (figures, maps):
+            restored(files)
+            path.write_bytes(data)
             with pytest.raises(SqlstabError):
-                read(data)
+                read_all()
+    sql = "id\" FROM (SELECT 1); COPY (SELECT 1) TO 'executed'; --"
+    names = ("relation", "id", "id_type", "vector", "layout", "element", "keep", "filter", "weight")
+    for name in names:
+        found = copy.deepcopy(files["run"])
+        for output in found["outputs"].values():
+            output[name] = [sql] if isinstance(output[name], list) else sql
+        for read in (read_all, aligned):
+            restored(files)
+            figures.write_text(json.dumps(found))
+            with suppress(SqlstabError):
+                read()
     assert not Path("executed").exists()
     pickle.loads(bomb)
     assert Path("executed").exists(), "the bomb is one"

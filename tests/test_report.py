@@ -15,7 +15,7 @@ import numpy as np
 import paper
 import pytest
 from browser import chromium, opened
-from conftest import movietweetings, read_vectors, write_vectors
+from conftest import movietweetings, read_vectors, with_key, write_vectors
 from invoke import invoke
 
 import sqlstab
@@ -222,8 +222,12 @@ def test_a_reference_that_is_gone(copy: Space) -> None:
     assert said in found.text("html")
 
 
-def test_a_run_with_maps_only(copy: Space) -> None:
-    retrained(copy, 2, maps_only=True)
+def test_a_run_with_maps_only(copy: Space, tmp_path: Path) -> None:
+    source, key = movietweetings("time_als_e32", 2), f"run={KEYS[2]}"
+    files = (
+        with_key(source / f"{side}.parquet", tmp_path / f"{side}.parquet", key) for side in SIDES
+    )
+    copy.run(*files, key=key, options=Options(maps_only=True))
     found = copy.report()
     assert found.figures["sides"] is None
     assert [run["name"] for run in found.figures["runs"]] == KEYS[:2]

@@ -35,9 +35,9 @@ def test_a_script_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None
         "items": rng.standard_normal((20, 2)).astype(np.float32),
     }
     text = invoke(
-        *("render", "script", "--dialect", "spark", "--dimension", 2, "--output-type", "double"),
-        *("--users", "ml.users", "--items", "ml.items", "--transform-table", "ml.maps"),
-        *("--users-into", "ml.stable_users", "--items-into", "ml.stable_items"),
+        *("sql", "script", "--dialect", "spark", "--dimension", 2, "--output-type", "double"),
+        *("--users", "ml.users", "--items", "ml.items", "--space", "ml.s", "--first-run"),
+        *("--run", "2026-11-30"),
     ).stdout
     script = tmp_path / "job.sql"
     script.write_text(
@@ -45,10 +45,12 @@ def test_a_script_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None
         + "".join(create(f"ml.{side}", vectors) for side, vectors in raw.items())
         + text
         + "".join(
-            f"SELECT 'stable_{side}', id, to_json(embedding) FROM ml.stable_{side} ORDER BY id;\n"
+            f"SELECT '{side}', run, id, to_json(embedding) FROM ml.s_{side} ORDER BY id;\n"
             for side in raw
         )
-        + "SELECT 'maps', count(*), count(DISTINCT run_id) FROM ml.maps;\n"
+        + "SELECT 'newest', count(*) FROM ml.s_items_newest;\n"
+        + "SELECT 'maps', run, side, i, j, value FROM ml.s_maps WHERE feature_of IS NULL;\n"
+        + "SELECT 'runs', run, part, parts, figures FROM ml.s_runs;\n"
     )
     home = Path(pyspark.__file__).parent
     # Its code is compiled for longer than it runs.
@@ -64,14 +66,28 @@ def test_a_script_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None
     )
     assert done.returncode == 0, done.stderr[-3000:]
     printed = [line.split("\t") for line in done.stdout.splitlines()]
-    assert ["maps", "8", "1"] in printed
+    of_the_run = [row for row in printed if row[1:2] == ["2026-11-30"]]
     stable = {
-        side: np.array([json.loads(row[2]) for row in printed if row[0] == f"stable_{side}"])
-        for side in raw
+        side: np.array([json.loads(row[3]) for row in of_the_run if row[0] == side]) for side in raw
     }
+    assert ["newest", "20"] in printed
     exact = {side: vectors.astype(np.float64) for side, vectors in raw.items()}
     scores = exact["items"] @ exact["users"].T
     np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-13)
     values = np.diag(np.linalg.svd(scores, compute_uv=False)[:2])
     for vectors in stable.values():
         np.testing.assert_allclose(vectors.T @ vectors, values, atol=1e-12)
+    maps = {side: np.zeros((2, 2)) for side in raw}
+    for _, _, side, i, j, value in (row for row in of_the_run if row[0] == "maps"):
+        maps[side][int(i) - 1, int(j) - 1] = float(value)
+    for side, vectors in exact.items():
+        np.testing.assert_allclose(vectors @ maps[side], stable[side], atol=1e-13)
+    (row,) = (row for row in of_the_run if row[0] == "runs")
+    assert row[2:4] == ["1", "1"]
+    figures = json.loads(row[4])
+    assert figures["key"] == "2026-11-30"
+    assert {side: known["rows"] for side, known in figures["tables"].items()} == {
+        "users": 25,
+        "items": 20,
+    }
+    np.testing.assert_allclose(figures["singular_values"], np.diag(values), rtol=1e-12)

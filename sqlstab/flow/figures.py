@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlstab import saved
 from sqlstab.maths import quality
 from sqlstab.statements.sides import SIDES, VECTORS
 
@@ -198,6 +199,25 @@ def shape(sides: Collection[str]) -> Shape:
     return found
 
 
+def check(figures: Mapping[str, Any]) -> None:
+    """Raise unless figures have their shape, and are of the same tables throughout.
+
+    Raises:
+        ValueError: They have not; the message says where.
+    """
+    saved.check(figures.get("inputs"), dict, "inputs")
+    sides = sides_of(figures)
+    saved.check(figures, shape(sides))
+    for name, side in figures["like"].items():
+        if side not in sides:
+            raise ValueError(f"like.{name} is {saved.shown(side)}, not {' or '.join(sides)}")
+    names = {*sides, *figures["like"]}
+    for part in ("inputs", "tables", "outputs"):
+        known = figures[part]
+        if known is not None and {*known} != names:
+            raise ValueError(f"{part} is of {', '.join(known)}, not of {', '.join(sorted(names))}")
+
+
 def sides_of(figures: Mapping[str, Any]) -> tuple[Side, ...]:
     """Return the tables that define a run's space, from its figures."""
-    return (VECTORS,) if VECTORS in figures.get("inputs", {}) else SIDES
+    return (VECTORS,) if VECTORS in figures["inputs"] else SIDES

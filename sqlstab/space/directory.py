@@ -465,8 +465,9 @@ def _read_maps(path: Path) -> dict[str, Matrix]:
         # after, their pool may abort it (https://github.com/apache/arrow/issues/34314).
         with pq.ParquetFile(path) as file:
             table = file.read(use_threads=False)
+        # Text that is not UTF-8, and times beyond what Python has, are noticed only as values.
         columns = [table[name].to_pylist() for name in ("side", "i", "j", "value")]
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, KeyError, OverflowError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     return matrices(list(zip(*columns, strict=True)), str(path))
 
@@ -475,13 +476,20 @@ def matrices(entries: Sequence[tuple[str, int, int, float]], where: str) -> dict
     """Return matrices by side from their entries: side, i, j (from 1), value.
 
     Raises:
-        DataError: Some entries are missing, or are there twice.
+        DataError: Some entries are missing, are there twice, or are none.
     """
     import numpy as np  # noqa: PLC0415
 
     found: dict[str, dict[tuple[int, int], float]] = {}
-    for side, i, j, value in entries:
-        found.setdefault(side, {})[int(i), int(j)] = float(value)
+    for entry in entries:
+        side, i, j, value = entry
+        try:
+            place, number = (int(i), int(j)), float(value)
+        except (OverflowError, TypeError, ValueError):
+            place, number = (0, 0), 0.0
+        if not isinstance(side, str) or min(place) < 1:
+            raise DataError(f"{where}: the maps are damaged: {saved.shown(entry)} is no entry.")
+        found.setdefault(side, {})[place] = number
     result: dict[str, Matrix] = {}
     for side, values in sorted(found.items()):
         shape = max(i for i, _ in values), max(j for _, j in values)
