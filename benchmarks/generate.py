@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-CHUNK = 250_000
+# A row group of pyarrow's, which writes them so unless it is told otherwise.
+CHUNK = 1_048_576
 
 
 def write(path: Path, rows: int, dimension: int, seed: int) -> None:
@@ -26,9 +27,7 @@ def write(path: Path, rows: int, dimension: int, seed: int) -> None:
             vectors = rng.standard_normal((len(part), dimension), dtype=np.float32) @ mixing
             flat = pa.array(vectors.astype(np.float32).ravel())
             column = pa.FixedSizeListArray.from_arrays(flat, dimension)
-            writer.write_table(
-                pa.table({"id": part, "embedding": column}, schema=schema), row_group_size=122_880
-            )
+            writer.write_table(pa.table({"id": part, "embedding": column}, schema=schema))
 
 
 def main(folder: Path, users: int, items: int, dimension: int) -> None:

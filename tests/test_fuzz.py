@@ -158,6 +158,7 @@ def fuzz(
 
     @settings(
         max_examples=examples,
+        derandomize=not MINUTES,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
