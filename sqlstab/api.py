@@ -208,6 +208,7 @@ class Space:
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
             prepare.check_maps_only(tables, options)
+            space.check_inputs({side: table.relation for side, table in tables.tables.items()})
             reference = prepare.reference_of(space, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)

@@ -66,6 +66,9 @@ class AnySpace(Protocol):
     def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
         """Return the stable rows of runs."""
 
+    def check_inputs(self, relations: Mapping[str, str]) -> None:
+        """Check that no input is a part of the space."""
+
     def check(
         self, outputs: Mapping[str, Sequence[Column]], key: Key, *, make: bool = True
     ) -> None:
@@ -144,8 +147,16 @@ def tables_of(
         if key.named and table.dated:
             dated.add(side)
             column = _key_column(side, table, columns, key)
-            typed = key.typed(column, engine.dialect)
-            condition = typed.condition(engine.dialect)
+            own = key.typed(column, engine.dialect)
+            condition = own.condition(engine.dialect)
+            literals = {one.literal(engine.dialect) for one in (own, typed)}
+            if dated != {side} and len(literals) > 1:
+                raise UsageError(
+                    f"{side} table {table.relation}: its column {column.name} has type "
+                    f"{column.type}, that of another table of the run {typed.type}: the key "
+                    f"{key.value} would not mean the same rows in both. Cast one in a view."
+                )
+            typed = own
             table = replace(  # noqa: PLW2901
                 table,
                 filter=f"({table.filter}) AND {condition}" if table.filter else condition,
@@ -209,6 +220,7 @@ def reference_of(
             f"recent, previous, first, or the key of a run before this one: {known}."
         ) from None
     if not weights:
+        _check_first(space, tables.key, options, log)
         return None
     for key in weights:
         check_figures(entries[key].figures, f"run {key}")
@@ -237,6 +249,28 @@ def reference_of(
     )
 
 
+def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> None:
+    """Check that a run without an earlier one is the first of its space.
+
+    Raises:
+        UsageError: Later runs are in the space that another first run defined.
+    """
+    entries = {entry.key: entry for entry in space.entries()}
+    mine = entries.pop(key.value, None)
+    if not entries or (mine is not None and mine.figures.get("reference") is None):
+        return
+    said = (
+        f"There is no run before {key.value} to align with, but the space has others, such as "
+        f"{next(iter(entries))}: this run would get axes of its own, which theirs are not"
+    )
+    if not options.force:
+        raise UsageError(
+            f"{said}. Take a key that sorts after theirs, or another space; --force writes it all "
+            "the same."
+        )
+    log.warn(f"{said}; written by force.")
+
+
 def _members(
     space: AnySpace,
     side: Side,
@@ -259,7 +293,9 @@ def _members(
             for name, value in stored.items()
             if name in ("id", "id_type", "layout", "vector", "element", "first", "native")
         )
-        groups.setdefault((figures["dimension"], *alike), {})[key] = weight
+        # In the long layout the rows of an id are one vector, and must be those of one run.
+        apart = key if stored["layout"] == "long" else None
+        groups.setdefault((figures["dimension"], apart, *alike), {})[key] = weight
     found = []
     for (dimension, *_), keys in groups.items():
         stored = entries[next(iter(keys))].figures["outputs"][side]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,19 @@ def loads(text: str) -> Any:
     """JSON, whose objects have each key once.
 
     Raises:
-        ValueError: It is no JSON, a key stands twice, or it is nested too deeply.
+        ValueError: It is no JSON, a key stands twice, a text has half a character, or it is nested
+            too deeply.
     """
     try:
-        return DECODER.decode(text)
+        found = DECODER.decode(text)
+        if _SURROGATE.search(text):
+            # Of a pair that makes one character, both halves are there.
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("a text has half a character, which no text in UTF-8 has") from None
+    return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -41,6 +49,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_SURROGATE = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
 DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 

@@ -221,15 +221,14 @@ def restored(files: dict[str, Any]) -> None:
 
 
 def read_all() -> None:
-    """Read all runs as one who asks for each of their parts."""
-    space = Space("space")
-    for run in space.runs:
-        assert repr(run)
-        assert run.maps.shape == (run.maps["users"].matrix).shape
-        for side in ("users", "items", "queries"):
-            with np.errstate(over="ignore", invalid="ignore"):
-                run.maps[side].inverse(run.maps[side].apply(np.ones(3)))
-            run.table(side).arrow()  # type: ignore[arg-type]
+    """Read the runs, and of the damaged one each part."""
+    run = Space("space").runs[-1]
+    assert repr(run)
+    assert run.maps.shape == run.maps["users"].matrix.shape
+    for side in ("users", "items", "queries"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            run.maps[side].inverse(run.maps[side].apply(np.ones(3)))
+        run.table(side).arrow()
 
 
 def listed() -> None:
@@ -285,7 +284,7 @@ def test_a_run_after_a_damaged_one(files: dict[str, Any]) -> None:
 
     strategy = st.tuples(st.just("run.json"), texts(files["run"]))
     strategy |= st.tuples(st.just("maps.parquet"), parquets(files["maps"]))
-    fuzz(strategy, check, EXAMPLES // 5)
+    fuzz(strategy, check, EXAMPLES // 10)
 
 
 def test_project(files: dict[str, Any]) -> None:
@@ -365,7 +364,7 @@ def test_columns_of_other_types(files: dict[str, Any]) -> None:
 
     fuzz(columns("side", "i", "j", "value", "n_rows", "kind", "half"), check_sums)
     fuzz(columns("side", "i", "j", "value"), check_maps)
-    fuzz(columns("id", "embedding", "more"), check_inputs, EXAMPLES // 5)
+    fuzz(columns("id", "embedding", "more"), check_inputs, EXAMPLES // 10)
 
 
 class Bomb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -134,3 +135,97 @@ def test_weights_too_small_to_divide_by(tmp_path: Path, rng: np.random.Generator
     space.run(*tables, key="1")
     with pytest.raises(DataError, match=r"zero vectors or zero weights only"):
         space.run(*tables, key="2")
+
+
+def test_an_input_that_is_a_table_of_the_space(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """A run replaces rows there: they would be its own raw ones."""
+    days(connection, rng)
+    with pytest.raises(UsageError, match=r"users table raw_users is the table of the space raw"):
+        Space("raw", connection).run("raw_users", "raw_items", key="ds=1")
+    assert connection.execute("SELECT count(*) FROM raw_users").fetchone() == (600,)
+
+
+def test_rows_that_no_run_wrote(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """Also where the input is a view of them."""
+    days(connection, rng)
+    connection.execute("CREATE VIEW seen AS SELECT * FROM raw_users")
+    with pytest.raises(UsageError, match=r"raw_\w+ has 300 rows with .*they are not sqlstab's"):
+        Space("raw", connection).run("seen", EmbeddingTable("elsewhere"), key="ds=1")
+    assert connection.execute("SELECT count(*) FROM raw_users").fetchone() == (600,)
+
+
+def days(connection: duckdb.DuckDBPyConnection, rng: np.random.Generator) -> None:
+    """Two days of raw_users, raw_items and elsewhere."""
+    for name in ("raw_users", "raw_items", "elsewhere"):
+        vectors = rng.standard_normal((300, 8))
+        connection.register("v", pa.table({"id": IDS, "embedding": list(vectors)}))
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT d AS ds, v.* FROM v, (VALUES ('1'), ('2')) AS days(d)"
+        )
+
+
+def test_long_tables_of_several_runs(tmp_path: Path, model: tuple[object, object]) -> None:
+    """An id has many rows in each run: runs are joined one by one."""
+    agreements = []
+    for layout in ("array", "long"):
+        space = Space(tmp_path / layout)
+        for key in ("1", "2", "3"):
+            run = space.run(*model, key=key, options=Options(output_layout=layout))
+        agreements.append(run.figures["alignment"]["agreement"])
+        assert len(run.figures["reference"]["runs"]) == 2
+    assert agreements[1] == pytest.approx(agreements[0], abs=1e-9)
+
+
+def test_a_run_before_the_first(tmp_path: Path, model: tuple[object, object]) -> None:
+    """It has nothing to be aligned with, while others have."""
+    space = Space(tmp_path / "space")
+    space.run(*model, key="2")
+    space.run(*model, key="3")
+    with pytest.raises(UsageError, match=r"no run before 1 .* such as 2.*--force|force"):
+        space.run(*model, key="1")
+    again = space.run(*model, key="2")
+    assert again.figures["reference"] is None
+    space.drop("2")
+    with pytest.raises(UsageError, match="no run before 2"):
+        space.run(*model, key="2")
+    forced = space.run(*model, key="2", options=Options(force=True))
+    assert any("axes of its own" in warning for warning in forced.figures["warnings"])
+
+
+@pytest.mark.parametrize("key", ["2026-9-1", "2026-10-1", "2026-1-15"])
+def test_days_without_zeros(tmp_path: Path, model: tuple[object, object], key: str) -> None:
+    with pytest.raises(UsageError, match=r"sorts as text.*write 2026-"):
+        Space(tmp_path / "space").run(*model, key=key)
+
+
+def test_a_copied_folder_among_numbers(tmp_path: Path, model: tuple[object, object]) -> None:
+    space = Space(tmp_path / "space")
+    for key in ("9", "10"):
+        space.run(*model, key=key)
+    shutil.copytree(tmp_path / "space" / "run=9", tmp_path / "space" / "run=9.bak")
+    with pytest.raises(UsageError, match=r"9 and 10 are numbers, but 9\.bak is not"):
+        space.keep(1)
+
+
+def test_one_file_for_two_tables(tmp_path: Path, model: tuple[object, object]) -> None:
+    space = Space(tmp_path / "space")
+    space.run(*model, key="1")
+    places = dict.fromkeys(("users", "items"), tmp_path / "o.parquet")
+    with pytest.raises(UsageError, match="Two tables would be written to"):
+        space.apply(dict(zip(("users", "items"), model, strict=True)), places)
+
+
+def test_one_side_whose_ids_mean_something_else(
+    tmp_path: Path, model: tuple[tuple[np.ndarray, np.ndarray], ...], rng: np.random.Generator
+) -> None:
+    users, items = model
+    space = Space(tmp_path / "space")
+    space.run(users, items, key="1")
+    run = space.run((rng.permutation(IDS), users[1]), items, key="2")
+    assert run.figures["alignment"]["verdict"] == "alignable"
+    (warning,) = run.figures["warnings"]
+    assert warning.startswith("users: the same ids hardly agree")

@@ -54,8 +54,19 @@ def test_a_script_in_the_shell(tmp_path: Path, rng: np.random.Generator) -> None
     )
     home = Path(pyspark.__file__).parent
     # Its code is compiled for longer than it runs.
-    settings = ("spark.sql.codegen.factoryMode=NO_CODEGEN", "spark.sql.codegen.wholeStage=false")
-    options = ["--master", "local[1]", *(part for one in settings for part in ("--conf", one))]
+    settings = (
+        "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        "spark.sql.codegen.wholeStage=false",
+        "spark.sql.shuffle.partitions=1",
+        "spark.ui.enabled=false",
+    )
+    java = ("--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+    options = [
+        "--master",
+        "local[1]",
+        *java,
+        *(part for one in settings for part in ("--conf", one)),
+    ]
     done = subprocess.run(
         [home / "bin" / "spark-sql", *options, "-f", script],
         cwd=tmp_path,

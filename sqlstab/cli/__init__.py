@@ -64,9 +64,18 @@ def cli(context: click.Context) -> None:
 def main() -> None:
     """Run the `sqlstab` command."""
     # What a scheduler stops a job with leaves no more behind than Ctrl-C.
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _stop)
+    # A shell that runs a command in the background lets it ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
     try:
-        code = _run()
+        try:
+            code = _run()
+        except Exception:
+            if _stopped_by:
+                # A library has made an error of its own of it.
+                raise KeyboardInterrupt from None
+            raise
         for stream in (sys.stdout, sys.stderr):
             # A full disk, or a pipe that is not read, is an error like any other.
             if stream is not None:
@@ -80,7 +89,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt) as error:
         # click turns the one into the other.
         known = [e for e in (error, error.__cause__) if isinstance(e, HalfWayInterrupt)]
-        terminated = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        terminated = signal.SIGTERM in _stopped_by
         how = "Terminated" if terminated else "Interrupted"
         _say(f"{how}; {known[0] if known else 'no run was changed.'}\n")
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
@@ -125,9 +134,15 @@ def _give_up_on_closed_streams() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _terminate(*_: object) -> NoReturn:
-    """End as at Ctrl-C; once, so that nothing comes between while things are cleaned up."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+# The signals that have stopped the command.
+_stopped_by: list[int] = []
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """End as at Ctrl-C; SIGTERM once, so that nothing comes between while things are cleaned up."""
+    _stopped_by.append(number)
+    if number == signal.SIGTERM:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

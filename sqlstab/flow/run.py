@@ -301,10 +301,23 @@ def _measure(
     }
     if job.reference:
         found["cosine"] = yield from _cosines(job, tables, balanced, omega, job.reference, counts)
+        _warn_of_strangers(job, found["cosine"], counts)
         found["gates"] = gates.check(found["alignment"], job.reference.key, job.options, job.log)
     else:
         gates.unchecked(job.options, job.log)
     return found
+
+
+def _warn_of_strangers(job: Job, cosines: dict[str, Any], counts: _Counts) -> None:
+    """Warn of tables whose shared ids are not where they were, though the anchors are."""
+    for name, found in cosines.items():
+        after = found["after"]
+        if name not in counts.anchors and after and after["mean"] < quality.HARDLY_AGREES:
+            job.log.warn(
+                f"{name}: the same ids hardly agree with the reference (mean cosine "
+                f"{after['mean']:.2f}), though those that were aligned do: do ids of {name} mean "
+                "the same in both?"
+            )
 
 
 def _cosines(

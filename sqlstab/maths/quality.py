@@ -25,6 +25,9 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SAMPLED_ROWS = 25_000
 # FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
 SCORES_KEPT = 1e-5
+# Below, the same id is hardly where it was: Procrustes finds a mean cosine of up to 0.25 between
+# vectors whose ids were shuffled.
+HARDLY_AGREES = 0.3
 # Below so many shared ids per dimension, an alignment fits its own ids better than others.
 _ENOUGH_PER_DIMENSION = 4
 # Scores are compared for all pairs of so many users and so many items.

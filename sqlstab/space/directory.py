@@ -151,6 +151,22 @@ class DirectorySpace:
 
     # Writing
 
+    def check_inputs(self, relations: Mapping[str, str]) -> None:
+        """Check that no input is a file of the space.
+
+        Raises:
+            UsageError: One is.
+        """
+        for side, relation in relations.items():
+            if quoting.file_reader(relation) and "://" not in relation:
+                path = Path(relation).expanduser().absolute()
+                inside = path.is_relative_to(self.path) and path.relative_to(self.path).parts
+                if inside and (_FOLDER.fullmatch(inside[0]) or "*" in inside[0]):
+                    raise UsageError(
+                        f"{side} table {relation} is in the space {self.path}, whose files are "
+                        "stable vectors of runs: name the raw ones."
+                    )
+
     def check(
         self, outputs: Mapping[str, Sequence[Column]], key: Key, *, make: bool = True
     ) -> None:
@@ -171,7 +187,8 @@ class DirectorySpace:
                     f"value of that folder in its column {name}; put the space elsewhere."
                 )
         _check_replaceable(self.path / key.folder)
-        self._make()
+        if make:
+            self._make()
 
     def target(self, key: Key) -> DirectoryTarget:
         """Return where a run is written, for who prints or explains it."""

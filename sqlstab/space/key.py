@@ -27,6 +27,8 @@ _MOST_BYTES = 200
 # What cannot stand in a path, or in a folder `key=value` of hive partitioning, as Hive has it.
 _ESCAPED = re.compile(r"[\x01-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
+# A day without zeros in front: 2026-9-1.
+_LOOSE_DATE = re.compile(r"\d{4}-(?:\d-\d{1,2}|\d{2}-\d)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _T = exp.DataType.Type
 _DATES = {_T.DATE, _T.DATE32}
@@ -62,6 +64,12 @@ class Key:
             raise UsageError(f"The key {value!r} must be one line of text.")
         if not self.column.strip() or self.column.startswith("."):
             raise UsageError(f"The key's column {self.column!r} cannot be the name of a column.")
+        if _LOOSE_DATE.fullmatch(value):
+            padded = "-".join(part.zfill(2) for part in value.split("-"))
+            raise UsageError(
+                f"The key {value!r} sorts as text, in which {value} does not stand among days: "
+                f"write {padded}."
+            )
         size = len(escaped(self.column).encode()) + len(escaped(value).encode())
         if size > _MOST_BYTES:
             raise UsageError(
@@ -229,7 +237,17 @@ def order(keys: Iterable[str]) -> dict[str, Order]:
     """Return what to sort each of these keys by.
 
     Dates and times in ISO form sort as text.
+
+    Raises:
+        UsageError: Some are numbers of several lengths, and others are not.
     """
     found = set(keys)
-    numbers = all(_INTEGER.fullmatch(key) for key in found)
+    whole = sorted((key for key in found if _INTEGER.fullmatch(key)), key=len)
+    numbers = len(whole) == len(found)
+    if whole and not numbers and len(whole[0]) < len(whole[-1]):
+        odd = min(found - set(whole))
+        raise UsageError(
+            f"The keys {whole[0]} and {whole[-1]} are numbers, but {odd} is not: as text they "
+            f"would sort otherwise. Move the run {odd} out of the space."
+        )
     return {key: Order(int(key) if numbers else None, key) for key in found}

@@ -59,6 +59,9 @@ class OneTarget:
                 there = engine.kind(names[side]) is not None
             if there:
                 raise UsageError(f"{output} is there already, and is not replaced: name another.")
+        for places in ([path.resolve() for path in files.values()], list(names.values())):
+            if len(set(places)) < len(places):
+                raise UsageError(f"Two tables would be written to {places[0]}: name one for each.")
         return cls(files, names, engine.dialect)
 
     def begin(self) -> list[str]:

@@ -241,6 +241,8 @@ class TablesSpace:
         plain = self.target(key)
         seen = self._seen(plain.key)
         target = replace(plain, seen=seen, token=secrets.token_hex(4))
+        if seen is None:
+            self._check_free(target)
         self._tidy(target)
         try:
             yield target
@@ -508,6 +510,57 @@ class TablesSpace:
             self._engine.rollback()
             if self._columns(name) is None:
                 raise
+
+    def check_inputs(self, relations: Mapping[str, str]) -> None:
+        """Check that no input is a table of the space, whose rows a run replaces.
+
+        Args:
+            relations: The name of the table of each side.
+
+        Raises:
+            UsageError: One is.
+        """
+        sides = dict.fromkeys([*relations, *self.names.sides(), MAPS, RUNS])
+        own = {what: self._parts(self.names.table(what)) for what in sides}
+        for side, relation in relations.items():
+            if quoting.file_reader(relation) and self.dialect.reads_files:
+                continue
+            parts = self._parts(relation)
+            for what, other in own.items():
+                known = min(len(parts), len(other))
+                if parts[-known:] == other[-known:]:
+                    raise UsageError(
+                        f"{side} table {relation} is the table of the space {self.names} for its "
+                        f"{what}, whose rows a run replaces: name another space."
+                    )
+
+    def _parts(self, name: str) -> list[str]:
+        return [part.casefold() for part in quoting.table_parts(name, self.dialect)]
+
+    def _check_free(self, target: TablesTarget) -> None:
+        """Check that rows with the key of a run that is not there are not those of others.
+
+        What a killed run has left has a claim, or was rolled back.
+
+        Raises:
+            UsageError: They are.
+        """
+        condition = target.key.condition(self.dialect)
+
+        def count(what: str) -> int:
+            name = quoted(self.names.table(what), self.dialect)
+            text = f"SELECT count(*) AS n\nFROM {name}\nWHERE {condition}\n"
+            return int(self._engine.query(text)[0]["n"])
+
+        if not self.dialect.tables.begin and count(MAPS):
+            return
+        for side in target.outputs:
+            if side in target.tables and (rows := count(side)):
+                raise UsageError(
+                    f"{self.names.table(side)} has {rows:,} rows with {condition}, but no run "
+                    f"{target.key.value} is in {self.names}: they are not sqlstab's, and are not "
+                    "replaced. Delete them, or take another key."
+                )
 
     def _tidy(self, target: TablesTarget) -> None:
         """Drop the tables that killed runs have left."""

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from sqlstab import saved
 from sqlstab.declaration import check, declare
 from sqlstab.errors import UsageError
 from sqlstab.statements.sides import OTHER, Layout, Side
@@ -150,12 +151,13 @@ def check_further(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
     for name, side in like.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in OTHER or name in RESERVED:
             raise UsageError(
-                f"--also {name}: name a further table by a word of its own, of a-z, 0-9 and _, as "
-                "in queries."
+                f"--also {name[:60]}: name a further table by a word of its own, of a-z, 0-9 and "
+                "_, as in queries."
             )
         if side not in sides:
             raise UsageError(
-                f"--also {name}: it is to be like {side}, but this run has {' and '.join(sides)}."
+                f"--also {name}: it is to be like {saved.shown(side)}, but this run has "
+                f"{' and '.join(sides)}."
             )
 
 
