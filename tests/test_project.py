@@ -265,7 +265,7 @@ WRONG: list[tuple[str, str]] = [
         document() + "[also.maps]\ntable = 'v'\nlike = 'users'",
         "[also] maps: name a further table by",
     ),
-    (document() + "[also.q]\ntable = 'v'\nlike = 'vectors'", "it is to be like vectors, but this "),
+    (document() + "[also.q]\ntable = 'v'\nlike = 'vectors'", "it is to be like 'vectors', but "),
     # Variables and braces.
     (
         document(users="filter = 'd = {day}' # here"),

@@ -364,11 +364,15 @@ def _halves(
             f"{every[0].file}: {about} has {shape[0]} rows, but {size} components and the constant "
             f"1 make {size + 1}: are the files of the same run, and is all of the output there?"
         )
+    names = [f"{about}, half {half}," for half in (0, 1)]
+    filled = [
+        _filled(own, shape, name, triangular=False) if own else None
+        for own, name in zip(crosses, names, strict=True)
+    ]
     found, count = [], 0
-    for half, own in enumerate(crosses):
-        name = f"{about}, half {half},"
+    for half, (own, name, known) in enumerate(zip(crosses, names, filled, strict=True)):
         # Of few ids all may be in the other half.
-        matrix = _filled(own, shape, name, triangular=False) if own else np.zeros(shape)
+        matrix = np.zeros(shape) if known is None else known
         count += _same_rows(own, name) if own else 0
         grams = []
         for kind, width in _of_shared(shape):
@@ -428,17 +432,23 @@ def _filled(
                 f"(after {seen[place].where}). Give the output of one run only, and each file once."
             )
         seen[place] = entry
-    wanted = [
+    # One by one: a damaged index makes them more than there is room for.
+    wanted = (
         (i, j) for i in range(1, shape[0] + 1) for j in range(i if triangular else 1, shape[1] + 1)
-    ]
+    )
+    count = shape[0] * (shape[0] + 1) // 2 if triangular else shape[0] * shape[1]
     if missing := next((place for place in wanted if place not in seen), None):
         raise DataError(
-            f"{entries[0].file}: {about} has {len(seen):,} of {len(wanted):,} entries; "
+            f"{entries[0].file}: {about} has {len(seen):,} of {count:,} entries; "
             f"i = {missing[0]}, j = {missing[1]} is the first that is missing. Save the whole "
             "output, of all statements."
         )
-    if len(seen) > len(wanted):
-        beyond = next(entry for place, entry in seen.items() if place not in {*wanted})
+    if len(seen) > count:
+        beyond = next(
+            entry
+            for (i, j), entry in seen.items()
+            if i > shape[0] or j > shape[1] or (triangular and j < i)
+        )
         raise DataError(
             f"{beyond.where}: {about} has the entry i = {beyond.i}, j = {beyond.j}, but the other "
             f"sums are of {shape[0]} x {shape[1]} entries: are the files of the same run?"

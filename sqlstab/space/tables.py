@@ -6,13 +6,13 @@ killed run has left has no such row; the next run with its key takes its place.
 
 from __future__ import annotations
 
-import json
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlstab import saved
 from sqlstab.engines.base import qualified
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.space.directory import matrices
@@ -635,7 +635,7 @@ def _whole(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _parsed(key: str, texts: Sequence[str]) -> dict[str, Any]:
     try:
-        found = json.loads("".join(texts))
+        found = saved.loads("".join(texts))
     except ValueError as error:
         raise DataError(f"The figures of the run {key} are damaged: {error}.") from error
     if not isinstance(found, dict):
