@@ -567,13 +567,13 @@ def test_a_killed_run_is_not_there_and_is_repaired(tables: Tables) -> None:
 
 
 @on("tables", ["duckdb", "clickhouse"], indirect=True)
-def test_maps_alone_take_the_place_of_rows(tables: Tables) -> None:
+def test_maps_alone_do_not_empty_the_views_of_rows(tables: Tables) -> None:
     tables.write(tables.key("2026-11-29"), 4)
     tables.write(tables.key("2026-11-30"), 5)
-    tables.write(tables.key("2026-11-30"), 0, maps_only=True)
-    assert tables.counts() == {"2026-11-29": 4}
+    with pytest.raises(UsageError, match="maps_only another space"):
+        tables.write(tables.key("2026-11-30"), 0, maps_only=True)
+    assert tables.counts() == {"2026-11-29": 4, "2026-11-30": 5}
     assert keys(tables.space()) == ["2026-11-29", "2026-11-30"]
-    assert list(tables.space().maps("2026-11-30")) == list(MAPS)
 
 
 @real

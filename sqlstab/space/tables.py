@@ -189,6 +189,7 @@ class TablesSpace:
             kind = self._engine.kind(name)
             if kind is not None and "view" in kind:
                 raise UsageError(f"{name} is a {kind}: a run is written to a table. {_REMEDY}")
+        key = self._key_there(key, known)
         if not outputs and any(
             self._columns(self.names.newest(side)) is not None for side in others
         ):
@@ -196,7 +197,6 @@ class TablesSpace:
                 f"The space {self.names} keeps stable vectors, and its views of the newest run "
                 "would be empty after one that keeps maps alone: give --maps-only another space."
             )
-        key = self._key_there(key, known)
         for what, columns in known.items():
             self._check_columns(what, columns, key, wanted.get(what, ()))
         tables = {
