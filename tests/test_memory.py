@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import paper
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def polars(path: Path) -> Any:
-    return pytest.importorskip("polars").read_parquet(path)
-
-
 def arrays(path: Path) -> tuple[Any, Any]:
     table = pq.read_table(path)
     return table["id"].to_numpy(), np.array(table["embedding"].to_pylist(), dtype=np.float32)
@@ -39,7 +36,7 @@ def arrays(path: Path) -> tuple[Any, Any]:
 # Ways to hold the rows of a Parquet file.
 WAYS: dict[str, Callable[[Path], Any]] = {
     "pandas": lambda path: pq.read_table(path).to_pandas(),
-    "polars": polars,
+    "polars": pl.read_parquet,
     "pyarrow": pq.read_table,
     "reader": lambda path: pq.read_table(path).to_reader(),
     "numpy": arrays,
