@@ -525,7 +525,8 @@ def about(key: Key, engine: Engine) -> dict[str, Any]:
         "sqlstab": __version__,
         "key": key.value,
         "column": key.column,
-        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
+        # Two runs of one key are told apart by it.
+        "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="microseconds"),
         "created_by": who,
         "engine": engine.dialect.name,
         "versions": {

@@ -218,20 +218,20 @@ class DirectorySpace:
             raise _failed(final, error) from error
         target = _Staged(folder.path, final, self.dialect, seen)
         try:
-            umask = os.umask(0)
-            os.umask(umask)
-            folder.path.chmod(0o777 & ~umask)
-            yield target
-        except OSError as error:
-            raise _failed(final, error) from error
-        finally:
             try:
+                umask = os.umask(0)
+                os.umask(umask)
+                folder.path.chmod(0o777 & ~umask)
+                yield target
+            finally:
                 # After an exchange, the earlier run; that may take a moment.
                 folder.remove()
-            except KeyboardInterrupt as error:
-                if target.finished:
-                    raise HalfWayInterrupt(f"{final} had been written by then.") from error
-                raise
+        except OSError as error:
+            raise _failed(final, error) from error
+        except KeyboardInterrupt as error:
+            if target.finished:
+                raise HalfWayInterrupt(f"{final} had been written by then.") from error
+            raise
 
     def finish(
         self, target: DirectoryTarget, maps: Mapping[str, Matrix], figures: str | dict[str, Any]
@@ -361,16 +361,24 @@ class _Staged(DirectoryTarget):
 
     Attributes:
         seen: What stood in its place at the start.
-        finished: Whether it is in place.
+        number: The inode of the folder.
     """
 
     seen: _Seen | None
-    finished: bool
+    number: int
 
     def __init__(self, folder: Path, final: Path, dialect: Any, seen: _Seen | None) -> None:
         super().__init__(folder, final, dialect)
         object.__setattr__(self, "seen", seen)
-        object.__setattr__(self, "finished", False)
+        object.__setattr__(self, "number", folder.stat().st_ino)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is in place: asked of the disk, as a signal may come right after it."""
+        try:
+            return self.final.stat().st_ino == self.number
+        except OSError:
+            return False
 
     def place_folder(self) -> None:
         """Put it in place: in one step, where the system can."""
@@ -386,7 +394,6 @@ class _Staged(DirectoryTarget):
                 aside.rename(self.final)
                 raise
             shutil.rmtree(aside, ignore_errors=True)
-        object.__setattr__(self, "finished", True)
 
 
 def _failed(path: Path, error: OSError) -> EngineError:

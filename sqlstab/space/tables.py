@@ -270,6 +270,8 @@ class TablesSpace:
     def drop(self, keys: Sequence[str]) -> None:
         """Remove runs: first the rows by which they are there, then all others.
 
+        The maps go last: by them a run knows rows that a killed removal has left.
+
         Raises:
             DataError: One is not there; none is removed then.
             EngineError: The database refused or failed.
@@ -286,7 +288,7 @@ class TablesSpace:
             # Further tables are known by the runs alone.
             tables = entries[key].figures.get("tables")
             sides |= dict.fromkeys(tables if isinstance(tables, dict) else ())
-        names = {what: self.names.table(what) for what in (RUNS, MAPS, *sides)}
+        names = {what: self.names.table(what) for what in (RUNS, *sides, MAPS)}
         there = {what: self._columns(name) for what, name in names.items()}
         known = {what: columns for what, columns in there.items() if columns is not None}
         statements: list[str] = []
