@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import prepare
-from sqlstab.errors import DataError, HalfWayInterrupt, UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.flow import drive, write
 from sqlstab.flow import run as flow
 from sqlstab.maths.maps import Maps
@@ -201,29 +201,22 @@ class Space:
         """
         options, log = checked_options(options), Log(progress)
         given = named_tables(users, items, vectors)
-        written = False
-        try:
-            with (
-                self._opened(writes=True) as (engine, space),
-                prepare.data(given, engine) as named,
-                prepare.further(embedded(also), engine) as more,
-            ):
-                tables = prepare.tables_of(named, more, Key.parse(key), engine)
-                prepare.check_maps_only(tables, options)
-                space.check_inputs({side: table.relation for side, table in tables.tables.items()})
-                reference = prepare.reference_of(space, tables, options, engine, log)
-                size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
-                outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
-                space.check(outputs, tables.key)
-                with space.staging(tables.key) as target:
-                    job = prepare.job_of(tables, reference, target, options, engine, log, size)
-                    done = drive.execute(flow.run(job), engine, log)
-                    space.finish(target, done.maps.matrices, done.figures)
-                written = True
-        except KeyboardInterrupt as error:
-            if written and not isinstance(error, HalfWayInterrupt):
-                raise HalfWayInterrupt("the run had been written by then.") from error
-            raise
+        with (
+            self._opened(writes=True) as (engine, space),
+            prepare.data(given, engine) as named,
+            prepare.further(embedded(also), engine) as more,
+        ):
+            tables = prepare.tables_of(named, more, Key.parse(key), engine)
+            prepare.check_maps_only(tables, options)
+            space.check_inputs({side: table.relation for side, table in tables.tables.items()})
+            reference = prepare.reference_of(space, tables, options, engine, log)
+            size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
+            outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
+            space.check(outputs, tables.key)
+            with space.staging(tables.key) as target:
+                job = prepare.job_of(tables, reference, target, options, engine, log, size)
+                done = drive.execute(flow.run(job), engine, log)
+                space.finish(target, done.maps.matrices, done.figures)
         return self._made(tables.key.value, done.figures, done.maps)
 
     def explain(

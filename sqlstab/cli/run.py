@@ -8,6 +8,7 @@ import click
 
 from sqlstab.cli import console, options
 from sqlstab.cli.summary import summary
+from sqlstab.errors import HalfWayInterrupt
 
 
 @click.command(short_help="Put a run's vectors into the space of earlier runs.")
@@ -36,17 +37,23 @@ def run(context: click.Context, /, **given: Any) -> None:
     console.log(given)
     project = options.project_of(context, given, run=True)
     tables = dict(project.tables)
-    with options.space_of(context, project, None, writes=True) as space:
-        finished = space.run(
-            tables.get("users"),
-            tables.get("items"),
-            vectors=tables.get("vectors"),
-            also=project.also or None,
-            key=project.place.key,
-            options=project.options,
-            progress=console.progress(given),
-        )
-    if given["as_json"]:
-        console.print_json(finished.figures)
-    elif not given["quiet"]:
-        console.print_rows(summary(finished.figures))
+    finished = None
+    try:
+        with options.space_of(context, project, None, writes=True) as space:
+            finished = space.run(
+                tables.get("users"),
+                tables.get("items"),
+                vectors=tables.get("vectors"),
+                also=project.also or None,
+                key=project.place.key,
+                options=project.options,
+                progress=console.progress(given),
+            )
+        if given["as_json"]:
+            console.print_json(finished.figures)
+        elif not given["quiet"]:
+            console.print_rows(summary(finished.figures))
+    except KeyboardInterrupt as error:
+        if finished is None or isinstance(error, HalfWayInterrupt):
+            raise
+        raise HalfWayInterrupt(f"the run {finished.key} had been written by then.") from error
