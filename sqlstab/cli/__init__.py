@@ -71,8 +71,8 @@ def main() -> None:
     try:
         try:
             code = _run()
-        except Exception:
-            if _stopped_by:
+        except Exception as error:
+            if _stopped_by and not isinstance(error, click.Abort):
                 # A library has made an error of its own of it.
                 raise KeyboardInterrupt from None
             raise
