@@ -26,7 +26,7 @@ from measure import DOCS, write_block  # noqa: E402
 from sqlstab.engines.duckdb import DUCKDB  # noqa: E402
 from sqlstab.maths import solve  # noqa: E402
 from sqlstab.session import connect  # noqa: E402
-from sqlstab.statements import build, ddl  # noqa: E402
+from sqlstab.statements import build, ddl, quoting  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sqlstab.statements.dialect import Dialect
 
 PAGE = DOCS / "sql-solver.md"
-COLUMNS = ("side", "i", "j", "value", "n_rows")
+COLUMNS = {"side": "text", "i": "integer", "j": "integer", "value": "double", "n_rows": "bigint"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def conditioned(size: int, condition: float, rng: np.random.Generator) -> np.nda
 def entries(side: str, matrix: np.ndarray, *, triangular: bool) -> pa.Table:
     i, j = np.triu_indices(len(matrix)) if triangular else np.indices(matrix.shape).reshape(2, -1)
     columns = [[side] * len(i), i + 1, j + 1, matrix[i, j], [4 * len(matrix)] * len(i)]
-    return pa.table([pa.array(column) for column in columns], names=COLUMNS)
+    return pa.table([pa.array(column) for column in columns], names=[*COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def engine_table(name: str, sizes: list[int]) -> str:
                 rows = [tuple(row.values()) for row in sums.to_pylist()]
                 for text in (
                     ddl.drop_table(table_, dialect),
-                    ddl.create_sums_table(table_, dialect),
+                    created(table_, dialect),
                     *ddl.insert(table_, rows, dialect),
                 ):
                     engine.execute(text)
@@ -192,6 +192,12 @@ def engine_table(name: str, sizes: list[int]) -> str:
             lines.append(f"| {size} | {seconds:.1f} |")
             print(name, lines[-1], flush=True)
     return "\n".join(lines)
+
+
+def created(name: str, dialect: Dialect) -> str:
+    """A statement that makes a table of sums."""
+    listed = ", ".join(f"{column} {getattr(dialect, kind)}" for column, kind in COLUMNS.items())
+    return f"CREATE TABLE {quoting.relation(name, dialect)} ({listed}){dialect.tables.storage}"
 
 
 def solved_in(engine: Engine, size: int) -> float:

@@ -180,7 +180,7 @@ def genre_aucs(runs: Sequence[Movies]) -> list[float]:
     return result
 
 
-def movies(run: Path, genres: Path = DATA / "genres.parquet") -> Movies:
+def movies(run: Path) -> Movies:
     """Read the vectors of a folder's `items.parquet`, with the genres of the movies."""
     with duckdb.connect() as connection:
         found = connection.execute(
@@ -190,7 +190,7 @@ def movies(run: Path, genres: Path = DATA / "genres.parquet") -> Movies:
             JOIN read_parquet(?) AS genres USING (id)
             ORDER BY id
             """,
-            [str(run / "items.parquet"), str(genres)],
+            [str(run / "items.parquet"), str(DATA / "genres.parquet")],
         ).fetchnumpy()
     flags = [found[name] for name in found if name not in ("embedding", "known")]
     return Movies(

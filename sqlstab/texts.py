@@ -24,11 +24,11 @@ from sqlstab.flow.script import Script
 from sqlstab.maths.maps import Maps
 from sqlstab.space.directory import MAPS_FILE
 from sqlstab.space.entry import Rows, case
-from sqlstab.space.insert import TablesTarget, inserted
+from sqlstab.space.insert import TablesTarget
 from sqlstab.space.key import Key
 from sqlstab.space.names import MAPS, MAPS_COLUMNS, Names
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
-from sqlstab.statements import build, quoting
+from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.declared import declared
 from sqlstab.statements.sides import OTHER, SIDES, VECTORS
 from sqlstab.statements.table import Column, stable_table
@@ -484,5 +484,5 @@ def inserts(solved: Solved, place: Place, dialect: str) -> str:
         for side, matrix in solved.maps.matrices.items()
         for (i, j), value in np.ndenumerate(matrix)
     ]
-    found = inserted(entries, (key.literal(known),), header, header, known)
+    found = ddl.values(entries, header, header, known, (key.literal(known),))
     return "".join(f"{text};\n\n" for text in found)

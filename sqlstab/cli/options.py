@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Decorator = Callable[[Command], Command]
 
 URL = declarations(EngineSettings)["url"]
 

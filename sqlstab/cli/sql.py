@@ -76,7 +76,7 @@ def sql(context: click.Context, /, **given: Any) -> None:
         _declared(given, project, step)
         return
     unused = [d.option for d in declarations(Columns).values() if given[d.name] is not None]
-    unused += [name for name in ("earlier",) if given[name]]
+    unused += ["earlier"] if given["earlier"] else []
     if step or unused or given["first_run"]:
         what = f"sqlstab sql {step}" if step else f"--{(*unused, 'first-run')[0]}"
         raise UsageError(f"{what} needs --dialect, with which no table is looked at.")

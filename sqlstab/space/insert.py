@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 # Of the texts that the figures are cut into: Redshift's strings have 65,535 bytes at most.
 _PART = 60_000
-# Bytes of one INSERT statement, where the engine takes so many.
-_INSERTED = 2**18
 # Stands among the maps of a run that is being written, where there are no transactions: whoever
 # finds another number than its own has been overtaken.
 CLAIM = "claim"
@@ -247,11 +245,11 @@ class TablesTarget:
         if table.store == "overwrite":
             first = f"INSERT OVERWRITE TABLE {name} {self._partition} ({listed}) VALUES\n"
             further = f"INSERT INTO {name} {self._partition} ({listed}) VALUES\n"
-            return inserted(rows, (), first, further, self.dialect)
+            return ddl.values(rows, first, further, self.dialect)
         removed = [] if what == RUNS else self.removal(what)
         header = f"INSERT INTO {name} ({self._column}, {listed}) VALUES\n"
         key = (self.key.literal(self.dialect),)
-        return [*removed, *inserted(rows, key, header, header, self.dialect)]
+        return [*removed, *ddl.values(rows, header, header, self.dialect, key)]
 
     def _stored(self, side: str, names: Sequence[str], query: str) -> list[str]:
         table = self._table(side)
@@ -292,47 +290,6 @@ class TablesTarget:
                 f"DROP TABLE {staged} SETTINGS max_table_size_to_drop = 0",
             ]
         return [_deletion(table.name, condition, None, self.dialect), f"INSERT INTO {name} {into}"]
-
-
-def inserted(
-    rows: Sequence[tuple[Any, ...]],
-    before: tuple[str, ...],
-    first: str,
-    further: str,
-    dialect: Dialect,
-) -> list[str]:
-    """Return statements that insert rows of values.
-
-    Args:
-        rows: Texts, whole numbers, doubles and None.
-        before: Literals that each row begins with.
-        first: What the first statement begins with.
-        further: What the others begin with.
-        dialect: Of the engine.
-    """
-    # sqlglot takes 20 microseconds for a text, and a matrix repeats few of them 600,000 times.
-    texts = {value for row in rows for value in row if isinstance(value, str)}
-    known = {text: quoting.string(text, dialect) for text in texts}
-
-    def literal(value: Any) -> str:
-        if value is None:
-            return "NULL"
-        if isinstance(value, str):
-            return known[value]
-        return str(value) if isinstance(value, int) else dialect.number(value)
-
-    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - len(first.encode()) - 100
-    statements: list[list[str]] = []
-    free = 0
-    for row in rows:
-        text = f"({', '.join((*before, *map(literal, row)))})"
-        size = len(text.encode()) + len(",\n")
-        if size > free or not statements:
-            statements.append([])
-            free = most
-        statements[-1].append(text)
-        free -= size
-    return [(further if k else first) + ",\n".join(values) for k, values in enumerate(statements)]
 
 
 def store_of_new(what: str, dialect: Dialect) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from sqlstab.statements.quoting import identifier, relation, string, table_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.dialect import Dialect
@@ -17,51 +17,54 @@ if TYPE_CHECKING:
 
 # Bytes of one INSERT statement, where the engine takes so many.
 _INSERTED = 2**18
-_SUMS_COLUMNS = {
-    "side": "text",
-    "i": "integer",
-    "j": "integer",
-    "value": "double",
-    "n_rows": "bigint",
-}
-
-
-def create_sums_table(name: str, dialect: Dialect) -> str:
-    """A statement that creates a table of sums, (side, i, j, value, n_rows)."""
-    return _create(name, _SUMS_COLUMNS, dialect)
-
-
-def _create(name: str, columns: Mapping[str, str], dialect: Dialect) -> str:
-    listed = ",\n".join(
-        f"    {column} {getattr(dialect, kind)}" for column, kind in columns.items()
-    )
-    return f"CREATE TABLE {relation(name, dialect)} (\n{listed}\n){dialect.tables.storage}"
 
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
-    """Statements that insert rows of text, whole numbers and doubles into a table."""
+    """Statements that insert rows of values into a table."""
+    header = f"INSERT INTO {relation(name, dialect)} VALUES\n"
+    return values(rows, header, header, dialect)
+
+
+def values(
+    rows: Sequence[tuple[Any, ...]],
+    first: str,
+    further: str,
+    dialect: Dialect,
+    before: tuple[str, ...] = (),
+) -> list[str]:
+    """Return statements that insert rows of values, each as long as the engine takes at most.
+
+    Args:
+        rows: Texts, whole numbers, doubles and None.
+        first: What the first statement begins with.
+        further: What the others begin with.
+        dialect: Of the engine.
+        before: Literals that each row begins with.
+    """
     # sqlglot takes 20 microseconds for a text, and a matrix repeats few of them 600,000 times.
     texts = {value for row in rows for value in row if isinstance(value, str)}
-    quoted = {text: string(text, dialect) for text in texts}
+    known = {text: string(text, dialect) for text in texts}
 
     def literal(value: Any) -> str:
+        if value is None:
+            return "NULL"
         if isinstance(value, str):
-            return quoted[value]
+            return known[value]
         return str(value) if isinstance(value, int) else dialect.number(float(value))
 
-    header = f"INSERT INTO {relation(name, dialect)} VALUES\n"
-    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - len(header.encode())
+    header = max(len(first.encode()), len(further.encode()))
+    most = min(_INSERTED, dialect.longest_statement or _INSERTED) - header
     statements: list[list[str]] = []
     free = 0
     for row in rows:
-        text = f"({', '.join(map(literal, row))})"
+        text = f"({', '.join((*before, *map(literal, row)))})"
         size = len(text.encode()) + len(",\n")
         if size > free or not statements:
             statements.append([])
             free = most
         statements[-1].append(text)
         free -= size
-    return [header + ",\n".join(values) for values in statements]
+    return [(further if k else first) + ",\n".join(lines) for k, lines in enumerate(statements)]
 
 
 def create_table(name: str, query: str, dialect: Dialect) -> str:

@@ -19,7 +19,6 @@ VECTORS: Side = "vectors"
 # What a vector is multiplied with. Vectors without a second side are compared with each other.
 OTHER: dict[Side, Side] = {"users": "items", "items": "users", VECTORS: VECTORS}
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-ELEMENTS: tuple[Element, ...] = get_args(Element)
 # Components of a vector, where no table is looked at that shows how many there are: a statement has
 # a term for each pair of them. Snowflake's vectors have as many at most.
 MOST_DIMENSIONS = 4096
