@@ -371,11 +371,11 @@ def test_sums_of_unit_rows(lab: Lab) -> None:
     table = replace(lab.run.table, weight="weight")
     ids, x, y = lab.shared()
     w, x, y = lab.of("weight", ids), unit(x @ MATRIX), unit(y)
-    got = cross_gram(lab, table, 4, matrix=MATRIX, normalize=True)
+    got = cross_gram(lab, table, 4, matrix=MATRIX, unit_rows=True)
     agree_in_halves(got, ids, ended(x), ended(y), w)
-    got = shared_gram(lab, table, 4, lab.reference.table, matrix=MATRIX, normalize=True)
+    got = shared_gram(lab, table, 4, lab.reference.table, matrix=MATRIX, unit_rows=True)
     agree_in_halves(got, ids, x, x, w)
-    got = shared_gram(lab, lab.reference.table, 6, table, normalize=True)
+    got = shared_gram(lab, lab.reference.table, 6, table, unit_rows=True)
     agree_in_halves(got, ids, y, y, w)
 
 
@@ -640,7 +640,7 @@ def test_product(lab: Lab, by: str) -> None:
     By constants, vectors are so long that their squares are no numbers.
     """
     in_rows = by == "table" and lab.dialect.style == "components"
-    normalize = not in_rows
+    unit_rows = not in_rows
     table = replace(lab.run.table, weight="weight", anchor_filter="n_ratings >= 20")
     chosen = lab.of("n_ratings", lab.run.ids) >= 20
     ids, want = lab.run.ids[chosen], lab.run.vectors[chosen]
@@ -648,12 +648,12 @@ def test_product(lab: Lab, by: str) -> None:
     if matrix is not None:
         want = want @ MATRIX
     size = want.shape[1]
-    query = build.product(table, size, matrix, lab.dialect, anchor=True, normalize=normalize)
+    query = build.product(table, size, matrix, lab.dialect, anchor=True, unit_rows=unit_rows)
     if not (lab.warehouse.name == "snowflake" and not in_rows):  # see Warehouse.vectors
         weights = {row["id"]: row["w"] for row in lab.warehouse.engine.query(query)}
         assert weights == dict(zip(ids.tolist(), lab.of("weight", ids).tolist(), strict=True))
     got = lab.warehouse.vectors(query, "long" if in_rows else "array", size, ("id", "x"))
-    agree_by_id(got, ids, unit(want) if normalize else want)
+    agree_by_id(got, ids, unit(want) if unit_rows else want)
 
 
 def job_on(dialect: Dialect, *, unit_rows: bool = True, target: Any = None) -> Job:
@@ -875,7 +875,7 @@ def test_neighbours(lab: Lab, cosine: bool) -> None:
     own = nearest(x, x, ids.tolist(), 4, cosine)
     earlier = nearest(y, y, ids.tolist(), 4, cosine)
     looked_up = nearest(x, y, ids.tolist(), 4, cosine)
-    statement = build.neighbours(run, reference, 0.5, 4, lab.dialect, normalize=cosine)
+    statement = build.neighbours(run, reference, 0.5, 4, lab.dialect, cosine=cosine)
     (row,) = lab.warehouse.engine.query(statement)
     assert [int(row[name]) for name in ("n_neighbours", "n_both", "n_found")] == [
         4 * len(asked),

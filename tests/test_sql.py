@@ -98,12 +98,12 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "gram_sampled": build.gram(replace(ITEMS, share=0.05), 3, dialect)[0],
         "gram_whitened": build.gram(ITEMS, 3, dialect, matrix=MATRIX)[0],
         "gram_shared": build.gram(REFERENCE, 3, dialect, other=ANCHORED)[0],
-        "gram_shared_cosine": build.gram(
-            RECENT, 3, dialect, matrix=MATRIX, other=ANCHORED, normalize=True
+        "gram_shared_unit_rows": build.gram(
+            RECENT, 3, dialect, matrix=MATRIX, other=ANCHORED, unit_rows=True
         )[0],
         "cross_gram": build.cross_gram(ANCHORED, RECENT, 3, 3, dialect)[0],
-        "cross_gram_cosine": build.cross_gram(
-            ITEMS, REFERENCE, 3, 3, dialect, matrix=MATRIX, normalize=True
+        "cross_gram_unit_rows": build.cross_gram(
+            ITEMS, REFERENCE, 3, 3, dialect, matrix=MATRIX, unit_rows=True
         )[0],
         "cross_gram_of_maps": build.cross_gram(
             WIDE, RECENT, 3, 3, dialect, reference_matrix=MATRIX
@@ -118,7 +118,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
             ITEMS, [replace(HELD, side="users", transposed=True)], ARRAY_OUT, dialect
         ),
         "union": build.union(build.gram(LONG, 3, dialect) + build.gram(ITEMS, 3, dialect), dialect),
-        "product": build.product(ANCHORED, 3, MATRIX, dialect, anchor=True, normalize=True),
+        "product": build.product(ANCHORED, 3, MATRIX, dialect, anchor=True, unit_rows=True),
         "product_of_tables": build.product(ANCHORED, 3, HELD, dialect, anchor=True),
         "drift": build.drift(ITEMS, REFERENCE, (3, 3), dialect),
         "drift_of_a_run": build.drift(
@@ -150,10 +150,10 @@ def statements(dialect: Dialect) -> dict[str, str]:
             dialect,
         ),
         "neighbours": build.neighbours(
-            build.Vectors(WIDE, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=False
+            build.Vectors(WIDE, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, cosine=False
         ),
         "neighbours_cosine": build.neighbours(
-            build.Vectors(ITEMS, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, normalize=True
+            build.Vectors(ITEMS, 3), build.Vectors(REFERENCE, 3), 0.01, 10, dialect, cosine=True
         ),
         "longest": build.longest(
             build.Vectors(ITEMS, 3),

@@ -258,10 +258,10 @@ def _cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[H
     height = member.dimension if unit_rows else d
     keep = len(job.temporary)
     x, x_matrix, x_unit = yield from _mapped(
-        job, table, size, matrix if unit_rows else None, normalize=unit_rows
+        job, table, size, matrix if unit_rows else None, unit_rows=unit_rows
     )
     y, y_matrix, y_unit = yield from _mapped(
-        job, reference, height, member.matrix if unit_rows else None, normalize=unit_rows
+        job, reference, height, member.matrix if unit_rows else None, unit_rows=unit_rows
     )
     crossed = build.cross_gram(
         x,
@@ -271,11 +271,11 @@ def _cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[H
         job.dialect,
         matrix=x_matrix,
         reference_matrix=y_matrix,
-        normalize=x_unit or y_unit,
+        unit_rows=x_unit or y_unit,
     )
     grams = {
-        "run": build.gram(x, size, job.dialect, matrix=x_matrix, other=y, normalize=x_unit),
-        "reference": build.gram(y, height, job.dialect, matrix=y_matrix, other=x, normalize=y_unit),
+        "run": build.gram(x, size, job.dialect, matrix=x_matrix, other=y, unit_rows=x_unit),
+        "reference": build.gram(y, height, job.dialect, matrix=y_matrix, other=x, unit_rows=y_unit),
     }
     found = yield Statement(
         texts=tuple(crossed),
@@ -465,18 +465,18 @@ def _mapped(
     size: int,
     matrix: Matrix | None,
     *,
-    normalize: bool = False,
+    unit_rows: bool = False,
 ) -> Flow[tuple[VectorTable, Matrix | None, bool]]:
     """Find what the sums of rows times a matrix, made unit vectors if asked, are taken of.
 
     Returns:
-        This table, the matrix, and whether to normalize; or a temporary table of such rows, None,
+        This table, the matrix, and whether rows get length one; or a temporary table of them, None,
         False.
     """
-    plain = matrix is None and not normalize
+    plain = matrix is None and not unit_rows
     if plain or (not _is_tiled(job, size) and _takes_inline(job, table, size, matrix)):
-        return table, matrix, normalize
-    made = yield from _product(job, table, size, matrix, anchor=True, normalize=normalize)
+        return table, matrix, unit_rows
+    made = yield from _product(job, table, size, matrix, anchor=True, unit_rows=unit_rows)
     return made, None, False
 
 
@@ -489,7 +489,7 @@ def _is_tiled(job: Job, size: int) -> bool:
 def _takes_inline(job: Job, table: VectorTable, size: int, matrix: Matrix | None) -> bool:
     if matrix is None or job.dialect.longest_statement is None:
         return True
-    options: dict[str, Any] = {"matrix": matrix, "reference_matrix": matrix, "normalize": True}
+    options: dict[str, Any] = {"matrix": matrix, "reference_matrix": matrix, "unit_rows": True}
     statements = build.cross_gram(table, table, size, size, job.dialect, **options)
     return all(map(job.dialect.takes, statements))
 
@@ -501,10 +501,10 @@ def _product(
     matrix: Matrix | None,
     *,
     anchor: bool = False,
-    normalize: bool = False,
+    unit_rows: bool = False,
 ) -> Flow[VectorTable]:
     """Keep a table's rows times a matrix, made unit vectors if asked, in a temporary table."""
-    options: dict[str, Any] = {"anchor": anchor, "normalize": normalize}
+    options: dict[str, Any] = {"anchor": anchor, "unit_rows": unit_rows}
     query = build.product(table, size, matrix, job.dialect, **options)
     in_rows = False
     if matrix is not None and not job.dialect.takes(query):
@@ -512,8 +512,8 @@ def _product(
         query = build.product(table, size, held, job.dialect, **options)
         in_rows = job.dialect.style == "components"
     made = yield from _kept(job, table, query, weighted=anchor, in_rows=in_rows)
-    if in_rows and normalize:
-        made = yield from _product(job, made, size, None, anchor=anchor, normalize=True)
+    if in_rows and unit_rows:
+        made = yield from _product(job, made, size, None, anchor=anchor, unit_rows=True)
     return made
 
 

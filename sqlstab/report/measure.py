@@ -253,7 +253,7 @@ class Measuring:
                     asked,
                     found["nearest"],
                     self.dialect,
-                    normalize=measure == "cosine",
+                    cosine=measure == "cosine",
                 )
                 (row,) = yield from self._query(
                     f"Neighbours of {name} {side}, {measure}",

@@ -274,7 +274,7 @@ def gram(
     *,
     matrix: Matrix | None = None,
     other: VectorTable | None = None,
-    normalize: bool = False,
+    unit_rows: bool = False,
 ) -> list[str]:
     """Return rows (side, i, j, value, n_rows) of the Gram matrix, 1-based, i <= j.
 
@@ -285,7 +285,7 @@ def gram(
         matrix: (e, dimension): the Gram matrix of the rows times this instead.
         other: Only rows whose id this table has too, once for each row there, times the weights of
             both: rows (side, half, i, j, value, n_rows), one matrix for each half of the ids.
-        normalize: Give the rows length one first.
+        unit_rows: Give the rows length one first.
 
     Returns:
         Statements, each of which scans the table for a part of the matrix.
@@ -295,7 +295,7 @@ def gram(
         "dimension": dimension,
         "matrix": _columns(matrix, dialect),
         "other": _source(other, dialect) if other else None,
-        "normalize": normalize,
+        "unit_rows": unit_rows,
     }
     return [
         _render("gram", dialect, rows=rows, columns=columns, **context)
@@ -312,7 +312,7 @@ def cross_gram(
     *,
     matrix: Matrix | None = None,
     reference_matrix: Matrix | None = None,
-    normalize: bool = False,
+    unit_rows: bool = False,
 ) -> list[str]:
     """Return rows (side, half, i, j, value, n_rows) of the cross Gram matrix, 1-based.
 
@@ -327,7 +327,7 @@ def cross_gram(
         dialect: The dialect to write.
         matrix: (e, dimension): use the run's rows times this.
         reference_matrix: The same for the reference's rows.
-        normalize: Give both rows of a pair length one first.
+        unit_rows: Give both rows of a pair length one first.
 
     Returns:
         Statements, each of which scans both tables for a part of the matrix.
@@ -339,7 +339,7 @@ def cross_gram(
         "reference_dimension": reference_dimension,
         "matrix": _columns(matrix, dialect),
         "reference_matrix": _columns(reference_matrix, dialect),
-        "normalize": normalize,
+        "unit_rows": unit_rows,
     }
 
     def own(part: range, size: int) -> range:
@@ -728,7 +728,7 @@ def product(
     dialect: Dialect,
     *,
     anchor: bool = False,
-    normalize: bool = False,
+    unit_rows: bool = False,
 ) -> str:
     """Rows (id, x) of a table times a matrix, x an array of doubles.
 
@@ -741,7 +741,7 @@ def product(
         matrix: (e, dimension): the matrix, or where it is; None for the rows as they are.
         dialect: The dialect to write.
         anchor: Only the rows that may align, with the weight w if the table has one.
-        normalize: Give the rows length one.
+        unit_rows: Give the rows length one.
     """
     return _render(
         "product",
@@ -751,7 +751,7 @@ def product(
         held=_matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None,
         matrix=None if isinstance(matrix, MatrixTable) else _columns(matrix, dialect),
         anchor=anchor,
-        normalize=normalize,
+        unit_rows=unit_rows,
     )
 
 
@@ -934,7 +934,7 @@ def neighbours(
     nearest: int,
     dialect: Dialect,
     *,
-    normalize: bool,
+    cosine: bool,
 ) -> str:
     """One row (n_neighbours, n_both, n_found): whether an id has the same neighbours in both.
 
@@ -944,7 +944,7 @@ def neighbours(
         share: Look for the neighbours of such a share of the ids, chosen by a hash of the id.
         nearest: How many neighbours of each.
         dialect: The dialect to write.
-        normalize: By cosine, not by dot product.
+        cosine: By cosine, not by dot product.
     """
     queries = [
         _vectors(replace(vectors, table=replace(vectors.table, share=share)), dialect)
@@ -957,7 +957,7 @@ def neighbours(
         reference=_vectors(reference, dialect),
         queries=queries,
         nearest=nearest,
-        normalize=normalize,
+        cosine=cosine,
     )
 
 

@@ -10,7 +10,7 @@ JOIN (
 ) AS reference USING (id)
 {%- endmacro -%}
 
-{%- macro statement_cross_gram(dialect, t, reference, rows, reference_dimension, dimension, matrix, columns, normalize, own_rows, reference_matrix, own_columns) -%}
+{%- macro statement_cross_gram(dialect, t, reference, rows, reference_dimension, dimension, matrix, columns, unit_rows, own_rows, reference_matrix, own_columns) -%}
 {%- set b = 4 -%}
 {%- set half = sqlstab.part_half_of(dialect, "run.id") -%}
 {%- set weights = (["run.w"] if t.weight else []) + (["reference.w"] if reference.weight else []) -%}
@@ -29,8 +29,8 @@ JOIN (
 {%- set query -%}
 {{ sqlstab.part_sums_pairs(dialect, rows, columns, "run.x", "reference.x", (weights | join(" * ") ~ " * ") if weights else "", half=half) }}
 {{ sqlstab.part_cross_gram_joined(
-    sqlstab.part_as_columns(t, dialect, dimension, matrix, normalize, anchor=true, parts=[own_rows], constant=true),
-    sqlstab.part_as_columns(reference, dialect, reference_dimension, reference_matrix, normalize, anchor=true, parts=[own_columns], constant=true)
+    sqlstab.part_as_columns(t, dialect, dimension, matrix, unit_rows, anchor=true, parts=[own_rows], constant=true),
+    sqlstab.part_as_columns(reference, dialect, reference_dimension, reference_matrix, unit_rows, anchor=true, parts=[own_columns], constant=true)
 ) }}
 GROUP BY {{ half }}
 {%- endset -%}
@@ -46,8 +46,8 @@ SELECT
     {{ weights | join(" * ") }} AS w
     {%- endif %}
 {{ sqlstab.part_cross_gram_joined(
-    sqlstab.part_transformed(t, dialect, dimension, matrix, normalize, true, constant=true),
-    sqlstab.part_transformed(reference, dialect, reference_dimension, reference_matrix, normalize, true, constant=true)
+    sqlstab.part_transformed(t, dialect, dimension, matrix, unit_rows, true, constant=true),
+    sqlstab.part_transformed(reference, dialect, reference_dimension, reference_matrix, unit_rows, true, constant=true)
 ) }}
 {%- endset -%}
 {%- set p = sqlstab.filled(dialect.steps, [1, height, b, "p"]) -%}

@@ -12,7 +12,7 @@ JOIN (
 {%- endif %}
 {%- endmacro -%}
 
-{%- macro statement_gram(dialect, other, t, matrix, rows, dimension, columns, normalize) -%}
+{%- macro statement_gram(dialect, other, t, matrix, rows, dimension, columns, unit_rows) -%}
 {%- set b = 4 -%}
 {%- set halved = other is not none -%}
 {%- set half = sqlstab.part_half_of(dialect, "r.id") if halved else "" -%}
@@ -28,7 +28,7 @@ JOIN (
 {% if dialect.gram == "pairs" -%}
 {%- set query -%}
 {{ sqlstab.part_sums_pairs(dialect, rows, columns, weight=(weights | join(" * ") ~ " * ") if weights else "", triangular=true, half=half) }}
-{{ sqlstab.part_gram_taking_part(dialect, other, sqlstab.part_as_columns(t, dialect, dimension, matrix, normalize, anchor=halved, parts=[rows, columns])) }}
+{{ sqlstab.part_gram_taking_part(dialect, other, sqlstab.part_as_columns(t, dialect, dimension, matrix, unit_rows, anchor=halved, parts=[rows, columns])) }}
 {%- if halved %}
 GROUP BY {{ half }}
 {%- endif %}
@@ -44,7 +44,7 @@ SELECT
     {%- if halved %},
     {{ half }} AS half
     {%- endif %}
-{{ sqlstab.part_gram_taking_part(dialect, other, sqlstab.part_transformed(t, dialect, dimension, matrix, normalize, halved)) }}
+{{ sqlstab.part_gram_taking_part(dialect, other, sqlstab.part_transformed(t, dialect, dimension, matrix, unit_rows, halved)) }}
 {%- endset -%}
 {%- set p = sqlstab.filled(dialect.steps, [1, dimension, b, "p"]) -%}
 {%- if dialect.gram == "blocks" -%}

@@ -272,8 +272,8 @@ FROM {{ t.relation }} AS t
 {#- The rows of a table as columns (id, x1, x2, ...) of doubles, after a matrix or a normalization if any; at
     least the components of these parts. With `constant` a last component that is 1, by which sums of products
     hold the sums of the components too. -#}
-{%- macro part_as_columns(t, dialect, size, matrix=none, normalize=false, anchor=false, parts=[], constant=false) -%}
-{%- set query = sqlstab.part_plain_columns(t, dialect, size, matrix, normalize, anchor, parts) -%}
+{%- macro part_as_columns(t, dialect, size, matrix=none, unit_rows=false, anchor=false, parts=[], constant=false) -%}
+{%- set query = sqlstab.part_plain_columns(t, dialect, size, matrix, unit_rows, anchor, parts) -%}
 {%- if constant -%}
 SELECT
     c.*,
@@ -287,11 +287,11 @@ FROM (
 {%- endmacro -%}
 
 {#- These parts of a vector without the constant; at least one component. -#}
-{%- macro part_plain_columns(t, dialect, size, matrix, normalize, anchor, parts) -%}
-{%- set direct = t.layout == "wide" and not t.only_valid and not matrix and not normalize -%}
+{%- macro part_plain_columns(t, dialect, size, matrix, unit_rows, anchor, parts) -%}
+{%- set direct = t.layout == "wide" and not t.only_valid and not matrix and not unit_rows -%}
 {%- if dialect.style == "components" or direct -%}
-{%- if matrix or normalize -%}
-{{ sqlstab.part_transformed(t, dialect, size, matrix, normalize, anchor) }}
+{%- if matrix or unit_rows -%}
+{{ sqlstab.part_transformed(t, dialect, size, matrix, unit_rows, anchor) }}
 {%- elif t.only_valid -%}
 {{ sqlstab.part_vectors(t, dialect, size, anchor=anchor) }}
 {%- else -%}
@@ -305,22 +305,22 @@ SELECT
     {%- endfor %}{% endfor %}
     {{- sqlstab.part_carried(t, anchor and t.weight, false) }}
 FROM (
-    {{ sqlstab.part_transformed(t, dialect, size, matrix, normalize, anchor) | indent(4) }}
+    {{ sqlstab.part_transformed(t, dialect, size, matrix, unit_rows, anchor) | indent(4) }}
 ) AS v
 {%- endif -%}
 {%- endmacro -%}
 
 {#- The rows of a table, times a matrix and then made unit vectors, if asked; with `constant` their arrays end
     with a 1. -#}
-{%- macro part_transformed(t, dialect, size, matrix=none, normalize=false, anchor=false, keep=false, element=none, constant=false) -%}
+{%- macro part_transformed(t, dialect, size, matrix=none, unit_rows=false, anchor=false, keep=false, element=none, constant=false) -%}
 {%- set others = sqlstab.part_carried(t, anchor and t.weight, keep) -%}
 {%- if matrix -%}
 {%- set plain = sqlstab.part_vectors(t, dialect, matrix[0] | length, anchor=anchor, keep=keep) -%}
 {%- set query = sqlstab.part_multiplied(dialect, plain, matrix, others) -%}
 {%- else -%}
-{%- set query = sqlstab.part_vectors(t, dialect, size, "double" if normalize or constant else element or t.element, anchor, keep=keep) -%}
+{%- set query = sqlstab.part_vectors(t, dialect, size, "double" if unit_rows or constant else element or t.element, anchor, keep=keep) -%}
 {%- endif -%}
-{%- if normalize -%}
+{%- if unit_rows -%}
 {%- set query = sqlstab.part_unit(dialect, query, size, others) -%}
 {%- endif -%}
 {%- if constant -%}

@@ -1,12 +1,12 @@
 {#- Made from sql/neighbours.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{%- macro statement_neighbours(dialect, run, reference, nearest, normalize, queries) -%}
+{%- macro statement_neighbours(dialect, run, reference, nearest, cosine, queries) -%}
 {%- set scores = [
     ["run", "q.x", "c.x", run.size, "q.norm * c.norm"],
     ["reference", "q.y", "c.y", reference.size, "q.reference_norm * c.reference_norm"],
     ["index", "q.x", "c.y", [run.size, reference.size] | min, "q.norm * c.reference_norm"],
 ] -%}
--- The {{ nearest }} nearest neighbours of some ids by {{ "cosine" if normalize else "dot product" }}, among {{ sqlstab.part_pairs_ids_of(run) }}:
+-- The {{ nearest }} nearest neighbours of some ids by {{ "cosine" if cosine else "dot product" }}, among {{ sqlstab.part_pairs_ids_of(run) }}:
 -- how many in the run, how many of them in the reference too, and how many of the reference's are found
 -- when the run's vector is looked up among the reference's.
 SELECT
@@ -23,7 +23,7 @@ FROM (
             q.id AS query_id,
             c.id AS id,
             {%- for name, a, b, size, norms in scores %}
-            {{ "(" ~ sqlstab.part_dot(dialect, a, b, size) ~ ") / nullif(" ~ norms ~ ", 0)" if normalize else sqlstab.part_dot(dialect, a, b, size) }} AS {{ name }}_score{{ "," if not loop.last }}
+            {{ "(" ~ sqlstab.part_dot(dialect, a, b, size) ~ ") / nullif(" ~ norms ~ ", 0)" if cosine else sqlstab.part_dot(dialect, a, b, size) }} AS {{ name }}_score{{ "," if not loop.last }}
             {%- endfor %}
         FROM (
             {{ sqlstab.part_pairs_measured_pairs(queries[0], queries[1], dialect) | indent(12) }}
