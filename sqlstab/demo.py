@@ -76,10 +76,10 @@ class DemoResult:
             np.mean([run["genre_auc"][kind] for run in later]) for kind in ("raw", "stable")
         )
         error = max(run["max_score_error"] for run in self.figures)
-        space = self.space if self.kept else Path("movies")
+        space = self.space if self.kept else Path("demo/movies")
         first = self.figures[0]["run"]
         history = f"read_parquet('{space}/*/items.parquet', hive_partitioning = true)"
-        where = "" if self.kept else "\n(Keep it with: sqlstab demo --out DIR)"
+        kept = "" if self.kept else "Nothing was kept. After sqlstab demo --out demo:\n\n"
         return (
             "The cosine is that of the same movie in this run and the run before.\n"
             f"A classifier of genres was trained once, on the vectors of {first}.\n"
@@ -87,9 +87,9 @@ class DemoResult:
             f"On stable vectors it goes on working ({stable:.2f}).\n"
             f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
             "\n"
-            "The history of the stable vectors, with the duckdb command line:\n"
+            f"{kept}The history of the stable vectors, with the duckdb command line:\n"
             f'  duckdb -c "FROM {history}"\n'
-            f'  duckdb -c "SELECT run, count(*) FROM {history} GROUP BY run ORDER BY run"{where}'
+            f'  duckdb -c "SELECT run, count(*) FROM {history} GROUP BY run ORDER BY run"'
         )
 
 

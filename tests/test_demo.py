@@ -60,3 +60,17 @@ def test_what_a_person_sees(tmp_path: Path) -> None:
     counts = [len(duckdb.sql(query).fetchall()) for query in queries]
     assert counts[1] == 4
     assert counts[0] > 1000
+
+
+def test_a_demo_that_is_not_kept_says_how_to_keep_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it prints works when it is done as it says."""
+    monkeypatch.chdir(tmp_path)
+    said = sqlstab("demo", "--quiet", cwd=tmp_path).stdout
+    assert not list(tmp_path.iterdir())
+    found = re.search(r"After sqlstab (.*):\n", said)
+    assert found
+    sqlstab(*found[1].split(), "--quiet", cwd=tmp_path)
+    queries = re.findall(r'duckdb -c "(.*)"', said)
+    assert len(duckdb.sql(queries[1]).fetchall()) == 4
