@@ -114,7 +114,7 @@ def test_singular_values_are_those_of_the_scores(
     want = paper.stabilize(users, items).singular_values
     # A table's smallest singular value is known to eps times its condition. BLAS kernels differ in
     # how much of that they use: 1e-17 times the condition held on one machine, 1.4e-17 on another.
-    np.testing.assert_allclose(balance.singular_values, want, rtol=1e-14 + 1e-16 * condition)
+    np.testing.assert_allclose(balance.singular_values, want, rtol=1e-14 + 3e-17 * condition)
 
 
 def test_badly_scaled_columns_do_no_harm(rng: np.random.Generator) -> None:
