@@ -515,8 +515,12 @@ class DuckDBEngine:
         failed: list[BaseException] = []
         # Threads of Python 3.11 count as ended where Ctrl-C has broken off waiting for them.
         ended = threading.Event()
+        # Taken by the thread, or by Ctrl-C that comes while it starts: then it does nothing.
+        begun = threading.Lock()
 
         def run() -> None:
+            if not begun.acquire(blocking=False):
+                return
             try:
                 done.append(self._connection.execute(text))
             except BaseException as error:
@@ -525,13 +529,14 @@ class DuckDBEngine:
                 ended.set()
 
         logger.debug("%s", text)
-        threading.Thread(target=run, daemon=True).start()
         try:
+            threading.Thread(target=run, daemon=True).start()
             while not ended.wait(0.1):
                 if step and (percentage := self._connection.query_progress()) >= 0:
                     step.done(min(percentage / 100, 1.0))
         except BaseException:
-            while not ended.wait(0.1):
+            # Python must not end while a thread is within DuckDB: it would abort.
+            while not (begun.acquire(blocking=False) or ended.wait(0.1)):
                 self._connection.interrupt()
             raise
         if failed:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 # Of the texts that the figures are cut into: Redshift's strings have 65,535 bytes at most.
 _PART = 60_000
-# Stands among the maps of a run that is being written, where there are no transactions: whoever
-# finds another number than its own has been overtaken.
+# Stands among the maps of a run that is being written, where there are no transactions: in row 0
+# whoever finds another number than its own has been overtaken; that there are rows at all tells
+# the next run that other rows with the key are those of a killed one.
 CLAIM = "claim"
 
 
@@ -98,8 +99,7 @@ class TablesTarget:
         if not (self._transactions and self.seen is None):
             statements += self.removal(RUNS, seen)
         if not self._transactions:
-            claim = (CLAIM, 0, 0, float(int(self.token, 16)), None)
-            statements += self._rows(MAPS, [claim])
+            statements += self._claimed()
         for side in self.others:
             statements += self.removal(side)
         return statements
@@ -131,15 +131,11 @@ class TablesTarget:
                 self._read_count,
                 None,
             )
-        side, value = (
-            quoting.identifier(self._name(name), self.dialect) for name in ("side", "value")
-        )
-        claim = quoting.string(CLAIM, self.dialect)
         return Statement(
             "check for others",
             (
-                f"SELECT {value} AS claimed\nFROM {self._quoted(MAPS)}\n"
-                f"WHERE {condition} AND {side} = {claim}",
+                f"SELECT {self._name_of('value')} AS claimed\nFROM {self._quoted(MAPS)}\n"
+                f"WHERE {condition} AND {self._is_claim()} AND {self._name_of('i')} = 0",
             ),
             self._read_claims,
             None,
@@ -161,7 +157,14 @@ class TablesTarget:
         created = str(known.get("created") or dt.datetime.now(dt.timezone.utc).isoformat())
         by = str(known.get("created_by") or "")
         rows = [(created, by, k, len(parts), part) for k, part in enumerate(parts, start=1)]
-        statements = [*self._rows(MAPS, entries), *self._rows(RUNS, rows)]
+        if self._overwrites(MAPS):
+            statements = self._overwritten(MAPS, entries)
+        elif self._transactions:
+            statements = [*self.removal(MAPS), *self._inserted(MAPS, entries)]
+        else:
+            statements = [*self._inserted(MAPS, entries), self._without(self._is_claim())]
+        add = self._overwritten if self._overwrites(RUNS) else self._inserted
+        statements += add(RUNS, rows)
         return [*statements, self.dialect.tables.commit] if self._transactions else statements
 
     # Within
@@ -236,20 +239,47 @@ class TablesTarget:
         key = self.key.name(self.dialect).lower()
         return [column.name for column in table.columns if column.name.lower() != key]
 
-    def _rows(self, what: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
-        """Let rows of values take the place of this key's rows in the maps or the runs."""
-        table = self._table(what)
-        name = quoted(table.name, self.dialect)
-        columns = self._columns_of(what, table)
-        listed = ", ".join(quoting.identifier(column, self.dialect) for column in columns)
-        if table.store == "overwrite":
-            first = f"INSERT OVERWRITE TABLE {name} {self._partition} ({listed}) VALUES\n"
-            further = f"INSERT INTO {name} {self._partition} ({listed}) VALUES\n"
-            return ddl.values(rows, first, further, self.dialect)
-        removed = [] if what == RUNS else self.removal(what)
-        header = f"INSERT INTO {name} ({self._column}, {listed}) VALUES\n"
-        key = (self.key.literal(self.dialect),)
-        return [*removed, *ddl.values(rows, header, header, self.dialect, key)]
+    def _claimed(self) -> list[str]:
+        """Return the statements that let this run's claim take the place of all maps of the key.
+
+        A kill between any two of them leaves rows.
+        """
+        claim = (CLAIM, 0, 0, float(int(self.token, 16)), None)
+        if self._overwrites(MAPS):
+            return self._overwritten(MAPS, [claim])
+        return [
+            *self._inserted(MAPS, [(CLAIM, 1, 0, 0.0, None)]),
+            self._without(f"NOT ({self._is_claim()} AND {self._name_of('i')} = 1)"),
+            *self._inserted(MAPS, [claim]),
+        ]
+
+    def _is_claim(self) -> str:
+        return f"{self._name_of('side')} = {quoting.string(CLAIM, self.dialect)}"
+
+    def _name_of(self, column: str) -> str:
+        return quoting.identifier(self._name(column), self.dialect)
+
+    def _without(self, condition: str) -> str:
+        """Return the statement that removes some of this key's maps."""
+        name = self._table(MAPS).name
+        return _deletion(name, self.key.condition(self.dialect), condition, self.dialect)
+
+    def _overwrites(self, what: str) -> bool:
+        return self._table(what).store == "overwrite"
+
+    def _overwritten(self, what: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Let rows of values take the place of this key's rows, in one step."""
+        into = f"TABLE {self._quoted(what)} {self._partition} ({self._listed(what)}) VALUES\n"
+        return ddl.values(rows, f"INSERT OVERWRITE {into}", f"INSERT INTO {into}", self.dialect)
+
+    def _inserted(self, what: str, rows: Sequence[tuple[Any, ...]]) -> list[str]:
+        """Add rows of values with this key."""
+        header = f"INSERT INTO {self._quoted(what)} ({self._column}, {self._listed(what)}) VALUES\n"
+        return ddl.values(rows, header, header, self.dialect, (self.key.literal(self.dialect),))
+
+    def _listed(self, what: str) -> str:
+        columns = self._columns_of(what, self._table(what))
+        return ", ".join(quoting.identifier(column, self.dialect) for column in columns)
 
     def _stored(self, side: str, names: Sequence[str], query: str) -> list[str]:
         table = self._table(side)
