@@ -626,6 +626,43 @@ def test_two_runs_that_make_the_tables(place: Postgres, text: str) -> None:
     assert place.whose(place.read(None)) == "again"
 
 
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+@pytest.mark.parametrize("what", ["runs", "users_newest"])
+def test_a_table_that_another_run_commits(place: Postgres, what: str) -> None:
+    """Whoever waits for it finds that it is there, which Postgres says as an error."""
+    import psycopg  # noqa: PLC0415 - where there is a server
+
+    begun = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    with psycopg.connect(place.url.replace("+psycopg", ""), autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT pg_get_viewdef('faults.movies_users_newest'::regclass)"
+        ).fetchone()
+        assert rows is not None
+        made = {
+            "runs": "CREATE TABLE faults.two_runs (LIKE faults.movies_runs INCLUDING ALL)",
+            "users_newest": f"CREATE VIEW faults.two_users_newest AS {rows[0]}".replace(
+                "movies_", "two_"
+            ),
+        }
+        if what == "users_newest":
+            faulty.run(*place.command("monday", "1", "faults.two"), folder=place.folder)
+            connection.execute("DROP VIEW faults.two_users_newest")
+        connection.execute("BEGIN")
+        connection.execute(made[what])
+        second = faulty.Command(*place.command("again", "2", "faults.two"), folder=place.folder)
+        with psycopg.connect(place.url.replace("+psycopg", ""), autocommit=True) as watch:
+            late = time.monotonic() + 60
+            while watch.execute(begun).fetchone() == (0,):
+                assert time.monotonic() < late, "it does not wait"
+                time.sleep(0.01)
+        connection.execute("COMMIT")
+    ended = second.end()
+    assert ended.code == 0, ended.stderr
+    place.space = "faults.two"
+    assert place.whose(place.read("2")) == "again"
+    assert place.whose(place.read(None)) == "again"
+
+
 @pytest.mark.parametrize("place", ["duckdb"], indirect=True)
 def test_two_processes_on_one_duckdb_file(place: DuckDB) -> None:
     """DuckDB lets one process at a time write: the other says so."""

@@ -209,7 +209,8 @@ class TablesSpace:
         }
         for what, missing in wanted.items() if make else ():
             if what not in known:
-                self._make(what, missing, key)
+                name = self.names.table(what)
+                self._make(name, created(name, what, missing, key, self.dialect))
         self._checked = TablesTarget(
             self.names,
             key,
@@ -221,8 +222,9 @@ class TablesSpace:
             whole_name=self._lock_name(),
         )
         for side in outputs if make else ():
-            if self._columns(self.names.newest(side)) is None:
-                self._engine.execute(view(self.names, side, outputs[side], key, self.dialect))
+            newest = self.names.newest(side)
+            if self._columns(newest) is None:
+                self._make(newest, [view(self.names, side, outputs[side], key, self.dialect)])
 
     def target(self, key: Key) -> TablesTarget:
         """Return where a run is written, for who prints or explains it."""
@@ -502,11 +504,10 @@ class TablesSpace:
                 f"the column a default, or let it be NULL."
             )
 
-    def _make(self, what: str, columns: Sequence[Column], key: Key) -> None:
-        """Make a table; another run may be about to do the same."""
-        name = self.names.table(what)
+    def _make(self, name: str, statements: Sequence[str]) -> None:
+        """Make a table or a view; another run may be about to do the same."""
         try:
-            for statement in created(name, what, columns, key, self.dialect):
+            for statement in statements:
                 self._engine.execute(statement)
         except EngineError:
             self._engine.rollback()

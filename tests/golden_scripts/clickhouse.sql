@@ -1676,7 +1676,10 @@ WHERE s.name IN ('users', 'items');
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
-DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
+INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of") VALUES
+('2026-11-30', 'claim', 1, 0, 0.0000000000000000e+00, NULL);
+
+DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30' AND NOT ("side" = 'claim' AND "i" = 1);
 
 INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of") VALUES
 ('2026-11-30', 'claim', 0, 0, 0.0000000000000000e+00, NULL);
