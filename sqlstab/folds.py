@@ -41,20 +41,26 @@ class OutOfRange(Exception):  # noqa: N818 - likewise
 def gram(
     batches: Iterator[pa.RecordBatch], dimension: int | None, whitener: Floats | None
 ) -> tuple[int, list[Floats]]:
-    """Sum x'x over rows (x), of x times a whitener if there is one: [upper triangle]."""
+    """Sum x'x over rows (x), of x times a whitener if there is one, and count rows of zeros.
+
+    Returns:
+        [upper triangle, [count]].
+    """
     total: Any = np.zeros((0, 0))
-    rows = 0
+    rows = zeros = 0
     for batch in sliced(batches, dimension or ASSUMED_DIMENSION):
         if dimension is None:
             dimension = len(batch.column(0)[0].as_py() or ())
         x = vectors(batch, 0, dimension)
+        # Few rows begin with a zero, so this costs nothing.
+        zeros += int((~x[x[:, 0] == 0].any(axis=1)).sum())
         if whitener is not None:
             x = x @ whitener
         # numpy sees that both factors are one array and calls BLAS's dsyrk.
         with np.errstate(over="ignore", invalid="ignore"):
             total = x.T @ x + (total if rows else 0.0)
         rows += len(x)
-    return rows, [packed(total)]
+    return rows, [packed(total), np.array([float(zeros)])]
 
 
 def cross(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 Anchor = Literal["items", "users", "both"]
+MapKind = Literal["balanced", "rotation"]
 Refine = Literal["auto", "always", "never"]
 Strategy = Literal["auto", "sql", "arrow"]
 OnInvalid = Literal["error", "drop"]
@@ -161,6 +162,11 @@ class Options:
         anchor: The sides that are aligned with the reference: `items`, `users` or `both`.
         plain_rows: Fit to the rows as they are, as the paper does, and not to rows of unit length.
         maps_only: Write the maps and no stable vectors.
+        map: `balanced` maps give users and items one spread of lengths; a `rotation` is the same
+            for all tables. The first run fixes it for its space; None is the space's, or
+            `balanced` for a new one.
+        columns: Keep at most so many columns in the stable vectors: of a larger model what agrees
+            best with the space. None lets the space grow.
         rank: Keep at most so many dimensions; scores are then approximate. None keeps all.
         sample: Fit on such a share of the rows only, as in `5%` or `0.05`, chosen by a hash of the
             id; all rows are written, and scores stay exact. None takes all.
@@ -209,6 +215,22 @@ class Options:
     maps_only: bool = declare(
         "Write the maps and no stable vectors, for views or models that multiply.",
         default=False,
+        section="run",
+        commands=("run", "sql"),
+    )
+    map: MapKind | None = declare(
+        "balanced: users and items get the same spread of lengths, the paper's map. rotation: one "
+        "rotation for all tables, which keeps lengths, cosines and vectors that were not trained "
+        "anew; the first run stays as it is. The first run of a space fixes it. Default: the "
+        "space's, or balanced.",
+        section="run",
+        commands=("run", "sql"),
+    )
+    columns: int | None = declare(
+        "The stable vectors have N columns at most: of a larger model that part which agrees best "
+        "with the space; scores are then approximate. Default: the space grows.",
+        least=1,
+        metavar="N",
         section="run",
         commands=("run", "sql"),
     )
@@ -291,6 +313,24 @@ class Options:
     def to_dict(self) -> dict[str, Any]:
         """Return all of them by name, as `run.json` holds them."""
         return asdict(self)
+
+    def map_of(self, sides: Collection[Side]) -> MapKind:
+        """Return the kind of maps of a first run.
+
+        Args:
+            sides: `users` and `items`, or `vectors`.
+
+        Raises:
+            UsageError: Vectors without a second side have nothing to be balanced with.
+        """
+        if VECTORS not in sides:
+            return self.map or "balanced"
+        if self.map == "balanced":
+            raise UsageError(
+                "--map balanced: vectors without a second side have nothing to be balanced with; "
+                "leave --map out."
+            )
+        return "rotation"
 
     def anchors(self, sides: Collection[Side]) -> tuple[Side, ...]:
         """Return the tables of a run that hold the space in place.

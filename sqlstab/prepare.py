@@ -227,6 +227,16 @@ def reference_of(
     newest = list(weights)[-1]
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
+    if options.map not in (None, figures["map"]):
+        raise UsageError(
+            f"--map {options.map}: the maps of this space are {figures['map']}, as its first run "
+            "fixed; leave --map out, or begin another space."
+        )
+    if options.columns is not None and options.columns < figures["dimension"]:
+        raise UsageError(
+            f"--columns {options.columns}: the space has {figures['dimension']} columns already; "
+            f"write --columns {figures['dimension']}, or begin another space."
+        )
     maps = Maps.of(space.maps(newest), figures["like"], figures["invertible"])
     for name in figures["like"]:
         if name not in tables.tables:
@@ -245,6 +255,7 @@ def reference_of(
             if side in maps
         },
         maps=maps,
+        map=figures["map"],
         lossless=figures["invertible"],
     )
 
@@ -434,7 +445,8 @@ def outputs_of(
     """
     if options.maps_only:
         return {}
-    dimension = min(raw_dimension, options.rank or raw_dimension)
+    wanted = filter(None, (raw_dimension, options.rank, options.columns))
+    dimension = min(wanted)
     if reference:
         dimension = max(dimension, reference.dimension)
     return {
@@ -475,6 +487,7 @@ def reference_in_memory(
         members={side: [members[side]] for side in anchors},
         newest=members,
         maps=maps,
+        map=figures["map"],
         lossless=figures["invertible"],
     )
 
@@ -562,6 +575,7 @@ def job_of(
         dialect=engine.dialect,
         streams=engine.streams and options.strategy != "sql",
         reference=reference,
+        map=reference.map if reference else options.map_of(tables.tables),
         target=target,
         about=about(tables.key, engine),
         dimension=dimension,

@@ -102,7 +102,8 @@ class Texts:
                 "with --dimension: no table is looked at."
             )
         self.dimension = size
-        self.stable = columns.stable or min(options.rank or size, size)
+        fewest = min(filter(None, (options.rank, options.columns, size)))
+        self.stable = columns.stable or fewest
         self.directory = Path(place.space).expanduser() if directory and place.space else None
         self._names = names or place.space
         if earlier is None and self._names:
@@ -133,6 +134,7 @@ class Texts:
             options=self.options,
             dialect=self.dialect,
             streams=streams,
+            map=self.options.map_of(sides),
             reference=self._reference() if self.earlier else None,
             target=self._target(),
             about={
@@ -386,6 +388,7 @@ class Texts:
                 for side in self.tables
             },
             maps=Maps.of(maps, self.like),
+            map=self.options.map_of(sides),
             lossless=dict.fromkeys(sides, True),
         )
 

@@ -204,6 +204,8 @@ def test_defaults_are_valid() -> None:
         "anchor": "items",
         "plain_rows": False,
         "maps_only": False,
+        "map": None,
+        "columns": None,
         "rank": None,
         "sample": None,
         "strategy": "auto",

@@ -371,7 +371,7 @@ def test_a_further_table_takes_the_map_of_its_side(
     assert loaded.table("queries").arrow().num_rows == 70
     figures = run.figures
     assert figures["tables"]["queries"] == {
-        "rows": 70, "dimension": 5, "summed": 0, "left_out": 0, "problems": {},
+        "rows": 70, "dimension": 5, "summed": 0, "zeros": 0, "left_out": 0, "problems": {},
     }  # fmt: skip
     assert figures["scores"]["also"]["queries"] < 1e-13
     assert figures["shared"]["queries"] == 70

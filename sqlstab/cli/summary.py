@@ -63,6 +63,8 @@ def when(figures: Mapping[str, Any]) -> str:
 def _size(figures: Mapping[str, Any], side: str) -> str:
     of = figures["tables"][side]
     text = f"{of['rows']:,} x {of['dimension']}"
+    if of.get("zeros"):
+        text += f", {of['zeros']:,} zero"
     if of["left_out"]:
         text += f", {of['left_out']:,} left out"
     if side in figures["shared"]:

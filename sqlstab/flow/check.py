@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlstab.flow.job import Job
+    from sqlstab.maths.solve import Matrix
     from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.statement import Flow, Rows
     from sqlstab.statements.table import VectorTable
@@ -69,6 +70,7 @@ class Checked:
         left_out: How many bad rows do not take part.
         problems: What is wrong with them, and with how many; one row can have several.
         summed: How many rows the Gram matrix is of; fewer than `rows` for a sample, 0 for none.
+        zeros: How many vectors are zeros, where they have been looked at.
     """
 
     table: VectorTable
@@ -77,6 +79,7 @@ class Checked:
     left_out: int = 0
     problems: dict[str, int] = field(default_factory=dict)
     summed: int = 0
+    zeros: int = 0
 
 
 def numbered(table: VectorTable, dialect: Dialect) -> Flow[VectorTable]:
@@ -116,19 +119,21 @@ def table(
         where = f" that meet the filter {table.filter}" if table.filter else ""
         raise DataError(f"{about(table)} has no rows{where}.")
     problems = {name: found[name] for name in _PROBLEMS if found.get(name)}
+    zeros = 0
     if values or problems:
         # Where the ids are wrong, the vectors are looked at too: what is wrong is said once.
         size, of_vectors = yield from _vectors(table, size, dialect, dimension)
+        zeros = of_vectors.pop("zeros", 0)
         problems |= {name: count for name, count in of_vectors.items() if count}
     if not problems:
-        return Checked(table, found["n_rows"], size)
+        return Checked(table, found["n_rows"], size, zeros=zeros)
     if not drop or "bad_weights" in problems:
         raise (yield from _error(table, problems, found["n_rows"], size, dialect, drop=drop))
     valid = replace(table, only_valid=size)
     rows = (yield from _counts(valid, dialect))["n_rows"]
     if rows == 0:
         raise DataError(f"{about(table)} has no valid row among its {found['n_rows']:,}.")
-    return Checked(valid, rows, size, found["n_rows"] - rows, problems)
+    return Checked(valid, rows, size, found["n_rows"] - rows, problems, zeros=zeros)
 
 
 def _counts(table: VectorTable, dialect: Dialect) -> Flow[dict[str, int]]:
@@ -196,8 +201,8 @@ def _error(
             continue
         line = counted(found[name], one, several).format(dimension=dimension)
         if name != "null_ids":
-            example = yield from _example(table, name, dimension, dialect)
-            line += f" (for example id {example})"
+            found_id = yield from example(table, name, dimension, dialect)
+            line += f" (for example id {found_id})"
         lines.append(f"{line}: {remedy.format(them='it' if found[name] == 1 else 'them')}")
     droppable = drop is not None and "bad_weights" not in found
     columns = f"id {table.id.name}, vector {table.vector_names()}"
@@ -209,7 +214,7 @@ def _error(
     )
 
 
-def _example(
+def example(
     table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
 ) -> Flow[str]:
     """Find an id with a problem; any id for None."""
@@ -237,7 +242,7 @@ def damage(
     known = len(reference.vector) if reference.layout == "wide" else None
     try:
         size, found = yield from _vectors(reference, known, dialect, dimension)
-        problems = {name: count for name, count in found.items() if count}
+        problems = {name: found[name] for name in _PROBLEMS if found.get(name)}
         if problems:
             rows = (yield from _counts(reference, dialect))["n_rows"]
             return (yield from _error(reference, problems, rows, size, dialect, drop=None))
@@ -315,6 +320,26 @@ def range_error(table: VectorTable) -> DataError:
         "number of 64 bits, which has from 1e-308 to 1e308, and the engine stops there. Set "
         "components below 1e-154 to zero; where there are any from 1e150 on, divide the vectors of "
         "all tables by a constant."
+    )
+
+
+def indefinite_error(
+    table: VectorTable, gram: Matrix, entry: tuple[int, int], dialect: Dialect
+) -> EngineError:
+    """Make the error of an engine whose sums are those of no vectors.
+
+    Args:
+        table: The table.
+        gram: The sums, (e, e).
+        entry: The entry that cannot be, counted from 0.
+        dialect: Of the engine.
+    """
+    i, j = entry
+    return EngineError(
+        f"{about(table)}: {dialect.name} has computed a Gram matrix that is not positive "
+        f"semidefinite: entry ({i + 1}, {j + 1}) is {gram[i, j]:.6g} and ({j + 1}, {i + 1}) is "
+        f"{gram[j, i]:.6g}, with {gram[i, i]:.6g} and {gram[j, j]:.6g} on the diagonal. No vectors "
+        "have such sums: rows changed meanwhile, or the engine computes wrongly."
     )
 
 
@@ -400,7 +425,7 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
         return found
     examples = []
     for side in (replace(table, share=1.0), reference):
-        examples.append((yield from _example(side, None, None, dialect)))
+        examples.append((yield from example(side, None, None, dialect)))
     which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
     remedy = "Align on the other side with --anchor, or with other runs with --align."
     if table.share < 1:

@@ -35,7 +35,8 @@ class Fit:
         agreement: That of held-out ids.
         anchors: How many shared ids take part.
         sides: The sides that are anchors.
-        unit_rows: Whether rows had length one in the fit.
+        plain_rows_cost: How much higher the mean cosine would be with rows of length one; None
+            where they have it.
     """
 
     sums: SharedSums
@@ -43,7 +44,7 @@ class Fit:
     agreement: Agreement
     anchors: int
     sides: tuple[Side, ...]
-    unit_rows: bool
+    plain_rows_cost: float | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,13 @@ ALIGNMENT: tuple[Figure, ...] = (
     Figure("held_out", (None, float), "cosine of held-out ids", lambda fit: fit.agreement.held_out),
     Figure("chance", (None, float), "cosine of shuffled ids", lambda fit: fit.agreement.chance),
     Figure("anchors", int, "ids that it rests on", lambda fit: fit.anchors),
-    Figure("unit_rows", bool, "rows of unit length", lambda fit: fit.unit_rows),
+    Figure("unit_rows", bool, "rows of unit length", lambda fit: fit.plain_rows_cost is None),
+    Figure(
+        "plain_rows_cost",
+        (None, float),
+        "cosine that unit rows would gain",
+        lambda fit: fit.plain_rows_cost,
+    ),
     Figure("relative_residual", float, "residual", lambda fit: quality.relative_residual(fit.sums)),
     Figure(
         "linear_residual",
@@ -145,7 +152,8 @@ def described(table: VectorTable) -> dict[str, Any]:
 def counts(checked: Checked) -> dict[str, Any]:
     """Return how many rows of a table take part, and why others do not."""
     found = asdict(checked)
-    return {name: found[name] for name in ("rows", "dimension", "summed", "left_out", "problems")}
+    names = ("rows", "dimension", "summed", "zeros", "left_out", "problems")
+    return {name: found[name] for name in names}
 
 
 _TABLE = {
@@ -160,16 +168,24 @@ _COUNTS = {
     **dict.fromkeys(("rows", "dimension", "left_out", "summed"), int),
     "problems": {...: int},
 }
-_SIDE = {**_COUNTS, "rank?": int, "passes?": int, "condition?": float, "accuracy?": float}
+_SIDE = {
+    **_COUNTS,
+    "zeros?": int,
+    "rank?": int,
+    "passes?": int,
+    "condition?": float,
+    "accuracy?": float,
+}
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
-_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES}
+_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int}
+_EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [str]}}
 
 
 def shape(sides: Collection[str]) -> Shape:
     """Return what `run.json` must hold of a run with these sides, as `saved.check` takes it."""
     of_each: dict[Any, Any] = {**dict.fromkeys(sides, _SIDE), ...: _SIDE}
     found: dict[Any, Any] = {
-        **dict.fromkeys(("sqlstab", "key", "column", "created", "engine", "strategy"), str),
+        **dict.fromkeys(("sqlstab", "key", "column", "created", "engine", "strategy", "map"), str),
         **dict.fromkeys(("dimension", "raw_dimension", "rank"), int),
         "created_by": (None, str),
         "options": dict,
@@ -186,6 +202,7 @@ def shape(sides: Collection[str]) -> Shape:
         "alignment": (None, {figure.name: figure.kind for figure in ALIGNMENT}),
         "shared": {...: int},
         "cosine": (None, {...: _COSINE}),
+        "examples?": _EXAMPLES,
         "gates": (None, {...: {"wanted": float, "found": (None, float), "passed": bool}}),
         "scores": {
             "identity_error": float,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlstab.flow.reference import Reference
     from sqlstab.maths.solve import Matrix
-    from sqlstab.options import Options
+    from sqlstab.options import MapKind, Options
     from sqlstab.space.target import Target
     from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.sides import Side
@@ -36,6 +36,7 @@ class Job:
         dialect: The dialect to write.
         streams: Whether the engine streams rows to numpy; else everything is SQL.
         reference: The runs to align with; None for the first run of a space.
+        map: `balanced` or `rotation`.
         target: Where the run is written.
         about: What `run.json` says of where and when: key, engine, versions.
         dimension: Stands in for the components of a vector where nothing is run.
@@ -53,6 +54,7 @@ class Job:
     reference: Reference | None
     target: Target
     about: Mapping[str, Any]
+    map: MapKind = "balanced"
     dimension: int = 64
     token: str = "plan"  # noqa: S105 - no password
     log: Log = field(default_factory=Log)
@@ -63,6 +65,13 @@ class Job:
     def share(self) -> float:
         """The share of the rows that a fit looks at."""
         return self.options.share
+
+    @property
+    def rank(self) -> int | None:
+        """How many directions are kept at most; None keeps all."""
+        # There is nothing yet that the columns of a first run could agree with.
+        columns = None if self.reference else self.options.columns
+        return min(filter(None, (self.options.rank, columns)), default=None)
 
     def scratch(self, step: str, query: str) -> Flow[str]:
         """Keep the rows of a query in a temporary table; return its name."""

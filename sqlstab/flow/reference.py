@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from sqlstab.maths.maps import Maps
     from sqlstab.maths.solve import Matrix
+    from sqlstab.options import MapKind
     from sqlstab.statements.sides import Side
     from sqlstab.statements.table import VectorTable
 
@@ -50,6 +51,7 @@ class Reference:
         members: Their rows, for each side that is an anchor.
         newest: The rows of the newest of them, for each table that it shares with this run.
         maps: The maps of the newest.
+        map: The kind of its maps: `balanced` or `rotation`.
         lossless: Whether its raw vectors can be had back, by side.
     """
 
@@ -58,6 +60,7 @@ class Reference:
     members: Mapping[Side, Sequence[Member]]
     newest: Mapping[Side, Member]
     maps: Maps
+    map: MapKind
     lossless: Mapping[Side, bool]
 
     @property

@@ -14,24 +14,25 @@ its result: `yield from` reads as "run this".
 
 Beyond the paper: the reference may be several earlier runs, each with a weight; rows of C have
 length one unless the options ask for plain ones; C is summed over two halves of the ids, so that
-each half can judge the alignment of the other; a rank may be requested; a table may have no second
-side; further tables take the map of one of the sides.
+each half can judge the alignment of the other; a rank may be requested; in a space of rotations,
+and for a table without a second side, steps 1 to 3 fall away: M_T = M_W = I; further tables take
+the map of one of the sides.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sqlstab.errors import DataError
-from sqlstab.flow import check, figures, gates, sums, write
+from sqlstab.flow import check, figures, measure, sums, write
 from sqlstab.maths import quality, solve
 from sqlstab.maths.balanced import Balanced
 from sqlstab.maths.maps import Maps
-from sqlstab.statements.sides import SIDES, VECTORS
+from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
     from sqlstab.flow.check import Checked
@@ -73,10 +74,12 @@ def _stabilize(job: Job) -> Flow[Finished]:
     # 1. to 3. Gram matrices, their factors, one small SVD: M_T and M_W.
     tables, balanced = yield from _balance(job, tables)
     # 4. C over the ids that this run and the reference share, and Omega.
-    counts = yield from _count_shared(job, tables)
-    omega, fit = yield from _align(job, tables, balanced, counts)
+    shared, anchors = yield from _count_shared(job, tables)
+    omega, fit = yield from _align(job, tables, balanced, anchors)
+    if omega.shape[1] < omega.shape[0]:
+        balanced = replace(balanced, restored=dict.fromkeys(balanced.restored, False))
     # Is the alignment good enough to write?
-    found = yield from _measure(job, tables, balanced, omega, fit, counts)
+    found = yield from measure.run(job, tables, balanced, omega, fit, shared)
     # 5. Each raw vector times its map.
     return (yield from _write(job, tables, balanced, omega, found))
 
@@ -88,7 +91,7 @@ def _checked(job: Job) -> Flow[dict[Side, Checked]]:
     """Check ids and weights, and vectors unless a stream of all of them shows what is wrong."""
     found: dict[Side, Checked] = {}
     for side, table in job.tables.items():
-        streamed = job.streams and side in SIDES and job.share == 1
+        streamed = job.streams and side in SIDES and job.share == 1 and job.map == "balanced"
         found[side] = yield from check.table(
             table,
             job.dialect,
@@ -106,8 +109,8 @@ def _checked(job: Job) -> Flow[dict[Side, Checked]]:
 def _balance(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, Checked], Balanced]]:
     """Find M_T and M_W; the tables come back without what the sums found wrong with them."""
     tables = dict(tables)
-    if VECTORS in tables:
-        tables[VECTORS], balanced = yield from _one_table(job, tables[VECTORS])
+    if job.map == "rotation":
+        tables, balanced = yield from _as_they_are(job, tables)
     else:
         factors: dict[Side, Factor] = {}
         for side in SIDES:
@@ -121,7 +124,7 @@ def _balance(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, Che
 
 def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
     """Balance users and items: `T M_T` and `W M_W` have one Gram matrix, S, and the same scores."""
-    balance = solve.balance(factors["users"], factors["items"], job.options.rank)
+    balance = solve.balance(factors["users"], factors["items"], job.rank)
     accuracy = {"users": balance.users_accuracy, "items": balance.items_accuracy}
     dimension = balance.items.shape[0]
     for side in SIDES:
@@ -131,7 +134,7 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
                 f"{factors[side].condition:.1e}), so the axes are accurate to "
                 f"{accuracy[side]:.0e} only; scores are exact all the same."
             )
-    if balance.rank < min(job.options.rank or dimension, dimension):
+    if balance.rank < min(job.rank or dimension, dimension):
         job.log.warn(
             f"The scores have rank {balance.rank}; {dimension - balance.rank} of {dimension} "
             "dimensions carry none."
@@ -141,6 +144,7 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
         restored={"users": balance.users_restored, "items": balance.items_restored},
         singular_values=balance.singular_values,
         identity_error=balance.identity_error,
+        condition=float(balance.singular_values[0] / balance.singular_values[-1]),
         figures={
             side: {
                 "rank": factors[side].rank,
@@ -153,82 +157,95 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
     )
 
 
-def _one_table(job: Job, checked: Checked) -> Flow[tuple[Checked, Balanced]]:
-    """Leave a table without a second side as it is: M is the identity.
+def _as_they_are(
+    job: Job, tables: dict[Side, Checked]
+) -> Flow[tuple[dict[Side, Checked], Balanced]]:
+    """Leave the rows as they are: M is the identity, for all sides.
 
-    Any orthogonal map keeps its dot products, so nothing is to be balanced, and the first run's
-    vectors, and whatever knows them already, stay. Where a rank is requested, the principal axes
-    are those to keep.
+    One orthogonal map for all of them keeps their dot products, so nothing is to be balanced, and
+    the first run's vectors, and whatever knows them already, stay. Where a rank is requested, the
+    principal axes of the anchors are those to keep.
     """
-    dimension, rank = checked.dimension or job.dimension, job.options.rank
+    sides = [side for side in tables if side not in job.like]
+    if len(sides) > 1:
+        check.dimensions(tables["users"], tables["items"])
+    dimension, rank = tables[sides[0]].dimension or job.dimension, job.rank
     matrix: Matrix = np.eye(dimension)
     values, passes, lost = None, 0, 0.0
     if rank is not None and rank < dimension:
-        checked, gram = yield from sums.gram(job, checked, rank)
+        anchor = job.options.anchors(sides)[0]
+        tables[anchor], gram = yield from sums.gram(job, tables[anchor], rank)
         axes = solve.principal_axes(gram.matrix, rank)
         matrix, values, lost, passes = axes.matrix, axes.singular_values, axes.lost, 1
-    return checked, Balanced(
-        maps={VECTORS: matrix},
-        restored={VECTORS: len(matrix) == matrix.shape[1]},
+    return tables, Balanced(
+        maps=dict.fromkeys(sides, matrix),
+        restored=dict.fromkeys(sides, len(matrix) == matrix.shape[1]),
         singular_values=values,
         identity_error=lost,
-        figures={VECTORS: {"passes": passes}},
+        figures={side: {"passes": passes} for side in sides},
     )
 
 
 # ---- Step 4 --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """How many ids this run has in common with the reference.
+def _count_shared(
+    job: Job, tables: dict[Side, Checked]
+) -> Flow[tuple[dict[Side, int], dict[Side, int]]]:
+    """Count the ids in common with the newest run of the reference, and those that align.
 
-    Attributes:
-        shared: With the newest run of the reference, by table.
-        anchors: With any of its runs, of those that take part in the fit; by side.
+    Returns:
+        By table, those in common with the newest run; by side, those in common with any run that
+        take part in the fit.
     """
-
-    shared: dict[Side, int]
-    anchors: dict[Side, int]
-
-
-def _count_shared(job: Job, tables: dict[Side, Checked]) -> Flow[_Counts]:
-    """Count the ids that this run and the reference share."""
-    counts = _Counts({}, {})
+    shared: dict[Side, int] = {}
+    anchors: dict[Side, int] = {}
     if not job.reference:
-        return counts
+        return shared, anchors
     for side, member in job.reference.newest.items():
         check.joinable(tables[side].table, member.table, job.dialect)
-        counts.shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
+        shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
     for side, members in job.reference.members.items():
         # Of several relations that which counts most: the others have hardly another id.
         most = max(members, key=lambda member: member.weight)
         sample = replace(tables[side].table, share=job.share)
-        counts.anchors[side] = yield from check.anchors(sample, most.table, job.dialect)
-    return counts
+        anchors[side] = yield from check.anchors(sample, most.table, job.dialect)
+    return shared, anchors
 
 
 def _align(
-    job: Job, tables: dict[Side, Checked], balanced: Balanced, counts: _Counts
+    job: Job, tables: dict[Side, Checked], balanced: Balanced, anchors: dict[Side, int]
 ) -> Flow[tuple[Matrix, figures.Fit | None]]:
     """Find Omega, (r, d): that which brings this run closest to the reference."""
     if job.reference is None:
         # A requested rank is a requested number of columns; a rank that fell short is not.
-        columns = min(job.options.rank or balanced.raw_dimension, balanced.raw_dimension)
-        return solve.first_alignment(balanced.rank, columns), None
+        width = min(job.rank or balanced.raw_dimension, balanced.raw_dimension)
+        return solve.first_alignment(balanced.rank, width), None
+    columns = job.options.columns
     halves = yield from _cross_sums(job, tables, balanced, job.reference)
     both = halves[0] + halves[1]
-    alignment = solve.align(both.cross)
-    sides, count = tuple(job.reference.members), sum(counts.anchors.values())
+    alignment = solve.align(both.cross, columns)
+    omega = alignment.omega
+    sides, count = tuple(job.reference.members), sum(anchors.values())
+    unit_rows = not job.options.plain_rows
+    if unit_rows:
+        # Rows of zeros have stayed so, and align nothing.
+        count = round(count * quality.share_with_length(both))
     for warning in quality.alignment_warnings(
         alignment, balanced.rank, count, job.reference.dimension, share=job.share
     ):
         job.log.warn(warning)
-    agreement = quality.agreement(halves, count, balanced.rank, " and ".join(sides))
-    if agreement.verdict == "doubtful":
-        job.log.warn(f"The alignment is doubtful. {agreement.reason}")
-    unit_rows = not job.options.plain_rows
-    return alignment.omega, figures.Fit(both, alignment, agreement, count, sides, unit_rows)
+    named = " and ".join(sides)
+    agreement = quality.agreement(halves, count, balanced.rank, named, columns)
+    cost = None
+    if not unit_rows:
+        sample = min(job.share, quality.SAMPLED_ROWS / max(count, 1))
+        options = replace(job.options, plain_rows=False, sample=sample)
+        with_unit_rows = replace(job, options=options)
+        others = yield from _cross_sums(with_unit_rows, tables, balanced, job.reference)
+        reached = quality.cosine_with(omega, others[0] + others[1])
+        cost = quality.held_out(others, columns) - reached
+    return omega, figures.Fit(both, alignment, agreement, count, sides, cost)
 
 
 def _cross_sums(
@@ -256,95 +273,6 @@ def _cross_sums(
     # Neither Omega nor a figure depends on a common factor, and squares may overflow.
     scale = 1 / max(np.trace(both.run), np.trace(both.reference))
     return first * scale, second * scale
-
-
-# ---- Figures -------------------------------------------------------------------------------------
-
-
-def _measure(
-    job: Job,
-    tables: dict[Side, Checked],
-    balanced: Balanced,
-    omega: Matrix,
-    fit: figures.Fit | None,
-    counts: _Counts,
-) -> Flow[dict[str, Any]]:
-    """Collect what is known of a run that is solved, and hold it against the gates.
-
-    Raises:
-        GateError: It is not good enough.
-    """
-    values = balanced.singular_values
-    found: dict[str, Any] = {
-        "format": figures.FORMAT,
-        **job.about,
-        "options": job.options.to_dict(),
-        "strategy": "arrow" if job.streams else "sql",
-        "inputs": {side: figures.described(checked.table) for side, checked in tables.items()},
-        "tables": {
-            side: {**figures.counts(checked), **balanced.figures.get(side, {})}
-            for side, checked in tables.items()
-        },
-        "like": dict(job.like),
-        "raw_dimension": balanced.raw_dimension,
-        "dimension": omega.shape[1],
-        "rank": balanced.rank,
-        "invertible": balanced.restored,
-        "singular_values": None if values is None else values.tolist(),
-        "reference": job.reference.figures() if job.reference else None,
-        "alignment": figures.of_fit(fit) if fit else None,
-        "shared": counts.shared,
-        "cosine": None,
-        "gates": None,
-        "scores": {"identity_error": balanced.identity_error, "max_relative_error": None},
-        "outputs": None,
-    }
-    if job.reference:
-        found["cosine"] = yield from _cosines(job, tables, balanced, omega, job.reference, counts)
-        _warn_of_strangers(job, found["cosine"], counts)
-        found["gates"] = gates.check(found["alignment"], job.reference.key, job.options, job.log)
-    else:
-        gates.unchecked(job.options, job.log)
-    return found
-
-
-def _warn_of_strangers(job: Job, cosines: dict[str, Any], counts: _Counts) -> None:
-    """Warn of tables whose shared ids are not where they were, though the anchors are."""
-    for name, found in cosines.items():
-        after = found["after"]
-        if name not in counts.anchors and after and after["mean"] < quality.HARDLY_AGREES:
-            job.log.warn(
-                f"{name}: the same ids hardly agree with the reference (mean cosine "
-                f"{after['mean']:.2f}), though those that were aligned do: do ids of {name} mean "
-                "the same in both?"
-            )
-
-
-def _cosines(
-    job: Job,
-    tables: dict[Side, Checked],
-    balanced: Balanced,
-    omega: Matrix,
-    reference: Reference,
-    counts: _Counts,
-) -> Flow[dict[str, Any]]:
-    """Take the cosines of the same id in this run and the newest earlier one, raw and stable."""
-    found: dict[str, Any] = {}
-    for name, member in reference.newest.items():
-        side = job.like.get(name, name)
-        # The reference's raw vectors are its stable ones, back through its own map.
-        back = reference.maps[side].inverse_matrix
-        comparable = reference.lossless.get(side) and back.shape[1] == balanced.raw_dimension
-        cosines = yield from sums.cosines(
-            job,
-            tables[name],
-            member,
-            balanced.maps[side] @ omega,
-            back if comparable else None,
-            share=min(1.0, quality.SAMPLED_ROWS / max(counts.shared[name], 1)),
-        )
-        found[name] = asdict(cosines)
-    return found
 
 
 # ---- Step 5 --------------------------------------------------------------------------------------

@@ -75,9 +75,11 @@ class Script:
                 "sql script: name --users and --items. Vectors without a second side need no "
                 "solver but one polar factor: take sqlstab sql cross-gram and sqlstab solve."
             )
-        for name, value in (("rank", self.options.rank), ("sample", self.options.sample)):
-            if value is not None:
+        for name in ("rank", "columns", "sample"):
+            if getattr(self.options, name) is not None:
                 raise UsageError(f"sql script: --{name} is of sqlstab run only; leave it out.")
+        if self.options.map == "rotation":
+            raise UsageError("sql script: --map rotation is of sqlstab run only; leave it out.")
         if self.options.maps_only or self.options.on_invalid == "drop":
             raise UsageError("sql script: --maps-only and --on-invalid are of sqlstab run only.")
         if isinstance(self.space, Path) and not self.dialect.reads_files:
@@ -505,6 +507,7 @@ class Script:
             "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.",
             "anchors": "@@int:anchors@@",
             "unit_rows": False,
+            "plain_rows_cost": None,
             "ambiguous": 0,
             **{name: f"@@float:{name}@@" for name in ("relative_residual", "bound", "cka")},
         }

@@ -12,7 +12,7 @@ from sqlstab import folds
 from sqlstab.engines.base import UnusableVectorsError
 from sqlstab.errors import EngineError, OutOfRangeError
 from sqlstab.flow import check
-from sqlstab.maths import solve
+from sqlstab.maths import quality, solve
 from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums
 from sqlstab.statements import build
 from sqlstab.statements.statement import Fold, Statement
@@ -24,19 +24,23 @@ if TYPE_CHECKING:
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Member
+    from sqlstab.maths.quality import Band
     from sqlstab.maths.solve import Factor, Matrix
     from sqlstab.statements.statement import Flow, Part, Rows
 
 # What stands in for the rows of a table that is not looked at.
 _ROWS = 1_000_000
+# Ids that a message names.
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Gram:
-    """T'T, (e, e), and the number of rows of T."""
+    """T'T, (e, e), the number of rows of T, and of those how many are zeros, where it is known."""
 
     matrix: Matrix
     rows: int
+    zeros: int | None = None
 
 
 # ---- Gram matrices -------------------------------------------------------------------------------
@@ -92,7 +96,8 @@ def gram(job: Job, checked: Checked, wanted: int | None = None) -> Flow[tuple[Ch
         few = _lacks(found, solve.factor(found.matrix, found.rows), wanted)
     if _is_sample(checked, found) and few:
         found = yield from _all_rows(job, checked, found)
-    return replace(checked, dimension=len(found.matrix), summed=found.rows), found
+    zeros = checked.zeros if found.zeros is None else found.zeros
+    return replace(checked, dimension=len(found.matrix), summed=found.rows, zeros=zeros), found
 
 
 def _refined(job: Job, checked: Checked, found: Gram) -> Flow[Factor]:
@@ -168,6 +173,9 @@ def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> 
         return Gram(np.zeros((0, 0)), 0)
     if found.rows == 0 or not np.isfinite(found.matrix).all():
         raise UnusableVectorsError(side)
+    entry = solve.indefinite_entry(found.matrix)
+    if entry is not None:
+        raise check.indefinite_error(checked.table, found.matrix, entry, job.dialect)
     if share < 1:
         return replace(found, matrix=found.matrix * (checked.rows / found.rows))
     return found
@@ -176,12 +184,13 @@ def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> 
 def _merged_gram(parts: list[Part], side: str) -> Gram:
     if not parts:
         return Gram(np.zeros((0, 0)), 0)
-    uppers = [upper for _, (upper,) in parts]
+    uppers = [upper for _, (upper, _) in parts]
     if len({upper.size for upper in uppers}) != 1:
         raise UnusableVectorsError(side)
     with np.errstate(over="ignore", invalid="ignore"):
         matrix = folds.unpacked(sum(uppers[1:], uppers[0]))
-    return Gram(matrix, sum(count for count, _ in parts))
+    zeros = sum(int(count[0]) for _, (_, count) in parts)
+    return Gram(matrix, sum(count for count, _ in parts), zeros)
 
 
 def _symmetric(rows: Rows, size: int) -> Gram:
@@ -347,6 +356,7 @@ def cosines(
     matrix: Matrix,
     raw_matrix: Matrix | None,
     share: float,
+    band: Band,
 ) -> Flow[BeforeAfter]:
     """Take the cosines of the same id in this run and in one run of the reference.
 
@@ -358,12 +368,13 @@ def cosines(
         raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
             `before`.
         share: Look at this share of the shared ids, chosen by a hash of the id.
+        band: Where cosines are that are a matter of chance.
 
     Raises:
         DataError: The reference's vectors are damaged.
     """
     try:
-        return (yield from _cosines(job, checked, member, matrix, raw_matrix, share))
+        return (yield from _cosines(job, checked, member, matrix, raw_matrix, share, band))
     except (UnusableVectorsError, EngineError) as error:
         raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
 
@@ -375,6 +386,7 @@ def _cosines(
     matrix: Matrix,
     raw_matrix: Matrix | None,
     share: float,
+    band: Band,
 ) -> Flow[BeforeAfter]:
     table, reference = (replace(t, share=share) for t in (checked.table, member.table))
     side, e, d = table.side, len(matrix), member.stored
@@ -395,7 +407,7 @@ def _cosines(
                 reference_matrix=member.matrix,
                 raw_matrix=raw_matrix,
             ),
-            _merged_cosines,
+            partial(_merged_cosines, band=band),
             reads,
             e + d,
             rows=round(checked.rows * share),
@@ -412,6 +424,7 @@ def _cosines(
         matrix=matrix,
         reference_matrix=member.matrix,
         raw_matrix=raw_matrix,
+        band=band,
     )
     # x, s and y, and z, which need not be columns where there are arrays.
     columns = e + matrix.shape[1] + member.dimension + (0 if raw_matrix is None else e)
@@ -425,8 +438,8 @@ def _cosines(
     if member.matrix is not None:
         reference = yield from _product(job, reference, member.dimension, member.matrix)
     dimensions = matrix.shape[1], member.dimension
-    statements = [build.drift(stable, reference, dimensions, job.dialect)]
-    found = yield Statement(texts=tuple(statements), read=_before_after, reads=reads, **common)
+    statement = build.drift(stable, reference, dimensions, job.dialect, band=band)
+    found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
     if raw_matrix is not None:
         raw = yield from _product(job, reference, e, raw_matrix)
         before = build.drift(table, raw, (e, e), job.dialect)
@@ -436,11 +449,44 @@ def _cosines(
     return found
 
 
-def _merged_cosines(parts: list[Part]) -> BeforeAfter:
+def least_alike(
+    job: Job, table: VectorTable, member: Member, matrix: Matrix, share: float
+) -> Flow[list[str]]:
+    """Find the ids, of a share of them, whose stable vectors differ most from the reference's.
+
+    Args:
+        job: The run.
+        table: The run's table.
+        member: The rows of one run of the reference.
+        matrix: From this run's raw to its stable vectors, (e, d).
+        share: The share of the ids, chosen by a hash of the id.
+    """
+    pair = (
+        build.Vectors(replace(table, share=share), len(matrix), matrix),
+        build.Vectors(replace(member.table, share=share), member.stored, member.matrix),
+    )
+    statement = build.moved_most(pair, None, _EXAMPLES, job.dialect)
+    if not job.dialect.takes(statement):
+        return []
+    found: list[str] = yield Statement(
+        f"example {table.side}",
+        (statement,),
+        lambda rows: [str(row["moved_id"]) for row in rows],
+        [],
+        reads=(table.side, f"reference {table.side}"),
+    )
+    return found
+
+
+def _merged_cosines(parts: list[Part], band: Band) -> BeforeAfter:
+    rows = sum(count for count, _ in parts)
+    below = sum(int((after < band.level).sum()) for _, (_, after) in parts)
+    near = sum(int((after < band.near).sum()) for _, (_, after) in parts) - below
     return BeforeAfter(
-        sum(count for count, _ in parts),
+        rows,
         Cosines.of([before for _, (before, _) in parts]),
         Cosines.of([after for _, (_, after) in parts]),
+        quality.strangers(rows, below, near),
     )
 
 
@@ -453,7 +499,10 @@ def _before_after(rows: Rows) -> BeforeAfter:
             return None
         return Cosines(*(float(value) for value in found if value is not None))
 
-    return BeforeAfter(int(row["n_rows"]), figures("before"), figures("after"))
+    counts = (int(row.get(name) or 0) for name in ("n_rows", "below_chance", "near_chance"))
+    rows_in_all, below, near = counts
+    strangers = quality.strangers(rows_in_all, below, near)
+    return BeforeAfter(rows_in_all, figures("before"), figures("after"), strangers)
 
 
 # ---- Rows in temporary tables, where a statement would be too long or compute them twice ---------

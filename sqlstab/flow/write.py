@@ -50,7 +50,11 @@ def stable(
     """
     table = checked.table
     output = output_of(job, table, omega.shape[1])
-    steps = mapping.steps(balanced, omega, condition, mapping.SCORE_ERROR[output.element])
+    if balanced.shape == omega.shape and np.array_equal(balanced @ omega, np.eye(len(omega))):
+        # The first run of rotations: every bit stays, that of -0.0 too.
+        steps: list[Matrix] = []
+    else:
+        steps = mapping.steps(balanced, omega, condition, mapping.SCORE_ERROR[output.element])
     yield from multiplied(job, table, steps, output)
     return replace(job.target.written(table.side, output, table.id.type), keep=table.keep)
 
@@ -65,18 +69,18 @@ def output_of(job: Job, table: VectorTable, dimension: int) -> StableTable:
 def multiplied(
     job: Job, table: VectorTable, steps: list[Matrix], output: StableTable
 ) -> Flow[None]:
-    """Store a table's rows times matrices, one after the other."""
+    """Store a table's rows times matrices, one after the other; without any as they are."""
     side = table.side
     kept = [column.name for column in table.keep]
     query = build.apply(table, steps, output, job.dialect)
     keep = len(job.temporary)
-    if not job.streams and not job.dialect.takes(query):
+    if steps and not job.streams and not job.dialect.takes(query):
         held = []
         for matrix in steps:
             held.append((yield from job.hold(matrix, side)))
         query = build.apply_from_table(table, held, output, job.dialect)
     call = None
-    if job.streams:
+    if steps and job.streams:
         name = f"sqlstab_{job.token}_{side}"
         called = build.apply(table, steps, output, job.dialect, function=name)
         single = output.element == "float"
@@ -157,7 +161,7 @@ def _error(
         raise check.overflow_error(checked[next(iter(names.values()))].table)
     single = any(written[name].element == "float" for name in names.values())
     promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
-    if error is None or error <= promise or job.options.rank:
+    if error is None or error <= promise or job.options.rank or job.options.columns:
         return error
     what = "Dot products" if VECTORS in checked else "Scores"
     if further and error > SCORES_KEPT:

@@ -21,6 +21,7 @@ class Balanced:
         identity_error: What these matrices alone do to scores or dot products, relative to the
             largest.
         figures: What is known of the way there, by side.
+        condition: The largest singular value of the scores over the smallest; 1 for a rotation.
     """
 
     maps: dict[str, Matrix]
@@ -28,6 +29,7 @@ class Balanced:
     singular_values: Matrix | None
     identity_error: float
     figures: dict[str, dict[str, Any]]
+    condition: float = 1.0
 
     @property
     def raw_dimension(self) -> int:
@@ -38,10 +40,3 @@ class Balanced:
     def rank(self) -> int:
         """r, the number of these coordinates."""
         return int(next(iter(self.maps.values())).shape[1])
-
-    @property
-    def condition(self) -> float:
-        """The largest singular value of the scores over the smallest; 1 for a table alone."""
-        if len(self.maps) == 1 or self.singular_values is None:
-            return 1.0
-        return float(self.singular_values[0] / self.singular_values[-1])

@@ -41,6 +41,8 @@ MOST_PASSES = 3
 GOOD_ACCURACY = 1e-6
 # Sums of squares below this have lost digits: the smallest normal number is 2e-308.
 _SMALLEST = 1e-290
+# Relative to the diagonal, sums in doubles are exact to much less: to 2e-8 at worst for 1e8 rows.
+_SUMMED = 1e-6
 # A whitened table whose condition is still above this is not orthonormal yet.
 _WHITE = 10.0
 
@@ -135,6 +137,37 @@ def factor(gram: Matrix, rows: int) -> Factor:
         resolved=resolved,
         white=condition,
     )
+
+
+def indefinite_entry(gram: Matrix) -> tuple[int, int] | None:
+    """Find an entry for which a matrix is the Gram matrix of no vectors, beyond rounding errors.
+
+    Args:
+        gram: (e, e), finite.
+
+    Returns:
+        The entry, counted from 0; None where the matrix is symmetric and positive semidefinite.
+    """
+    diagonal = np.diag(gram)
+    if (diagonal < 0).any():
+        worst = int(diagonal.argmin())
+        return worst, worst
+    roots = np.sqrt(diagonal)
+    # (x'y)^2 <= x'x y'y, and both halves say the same.
+    bounds = roots * roots[:, None]
+    excess = np.maximum(np.abs(gram), np.abs(gram.T)) - bounds * (1 + _SUMMED)
+    excess = np.maximum(excess, np.abs(gram - gram.T) - bounds * _SUMMED)
+    if (excess > 0).any():
+        i, j = np.unravel_index(int(excess.argmax()), excess.shape)
+        return int(i), int(j)
+    scale = np.where(roots > 0, roots, 1.0)
+    values, vectors = np.linalg.eigh(gram / scale / scale[:, None])
+    if values[0] >= -_SUMMED * len(gram):
+        return None
+    # Of x'Gx < 0 the entry that takes the most away.
+    parts = gram / scale / scale[:, None] * np.outer(vectors[:, 0], vectors[:, 0])
+    i, j = np.unravel_index(int(parts.argmin()), parts.shape)
+    return int(i), int(j)
 
 
 def refine(rough: Factor, gram: Matrix) -> Factor:
@@ -386,7 +419,8 @@ class Alignment:
     """The orthogonal Procrustes solution.
 
     Attributes:
-        omega: (r, d) with orthonormal rows: balanced coordinates to stable coordinates.
+        omega: (r, d) with orthonormal rows: balanced coordinates to stable coordinates; where d is
+            less than r, with orthonormal columns.
         singular_values: Of the cross Gram matrix C, (min(r, d),), descending; their sum is its
             nuclear norm.
         ambiguous: How many of the r directions the shared ids say nothing about.
@@ -399,35 +433,38 @@ class Alignment:
     determinant: float | None
 
 
-def align(cross: Matrix) -> Alignment:
+def align(cross: Matrix, columns: int | None = None) -> Alignment:
     """The rows-orthonormal Omega that maximises tr(Omega' C) (Schoenemann 1966), made unique.
 
-    A run may have more coordinates than the reference (they get new axes) or fewer. Directions
-    that C does not determine, having a singular value of no size, go to what is left of the space
-    as close to their own position as possible: the same problem over, for the identity instead
-    of C. So the answer does not depend on the basis that an SVD happens to return.
+    A run may have more coordinates than the reference (they get new axes, or with `columns` are
+    projected onto those that agree best with it: the partial isometry of the same SVD) or fewer.
+    Directions that C does not determine, having a singular value of no size, go to what is left of
+    the space as close to their own position as possible: the same problem over, for the identity
+    instead of C. So the answer does not depend on the basis that an SVD happens to return.
 
     Args:
         cross: C = (T M_T)' T_ref over the shared ids, (r, d_ref); X' X_ref of vectors without a
             second side.
+        columns: Let Omega have so many columns at most, but as many as the reference.
     """
     rank, reference_dimension = cross.shape
-    dimension = max(rank, reference_dimension)
+    dimension = max(min(rank, columns or rank), reference_dimension)
     padded = np.zeros((rank, dimension))
     padded[:, :reference_dimension] = cross
     omega = np.zeros((rank, dimension))
     rows: Matrix = np.eye(rank)
-    columns: Matrix = np.eye(dimension)
+    columns_left: Matrix = np.eye(dimension)
     ambiguous = 0
     for guide in _guides(padded):
-        left, values, right_t = np.linalg.svd(rows.T @ guide @ columns)
+        left, values, right_t = np.linalg.svd(rows.T @ guide @ columns_left)
         # An eps of noise in C turns a direction by eps over its relative singular value.
         sure = int(np.sum(values > np.sqrt(EPS) * values[0])) if values[0] > 0 else 0
-        omega += rows @ left[:, :sure] @ right_t[:sure] @ columns.T
-        rows, columns = rows @ left[:, sure:], columns @ right_t[sure:].T
+        omega += rows @ left[:, :sure] @ right_t[:sure] @ columns_left.T
+        rows, columns_left = rows @ left[:, sure:], columns_left @ right_t[sure:].T
+        left_over = min(rows.shape[1], columns_left.shape[1])
         if guide is padded:
-            ambiguous = rows.shape[1]
-        if rows.shape[1] == 0:
+            ambiguous = left_over
+        if left_over == 0:
             break
     return Alignment(
         omega=omega,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
+from sqlstab.errors import spelled
 from sqlstab.flow.figures import word
+from sqlstab.flow.findings import Finding, Level, findings
 from sqlstab.maths.quality import SCORES_KEPT
 from sqlstab.statements.sides import VECTORS, main_side, singular
-from sqlstab.words import share
+from sqlstab.words import counted, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Level = Literal["good", "doubtful", "bad"]
 _WORST: tuple[Level, ...] = ("bad", "doubtful", "good")
 
 _HEADLINES: dict[Level, str] = {
@@ -31,23 +32,6 @@ _SAMPLING = 0.05
 # to these vectors, however bad raw ones are. A tenth is the limit of no relation in the verdict of
 # an alignment too.
 _FINDS_NOTHING = 0.1
-# Vectors with a mean cosine below this are elsewhere, whatever held-out ids say.
-_HARDLY_AGREES = 0.3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        level: Whether it is as it should be.
-        title: What it is.
-        text: What was found.
-    """
-
-    level: Level
-    title: str
-    text: str
 
 
 def verdict(figures: dict[str, Any]) -> dict[str, Any]:
@@ -60,15 +44,15 @@ def verdict(figures: dict[str, Any]) -> dict[str, Any]:
         `level` (`good`, `doubtful` or `bad`), `headline`, and `findings`: `level`, `title` and
         `text` of each.
     """
-    findings = list(_findings(figures))
-    level = min((found.level for found in findings), key=_WORST.index)
+    every = list(_findings(figures))
+    level = min((found.level for found in every), key=_WORST.index)
     headline = _HEADLINES[level].format(ids=" and ".join(_anchors(figures)))
     if level == "good" and not _is_aligned(figures):
         headline = _NEW
     return {
         "level": level,
         "headline": headline,
-        "findings": [asdict(found) for found in findings],
+        "findings": [asdict(found) for found in every],
     }
 
 
@@ -84,23 +68,17 @@ def _anchors(figures: dict[str, Any]) -> list[str]:
 
 def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
     run = figures["run"]
-    for side in run["tables"]:
-        if _is_aligned(figures):
-            yield _same_place(figures, side)
-    # A run that a script of SQL made is judged by nothing.
-    if run["alignment"] and run["alignment"]["verdict"] != "unknown":
-        level: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
-        alignment = run["alignment"]
-        yield Finding(level[alignment["verdict"]], "Held-out ids", alignment["reason"])
+    found = list(findings(run))
+    yield from found
     if figures["neighbours"]:
         yield from _looked_up(figures["neighbours"], main_side(run["tables"]))
     what = "dot product" if VECTORS in run["tables"] else "score"
     error = run["scores"]["max_relative_error"]
     if error is not None:
         kept = error <= SCORES_KEPT
-        found = f": the largest difference is {error:.0e} of the largest {what}" if error else ""
+        difference = f": the largest difference is {error:.0e} of the largest {what}"
         text = (
-            f"No {what} changed{found}."
+            f"No {what} changed{difference if error else ''}."
             if kept
             else f"{what.capitalize()}s changed, by up to {share(error)} of the largest."
         )
@@ -120,30 +98,12 @@ def _findings(figures: dict[str, Any]) -> Iterator[Finding]:
         ]
         text = f"Failed: {'; '.join(failed)}." if failed else f"All {len(run['gates'])} passed."
         yield Finding("bad" if failed else "good", "Gates", text)
-    count = len(run["warnings"])
-    text = f"The run gave {count}: see below." if count else "None."
-    yield Finding("doubtful" if count else "good", "Warnings", text)
-
-
-def _same_place(figures: dict[str, Any], side: str) -> Finding:
-    found = {**(figures["run"]["cosine"] or {}), **(figures["sides"] or {})}.get(side)
-    title = f"Same {side}"
-    if not found:
-        text = f"The reference has no table of {side} to compare these with."
-        return Finding("good", title, text)
-    if not found["after"]:
-        level: Level = "doubtful" if side in _anchors(figures) else "good"
-        return Finding(level, title, f"No {singular(side)} of this run is in the reference.")
-    after = found["after"]["mean"]
-    if after is None:
-        return Finding("doubtful", title, "Those that are shared are zero vectors.")
-    before = found["before"]["mean"] if found["before"] else None
-    was = "" if before is None else f"; raw vectors {before:.2f}"
-    text = f"Cosine to the reference {after:.2f} on average{was}."
-    level = "good"
-    if after < _HARDLY_AGREES:
-        level = "bad" if side in _anchors(figures) else "doubtful"
-    return Finding(level, title, text)
+    said = {spelled(finding.text) for finding in found}
+    count = sum(warning not in said for warning in run["warnings"])
+    further = "further warning" if count < len(run["warnings"]) else "warning"
+    text = f"The run gave {counted(count, further)}: see below." if count else "None."
+    if count or not run["warnings"]:
+        yield Finding("doubtful" if count else "good", "Warnings", text)
 
 
 def _looked_up(neighbours: dict[str, Any], side: str) -> Iterator[Finding]:

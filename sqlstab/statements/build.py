@@ -11,7 +11,7 @@ import itertools
 import math
 import re
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from sqlstab.statements.wrapping import wrapped
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sqlstab.maths.quality import Band
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.dialect import Dialect, Solving
     from sqlstab.statements.sides import Side
@@ -635,7 +636,7 @@ def apply(
 
     Args:
         table: The table.
-        steps: The matrices.
+        steps: The matrices; none leaves the vectors as they are.
         output: How the result is laid out.
         dialect: The dialect to write.
         function: A function of the session that does the multiplication instead.
@@ -644,7 +645,7 @@ def apply(
         "apply",
         dialect,
         t=_source(table, dialect),
-        raw_dimension=len(steps[0]),
+        raw_dimension=len(steps[0]) if steps else output.dimension,
         steps=[] if function else [_columns(matrix, dialect) for matrix in steps],
         function=function,
         output=_quoted(output, dialect),
@@ -764,6 +765,7 @@ def drift(
     matrix: Matrix | None = None,
     reference_matrix: Matrix | None = None,
     raw_matrix: Matrix | None = None,
+    band: Band | None = None,
 ) -> str:
     """Return one row of figures: cosines of the same id in two tables.
 
@@ -777,6 +779,7 @@ def drift(
         reference_matrix: The same for the reference's table.
         raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
             `before`.
+        band: Cosines to be counted; None counts none.
     """
     raw, reference_dimension = dimensions
     dimension = raw if matrix is None else matrix.shape[1]
@@ -792,6 +795,7 @@ def drift(
         padding=dialect.array.format(", ".join(["0E0"] * missing)) if missing > 0 else None,
         matrix=_columns(matrix, dialect),
         raw_matrix=_columns(raw_matrix, dialect),
+        band=band and {name: dialect.number(value) for name, value in asdict(band).items()},
     )
 
 

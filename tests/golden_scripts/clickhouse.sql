@@ -149,10 +149,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the users that have 3 components.
+        -- What can be wrong with the vectors of the users that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN arrayExists(v -> v IS NULL, x) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite,
+            count(CASE WHEN x[1] = 0 AND arrayMax(arrayMap(v -> abs(v), x)) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t."id" AS id,
@@ -216,10 +217,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the items that have 3 components.
+        -- What can be wrong with the vectors of the items that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN arrayExists(v -> v IS NULL, x) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (arrayAll(v -> coalesce(isFinite(v), 1), x)) THEN 1 END) AS non_finite,
+            count(CASE WHEN x[1] = 0 AND arrayMax(arrayMap(v -> abs(v), x)) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t."id" AS id,
@@ -2009,7 +2011,7 @@ SELECT
     || '"' || replace(replace(toString(r.run_key), '\\', '\\\\'), '"', '\\"') || '"'
     || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
     || coalesce(toString(toInt64OrNull(toString(f.anchors))), 'null')
-    || ', "unit_rows": false, "relative_residual": '
+    || ', "unit_rows": false, "plain_rows_cost": null, "relative_residual": '
     || coalesce(toString(f.relative_residual), 'null')
     || ', "linear_residual": null, "bound": '
     || coalesce(toString(f.bound), 'null')

@@ -142,10 +142,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the users that have 3 components.
+        -- What can be wrong with the vectors of the users that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN list_count(x) <> len(x) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (isfinite(list_sum(x))) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (isfinite(list_sum(x))) THEN 1 END) AS non_finite,
+            count(CASE WHEN x[1] = 0 AND list_max(list_transform(x, lambda v: abs(v))) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t."id" AS id,
@@ -209,10 +210,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the items that have 3 components.
+        -- What can be wrong with the vectors of the items that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN list_count(x) <> len(x) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (isfinite(list_sum(x))) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (isfinite(list_sum(x))) THEN 1 END) AS non_finite,
+            count(CASE WHEN x[1] = 0 AND list_max(list_transform(x, lambda v: abs(v))) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t."id" AS id,
@@ -1791,7 +1793,7 @@ SELECT
     || '"' || replace(replace(CAST(r.run_key AS VARCHAR), '\', '\\'), '"', '\"') || '"'
     || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
     || coalesce(CAST(CAST(f.anchors AS BIGINT) AS VARCHAR), 'null')
-    || ', "unit_rows": false, "relative_residual": '
+    || ', "unit_rows": false, "plain_rows_cost": null, "relative_residual": '
     || coalesce(CAST(f.relative_residual AS VARCHAR), 'null')
     || ', "linear_residual": null, "bound": '
     || coalesce(CAST(f.bound AS VARCHAR), 'null')

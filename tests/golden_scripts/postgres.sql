@@ -150,10 +150,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the users that have 3 components.
+        -- What can be wrong with the vectors of the users that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN x1 IS NULL OR x2 IS NULL OR x3 IS NULL THEN 1 END) AS null_components,
-            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite,
+            count(CASE WHEN x1 = 0 AND x2 = 0 AND x3 = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 id,
@@ -231,10 +232,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the items that have 3 components.
+        -- What can be wrong with the vectors of the items that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN x1 IS NULL OR x2 IS NULL OR x3 IS NULL THEN 1 END) AS null_components,
-            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT ((x1 - x1) + (x2 - x2) + (x3 - x3) = 0) THEN 1 END) AS non_finite,
+            count(CASE WHEN x1 = 0 AND x2 = 0 AND x3 = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 id,
@@ -2044,7 +2046,7 @@ SELECT
     || '"' || replace(replace(CAST(r.run_key AS text), '\', '\\'), '"', '\"') || '"'
     || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
     || coalesce(CAST(CAST(f.anchors AS bigint) AS text), 'null')
-    || ', "unit_rows": false, "relative_residual": '
+    || ', "unit_rows": false, "plain_rows_cost": null, "relative_residual": '
     || coalesce(CAST(f.relative_residual AS text), 'null')
     || ', "linear_residual": null, "bound": '
     || coalesce(CAST(f.bound AS text), 'null')

@@ -149,10 +149,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the users that have 3 components.
+        -- What can be wrong with the vectors of the users that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite,
+            count(CASE WHEN get(x, 1 - 1) = 0 AND array_max(transform(x, v -> abs(v))) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t.`id` AS id,
@@ -216,10 +217,11 @@ FROM (
         ) AS lengths
     ) AS by_length
     CROSS JOIN (
-        -- What can be wrong with the vectors of the items that have 3 components.
+        -- What can be wrong with the vectors of the items that have 3 components, and how many are zeros.
         SELECT
             count(CASE WHEN exists(x, v -> v IS NULL) THEN 1 END) AS null_components,
-            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite
+            count(CASE WHEN NOT (NOT exists(x, v -> v - v <> 0)) THEN 1 END) AS non_finite,
+            count(CASE WHEN get(x, 1 - 1) = 0 AND array_max(transform(x, v -> abs(v))) = 0 THEN 1 END) AS zeros
         FROM (
             SELECT
                 t.`id` AS id,
@@ -2307,7 +2309,7 @@ SELECT
     || '"' || replace(replace(CAST(r.run_key AS string), '\\', '\\\\'), '"', '\\"') || '"'
     || ': 1.0}, "dimension": 3}, "alignment": {"sides": ["items"], "verdict": "unknown", "reason": "A script of SQL fits all shared ids and keeps none to judge the fit by.", "agreement": null, "held_out": null, "chance": null, "anchors": '
     || coalesce(CAST(CAST(f.anchors AS bigint) AS string), 'null')
-    || ', "unit_rows": false, "relative_residual": '
+    || ', "unit_rows": false, "plain_rows_cost": null, "relative_residual": '
     || coalesce(CAST(f.relative_residual AS string), 'null')
     || ', "linear_residual": null, "bound": '
     || coalesce(CAST(f.bound AS string), 'null')

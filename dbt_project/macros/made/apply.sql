@@ -1,8 +1,8 @@
 {#- Made from sql/apply.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{%- macro statement_apply(dialect, t, raw_dimension, function, steps, output) -%}
+{%- macro statement_apply(dialect, t, raw_dimension, steps, function, output) -%}
 {%- set others = sqlstab.part_carried(t, false, true) -%}
-{%- set query = sqlstab.part_vectors(t, dialect, raw_dimension, t.element if function else "double", keep=true) -%}
+{%- set query = sqlstab.part_vectors(t, dialect, raw_dimension, "double" if steps else t.element, keep=true) -%}
 {%- if not function and steps | length == 2 -%}
 {%- set query = sqlstab.part_multiplied(dialect, query, steps[0], others) -%}
 {%- endif -%}
@@ -21,7 +21,7 @@ s.x
 {%- endif -%}
 {%- endset -%}
 {%- set elements = "s.x" if dialect.style == "arrays" else array -%}
--- The stable vectors of the {{ t.side }}: each row times a matrix
+-- The stable vectors of the {{ t.side }}: each row {{ "times a matrix" if function or steps else "as it is" }}
 {%- if function %}, by a function of this session{% elif steps | length == 2 %}, then times another{% endif %}.
 SELECT
     s.id AS {{ output.id }},
@@ -49,7 +49,7 @@ FROM (
         {{ query | indent(8) }}
     ) AS r
     {%- else %}
-    {{ sqlstab.part_multiplied(dialect, query, steps[-1], others) | indent(4) }}
+    {{ (sqlstab.part_multiplied(dialect, query, steps[-1], others) if steps else query) | indent(4) }}
     {%- endif %}
 ) AS s
 {%- if output.layout == "long" and dialect.unnest[0] %}

@@ -1,6 +1,6 @@
 {#- Made from sql/drift.sql.jinja by `make dbt-macros`: change that, not this. -#}
 
-{%- macro statement_drift(dialect, raw_matrix, matrix, padding, run, dimension, reference, shared_dimension) -%}
+{%- macro statement_drift(dialect, raw_matrix, matrix, padding, run, dimension, reference, band, shared_dimension) -%}
 {%- set arrays_style = dialect.style == "arrays" -%}
 {#- The pairs (x, y) of a shared id, with what becomes of them: s is x in the stable space, z is y in its own raw
     one, and p is y with as many components as s has. -#}
@@ -44,6 +44,11 @@ SELECT
     {{ sqlstab.filled(dialect.quantile, [figure, 0.5]) }} AS {{ figure }}_median
     {%- if not loop.last %},{% endif %}
     {%- endfor %}
+    {%- if band %},
+    -- Cosines below chance, and a little above it: of ids that mean something else in the reference.
+    count(CASE WHEN after < {{ band.level }} THEN 1 END) AS below_chance,
+    count(CASE WHEN after >= {{ band.level }} AND after < {{ band.near }} THEN 1 END) AS near_chance
+    {%- endif %}
 FROM (
     -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
     SELECT

@@ -8,7 +8,7 @@ FROM (
     {{ sqlstab.part_duplicate_ids(t, dialect) | indent(4) }}
     {%- elif problem in ("null_vectors", "wrong_length") %}
     {{ sqlstab.part_lengths(t, dialect) | indent(4) }}
-    {%- elif problem not in ("null_components", "non_finite") %}
+    {%- elif problem not in ("null_components", "non_finite", "zeros") %}
     {{ sqlstab.part_ids(t, dialect, weight=true) | indent(4) }}
     {%- elif dialect.style == "arrays" %}
     {{ sqlstab.part_arrays(t, dialect, t.element) | indent(4) }}
@@ -24,6 +24,8 @@ WHERE n <> {{ dimension }}
 WHERE {{ sqlstab.part_has_null(dialect, "x", dimension) }}
 {%- elif problem == "non_finite" %}
 WHERE NOT ({{ sqlstab.part_finite(t, dialect, "x", dimension) }})
+{%- elif problem == "zeros" %}
+WHERE {{ sqlstab.part_is_zero(dialect, "x", dimension) }}
 {%- elif problem == "bad_weights" %}
 WHERE w IS NULL OR w < 0 OR w - w <> 0
 {%- endif %}

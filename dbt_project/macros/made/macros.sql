@@ -159,6 +159,15 @@ WHERE
 {%- endif -%}
 {%- endmacro -%}
 
+{#- Whether all components are zero: looked at where the first one is. -#}
+{%- macro part_is_zero(dialect, x, size) -%}
+{%- if dialect.style == "components" -%}
+{%- for k in range(1, size + 1) %}{{ x }}{{ k }} = 0{{ " AND " if not loop.last }}{% endfor %}
+{%- else -%}
+{{ sqlstab.filled(dialect.element, [x, 1]) }} = 0 AND {{ sqlstab.filled(dialect.largest, [sqlstab.filled(dialect.transform, [x, "v", "abs(v)"])]) }} = 0
+{%- endif -%}
+{%- endmacro -%}
+
 {#- In the long layout: whether the rows of an id are those of one vector. -#}
 {%- macro part_complete(t, dialect) -%}
 {{ sqlstab.filled(dialect.distinct, [t.dimension]) }} = count(*)

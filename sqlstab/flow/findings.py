@@ -1,0 +1,151 @@
+"""What the figures of a run say, in words: its warnings, and what a report answers.
+
+Each finding is a function of `run.json` alone, so that a run, a comparison and a report say the
+same of the same figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlstab.maths import quality
+from sqlstab.statements.sides import singular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Level = Literal["good", "doubtful", "bad"]
+
+# From this share of a table on, vectors of zeros are more than a few that were not trained.
+_ZEROS = 0.01
+# Raw vectors that agree better by this than stable ones were better left where they are.
+_FROZEN = 0.01
+# What rows of unit length must gain, as a mean cosine, to be worth a word.
+_PLAIN_ROWS = 0.05
+_LEVELS: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: Whether it is as it should be.
+        title: What it is.
+        text: What was found, in sentences that stand by themselves.
+    """
+
+    level: Level
+    title: str
+    text: str
+
+
+def findings(figures: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say what is known of the vectors and of the alignment.
+
+    Args:
+        figures: What `run.json` holds; of `examples` as much as there is.
+    """
+    examples = figures.get("examples") or {}
+    for side, table in figures["tables"].items():
+        yield from zeros(side, table, examples.get("zeros", {}).get(side))
+    for side, cosine in (figures["cosine"] or {}).items():
+        yield from _place(figures, side, cosine)
+        yield from _strangers(figures, side, cosine, examples.get("strangers", {}).get(side))
+    for side, shared in figures["shared"].items():
+        if not shared:
+            yield _unshared(side, examples.get("unshared", {}).get(side))
+    alignment = figures["alignment"]
+    # A run that a script of SQL made is judged by nothing.
+    if not alignment or alignment["verdict"] not in _LEVELS:
+        return
+    level, reason = _LEVELS[alignment["verdict"]], alignment["reason"]
+    judged = "" if level == "good" else f"The alignment is {alignment['verdict']}. "
+    yield Finding(level, "Held-out ids", f"{judged}{reason}")
+    cost = alignment.get("plain_rows_cost")
+    if cost is not None and cost > _PLAIN_ROWS:
+        text = (
+            f"A few long rows decide the alignment: with rows of unit length the mean cosine of "
+            f"the same id would be {cost:.2f} higher. Leave out --plain-rows."
+        )
+        yield Finding("doubtful", "Plain rows", text)
+
+
+def zeros(side: str, table: Mapping[str, Any], example: str | None) -> Iterator[Finding]:
+    """Say how many vectors of a table are zeros, if these are more than a few."""
+    count, rows = table.get("zeros", 0), table["rows"]
+    if has_many_zeros(table):
+        shown = f", for example of id {example}" if example is not None else ""
+        text = (
+            f"{count:,} of {rows:,} {side} are vectors of zeros{shown}: they have no direction, so "
+            "they align nothing and compare with nothing. Were they trained?"
+        )
+        yield Finding("doubtful", f"Zero {side}", text)
+
+
+def has_many_zeros(table: Mapping[str, Any]) -> bool:
+    """Return whether so many vectors are zeros that it must be said."""
+    return bool(table.get("zeros", 0) > _ZEROS * table["rows"])
+
+
+def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say whether the same ids are where they were."""
+    title, after, before = f"Same {side}", cosine["after"], cosine["before"]
+    is_anchor = side in figures["alignment"]["sides"]
+    if after is None:
+        if figures["shared"].get(side):
+            yield Finding("doubtful", title, f"The {side} that both have are vectors of zeros.")
+        return
+    raw = f"; of raw vectors {before['mean']:.2f}" if before else ""
+    found = (
+        f"Mean cosine of the same {singular(side)} in the earlier run: {after['mean']:.2f}{raw}."
+    )
+    if after["mean"] < quality.HARDLY_AGREES:
+        level: Level = "bad" if is_anchor else "doubtful"
+        doubt = (
+            ""
+            if is_anchor
+            else f" The {side} hardly agree, though those that were aligned do: do "
+            f"ids of {side} mean the same in both?"
+        )
+        yield Finding(level, title, f"{found}{doubt}")
+    elif before and before["mean"] > after["mean"] + _FROZEN:
+        text = (
+            f"Raw {side} agree with those of the earlier run (mean cosine {before['mean']:.2f}) "
+            f"better than stable ones ({after['mean']:.2f}): they were hardly trained anew, and "
+            "balancing them with the other side moves them. A space begun with --map rotation "
+            "keeps them."
+        )
+        yield Finding("doubtful", title, text)
+    else:
+        yield Finding("good", title, found)
+
+
+def _strangers(
+    figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any], examples: list[str] | None
+) -> Iterator[Finding]:
+    """Say how many ids seem to mean something else than before."""
+    if not cosine.get("strangers") or cosine["after"]["mean"] < quality.HARDLY_AGREES:
+        return
+    shared = figures["shared"][side]
+    count = round(cosine["strangers"] / cosine["rows"] * shared)
+    shown = f" (the least alike: {', '.join(examples)})" if examples else ""
+    text = (
+        f"About {count:,} of {shared:,} shared {side} seem to mean something else than in the "
+        f"earlier run{shown}: their vectors agree as by chance, those of the others do agree. Were "
+        "their ids given to others?"
+    )
+    yield Finding("doubtful", f"Ids of {side}", text)
+
+
+def _unshared(side: str, examples: list[str] | None) -> Finding:
+    shown = ""
+    if examples:
+        here, there = map(repr, examples)
+        shown = (
+            f" Ids of this run are such as {here}, those of the earlier run {there}: are they "
+            "written alike?"
+        )
+    text = f"No {singular(side)} of this run is in the earlier run.{shown}"
+    return Finding("doubtful", f"Same {side}", text)
