@@ -338,8 +338,9 @@ class DuckDBEngine:
         Raises:
             DataError: It does.
         """
-        with self._failing(relation):
-            different = self._connection.execute(_DIFFERENT_TYPES.format(patterns)).fetchall()
+        statement = _DIFFERENT_TYPES.format(patterns)
+        with self._failing(statement):
+            different = self._connection.execute(statement).fetchall()
         whole = {column.name.lower(): column.type.rstrip("[]") for column in columns}
         for name, types, names in different:
             kinds = {kind.rstrip("[]") for kind in types}
