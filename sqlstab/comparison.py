@@ -19,7 +19,7 @@ from sqlstab.progress import Log
 from sqlstab.session import connect
 from sqlstab.space.key import Key, unescaped
 from sqlstab.space.target import MemoryTarget, file_name
-from sqlstab.statements.quoting import file_reader
+from sqlstab.statements.files import is_path
 from sqlstab.statements.sides import SIDES, VECTORS, Side
 from sqlstab.statements.table import EmbeddingTable
 
@@ -158,7 +158,7 @@ def _named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
     if _is_table(text, engine):
         return {VECTORS: EmbeddingTable(text)}
     space, _, key = text.rpartition("/")
-    if space and in_tables and not file_reader(key):
+    if space and in_tables and not is_path(key):
         return Space(space, engine)[key]
     raise UsageError(
         f"{text} is no model to compare: it is no directory with "
@@ -189,7 +189,7 @@ def _run_in_files(path: Path) -> Run | None:
 def _is_table(name: str, engine: Engine) -> bool:
     """Return whether a table has this name, or a file that the engine reads as one."""
     if engine.dialect.reads_files and (Path(name).is_file() or set("*?[:") & set(name)):
-        return bool(file_reader(name))
+        return is_path(name)
     try:
         return engine.kind(name) is not None
     except (EngineError, UsageError):  # a path is no name of a table

@@ -24,7 +24,7 @@ from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
-from sqlstab.statements import build, quoting
+from sqlstab.statements import build, files, quoting
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
     Column,
@@ -502,11 +502,7 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
     if output["native"]:
         vector = quoting.identifier(output["vector"][0], dialect)
         columns = columns.replace(vector, f"{dialect.from_native.format(vector)} AS {vector}")
-    source = (
-        quoting.exact_files(rows.files, dialect)
-        if rows.files
-        else quoting.relation(rows.relation, dialect)
-    )
+    source = files.exact(rows.files) if rows.files else quoting.relation(rows.relation, dialect)
     where = f"\nWHERE {rows.filter}" if rows.filter else ""
     text = f"SELECT {columns}\nFROM {source}{where}\n"
     arrow = getattr(engine, "arrow", None)

@@ -26,6 +26,7 @@ from sqlstab.errors import UsageError, typed_in
 from sqlstab.errors import key as key_of
 from sqlstab.options import IN_FILES, EngineSettings, Options, Place
 from sqlstab.secret import SecretUrl
+from sqlstab.statements.files import is_path, split
 from sqlstab.statements.given import EmbeddingTable, FurtherTable, check_further
 from sqlstab.statements.sides import SIDES, VECTORS, Side
 
@@ -275,11 +276,8 @@ class _Reader:
         if not isinstance(relation, str):
             problem = f"this is {_kind(relation)}; it must be the name of a table or a path."
             raise self._file.error((*section, "table"), problem)
-        if reads_files and "://" not in relation:
-            from sqlstab.statements.quoting import file_reader  # noqa: PLC0415 - loads sqlglot
-
-            if file_reader(relation):
-                values["relation"] = self._path(relation)
+        if reads_files and "://" not in relation and is_path(relation):
+            values["relation"] = ",".join(map(self._path, split(relation)))
         return self._built(EmbeddingTable, section, values)
 
     def _further(self, name: str, reads_files: bool) -> FurtherTable:

@@ -202,7 +202,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run --users 'x; DROP TABLE y' --items b --space out", 4, "no table or view x; DROP TABLE y"),
     ("run --users no.parquet --items b --space out", 4, "There is no file no.parquet to read"),
     ("run --users 'no*.parquet' --items b --space out", 4, "There is no file no*.parquet"),
-    ("run --users ./empty --items items.parquet --space out", 4, "No files found"),
+    ("run --users ./empty --items items.parquet --space out", 4, "./empty has no files to read"),
     ("run --users https://me:pw@h/u.parquet --items b --space out", 2, "at https:// has a secret"),
     (
         "run --users 's3://b/u.parquet?s3_secret_access_key=pw' --items b --space out",
@@ -356,7 +356,11 @@ FILES = ("users.parquet", "items.parquet")
 CALLS: list[tuple[Callable[[], Any], int, str]] = [
     (lambda: stabilize(*FILES, options={"rank": 1}), 2, "not dict; of a dict, Options("),  # type: ignore[arg-type]
     (lambda: Space("out").run(*FILES, options={"rank": 1}), 2, "not dict"),  # type: ignore[arg-type]
-    (lambda: stabilize(3, FILES[1]), 2, "must be the name of a table, a path, or data"),
+    (
+        lambda: stabilize(3, FILES[1]),
+        2,
+        "must be the name of a table, a path, a list of paths, or data",
+    ),
     (lambda: stabilize(FILES[0], None), 2, "Name two tables"),
     (lambda: stabilize(*FILES, engine=3), 2, "int"),  # type: ignore[arg-type]
     (lambda: stabilize(*FILES, engine="postgres"), 2, "says which SQL, not which database"),

@@ -151,8 +151,8 @@ def test_unit_rows_are_those_of_the_formula(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (3, "relation is 3; it must be the name of a table, a path, or data"),
-        ({"id": [1]}, "it must be the name of a table, a path, or data"),
+        (3, "relation is 3; it must be the name of a table, a path, a list of paths, or data"),
+        ({"id": [1]}, "it must be the name of a table, a path, a list of paths, or data"),
         (([1, 2], np.ones((3, 2))), r"there are 2 ids and a matrix of shape \(3, 2\)"),
         (([1, 2], np.ones(2)), r"a matrix of shape \(2,\)"),
         ((["a", 1], np.ones((2, 2))), "users: .*ids"),

@@ -30,6 +30,7 @@ from sqlstab.space.key import Key
 from sqlstab.space.tables import Names, TablesSpace, TablesTarget
 from sqlstab.space.target import MemoryTarget
 from sqlstab.statements import quoting
+from sqlstab.statements.files import exact
 from sqlstab.statements.table import Column, StableTable, VectorTable, stable_columns
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def count(space: DirectorySpace, **weights: float) -> list[Any]:
     rows = space.reference("items", {name.strip("_"): weight for name, weight in weights.items()})
     query = (
         f"SELECT run, count(*), any_value({rows.weight or 'NULL'}) "
-        f"FROM {quoting.exact_files(rows.files, DUCKDB)} GROUP BY run ORDER BY run"
+        f"FROM {exact(rows.files)} GROUP BY run ORDER BY run"
     )
     return duckdb.connect().execute(query).fetchall()
 
@@ -202,7 +203,7 @@ def test_a_key_is_escaped_where_a_path_cannot_have_it(tmp_path: Path, value: str
     assert path.parent == tmp_path / "s"
     assert keys(space) == [value]
     files = space.reference("items", {value: 1.0}).files
-    query = f"SELECT DISTINCT run FROM {quoting.exact_files(files, DUCKDB)}"
+    query = f"SELECT DISTINCT run FROM {exact(files)}"
     assert duckdb.connect().execute(query).fetchall() == [(value,)]
 
 

@@ -367,7 +367,8 @@ def test_names_that_bigquery_cannot_have() -> None:
 
 @given(path=names | hostile)
 def test_any_path_is_a_string(path: str) -> None:
-    assume(path.splitlines() == [path] and not path.startswith('"'))
+    # A comma may stand between paths, and `~` for a directory.
+    assume(path.splitlines() == [path] and not path.startswith(('"', "~")) and "," not in path)
     text = quoting.relation(f"{path}.parquet", DUCKDB)
     tree = sqlglot.parse_one(f"SELECT * FROM {text}", dialect="duckdb")
     literals = list(tree.find_all(exp.Literal))
@@ -537,12 +538,10 @@ def test_columns_that_are_missing_for_sure(dialect: str, text: str, want: list[s
         ('"a""b".c', '"a""b"."c"'),
         ("a b", '"a b"'),
         ("a; DROP TABLE b", '"a; DROP TABLE b"'),
-        ("u.parquet", "read_parquet('u.parquet')"),
         ("U.PARQUET", "read_parquet('U.PARQUET')"),
-        ("day=*/x", "read_parquet('day=*/x')"),
-        ("it's.csv.gz", "read_csv('it''s.csv.gz')"),
+        ("day=*/x", "read_parquet('day=*/x', union_by_name = true)"),
         ("s3://b/u.parquet?versionId=1", "read_parquet('s3://b/u.parquet?versionId=1')"),
-        ("https://h/u.csv", "read_csv('https://h/u.csv')"),
+        ("s3://b/*.parquet", "read_parquet('s3://b/*.parquet', union_by_name = true)"),
     ],
 )
 def test_relations(name: str, want: str) -> None:
@@ -552,25 +551,22 @@ def test_relations(name: str, want: str) -> None:
 @pytest.mark.parametrize(
     ("name", "want"),
     [
-        ("./users", "read_parquet('users/*.parquet')"),
-        ("users/", "read_parquet('users/*.parquet')"),
-        ("users.csv", "read_parquet('users.csv/*.parquet')"),
+        ("./users", "read_parquet('users/*.parquet', union_by_name = true)"),
+        ("users/", "read_parquet('users/*.parquet', union_by_name = true)"),
+        ("users.csv", "read_parquet('users.csv/*.parquet', union_by_name = true)"),
         # A table's name stays one, whatever lies about.
         ("users", '"users"'),
         ('"./users"', '"./users"'),
     ],
 )
-def test_a_directory_is_its_parquet_files(
+def test_a_directory_is_the_files_in_it(
     name: str, want: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for folder in ("users", "users.csv"):
         Path(folder).mkdir()
+        (Path(folder) / "a.parquet").touch()
     assert quoting.relation(name, DUCKDB) == want
-    assert (
-        quoting.relation(f"{tmp_path}/users", DUCKDB)
-        == f"read_parquet('{tmp_path}/users/*.parquet')"
-    )
 
 
 @pytest.mark.parametrize("name", ["", " ", "f(1)", "a\0b", "read_csv('x')", "a.b.c.d.e(1)"])

@@ -22,9 +22,8 @@ from sqlstab.engines.base import (
 )
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import LockedFolder
-from sqlstab.statements import ddl, quoting
+from sqlstab.statements import ddl, files, quoting
 from sqlstab.statements.dialect import Dialect, Solving, Tables
-from sqlstab.statements.sides import SIDES
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
@@ -131,9 +130,27 @@ _ROW_GROUP_BYTES = """\
 SELECT coalesce(max(bytes), 0)::BIGINT AS bytes
 FROM (
     SELECT sum(total_uncompressed_size) AS bytes
-    FROM parquet_metadata([{0}])
+    FROM parquet_metadata({0})
     GROUP BY file_name, row_group_id
 ) AS g
+"""
+# Columns that have several types in Parquet files, and a file with each; those of nested fields are
+# of the column that they are in.
+_DIFFERENT_TYPES = """\
+SELECT name, list(types[1] ORDER BY file), list(file ORDER BY file)
+FROM (
+    SELECT lower(name) AS name, types, min(file_name) AS file
+    FROM (
+        SELECT file_name, name, list(duckdb_type ORDER BY column_id) AS types
+        FROM parquet_schema({0})
+        WHERE duckdb_type IS NOT NULL
+        GROUP BY file_name, name
+    ) AS f
+    GROUP BY lower(name), types
+) AS t
+GROUP BY name
+HAVING count(*) > 1
+ORDER BY name
 """
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
@@ -257,7 +274,8 @@ class DuckDBEngine:
         """
         import duckdb  # noqa: PLC0415
 
-        _check_no_run(relation)
+        if files.is_path(relation) and files.delta_table(relation):
+            self._load_delta(relation)
         statement = f"DESCRIBE SELECT * FROM {quoting.relation(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
@@ -275,23 +293,65 @@ class DuckDBEngine:
                 raise EngineError(
                     f"DuckDB: {relation} cannot be read: {_first_line(error)}", statement
                 ) from error
-            if isinstance(error, unreadable):
+            is_path = files.is_path(relation)
+            if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
                 raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
-            reader = quoting.file_reader(relation)
-            kind = "file" if reader else "table or view"
-            if reader:
+            kind = "file" if is_path else "table or view"
+            if is_path:
                 hint = ""
-            elif Path(relation).is_dir():
-                hint = f"; the directory of that name is ./{relation}"
+            elif Path(relation).exists():
+                what = "directory" if Path(relation).is_dir() else "file"
+                hint = f"; the {what} of that name is ./{relation}"
             else:
-                hint = "; a file name ends in .parquet or .csv"
+                hint = "; the name of a file ends in .parquet, .csv, .jsonl or the like"
             raise DataError(
                 f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
             ) from error
-        self._make_room(relation)
-        return [Column(row[0], row[1]) for row in rows]
+        columns = [Column(row[0], row[1]) for row in rows]
+        patterns = files.parquet(relation)
+        if patterns:
+            self._check_widened(relation, patterns, columns)
+            self._make_room(patterns)
+        return columns
 
-    def _make_room(self, relation: str) -> None:
+    def _load_delta(self, relation: str) -> None:
+        """Load what reads Delta tables, if it is installed: `LOAD` alone would download it.
+
+        Raises:
+            DataError: It is not.
+        """
+        found = "FROM duckdb_extensions() WHERE extension_name = 'delta' AND installed"
+        if not self.query(f"SELECT 1 AS n {found}"):
+            raise DataError(
+                f"{relation} is a Delta table, whose files may hold rows that it has no longer, "
+                "and DuckDB has no extension here that reads it. Run INSTALL delta in DuckDB "
+                f"{self.version}; or, in Python, pass its rows as a frame: "
+                f"deltalake.DeltaTable({relation!r}).to_pyarrow_table()."
+            )
+        self.execute("LOAD delta")
+
+    def _check_widened(self, relation: str, patterns: str, columns: list[Column]) -> None:
+        """Check that one type for a column of several Parquet files changes none of its values.
+
+        DuckDB makes text of 1 where another file has text, and a FLOAT of a BIGINT.
+
+        Raises:
+            DataError: It does.
+        """
+        statement = _DIFFERENT_TYPES.format(patterns)
+        with self._failing(statement):
+            different = self._connection.execute(statement).fetchall()
+        whole = {column.name.lower(): column.type.rstrip("[]") for column in columns}
+        for name, types, names in different:
+            kinds = {kind.rstrip("[]") for kind in types}
+            if whole.get(name) in ("VARCHAR", "FLOAT") and kinds != {whole[name]}:
+                raise DataError(
+                    f"{relation}: the column {name} is {types[0]} in {names[0]}, but {types[1]} in "
+                    f"{names[1]}, and {whole[name]} cannot hold both as they are: write the files "
+                    "with one type, or cast it in a view."
+                )
+
+    def _make_room(self, patterns: str) -> None:
         """Raise the limit to what scanning these Parquet files takes.
 
         A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
@@ -301,17 +361,17 @@ class DuckDBEngine:
         """
         import duckdb  # noqa: PLC0415
 
-        files = quoting.parquet_files(relation, self.dialect)
-        if self._limit is None or files is None:
+        if self._limit is None:
             return
         with suppress(duckdb.Error):  # what cannot be read is for the scan to say
             found = self._connection.execute(
-                f"SELECT file FROM glob({quoting.string(files, DUCKDB)}) ORDER BY file"
+                f"SELECT file FROM glob({patterns}) ORDER BY file"
             ).fetchall()
             largest = sorted((row[0] for row in found), key=_file_size, reverse=True)
-            exact = [quoting.no_pattern(name) for name in largest[:_MOST_FOOTERS]] or [files]
+            exact = [files.no_pattern(name) for name in largest[:_MOST_FOOTERS]]
             names = ", ".join(quoting.string(name, DUCKDB) for name in exact)
-            ((size,),) = self._connection.execute(_ROW_GROUP_BYTES.format(names)).fetchall()
+            listed = f"[{names}]" if names else patterns
+            ((size,),) = self._connection.execute(_ROW_GROUP_BYTES.format(listed)).fetchall()
             self._row_group = max(self._row_group, size)
             self._allow()
 
@@ -564,29 +624,6 @@ class DuckDBEngine:
             raise
 
 
-def _check_no_run(relation: str) -> None:
-    """Refuse a directory whose files are several tables: of a run, or of a space.
-
-    Raises:
-        UsageError: It is such a directory.
-    """
-    if "://" in relation or not quoting.file_reader(relation) or not Path(relation).is_dir():
-        return
-    folder = Path(relation)
-    if next(folder.glob("*=*/maps.parquet"), None):
-        raise UsageError(
-            f"{relation} is a space, which has a directory for each run: name a table of one, as "
-            f"in {relation.rstrip('/')}/run=2026-11-30/items.parquet."
-        )
-    names = sorted(path.name for path in folder.glob("*.parquet"))
-    of_sides = [f"{side}.parquet" for side in SIDES]
-    if (folder / "run.json").is_file() or set(of_sides) <= set(names):
-        raise UsageError(
-            f"{relation} is the directory of a model, in which each file is a table of its own: "
-            f"name one, as in {folder / (names or of_sides)[-1]}."
-        )
-
-
 def spill_folders() -> list[Path]:
     """The folders for what does not fit into memory, whether their processes live or not."""
     return folders.found(Path(tempfile.gettempdir()), _SPILL)
@@ -612,4 +649,10 @@ def _setting(value: str | int | bool) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+    first, *more = str(error).strip().split("\n")
+    # Of CSV the first line names a line of the file; what is wrong and which file come later.
+    files_named = [line.strip() for line in more if line.startswith("  file = ")]
+    if "CSV Error" in first and files_named:
+        why = next(line for line in more if not line.startswith("Original Line"))
+        return f"{first}, {files_named[0]}: {why}"
+    return first

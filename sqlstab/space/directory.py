@@ -22,6 +22,7 @@ from sqlstab.space.entry import Entry, Rows, case
 from sqlstab.space.key import Key, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
+from sqlstab.statements.files import is_path, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -158,8 +159,8 @@ class DirectorySpace:
             UsageError: One is.
         """
         for side, relation in relations.items():
-            if quoting.file_reader(relation) and "://" not in relation:
-                path = Path(relation).expanduser().absolute()
+            for name in split(relation) if is_path(relation) else ():
+                path = Path(name).absolute()
                 inside = path.is_relative_to(self.path) and path.relative_to(self.path).parts
                 if inside and (_FOLDER.fullmatch(inside[0]) or "*" in inside[0]):
                     raise UsageError(

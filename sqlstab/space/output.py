@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlstab.errors import EngineError, UsageError
 from sqlstab.space.target import copy, stable_rows
-from sqlstab.statements import ddl, quoting
+from sqlstab.statements import ddl
+from sqlstab.statements.files import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,9 +45,9 @@ class OneTarget:
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
         for side, output in outputs.items():
-            is_path = isinstance(output, Path) or quoting.file_reader(output)
+            in_file = isinstance(output, Path) or is_path(output)
             lost = not getattr(engine, "holds_tables", True)
-            if engine.dialect.reads_files and (is_path or lost):
+            if engine.dialect.reads_files and (in_file or lost):
                 if Path(output).suffix != ".parquet":
                     raise UsageError(
                         f"{output}: vectors are written to a file that ends in .parquet, or to a "

@@ -30,6 +30,7 @@ from sqlstab.space.names import (
     view,
 )
 from sqlstab.statements import ddl, quoting, types
+from sqlstab.statements.files import is_path
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
@@ -526,7 +527,7 @@ class TablesSpace:
         sides = dict.fromkeys([*relations, *self.names.sides(), MAPS, RUNS])
         own = {what: self._parts(self.names.table(what)) for what in sides}
         for side, relation in relations.items():
-            if quoting.file_reader(relation) and self.dialect.reads_files:
+            if is_path(relation) and self.dialect.reads_files:
                 continue
             parts = self._parts(relation)
             for what, other in own.items():

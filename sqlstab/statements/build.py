@@ -21,7 +21,8 @@ import sqlglot
 from sqlglot import exp
 
 from sqlstab.errors import UsageError
-from sqlstab.statements.quoting import condition, exact_files, identifier, relation, string
+from sqlstab.statements import files
+from sqlstab.statements.quoting import condition, identifier, relation, string
 from sqlstab.statements.sides import SIDES, VECTORS
 from sqlstab.statements.types import is_enum
 from sqlstab.statements.wrapping import wrapped
@@ -101,9 +102,7 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         side=table.side,
         layout=table.layout,
         element=table.element,
-        relation=(
-            exact_files(table.files, dialect) if table.files else relation(table.relation, dialect)
-        ),
+        relation=(files.exact(table.files) if table.files else relation(table.relation, dialect)),
         # An ENUM and its text are equal, but not their hashes.
         id=id_text if is_enum(table.id.type, dialect) else id_column,
         id_text=id_text,

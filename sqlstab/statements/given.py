@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlstab import saved
 from sqlstab.declaration import check, declare
 from sqlstab.errors import UsageError
+from sqlstab.statements.files import join, named
 from sqlstab.statements.sides import OTHER, Layout, Side
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ _ALL = ("run", "compare", "apply", "sql")
 
 
 def _relation(value: Any) -> Any:
-    """Take a name, a path or data: whatever may have rows."""
+    """Take a name, a path, a list of paths, or data: whatever may have rows."""
+    if isinstance(value, list) and value:
+        return join(value)
     if value is None or isinstance(value, bool | int | float | bytes | dict | list):
         raise ValueError
-    return value
+    return named(value) if isinstance(value, PurePath) else value
 
 
 def _names(value: Any) -> Any:
@@ -42,8 +45,8 @@ class EmbeddingTable:
     """A table of vectors, as much of it as a user needs to say.
 
     Attributes:
-        relation: The name of a table or view; on DuckDB also a file, a glob or a URL of Parquet or
-            CSV files, or a directory of Parquet files as `./users` (or as a `Path`).
+        relation: The name of a table or view; on DuckDB also files: Parquet, CSV or JSON, as a
+            path, a list of paths, a glob, a URL, or a directory as `./users` (or as a `Path`).
         id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
             second side), or the only column that ends in `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
@@ -60,13 +63,13 @@ class EmbeddingTable:
     """
 
     relation: str = declare(
-        "The table or view; on DuckDB also a Parquet or CSV file, a glob, a URL, or a directory of "
-        "Parquet files.",
+        "The table or view; on DuckDB also Parquet, CSV or JSON: a file, several with commas "
+        "between, a glob, a URL, or a directory.",
         default=MISSING,
         key="table",
         metavar="TABLE",
         parse=_relation,
-        wanted="the name of a table, a path, or data",
+        wanted="the name of a table, a path, a list of paths, or data",
     )
     id: str | None = declare(
         "The id column. Default: id, user_id or item_id, or the only column that ends in _id or "
@@ -114,10 +117,6 @@ class EmbeddingTable:
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.relation, PurePath):
-            # A bare name would be that of a table.
-            bare = "./" if len(self.relation.parts) <= 1 else ""
-            object.__setattr__(self, "relation", f"{bare}{self.relation}")
         if isinstance(self.keep, str):
             raise UsageError(f"--keep is a sequence of column names, as in ({self.keep!r},).")
         check(self)
