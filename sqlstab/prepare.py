@@ -25,6 +25,7 @@ from sqlstab.flow.reference import Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
 from sqlstab.statements import build, files, quoting
+from sqlstab.statements.conditions import both, condition
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
     Column,
@@ -148,7 +149,6 @@ def tables_of(
             dated.add(side)
             column = _key_column(side, table, columns, key)
             own = key.typed(column, engine.dialect)
-            condition = own.condition(engine.dialect)
             literals = {one.literal(engine.dialect) for one in (own, typed)}
             if dated != {side} and len(literals) > 1:
                 raise UsageError(
@@ -157,10 +157,8 @@ def tables_of(
                     f"{key.value} would not mean the same rows in both. Cast one in a view."
                 )
             typed = own
-            table = replace(  # noqa: PLW2901
-                table,
-                filter=f"({table.filter}) AND {condition}" if table.filter else condition,
-            )
+            of_run = both(table.filter, own.condition(engine.dialect), engine.dialect)
+            table = replace(table, filter=of_run)  # noqa: PLW2901
             columns = [other for other in columns if other.name != column.name]
             known = resolve(table, side, columns, engine.dialect, hidden=(column,))
         else:
@@ -334,7 +332,8 @@ def _raw_member(
     here = tables.key.condition(engine.dialect)
     there = replace(tables.key, value=key).condition(engine.dialect)
     table = tables.tables[side]
-    if here not in (table.filter or ""):
+    rest = (table.filter or "").removesuffix(here)
+    if rest == (table.filter or ""):
         raise DataError(
             f"Run {key} has no stable {side}, only maps, and its raw rows cannot be told from "
             "those of other runs: name the column of the inputs that holds the key, as in --run "
@@ -343,7 +342,7 @@ def _raw_member(
     # The table holds all runs; its filter has this run's key in it.
     table = replace(
         table,
-        filter=(table.filter or "").replace(here, there),
+        filter=f"{rest}{there}",
         weight=None,
         anchor_filter=None,
         keep=(),
@@ -589,12 +588,12 @@ def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
     column = quoting.identifier(table.vector[0], engine.dialect)
     vector = engine.dialect.from_native.format(column) if table.native else column
     # The filter, too: some tables refuse to be read without their day.
-    condition = f"({table.filter}) AND " if table.filter else ""
+    wanted = condition(both(table.filter, f"{column} IS NOT NULL", engine.dialect), engine.dialect)
     try:
         rows = engine.query(
             f"SELECT {engine.dialect.length.format(vector)} AS n\n"
-            f"FROM {quoting.relation(table.relation, engine.dialect)}\n"
-            f"WHERE {condition}{column} IS NOT NULL\nLIMIT 1\n"
+            f"FROM {quoting.relation(table.relation, engine.dialect)} AS t\n"
+            f"WHERE {wanted.qualified('t')}\nLIMIT 1\n"
         )
     except EngineError as error:
 

@@ -29,6 +29,7 @@ from sqlstab.space.key import Key
 from sqlstab.space.names import MAPS, MAPS_COLUMNS, Names
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
 from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements.conditions import both
 from sqlstab.statements.declared import declared
 from sqlstab.statements.sides import OTHER, SIDES, VECTORS
 from sqlstab.statements.table import Column, stable_table
@@ -270,9 +271,8 @@ class Texts:
 
     def _declared(self, side: Side, table: EmbeddingTable) -> VectorTable:
         if self.key.named and table.dated:
-            condition = self.key.condition(self.dialect)
-            both = f"({table.filter}) AND {condition}" if table.filter else condition
-            table = replace(table, filter=both)
+            of_run = both(table.filter, self.key.condition(self.dialect), self.dialect)
+            table = replace(table, filter=of_run)
         known = self.columns
         found = declared(
             table,

@@ -28,6 +28,7 @@ from sqlstab.space.insert import TablesTarget
 from sqlstab.space.target import MemoryTarget
 from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.build import MatrixTable
+from sqlstab.statements.conditions import condition
 from sqlstab.statements.table import (
     SIDES,
     Column,
@@ -1097,7 +1098,7 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     ratings, weights = lab.of("n_ratings", loaded.ids), lab.of("weight", loaded.ids)
     chosen = ratings >= 10
     there = [column.name for column in engine.describe(f"{schema}.{table}")]
-    assert quoting.missing_columns(source.filter or "", there, dialect) == []
+    assert condition(source.filter or "", dialect).missing(there, dialect) == []
     (row,) = engine.query(build.check(source, dialect))
     assert int(row["n_rows"]) == chosen.sum()
     assert int(row["duplicate_ids"]) == int(row["bad_weights"]) == 0

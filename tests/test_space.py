@@ -30,6 +30,7 @@ from sqlstab.space.key import Key
 from sqlstab.space.tables import Names, TablesSpace, TablesTarget
 from sqlstab.space.target import MemoryTarget
 from sqlstab.statements import quoting
+from sqlstab.statements.conditions import condition
 from sqlstab.statements.files import exact
 from sqlstab.statements.table import Column, StableTable, VectorTable, stable_columns
 
@@ -538,7 +539,7 @@ def test_runs_are_rows_with_their_key(tables: Tables) -> None:
     )
     assert [row["w"] for row in found] == [0.8, 1.0]
     assert isinstance(found[0]["w"], float)
-    assert quoting.condition(rows.filter or "", tables.engine.dialect)
+    assert condition(rows.filter or "", tables.engine.dialect)
     # Dropped.
     with pytest.raises(DataError, match="no run 2026-01-01"):
         space.drop(["2026-01-01"])

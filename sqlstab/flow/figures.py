@@ -228,6 +228,9 @@ def check(figures: Mapping[str, Any]) -> None:
     for name, side in figures["like"].items():
         if side not in sides:
             raise ValueError(f"like.{name} is {saved.shown(side)}, not {' or '.join(sides)}")
+    alignment = figures["alignment"]
+    if alignment and alignment["verdict"] not in (*quality.VERDICTS, "unknown"):
+        raise ValueError(f"alignment.verdict is {saved.shown(alignment['verdict'])}")
     names = {*sides, *figures["like"]}
     for part in ("inputs", "tables", "outputs"):
         known = figures[part]

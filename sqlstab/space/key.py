@@ -13,13 +13,13 @@ from sqlglot import exp
 
 from sqlstab.errors import UsageError
 from sqlstab.statements import quoting
+from sqlstab.statements.table import Column
 from sqlstab.statements.types import is_integer, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlstab.statements.dialect import Dialect
-    from sqlstab.statements.table import Column
 
 COLUMN = "run"
 # Room in the name of a folder (255 bytes) for what stands around a key while a run is written.
@@ -118,7 +118,8 @@ class Key:
     def literal(self, dialect: Dialect) -> str:
         """Return the value as an SQL literal: `DATE '2026-11-30'`, `'K'`, `5`."""
         if self.type is not None and is_integer(self.type, dialect):
-            return self.value
+            # Of a run that is there this is the name of a folder, which may be any text.
+            return _normal(self.value, Column(self.column, self.type), dialect)
         text = quoting.string(self.value, dialect)
         kind = _kind(self.type, dialect)
         if kind in _DATES:

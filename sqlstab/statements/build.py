@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import sqlglot
-from sqlglot import exp
 
 from sqlstab.errors import UsageError
 from sqlstab.statements import files
-from sqlstab.statements.quoting import condition, identifier, relation, string
+from sqlstab.statements.conditions import condition
+from sqlstab.statements.quoting import identifier, relation, string
 from sqlstab.statements.sides import SIDES, VECTORS
 from sqlstab.statements.types import is_enum
 from sqlstab.statements.wrapping import wrapped
@@ -136,11 +135,9 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
     """A condition on a table; in the long layout not one that takes single components away."""
     if not text:
         return None
-    accepted = condition(text, dialect)
-    tree = sqlglot.parse_one(accepted, into=exp.Condition, dialect=dialect.sqlglot)
-    columns = list(tree.find_all(exp.Column))
+    read = condition(text, dialect)
     if table.layout == "long":
-        names = {column.name.lower() for column in columns}
+        names = {column.name.lower() for _, column in read.columns}
         parts = names & {name.lower() for name in table.vector}
         if parts:
             raise UsageError(
@@ -148,12 +145,7 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
                 f"{', '.join(sorted(parts))}, so it would take vectors apart; in the long layout a "
                 "condition must hold for all rows of an id or for none."
             )
-    for column in columns:
-        # Without a table's name, ClickHouse takes `id` for what SELECT calls so.
-        if not column.table:
-            column.set("table", exp.to_identifier("t"))
-    qualified: str = tree.sql(dialect=dialect.sqlglot)
-    return qualified
+    return read.qualified("t")
 
 
 def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
@@ -692,7 +684,7 @@ def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
     name = relation(matrix.relation, dialect)
     wanted = f"side = '{matrix.side}'"
     if matrix.filter:
-        wanted += f" AND ({condition(matrix.filter, dialect)})"
+        wanted += f" AND ({condition(matrix.filter, dialect).text})"
     if matrix.transposed:
         # ClickHouse would take a bare `j AS i, i AS j` for a circle.
         swapped = "t.side AS side, t.j AS i, t.i AS j, t.value AS value"

@@ -54,7 +54,8 @@ class EmbeddingTable:
             value column. Default: found from the types.
         layout: `wide` (one column per dimension), `array` (one array column) or `long` (one row per
             id and dimension). Default: found from the columns.
-        filter: An SQL condition on the columns; rows that do not meet it take no part at all.
+        filter: An SQL condition on the columns; rows that do not meet it take no part at all. It
+            stands in statements as it is written, and runs with the rights of the session.
         weight: A column of non-negative numbers: how much a row counts in the alignment.
         anchor_filter: An SQL condition; only rows that meet it take part in the alignment.
         keep: Further columns to copy into the stable table.

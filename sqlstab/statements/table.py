@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
-from sqlstab.statements import quoting
+from sqlstab.statements.conditions import condition
 from sqlstab.statements.given import EmbeddingTable, FurtherTable, check_further
 from sqlstab.statements.sides import (
     LAYOUTS,
@@ -159,7 +159,7 @@ class _Columns:
     def check_condition(self, text: str | None, purpose: str, dialect: Dialect) -> None:
         """A condition must be about columns that there are."""
         names = [column.name for column in (*self.columns, *self.hidden)]
-        missing = quoting.missing_columns(text, names, dialect) if text else []
+        missing = condition(text, dialect).missing(names, dialect) if text else []
         if missing:
             raise self._missing(missing[0], f"{purpose} {text}")
 
