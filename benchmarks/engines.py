@@ -121,14 +121,18 @@ def generate(rows: int, few: int, many: int, dimension: int, folder: Path) -> Da
 
 def statement(engine: Engine, relation: str, dimension: int, id_type: str) -> Way:
     """What `sqlstab sql gram` prints, run as it is."""
-    table = VectorTable("items", relation, Column("id", id_type), "array", ("embedding",), "float")
+    table = VectorTable(
+        "items", relation, (Column("id", id_type),), "array", ("embedding",), "float"
+    )
     statements = build.gram(table, dimension, engine.dialect)
     return lambda: by_entry(dimension, [row for text in statements for row in engine.query(text)])
 
 
 def blas(engine: Engine, relation: str, data: Data, id_type: str) -> Way:
     """Rows streamed to numpy."""
-    table = VectorTable("items", relation, Column("id", id_type), "array", ("embedding",), "float")
+    table = VectorTable(
+        "items", relation, (Column("id", id_type),), "array", ("embedding",), "float"
+    )
     return lambda: ours.gram(engine, table, data.dimension, len(data.vectors), streams=True)
 
 

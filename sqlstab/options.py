@@ -366,7 +366,7 @@ class Columns:
         element: Type of a component: `float` or `double`.
         native: Whether an array column has the engine's own vector type.
         first: The number of the first dimension in the long layout.
-        id_type: Type of the id; None for a whole number of 8 bytes.
+        id_type: Type of the id, or of each of its columns; None for a whole number of 8 bytes.
     """
 
     dimension: int | None = declare(
@@ -400,7 +400,8 @@ class Columns:
         commands=("sql",),
     )
     id_type: str | None = declare(
-        "The type of the id, as the engine spells it. Default: a whole number of 8 bytes.",
+        "The type of the id, as the engine spells it; of an id of several columns, that of each, "
+        "with commas between. Default of a single one: a whole number of 8 bytes.",
         metavar="TYPE",
         commands=("sql",),
     )

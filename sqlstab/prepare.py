@@ -367,7 +367,7 @@ def stored_table(side: Side, known: Mapping[str, Any]) -> VectorTable:
     return VectorTable(
         side=side,
         relation=known["relation"],
-        id=Column(known["id"], known["id_type"]),
+        ids=tuple(map(Column, *(known_figures.several(known[n]) for n in ("id", "id_type")))),
         layout=known["layout"],
         vector=tuple(known["vector"]),
         element=known["element"],
@@ -496,7 +496,7 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
     dialect = engine.dialect
-    names = [output["id"], *output["vector"], *output.get("keep", ())]
+    names = [*known_figures.several(output["id"]), *output["vector"], *output.get("keep", ())]
     columns = ", ".join(quoting.identifier(name, dialect) for name in names)
     if output["native"]:
         vector = quoting.identifier(output["vector"][0], dialect)

@@ -5,6 +5,7 @@ Nothing is connected to: what tables look like is declared, and earlier runs are
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.conditions import both
 from sqlstab.statements.declared import declared
 from sqlstab.statements.sides import OTHER, SIDES, VECTORS
-from sqlstab.statements.table import Column, stable_table
+from sqlstab.statements.table import stable_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -274,7 +275,9 @@ class Texts:
             of_run = both(table.filter, self.key.condition(self.dialect), self.dialect)
             table = replace(table, filter=of_run)
         known = self.columns
-        found = declared(
+        # The commas of DECIMAL(9, 0) stand in parentheses.
+        types = re.split(r",(?![^()]*\))", known.id_type) if known.id_type else ()
+        return declared(
             table,
             side,
             known.dimension,
@@ -282,10 +285,8 @@ class Texts:
             element=known.element,
             native=known.native,
             first=known.first,
+            id_types=[text.strip() for text in types],
         )
-        if known.id_type:
-            found = replace(found, id=Column(found.id.name, known.id_type))
-        return found
 
     def _output(self, side: Side) -> StableTable:
         layout, element = self.options.output_layout, self.options.output_type
@@ -347,8 +348,7 @@ class Texts:
 
     def _rows_of(self, side: Side, keys: Sequence[str]) -> VectorTable:
         rows = self._rows(side, dict.fromkeys(keys, 1.0))
-        table = self.tables[side]
-        stable = stable_rows(side, self._output(side), table.id.type, rows.relation, rows.filter)
+        stable = stable_rows(side, self._output(side), rows.relation, rows.filter)
         return replace(stable, files=rows.files)
 
     def _rows(self, side: Side, weights: Mapping[str, float]) -> Rows:

@@ -147,7 +147,8 @@ class Lab:
             "array": ("embedding",),
             "long": ("dim", "value"),
         }
-        return StableTable(layout, "id", names[layout], element, size, first=3)  # type: ignore[arg-type]
+        ids = (Column("id", "BIGINT"),)
+        return StableTable(layout, ids, names[layout], element, size, first=3)  # type: ignore[arg-type]
 
     def of(self, name: str, ids: np.ndarray) -> np.ndarray:
         """A further column of the run for these ids."""
@@ -480,7 +481,9 @@ def test_what_is_a_vector_in_the_long_layout(warehouse: Warehouse, kind: str) ->
     columns = {"id": warehouse.dialect.bigint, "dim": dimension_type, "value": value_type}
     warehouse.create("long_rows", columns, rows)
     vector = ("dim", "value")
-    table = VectorTable("users", "long_rows", Column("id", ""), "long", vector, "double", first=1)
+    table = VectorTable(
+        "users", "long_rows", (Column("id", ""),), "long", vector, "double", first=1
+    )
     found = {
         key: [row["n"] for row in warehouse.engine.query(build.lengths(part, warehouse.dialect))]
         for key in range(len(whole + broken))
@@ -1107,14 +1110,14 @@ def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> N
     agree_in_halves(sums_of, loaded.ids, x, x, weights, ratings >= 20)
 
     matrix = np.column_stack([MATRIX, MATRIX[:, 0]])
-    output = replace(lab.output(layout, 5), id=source.id.name, vector=source.vector, first=7)
+    output = replace(lab.output(layout, 5), ids=source.ids, vector=source.vector, first=7)
     query = build.apply(source, [matrix], output, dialect)
     target = f"{schema}.{target}"
     warehouse.execute(ddl.drop_table(target, dialect), ddl.create_table(target, query, dialect))
     stable = replace(source, relation=target, filter=None, element="double", first=7)
-    output = replace(lab.output(layout, 4), id=source.id.name, vector=source.vector[:4], first=7)
+    output = replace(lab.output(layout, 4), ids=source.ids, vector=source.vector[:4], first=7)
     back = build.apply_from_table(source, held(warehouse)[:1], output, dialect)
-    got = warehouse.vectors(back, layout, 4, (source.id.name, source.vector[0]))
+    got = warehouse.vectors(back, layout, 4, (source.ids[0].name, source.vector[0]))
     agree_by_id(got, loaded.ids[chosen], (x @ MATRIX)[chosen])
     statement = build.drift(source, stable, (5, 5), dialect, matrix=matrix)
     (row,) = engine.query(statement)
@@ -1245,13 +1248,15 @@ def test_statements_stay_within_the_limits(
 
     monkeypatch.setattr(ddl, "insert", lambda *_: [])
     monkeypatch.setattr(build, "tiles", largest)
-    table = VectorTable("items", "items", Column("id", dialect.bigint), "array", ("v",), "float")
+    table = VectorTable("items", "items", (Column("id", dialect.bigint),), "array", ("v",), "float")
     matrix = np.random.default_rng(1).standard_normal((size, size))
     engine = _Recorder(dialect)
     checked = Checked(table, 1, size)
     stored = Member(replace(table, relation="stable"), size)
     raw = Member(replace(table, relation="raw"), size, matrix)
-    output = StableTable("wide", "id", tuple(f"e{k}" for k in range(size)), "float", size)
+    output = StableTable(
+        "wide", (Column("id", "BIGINT"),), tuple(f"e{k}" for k in range(size)), "float", size
+    )
     for unit_rows in (False, True):
         job = job_on(dialect, unit_rows=unit_rows)
         for flow in (
@@ -1276,7 +1281,9 @@ def test_statements_stay_within_the_limits(
 def test_multiplied_rows_are_read_by_the_names_that_they_have() -> None:
     """Snowflake makes VALUE of the bare name that the table was made with."""
     engine = _Recorder(replace(DIALECTS["snowflake"], longest_statement=1000))
-    table = VectorTable("items", "T", Column("ID", "NUMBER"), "array", ("V",), "float", weight="N")
+    table = VectorTable(
+        "items", "T", (Column("ID", "NUMBER"),), "array", ("V",), "float", weight="N"
+    )
     flow = sums.cross(
         job_on(engine.dialect),
         Checked(table, 1, 4),

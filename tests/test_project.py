@@ -196,7 +196,10 @@ WRONG: list[tuple[str, str]] = [
     (document("memory_limit = 4 # here"), "[engine] memory_limit: this is 4; it must be text."),
     (document("url = ['postgresql://a:b@c'] # here"), "[engine] url: this is an array with a str"),
     (document("kind = 'sparc' # here"), '[engine] kind: this is "sparc"; it can be spark.'),
-    (document(users="id = 1 # here"), "[users] id: this is 1; it must be text."),
+    (
+        document(users="id = 1 # here"),
+        "[users] id: this is 1; it must be a column or a sequence of columns.",
+    ),
     (
         document(users="keep = 'a' # here"),
         "keep: this is a string; it must be a sequence of names.",

@@ -253,7 +253,7 @@ def test_both_ways_give_the_same_sums(
     table = VectorTable(
         "items",
         str(path),
-        Column("id", "BIGINT"),
+        (Column("id", "BIGINT"),),
         layout,
         tuple(names[layout]),
         "float",
@@ -262,7 +262,7 @@ def test_both_ways_give_the_same_sums(
     reference = VectorTable(
         "items",
         str(earlier),
-        Column("id", "BIGINT"),
+        (Column("id", "BIGINT"),),
         "array",
         ("embedding",),
         "float",
@@ -307,7 +307,7 @@ def test_sums_in_tiles(tmp_path: Path, rng: np.random.Generator) -> None:
         VectorTable(
             "items",
             str(write_vectors(tmp_path / f"{name}.parquet", vectors)),
-            Column("id", "BIGINT"),
+            (Column("id", "BIGINT"),),
             "array",
             ("embedding",),
             "double",

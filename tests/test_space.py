@@ -29,7 +29,6 @@ from sqlstab.space.directory import DirectorySpace
 from sqlstab.space.key import Key
 from sqlstab.space.tables import Names, TablesSpace, TablesTarget
 from sqlstab.space.target import MemoryTarget
-from sqlstab.statements import quoting
 from sqlstab.statements.conditions import condition
 from sqlstab.statements.files import exact
 from sqlstab.statements.table import Column, StableTable, VectorTable, stable_columns
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
     from sqlstab.engines.base import Engine
 
-OUTPUT = StableTable("array", "id", ("v",), "float", 2)
+OUTPUT = StableTable("array", (Column("id", "BIGINT"),), ("v",), "float", 2)
 MAPS = {"items": np.arange(6.0).reshape(3, 2), "users": -np.arange(6.0).reshape(3, 2) / 7}
 DUCKDB = dialect("duckdb")
 ENGINES = ["duckdb", "postgres", "clickhouse", "snowflake", "spark"]
@@ -848,7 +847,7 @@ def test_a_run_lacks_a_part_is_not_there() -> None:
 @pytest.mark.parametrize("typed", [True, False])
 def test_sqlglot_reads_the_statements_of_a_run(name: str, typed: bool) -> None:
     record = dialect(name)
-    raw = VectorTable("items", "raw", Column("id", record.bigint), "array", ("v",), "float")
+    raw = VectorTable("items", "raw", (Column("id", record.bigint),), "array", ("v",), "float")
     outputs = {"items": stable_columns(OUTPUT, raw, record)}
     key = Key("2026-11-30", "ds")
     if typed:
@@ -900,5 +899,5 @@ def test_temporary_tables_hold_a_run_in_memory(warehouses: Callable[[str], Wareh
     query, _ = days(engine, 3, "duckdb")
     for text in target.store("items", query, OUTPUT, ["title"]):
         engine.execute(text)
-    written = target.written("items", OUTPUT, "BIGINT")
+    written = target.written("items", OUTPUT)
     assert engine.query(f"SELECT count(*) AS n FROM {written.relation}") == [{"n": 3}]

@@ -29,21 +29,23 @@ DIALECTS = dialects()
 DUCKDB = DIALECTS["duckdb"]
 MATRIX = np.array([[0.5, 0.0, 1.0], [0.25, -1.0, 0.0], [0.0, 2.0, 1e-20]])
 
-ITEMS = VectorTable("items", "items", Column("id", "BIGINT"), "array", ("embedding",), "float")
+ITEMS = VectorTable("items", "items", (Column("id", "BIGINT"),), "array", ("embedding",), "float")
 WIDE = VectorTable(
     "items",
     "lake.items",
-    Column("item_id", "VARCHAR"),
+    (Column("item_id", "VARCHAR"),),
     "wide",
     ("e0", "e1", "e2"),
     "float",
     keep=(Column("genre", "VARCHAR"),),
 )
-LONG = VectorTable("users", "lake.users", Column("id", "UUID"), "long", ("dim", "value"), "double")
+LONG = VectorTable(
+    "users", "lake.users", (Column("id", "UUID"),), "long", ("dim", "value"), "double"
+)
 ANCHORED = VectorTable(
     "items",
     "items",
-    Column("id", "BIGINT"),
+    (Column("id", "BIGINT"),),
     "array",
     ("embedding",),
     "float",
@@ -52,10 +54,10 @@ ANCHORED = VectorTable(
     anchor_filter="n_ratings >= 20",
 )
 VALID = VectorTable(
-    "users", "users", Column("id", "BIGINT"), "array", ("v",), "double", only_valid=3
+    "users", "users", (Column("id", "BIGINT"),), "array", ("v",), "double", only_valid=3
 )
 REFERENCE = VectorTable(
-    "items", "yesterday.items", Column("id", "BIGINT"), "array", ("embedding",), "float"
+    "items", "yesterday.items", (Column("id", "BIGINT"),), "array", ("embedding",), "float"
 )
 # Earlier runs of a space: rows of one table, and files, each run with its weight.
 RECENT = replace(
@@ -63,9 +65,9 @@ RECENT = replace(
     filter="run IN ('a', 'b')",
     weight_expression="CASE run WHEN 'a' THEN 0.8E0 ELSE 1E0 END",
 )
-ARRAY_OUT = StableTable("array", "id", ("embedding",), "float", 3)
-WIDE_OUT = StableTable("wide", "item_id", ("e0", "e1", "e2"), "float", 3)
-LONG_OUT = StableTable("long", "id", ("dim", "value"), "double", 3)
+ARRAY_OUT = StableTable("array", (Column("id", "BIGINT"),), ("embedding",), "float", 3)
+WIDE_OUT = StableTable("wide", (Column("item_id", "BIGINT"),), ("e0", "e1", "e2"), "float", 3)
+LONG_OUT = StableTable("long", (Column("id", "BIGINT"),), ("dim", "value"), "double", 3)
 HELD = build.MatrixTable("sqlstab_transform", "items", 3, 3)
 
 
@@ -320,14 +322,17 @@ def test_any_name_is_a_name(id_name: str, vector: str, table: str) -> None:
         )
         connection.execute("CREATE TABLE IF NOT EXISTS bystander AS SELECT 1 AS x")
         source = VectorTable(
-            "items", quoted[table], Column(id_name, "INTEGER"), "array", (vector,), "double"
+            "items", quoted[table], (Column(id_name, "INTEGER"),), "array", (vector,), "double"
         )
         for statement in (
             build.check(source, DUCKDB),
             build.check_vectors(source, 2, DUCKDB),
             *build.gram(source, 2, DUCKDB),
             build.apply(
-                source, [np.eye(2)], StableTable("array", id_name, (vector,), "double", 2), DUCKDB
+                source,
+                [np.eye(2)],
+                StableTable("array", (Column(id_name, "BIGINT"),), (vector,), "double", 2),
+                DUCKDB,
             ),
         ):
             assert len(connection.extract_statements(statement)) == 1
@@ -345,7 +350,9 @@ def test_any_name_stays_a_name_in_every_dialect(
     assume(all(text.splitlines() == [text] for text in (id_name, vector, table)))
     assume(not any(c in dialect.not_in_names for c in id_name + vector + table))
     quoted = quoting.identifier(table, dialect)
-    source = VectorTable("items", quoted, Column(id_name, "INTEGER"), "array", (vector,), "double")
+    source = VectorTable(
+        "items", quoted, (Column(id_name, "INTEGER"),), "array", (vector,), "double"
+    )
     trees = sqlglot.parse(build.check(source, dialect), dialect=dialect.sqlglot)
     assert len(trees) == 1
     assert [found.name for found in trees[0].find_all(exp.Table)] == [table]

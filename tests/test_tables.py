@@ -42,7 +42,7 @@ def resolved(texts: list[str], side: Any = "items", **table: Any) -> Any:
 )
 def test_found(texts: list[str], id_name: str, layout: str, vector: str, element: str) -> None:
     table = resolved(texts)
-    assert (table.id.name, table.layout, table.vector_names(), table.element) == (
+    assert (table.id_names(), table.layout, table.vector_names(), table.element) == (
         id_name,
         layout,
         vector,
@@ -146,7 +146,7 @@ def test_stable_columns_are_named_like_the_raw_ones() -> None:
 
 def test_names_of_ours_need_no_quotes() -> None:
     """Snowflake makes EMBEDDING of a bare embedding; what the user named stays as it is."""
-    table = VectorTable("items", "t", Column("id", "INT"), "wide", ("a", "b"), "float")
+    table = VectorTable("items", "t", (Column("id", "INT"),), "wide", ("a", "b"), "float")
     snowflake = dialects()["snowflake"]
     for layout, names in (
         ("array", ("EMBEDDING",)),
@@ -154,7 +154,7 @@ def test_names_of_ours_need_no_quotes() -> None:
         ("wide", ("E0", "E1", "E2")),
     ):
         stable = stable_table(table, 3, layout, None, snowflake)
-        assert (stable.id, stable.vector) == ("id", names)
+        assert (stable.ids, stable.vector) == (table.ids, names)
     assert stable_table(table, 2, "wide", None, snowflake).vector == ("a", "b")
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import DataError, EngineError, OutOfRangeError, SqlstabError
-from sqlstab.statements import build
+from sqlstab.statements import build, ids
 from sqlstab.statements.statement import Statement
-from sqlstab.statements.types import comparable
 from sqlstab.words import counted
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ def _error(
             line += f" (for example id {found_id})"
         lines.append(f"{line}: {remedy.format(them='it' if found[name] == 1 else 'them')}")
     droppable = drop is not None and "bad_weights" not in found
-    columns = f"id {table.id.name}, vector {table.vector_names()}"
+    columns = f"id {table.id_names()}, vector {table.vector_names()}"
     if table.weight:
         columns += f", weight {table.weight}"
     return DataError(
@@ -225,7 +224,8 @@ def example(
         None,
         reads=(table.side,),
     )
-    return str((found or {}).get("example"))
+    example = (found or {}).get("example")
+    return "None" if example is None else ids.shown(str(example), table.ids, dialect)
 
 
 def damage(
@@ -376,14 +376,19 @@ def joinable(table: VectorTable, reference: VectorTable, dialect: Dialect) -> No
     """Raise unless the ids of this run and of the reference can be compared.
 
     Raises:
-        DataError: Their types differ.
+        DataError: Their types differ, or their columns do.
     """
-    if comparable(table.id.type, reference.id.type, dialect):
+    if ids.joinable(table, reference, dialect):
         return
+    if len(table.ids) == len(reference.ids) == 1:
+        remedy = "cast one of them so that the same id is equal in both"
+    else:
+        remedy = "an id has the same columns in both, with the same names, and types that compare"
+    verb = "is" if len(reference.ids) == 1 else "are"
     raise DataError(
-        f"{about(table)} has ids {table.id.name} of type {table.id.type}, but the reference's "
-        f"{reference.id.name} in {place(reference)} is {reference.id.type}: cast one of them "
-        "so that the same id is equal in both."
+        f"{about(table)} has ids {table.id_names()} of type {table.id_types()}, but the "
+        f"reference's {reference.id_names()} in {place(reference)} {verb} {reference.id_types()}: "
+        f"{remedy}."
     )
 
 
@@ -435,8 +440,8 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
         remedy = "Give the same ids as before, or begin another space."
     raise DataError(
         f"{about(table)} shares no ids{which} with the reference {place(reference)}: its "
-        f"{table.id.name} is {table.id.type}, for example {examples[0]}; the reference's "
-        f"{reference.id.name} is {reference.id.type}, for example {examples[1]}. {remedy}"
+        f"{table.id_names()} is {table.id_types()}, for example {examples[0]}; the reference's "
+        f"{reference.id_names()} is {reference.id_types()}, for example {examples[1]}. {remedy}"
     )
 
 

@@ -135,8 +135,8 @@ def described(table: VectorTable) -> dict[str, Any]:
     """Return a table and its columns, as `run.json` holds them."""
     return {
         "relation": table.relation,
-        "id": table.id.name,
-        "id_type": table.id.type,
+        "id": one_or_several([column.name for column in table.ids]),
+        "id_type": one_or_several([column.type for column in table.ids]),
         "layout": table.layout,
         "vector": list(table.vector),
         "element": table.element,
@@ -149,6 +149,16 @@ def described(table: VectorTable) -> dict[str, Any]:
     }
 
 
+def one_or_several(texts: list[str]) -> str | list[str]:
+    """Return texts as a user writes them in a project file: a single one stands alone."""
+    return texts[0] if len(texts) == 1 else texts
+
+
+def several(texts: str | list[str]) -> list[str]:
+    """Return the texts that `one_or_several` was given."""
+    return [texts] if isinstance(texts, str) else texts
+
+
 def counts(checked: Checked) -> dict[str, Any]:
     """Return how many rows of a table take part, and why others do not."""
     found = asdict(checked)
@@ -157,7 +167,8 @@ def counts(checked: Checked) -> dict[str, Any]:
 
 
 _TABLE = {
-    **dict.fromkeys(("relation", "id", "id_type", "layout", "element"), str),
+    **dict.fromkeys(("relation", "layout", "element"), str),
+    **dict.fromkeys(("id", "id_type"), ([str], str)),
     **dict.fromkeys(("filter", "weight", "anchor_filter"), (None, str)),
     "vector": [str],
     "keep": [str],
@@ -236,6 +247,13 @@ def check(figures: Mapping[str, Any]) -> None:
         known = figures[part]
         if known is not None and {*known} != names:
             raise ValueError(f"{part} is of {', '.join(known)}, not of {', '.join(sorted(names))}")
+    for part in ("inputs", "outputs"):
+        for name, table in (figures[part] or {}).items():
+            columns, types = several(table["id"]), several(table["id_type"])
+            if not columns or len(columns) != len(types):
+                raise ValueError(
+                    f"{part}.{name} has {len(columns)} id columns and {len(types)} types of them"
+                )
 
 
 def sides_of(figures: Mapping[str, Any]) -> tuple[Side, ...]:

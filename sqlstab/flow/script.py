@@ -24,7 +24,7 @@ from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
 from sqlstab.statements import build, ddl, quoting
 from sqlstab.statements.build import MatrixTable
 from sqlstab.statements.sides import SIDES
-from sqlstab.statements.table import StableTable, stable_columns
+from sqlstab.statements.table import Column, StableTable, stable_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -260,8 +260,7 @@ class Script:
         return f"CREATE OR REPLACE {temporary}VIEW {name} AS\n{query}"
 
     def _earlier_rows(self, side: Side) -> VectorTable:
-        id_type = self.tables[side].id.type
-        return stable_rows(side, self.outputs[side], id_type, self._name(f"earlier_{side}"))
+        return stable_rows(side, self.outputs[side], self._name(f"earlier_{side}"))
 
     # ---- Sums and the solution -------------------------------------------------------------------
 
@@ -336,7 +335,7 @@ class Script:
         return self._target.store(side, query, output, keep)
 
     def _written(self, side: Side) -> VectorTable:
-        return self._target.written(side, self.outputs[side], self.tables[side].id.type)
+        return self._target.written(side, self.outputs[side])
 
     def _figures(self) -> list[str]:
         dialect, d = self.dialect, self._stable_dimension
@@ -387,7 +386,8 @@ class Script:
     def _rows(self, what: str, query: str, first: str, *names: str) -> tuple[str, ...]:
         """Store rows in a table of the space that holds no vectors."""
         folded = [self.dialect.folded(name) for name in names]
-        output = StableTable("wide", self.dialect.folded(first), tuple(folded), "double", 0)
+        ids = (Column(self.dialect.folded(first), ""),)
+        output = StableTable("wide", ids, tuple(folded), "double", 0)
         return self._target.store(what, query, output)
 
     def _copy(self, name: str, query: str, options: str) -> str:
@@ -422,8 +422,9 @@ class Script:
             return f"'\"' || replace(replace({key}, {backslash}, {both}), '\"', {mark}) || '\"'"
         if kind == "type":
             # As the file has it: nobody has looked at the inputs' columns.
-            column = quoting.identifier(self.outputs[name].id, self.dialect)
-            path = quoting.relation(self._target.place(name), self.dialect)
+            side, _, k = name.partition(".")
+            column = quoting.identifier(self.outputs[side].ids[int(k)].name, self.dialect)
+            path = quoting.relation(self._target.place(side), self.dialect)
             return f"'\"' || (SELECT typeof(t.{column}) FROM {path} AS t LIMIT 1) || '\"'"
         used.update(dict.fromkeys(name.split(",")))
         if kind == "bool":
@@ -495,7 +496,8 @@ class Script:
         }
         if isinstance(self.space, Path):
             for side, output in found["outputs"].items():
-                output["id_type"] = f"@@type:{side}@@"
+                types = [f"@@type:{side}.{k}@@" for k in range(len(self.outputs[side].ids))]
+                output["id_type"] = figures.one_or_several(types)
             found[FILES] = sorted([MAPS_FILE, *map(file_name, self.tables)])
         return {**found, **self._of_alignment()} if self.aligned else found
 

@@ -578,7 +578,7 @@ def _kept(
     return VectorTable(
         table.side,
         name,
-        Column(folded("id"), table.id.type),
+        (Column(folded("id"), table.ids[0].type if len(table.ids) == 1 else job.dialect.text),),
         "long" if in_rows else "array",
         tuple(map(folded, names)),
         "double",

@@ -56,7 +56,7 @@ def stable(
     else:
         steps = mapping.steps(balanced, omega, condition, mapping.SCORE_ERROR[output.element])
     yield from multiplied(job, table, steps, output)
-    return replace(job.target.written(table.side, output, table.id.type), keep=table.keep)
+    return replace(job.target.written(table.side, output), keep=table.keep)
 
 
 def output_of(job: Job, table: VectorTable, dimension: int) -> StableTable:

@@ -14,11 +14,10 @@ import numpy as np
 from sqlstab import __version__
 from sqlstab.flow import check
 from sqlstab.maths.quality import SAMPLED_ROWS
-from sqlstab.statements import build
+from sqlstab.statements import build, ids
 from sqlstab.statements.build import Vectors
 from sqlstab.statements.sides import main_side
 from sqlstab.statements.statement import Statement
-from sqlstab.statements.types import comparable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,7 +152,15 @@ class Measuring:
         drawn = None
         if side == main_side(run.tables):
             drawn = yield from self._drawn(run, reference, side, stable, with_raw=raw is not None)
-        return {**found, "moved": [_plain(row) for row in rows], "drawn": drawn}
+        known = run.tables[side].ids
+        moved_most = [
+            {
+                name: ids.shown(str(v), known, self.dialect) if name == "moved_id" else _number(v)
+                for name, v in row.items()
+            }
+            for row in rows
+        ]
+        return {**found, "moved": moved_most, "drawn": drawn}
 
     def _stable(self, run: Stored, reference: Stored, side: Side, share: float) -> _Pair:
         """Return the stable tables of two runs, or such a share of their rows."""
@@ -212,18 +219,19 @@ class Measuring:
     ) -> Flow[dict[str, Any]]:
         """Read the reference's longest vectors and the same of the run, in a plane."""
         vectors: list[Matrix] = []
-        ids: list[str] = []
+        names: list[str] = []
         for name, wanted in zip(("run", "reference"), stable, strict=True):
             found = yield from self._query(
                 f"Some {side} of the {name}",
                 build.longest(stable[0], stable[1], wanted, _DRAWN, self.dialect),
                 f"Measuring {side}",
             )
-            ids = [str(row["vector_id"]) for row in found]
+            known = run.tables[side].ids
+            names = [ids.shown(str(row["vector_id"]), known, self.dialect) for row in found]
             columns = [f"x{k + 1}" for k in range(wanted.dimension)]
             rows = [[float(row[column]) for column in columns] for row in found]
             vectors.append(np.array(rows, dtype=np.float64).reshape(-1, wanted.dimension))
-        drawn: dict[str, Any] = {"ids": ids, "stable": _in_a_plane(*vectors), "raw": None}
+        drawn: dict[str, Any] = {"ids": names, "stable": _in_a_plane(*vectors), "raw": None}
         if with_raw:
             back = [
                 rows @ each.maps[side].inverse_matrix
@@ -278,8 +286,7 @@ class Measuring:
             )
             for i, run in enumerate(runs):
                 for j, other in enumerate(runs[:i]):
-                    types = [each.tables[side].id.type for each in (run, other)]
-                    if not comparable(types[0], types[1], self.dialect):
+                    if not ids.joinable(run.tables[side], other.tables[side], self.dialect):
                         continue
                     rows = min(run.rows(side), other.rows(side))
                     share = min(1.0, _ROWS_OF_A_PAIR / max(rows, 1))
@@ -317,10 +324,6 @@ def _quantiles(row: dict[str, Any], figure: str) -> dict[str, float | None]:
 def _number(value: Any) -> float | None:
     """Return a number as JSON can have it."""
     return float(value) if value is not None and np.isfinite(float(value)) else None
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(v) if name == "moved_id" else _number(v) for name, v in row.items()}
 
 
 def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:

@@ -108,17 +108,17 @@ class TablesTarget:
         self, side: str, query: str, output: StableTable, keep: Sequence[str] = ()
     ) -> tuple[str, ...]:
         """Return the statements that store the rows of a query; see `Target`."""
-        names = [output.id, *output.vector, *keep]
+        names = [*(column.name for column in output.ids), *output.vector, *keep]
         return tuple(self._stored(side, names, query.strip()))
 
     def place(self, side: str) -> str:
         """Return the name of a table."""
         return self.names.table(side)
 
-    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+    def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the rows of this run as a table to read."""
         condition = self.key.condition(self.dialect)
-        return stable_rows(side, output, id_type, self.place(side), condition)
+        return stable_rows(side, output, self.place(side), condition)
 
     def conflict_check(self) -> Statement[None]:
         """Return what raises ConflictError where another run with this key came in between."""

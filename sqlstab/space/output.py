@@ -83,9 +83,9 @@ class OneTarget:
         """Return the path or the name."""
         return self.names.get(side) or str(self.files[side])
 
-    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+    def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the rows as a table to read."""
-        return stable_rows(side, output, id_type, self.place(side))
+        return stable_rows(side, output, self.place(side))
 
     def conflict_check(self) -> None:
         """Return None: what is there is not replaced."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from sqlstab.statements import quoting
-from sqlstab.statements.table import Column, VectorTable
+from sqlstab.statements.table import VectorTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Target(Protocol):
 
         Args:
             side: The table that they belong to.
-            query: Its columns are id, vector and `keep`, in this order.
+            query: Its columns are those of the id, the vector and `keep`, in this order.
             output: How the vectors stand in it.
             keep: The names of the further columns.
         """
@@ -45,7 +45,7 @@ class Target(Protocol):
     def place(self, side: str) -> str:
         """Return what messages call the place: a table or a path."""
 
-    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+    def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the rows of this run, and no other, as a table to read."""
 
     def conflict_check(self) -> Statement[None] | None:
@@ -64,13 +64,13 @@ class Target(Protocol):
 
 
 def stable_rows(
-    side: str, output: StableTable, id_type: str, relation: str, condition: str | None = None
+    side: str, output: StableTable, relation: str, condition: str | None = None
 ) -> VectorTable:
     """Return stable vectors as a table to read."""
     return VectorTable(
         side=side,
         relation=relation,
-        id=Column(output.id, id_type),
+        ids=output.ids,
         layout=output.layout,
         vector=output.vector,
         element=output.element,
@@ -129,10 +129,10 @@ class DirectoryTarget:
         """Return the path that the file has in the end."""
         return str(self.final / file_name(side))
 
-    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+    def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the file as a table to read."""
         path = str(self._file(side))
-        return replace(stable_rows(side, output, id_type, path), files=(path,))
+        return replace(stable_rows(side, output, path), files=(path,))
 
     def conflict_check(self) -> None:
         """Return None: putting the folder in place finds out."""
@@ -177,9 +177,9 @@ class MemoryTarget:
         """Return the name of a table."""
         return self.dialect.folded(f"{self.prefix}_{side}")
 
-    def written(self, side: str, output: StableTable, id_type: str) -> VectorTable:
+    def written(self, side: str, output: StableTable) -> VectorTable:
         """Return a table to read."""
-        return stable_rows(side, output, id_type, self.place(side))
+        return stable_rows(side, output, self.place(side))
 
     def conflict_check(self) -> None:
         """Return None: a session has its own tables."""

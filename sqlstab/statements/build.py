@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from sqlstab.errors import UsageError
-from sqlstab.statements import files
+from sqlstab.statements import files, ids
 from sqlstab.statements.conditions import condition
 from sqlstab.statements.quoting import identifier, relation, string
 from sqlstab.statements.sides import SIDES, VECTORS
+from sqlstab.statements.table import Column
 from sqlstab.statements.types import is_enum
 from sqlstab.statements.wrapping import wrapped
 
@@ -64,7 +65,10 @@ def _part(macro: str, *arguments: Any) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """A `VectorTable` in the words of a statement; see `sql/macros.sql.jinja`."""
+    """A `VectorTable` in the words of a statement; see `sql/macros.sql.jinja`.
+
+    An id is one expression; where that is not a column itself, the id's columns are `parts`.
+    """
 
     side: str
     layout: str
@@ -72,6 +76,7 @@ class _Source:
     relation: str
     id: str
     id_text: str
+    parts: tuple[str, ...]
     vector: str
     columns: tuple[str, ...]
     dimension: str
@@ -95,16 +100,18 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         vector = array.format(", ".join(columns))
     else:
         vector = dialect.from_native.format(columns[-1]) if table.native else columns[-1]
-    id_column = column(table.id.name)
-    id_text = dialect.as_text.format(id_column)
+    id_columns = tuple(column(c.name) for c in table.ids)
+    # An ENUM and its text are equal, but not their hashes.
+    alone = len(table.ids) == 1 and not is_enum(table.ids[0].type, dialect)
+    id_text = ids.text(table.ids, dialect)
     return _Source(
         side=table.side,
         layout=table.layout,
         element=table.element,
-        relation=(files.exact(table.files) if table.files else relation(table.relation, dialect)),
-        # An ENUM and its text are equal, but not their hashes.
-        id=id_text if is_enum(table.id.type, dialect) else id_column,
+        relation=files.exact(table.files) if table.files else relation(table.relation, dialect),
+        id=id_columns[0] if alone else id_text,
         id_text=id_text,
+        parts=() if alone else id_columns,
         vector=vector,
         columns=columns,
         dimension=columns[0] if table.layout == "long" else "",
@@ -646,7 +653,7 @@ def apply(
 def _quoted(output: StableTable, dialect: Dialect) -> StableTable:
     return replace(
         output,
-        id=identifier(output.id, dialect),
+        ids=tuple(Column(identifier(c.name, dialect), c.type) for c in output.ids),
         vector=tuple(identifier(name, dialect) for name in output.vector),
     )
 

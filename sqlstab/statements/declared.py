@@ -24,6 +24,7 @@ def declared(
     element: Element = "float",
     native: bool = False,
     first: int = 0,
+    id_types: Sequence[str] = (),
 ) -> VectorTable:
     """What a user says of a table, with a default for all that is left open.
 
@@ -39,6 +40,8 @@ def declared(
         element: The type of a component.
         native: Whether the array column has the engine's own vector type.
         first: The number of the first dimension in the long layout.
+        id_types: The types of the id's columns; where a table has one, that is a whole number of 8
+            bytes by default.
 
     Raises:
         UsageError: It does not fit together.
@@ -58,11 +61,10 @@ def declared(
             f"{where}: --native is for an array column of the engine's own vector type, which "
             f"{dialect.name} {'has' if dialect.native_vectors else 'has not'}."
         )
-    # Of a type no more is asked here than whether two ids can be compared, and that is not checked.
     return VectorTable(
         side=side,
         relation=table.relation,
-        id=Column(table.id or dialect.folded("id"), dialect.bigint),
+        ids=_ids(table.id, id_types, where, dialect),
         layout=layout,
         vector=tuple(vector),
         element=element,
@@ -73,6 +75,22 @@ def declared(
         first=first,
         native=native,
     )
+
+
+def _ids(
+    spec: str | Sequence[str] | None, types: Sequence[str], where: str, dialect: Dialect
+) -> tuple[Column, ...]:
+    names = spec.split(",") if isinstance(spec, str) else spec or [dialect.folded("id")]
+    names = [name.strip() for name in names]
+    if len(names) == 1 != len(types):
+        types = [dialect.bigint]
+    if len(types) != len(names):
+        said = ",".join(types) or "none"
+        raise UsageError(
+            f"{where}: the id has {len(names)} columns, {', '.join(names)}; name the type of each "
+            f"with --id-type, as in --id-type {dialect.text},{dialect.bigint}, not {said}."
+        )
+    return tuple(map(Column, names, types))
 
 
 def _vector(

@@ -47,8 +47,9 @@ class EmbeddingTable:
     Attributes:
         relation: The name of a table or view; on DuckDB also files: Parquet, CSV or JSON, as a
             path, a list of paths, a glob, a URL, or a directory as `./users` (or as a `Path`).
-        id: The id column. Default: `id`, `user_id` or `item_id` (`vector_id` for vectors without a
-            second side), or the only column that ends in `_id` or `_key`.
+        id: The id column, or several that are the id together, as in `("doc", "chunk")`. Default:
+            `id`, `user_id` or `item_id` (`vector_id` for vectors without a second side), or the
+            only column that ends in `_id` or `_key`.
         vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
             prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
             value column. Default: found from the types.
@@ -72,10 +73,12 @@ class EmbeddingTable:
         parse=_relation,
         wanted="the name of a table, a path, a list of paths, or data",
     )
-    id: str | None = declare(
-        "The id column. Default: id, user_id or item_id, or the only column that ends in _id or "
-        "_key.",
-        metavar="COLUMN",
+    id: str | Sequence[str] | None = declare(
+        "The id column, or several that are the id together (doc,chunk). Default: id, user_id or "
+        "item_id, or the only column that ends in _id or _key.",
+        metavar="COLUMNS",
+        parse=_names,
+        wanted="a column or a sequence of columns",
         commands=_ALL,
     )
     vector: str | Sequence[str] | None = declare(

@@ -30,6 +30,7 @@ from sqlstab.statements.types import (
     element_type,
     has_no_file_type,
     is_id,
+    is_id_part,
     is_integer,
     is_native_vector,
     is_numeric,
@@ -88,7 +89,7 @@ class VectorTable:
         side: What the table is called in its run: `users`, `items`, `vectors`, or the name of a
             further table.
         relation: As in `EmbeddingTable`.
-        id: The id column and its type.
+        ids: The columns of the id and their types: one, or several that are the id together.
         layout: How the vectors stand in the table.
         vector: The vector's columns: e of them (wide), one (array), or dimension and value (long).
         element: `float` (4 bytes) or `double`, the type of a component.
@@ -106,7 +107,7 @@ class VectorTable:
 
     side: Side
     relation: str
-    id: Column
+    ids: tuple[Column, ...]
     layout: Layout
     vector: tuple[str, ...]
     element: Element
@@ -120,6 +121,14 @@ class VectorTable:
     only_valid: int | None = None
     files: tuple[str, ...] = ()
     weight_expression: str | None = None
+
+    def id_names(self) -> str:
+        """The id's columns for a message: `id`, `doc, chunk`."""
+        return ", ".join(column.name for column in self.ids)
+
+    def id_types(self) -> str:
+        """The types of the id's columns for a message: `BIGINT`, `VARCHAR, INTEGER`."""
+        return ", ".join(column.type for column in self.ids)
 
     def vector_names(self) -> str:
         """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
@@ -192,13 +201,16 @@ def resolve(
             filter is no condition.
     """
     known = _Columns(table, side, columns, hidden)
-    id_column = _find_id(table, side, known)
-    if not is_id(id_column.type, dialect):
-        raise DataError(
-            f"{known.where}: the id column {id_column.name} has type {id_column.type}, which "
-            "cannot serve as an id; cast it to an integer of at most 64 bits or to a string in a "
-            f"view, or name another column with {option(side, 'id')}."
-        )
+    ids = _find_ids(table, side, known)
+    for column in ids:
+        alone = len(ids) == 1
+        if not (is_id if alone else is_id_part)(column.type, dialect):
+            raise DataError(
+                f"{known.where}: the id column {column.name} has type {column.type}, which cannot "
+                f"serve as {'an id' if alone else 'a part of an id'}; cast it to an integer of at "
+                "most 64 bits or to a string in a view, or name another column with "
+                f"{option(side, 'id')}."
+            )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
     lossy = [f"{c.name} {c.type}" for c in keep if has_no_file_type(c.type, dialect)]
     if lossy:
@@ -214,7 +226,7 @@ def resolve(
                 f"{known.where}: the weight column {weight} has type {weight_type}; "
                 "name a numeric column."
             )
-    taken = {id_column.name, *(column.name for column in keep), weight}
+    taken = {*(column.name for column in (*ids, *keep)), weight}
     free = [column for column in columns if column.name not in taken]
     layout, vector = _find_vector(table, side, known, free, dialect)
     _check_types(known, layout, vector, dialect)
@@ -223,7 +235,7 @@ def resolve(
             f"{known.where}: the long layout has one row per dimension, so no further column can "
             f"be kept; leave out --keep ({_listed([c.name for c in keep])})."
         )
-    used = [column.name for column in (id_column, *vector, *keep)]
+    used = [column.name for column in (*ids, *vector, *keep)]
     twice = sorted({name for name in used if used.count(name) > 1})
     if twice:
         raise UsageError(
@@ -234,7 +246,7 @@ def resolve(
     return VectorTable(
         side=side,
         relation=table.relation,
-        id=id_column,
+        ids=ids,
         layout=layout,
         vector=tuple(column.name for column in vector),
         element=_element(layout, vector, dialect),
@@ -246,17 +258,22 @@ def resolve(
     )
 
 
-def _find_id(table: EmbeddingTable, side: Side, known: _Columns) -> Column:
+def _find_ids(table: EmbeddingTable, side: Side, known: _Columns) -> tuple[Column, ...]:
     if table.id is not None:
-        return known.get(table.id, "id")
+        names = [table.id] if isinstance(table.id, str) else list(table.id)
+        if isinstance(table.id, str) and all(table.id != column.name for column in known.columns):
+            names = [name.strip() for name in table.id.split(",")]
+        if not names:
+            raise UsageError(f"{known.where}: the id is an empty list of columns.")
+        return tuple(known.get(name, "id") for name in names)
     preferred = ("id", f"{singular(side)}_id", singular(side))
     for name in preferred:
         for column in known.columns:
             if column.name.lower() == name:
-                return column
+                return (column,)
     endings = [c for c in known.columns if c.name.lower().endswith(("_id", "_key"))]
     if len(endings) == 1:
-        return endings[0]
+        return (endings[0],)
     names = [column.name for column in known.columns]
     raise UsageError(
         f"{known.where}: which column is the id? None is called {' or '.join(preferred[:2])}; "
@@ -467,7 +484,7 @@ class StableTable:
 
     Attributes:
         layout: `wide`, `array` or `long`.
-        id: Name of the id column.
+        ids: The columns of the id and their types.
         vector: Names of the vector's columns, as in `VectorTable`.
         element: `float` or `double`.
         dimension: d, the number of components.
@@ -475,7 +492,7 @@ class StableTable:
     """
 
     layout: Layout
-    id: str
+    ids: tuple[Column, ...]
     vector: tuple[str, ...]
     element: Element
     dimension: int
@@ -518,7 +535,7 @@ def stable_table(
             f"{table.side} table {table.relation}: the long layout has one row per dimension, so "
             "no further column can be kept."
         )
-    taken = {name.lower() for name in (table.id.name, *(column.name for column in table.keep))}
+    taken = {column.name.lower() for column in (*table.ids, *table.keep)}
     clash = [name for name in vector if name.lower() in taken]
     if clash:
         raise UsageError(
@@ -527,7 +544,7 @@ def stable_table(
         )
     return StableTable(
         layout,
-        table.id.name,
+        table.ids,
         vector,
         element or table.element,
         dimension,
@@ -550,7 +567,7 @@ def stable_columns(output: StableTable, table: VectorTable, dialect: Dialect) ->
 
     Args:
         output: How its vectors stand.
-        table: The raw table: types of ids and of columns to keep.
+        table: The raw table: it has the columns to keep.
         dialect: Of the engine that holds it.
     """
     element = dialect.real if output.element == "float" else dialect.double
@@ -563,4 +580,4 @@ def stable_columns(output: StableTable, table: VectorTable, dialect: Dialect) ->
     elif output.layout == "array":
         kinds = [dialect.tables.array.format(element)]
     vector = [Column(name, kind) for name, kind in zip(output.vector, kinds, strict=True)]
-    return [Column(output.id, table.id.type), *vector, *table.keep]
+    return [*output.ids, *vector, *table.keep]

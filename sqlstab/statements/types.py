@@ -23,6 +23,9 @@ _TEMPORAL = {
     _T.TIME,
     *(set(exp.DataType.TEMPORAL_TYPES) - {_T.TIMETZ}),
 }
+# Whose text tells any two values apart, and is the same for equal ones: that of a time depends on
+# settings, that of a decimal on its scale.
+_PLAIN_TEXT = {*_INTEGER, *_TEXT, _T.DATE, _T.DATE32, _T.UUID}
 _OTHER_IDS = {_T.UUID, _T.BINARY, _T.VARBINARY, _T.USERDEFINED}
 _IDS = {*_INTEGER, *_DECIMAL, *_TEXT, *_TEMPORAL, *_OTHER_IDS}
 _NUMERIC = {*_INTEGER, *_BIG_INTEGER, *_DECIMAL, _T.FLOAT, _T.DOUBLE}
@@ -83,6 +86,11 @@ def is_text(column_type: str, dialect: Dialect) -> bool:
 def is_id(column_type: str, dialect: Dialect) -> bool:
     """Whether values of this type can tell rows apart: equality and order are plain."""
     return _kind(column_type, dialect) in _IDS
+
+
+def is_id_part(column_type: str, dialect: Dialect) -> bool:
+    """Whether values of this type can be one of several columns of an id."""
+    return is_integer(column_type, dialect) or _kind(column_type, dialect) in _PLAIN_TEXT
 
 
 def has_no_file_type(column_type: str, dialect: Dialect) -> bool:

@@ -24,7 +24,9 @@ s.x
 -- The stable vectors of the {{ t.side }}: each row {{ "times a matrix" if function or steps else "as it is" }}
 {%- if function %}, by a function of this session{% elif steps | length == 2 %}, then times another{% endif %}.
 SELECT
-    s.id AS {{ output.id }},
+    {%- for column in output.ids %}
+    s.id{{ loop.index if t.parts }} AS {{ column.name }},
+    {%- endfor %}
     {%- if output.layout == "array" %}
     {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
     {%- elif output.layout == "wide" %}

@@ -2,11 +2,16 @@
 
 {%- macro statement_apply_joined(dialect, output, t, matrices) -%}
 {%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
-{%- set products = sqlstab.part_all_joined(t, dialect, matrices) -%}
+{%- set products = sqlstab.part_all_joined(t, dialect, matrices, named=true) -%}
+{%- set ids -%}
+{%- for column in output.ids %}
+    id{{ loop.index if t.parts }} AS {{ column.name }},
+{%- endfor -%}
+{%- endset -%}
 {%- set stable -%}
 {%- if output.layout == "long" -%}
 SELECT
-    id AS {{ output.id }},
+    {{- ids }}
     j + {{ output.first - 1 }} AS {{ output.vector[0] }},
     {{ sqlstab.filled(cast, ["value"]) }} AS {{ output.vector[1] }}
 FROM (
@@ -14,7 +19,7 @@ FROM (
 ) AS products
 {%- else -%}
 SELECT
-    id AS {{ output.id }},
+    {{- ids }}
     {%- if output.layout == "array" %}
     {%- set array = sqlstab.filled(dialect.gather, [sqlstab.filled(cast, ["value"]), "j"]) %}
     {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
@@ -26,7 +31,7 @@ SELECT
 FROM (
     {{ products | indent(4) }}
 ) AS products
-GROUP BY id
+GROUP BY id{% for column in t.parts %}, id{{ loop.index }}{% endfor %}
 {%- endif -%}
 {%- endset -%}
 -- The stable vectors of the {{ t.side }}: each row times a matrix that a table holds{{ ", then times another" if matrices | length == 2 }}.
@@ -39,7 +44,7 @@ SELECT
 FROM (
     {{ stable | indent(4) }}
 ) AS stable
-JOIN {{ t.relation }} AS t ON {{ t.id }} = stable.{{ output.id }}
+JOIN {{ t.relation }} AS t ON {% for column in output.ids %}{{ " AND " if not loop.first }}{{ (t.parts or [t.id])[loop.index0] }} = stable.{{ column.name }}{% endfor %}
 {{- sqlstab.part_where(t, dialect) }}
 {%- else %}
 {{ stable }}

@@ -7,7 +7,7 @@ FROM (
     SELECT min({{ t.dimension }}) AS first_dimension
     FROM {{ t.relation }} AS t
     {{- sqlstab.part_where(t, dialect) | indent(4) }}
-    GROUP BY {{ t.id }}
+    {{- sqlstab.part_by_id(t) | indent(4) }}
 ) AS firsts
 GROUP BY first_dimension
 ORDER BY count(*) DESC, first_dimension

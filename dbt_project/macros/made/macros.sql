@@ -175,11 +175,15 @@ AND max({{ t.dimension }}) - min({{ t.dimension }}) + 1 = count(*)
 AND min({{ t.dimension }}) = {{ t.first }}
 {%- endmacro -%}
 
-{#- The weight and the columns to keep, from the table itself, and from a subquery on it. -#}
+{#- The weight, the columns of an id that has several, id1, id2, ..., and the columns to keep: from the table
+    itself, and from a subquery on it. -#}
 {%- macro part_further(t, dialect, weighted, keep) -%}
 {%- if weighted %},
     {{ sqlstab.filled(dialect.as_double, [sqlstab.part_weight_of(t)]) }} AS w
 {%- endif -%}
+{%- for column in t.parts if keep %},
+    {{ column }} AS id{{ loop.index }}
+{%- endfor -%}
 {%- for column in t.keep if keep %},
     {{ column }} AS k{{ loop.index }}
 {%- endfor -%}
@@ -189,6 +193,9 @@ AND min({{ t.dimension }}) = {{ t.first }}
 {%- if weighted %},
     w
 {%- endif -%}
+{%- for column in t.parts if keep %},
+    id{{ loop.index }}
+{%- endfor -%}
 {%- for column in t.keep if keep %},
     k{{ loop.index }}
 {%- endfor -%}
@@ -214,7 +221,7 @@ FROM {{ t.relation }} AS t
 
 {%- macro part_by_id(t) -%}
 {%- if t.layout == "long" %}
-GROUP BY {{ t.id }}
+GROUP BY {{ t.parts | join(", ") or t.id }}
 {%- endif -%}
 {%- endmacro -%}
 
@@ -509,8 +516,8 @@ greatest({% for k in range(1, size + 1) %}abs({{ x }}{{ k }}){{ ", " if not loop
 )
 {%- endmacro -%}
 
-{#- A row (id, i, value) for each component, and the weight. -#}
-{%- macro part_long_rows(t, dialect, size, anchor=false) -%}
+{#- A row (id, i, value) for each component, and the weight; with `named` the columns of an id that has several. -#}
+{%- macro part_long_rows(t, dialect, size, anchor=false, named=false) -%}
 {%- set weighted = anchor and t.weight -%}
 {%- if t.layout == "long" -%}
 SELECT
@@ -520,6 +527,7 @@ SELECT
     {%- if weighted %},
     {{ sqlstab.filled(dialect.as_double, [t.weight]) }} AS w
     {%- endif %}
+    {{- sqlstab.part_further(t, dialect, false, named) }}
 FROM {{ t.relation }} AS t
 {{- sqlstab.part_where(t, dialect, anchor) }}
 {%- if t.only_valid %}
@@ -535,8 +543,9 @@ SELECT
     {%- if weighted %},
     r.w AS w
     {%- endif %}
+    {{- sqlstab.part_parts_of("r", t, named) }}
 FROM (
-    {{ sqlstab.part_arrays(t, dialect, t.element, anchor, weighted) | indent(4) }}
+    {{ sqlstab.part_arrays(t, dialect, t.element, anchor, weighted, keep=named and t.parts) | indent(4) }}
 ) AS r
 {%- if dialect.unnest[0] %}
 {{ sqlstab.filled(dialect.unnest[0], ["r.x", size]) }}
@@ -549,8 +558,15 @@ WHERE r.id IN (
 {%- endif -%}
 {%- endmacro -%}
 
+{#- The columns of an id that has several, from a subquery of this name. -#}
+{%- macro part_parts_of(name, t, named) -%}
+{%- for column in t.parts if named %},
+    {{ name }}.id{{ loop.index }} AS id{{ loop.index }}
+{%- endfor -%}
+{%- endmacro -%}
+
 {#- Rows (id, i, value) times a matrix in a table, as (id, j, value), and the weight. -#}
-{%- macro part_joined(rows, dialect, m, weighted=false) -%}
+{%- macro part_joined(t, rows, dialect, m, weighted=false, named=false) -%}
 SELECT
     r.id AS id,
     m.j AS j,
@@ -558,6 +574,7 @@ SELECT
     {%- if weighted %},
     max(r.w) AS w
     {%- endif %}
+    {{- sqlstab.part_parts_of("r", t, named) }}
 FROM (
     {{ rows | indent(4) }}
 ) AS r
@@ -572,11 +589,14 @@ JOIN (
 GROUP BY
     r.id,
     m.j
+    {%- for column in t.parts if named %},
+    r.id{{ loop.index }}
+    {%- endfor %}
 {%- endmacro -%}
 
 {#- The rows of a table times matrices in tables, one after the other. -#}
-{%- macro part_all_joined(t, dialect, matrices, anchor=false) -%}
-{%- set query = sqlstab.part_joined(sqlstab.part_long_rows(t, dialect, matrices[0].rows, anchor), dialect, matrices[0], anchor and t.weight) -%}
+{%- macro part_all_joined(t, dialect, matrices, anchor=false, named=false) -%}
+{%- set query = sqlstab.part_joined(t, sqlstab.part_long_rows(t, dialect, matrices[0].rows, anchor, named), dialect, matrices[0], anchor and t.weight, named) -%}
 {%- if matrices | length == 1 -%}
 {{ query }}
 {%- else -%}
@@ -585,10 +605,11 @@ SELECT
     id,
     j AS i,
     value
+    {{- sqlstab.part_parts_of("p", t, named) }}
 FROM (
     {{ query | indent(4) }}
 ) AS p
 {%- endset -%}
-{{ sqlstab.part_joined(rows, dialect, matrices[1]) }}
+{{ sqlstab.part_joined(t, rows, dialect, matrices[1], named=named) }}
 {%- endif -%}
 {%- endmacro -%}
