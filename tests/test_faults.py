@@ -815,7 +815,8 @@ def test_results_that_cannot_be_written(place: Place, option: list[str]) -> None
     quiet = ("-q", "--show-sql")
     arguments = [one for one in place.command(MODELS[0]) if one not in quiet]
     ended = faulty.run(*arguments, *option, code=3, folder=place.folder, stdout="/dev/full")
-    assert ended.stderr.splitlines()[-1] == "Error: output: No space left on device"
+    said = f"No space left on device; the run {KEY} had been written by then."
+    assert ended.stderr.splitlines()[-1] == f"Error: output: {said}"
     assert "Traceback" not in ended.stderr
     assert place.kept() == MODELS[0]
 

@@ -19,6 +19,7 @@ from sqlstab.engines.base import (
     ends,
     out_of_range,
     qualified,
+    reason,
 )
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import LockedFolder
@@ -141,6 +142,8 @@ _MOST_FOOTERS = 16
 
 # What a folder is called that a session spills to.
 _SPILL = "sqlstab-spill-"
+# What DuckDB makes in it.
+_SPILLED = r"duckdb_temp_.+"
 
 
 class DuckDBEngine:
@@ -195,7 +198,7 @@ class DuckDBEngine:
             )
         except duckdb.Error as error:
             raise EngineError(
-                f"The database {database} cannot be opened: {_first_line(error)}"
+                f"The database {database or 'in memory'} cannot be opened: {reason(error)}"
             ) from error
         self._most = _most_memory(self._connection)
         try:
@@ -229,7 +232,7 @@ class DuckDBEngine:
                 except duckdb.Error as error:
                     self.close()
                     raise UsageError(
-                        f"{value!r} is not a valid {name.replace('_', ' ')}: {_first_line(error)}"
+                        f"{value!r} is not a valid {name.replace('_', ' ')}: {reason(error)}"
                     ) from error
 
     @property
@@ -273,10 +276,10 @@ class DuckDBEngine:
         except duckdb.Error as error:
             if not isinstance(error, of_the_data) and "No files found" not in str(error):
                 raise EngineError(
-                    f"DuckDB: {relation} cannot be read: {_first_line(error)}", statement
+                    f"DuckDB: {relation} cannot be read: {reason(error)}", statement
                 ) from error
             if isinstance(error, unreadable):
-                raise DataError(f"{relation} cannot be read: {_first_line(error)}") from error
+                raise DataError(f"{relation} cannot be read: {reason(error)}") from error
             reader = quoting.file_reader(relation)
             kind = "file" if reader else "table or view"
             if reader:
@@ -286,7 +289,7 @@ class DuckDBEngine:
             else:
                 hint = "; a file name ends in .parquet or .csv"
             raise DataError(
-                f"There is no {kind} {relation} to read: {_first_line(error)}{hint}"
+                f"There is no {kind} {relation} to read: {reason(error)}{hint}"
             ) from error
         self._make_room(relation)
         return [Column(row[0], row[1]) for row in rows]
@@ -419,7 +422,7 @@ class DuckDBEngine:
                             step.done(min(seen / max(fold.rows, 1), 1.0))
             except (pa.ArrowException, OSError) as error:
                 # What fails after the first batch comes by way of Arrow.
-                raise EngineError(f"DuckDB: {_first_line(error)}", fold.query) from error
+                raise EngineError(f"DuckDB: {reason(error)}", fold.query) from error
 
     def call(self, call: Call, step: Step | None = None) -> None:
         """See `Engine`.
@@ -551,12 +554,12 @@ class DuckDBEngine:
             yield
         except duckdb.OutOfMemoryException as error:
             raise EngineError(
-                f"DuckDB: {_first_line(error)}. Give it more with --memory-limit, or fewer "
+                f"DuckDB: {reason(error).rstrip('.')}. Give it more with --memory-limit, or fewer "
                 "--threads.",
                 text,
             ) from error
         except duckdb.Error as error:
-            raise EngineError(f"DuckDB: {_first_line(error)}", text) from error
+            raise EngineError(f"DuckDB: {reason(error)}", text) from error
         except RuntimeError as error:
             # What DuckDB makes of Ctrl-C while rows are streamed.
             if "interrupted" in str(error):
@@ -589,7 +592,7 @@ def _check_no_run(relation: str) -> None:
 
 def spill_folders() -> list[Path]:
     """The folders for what does not fit into memory, whether their processes live or not."""
-    return folders.found(Path(tempfile.gettempdir()), _SPILL)
+    return folders.found(Path(tempfile.gettempdir()), _SPILL, _SPILLED)
 
 
 def _most_memory(connection: duckdb.DuckDBPyConnection) -> int:
@@ -609,7 +612,3 @@ def _file_size(path: str) -> int:
 
 def _setting(value: str | int | bool) -> str:
     return quoting.string(value, DUCKDB) if isinstance(value, str) else str(value).lower()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
