@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import write_vectors
 from invoke import invoke, whole
@@ -571,6 +573,28 @@ def test_a_database_in_memory_that_cannot_be_opened(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(duckdb, "connect", fails)
     with pytest.raises(EngineError, match=r"^The database in memory cannot be opened: no$"):
         DuckDBEngine()
+
+
+def test_a_row_group_larger_than_the_memory(tmp_path: Path) -> None:
+    """As pyarrow writes a file: a row group of a million rows, or of all there are."""
+    rows, path = 200_000, tmp_path / "v.parquet"
+    vectors = np.random.default_rng(9).standard_normal((rows, 64), dtype=np.float32)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 64)
+    pq.write_table(pa.table({"id": np.arange(rows), "embedding": values}), path)
+    scan = f"SELECT sum(list_sum(embedding)) AS total FROM '{path}'"
+    engine = DuckDBEngine(threads=2, memory_limit="40MB")
+    engine.describe(str(path))
+    total = engine.query(scan)[0]["total"]
+    assert total == pytest.approx(vectors.sum(dtype=np.float64), abs=1e-2)
+    engine.execute("SET memory_limit = '2MB'")
+    with pytest.raises(
+        EngineError, match=r"memory_limit \(\d+ MB suffice for these Parquet files"
+    ) as no:
+        engine.query(f"{scan} GROUP BY id % 100000")
+    size = int(re.findall(r"\((\d+) MB suffice", str(no.value))[0])
+    engine.execute(f"SET memory_limit = '{size}MB'")
+    assert len(engine.query(f"{scan} GROUP BY id % 100000")) == 100_000
+    engine.close()
 
 
 # The options that messages name, by file.
