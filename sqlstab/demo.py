@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from sqlstab.api import Run, Space
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.space.key import Key
 
 if TYPE_CHECKING:
@@ -113,11 +115,18 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
     Args:
         out: Where to keep the trainings, in `raw`, and the space, in `movies`; None keeps neither.
         progress: Shows what is going on.
+
+    Raises:
+        UsageError: One of the two is there already.
+        EngineError: The disk refused.
     """
     with ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
+        for path in (folder / "raw", folder / "movies"):
+            if os.path.lexists(path):
+                raise UsageError(f"{path} is there already, and is not replaced: name another.")
         if out:
-            shutil.copytree(DATA, folder / "raw", dirs_exist_ok=True)
+            _copy(DATA, folder / "raw")
         space = Space(folder / "movies")
         runs: list[Run] = [
             space.run(
@@ -144,6 +153,13 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
         for number, run in enumerate(runs)
     ]
     return DemoResult(figures, folder / "movies", kept=bool(out))
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copytree(source, target)
+    except OSError as error:
+        raise EngineError(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
+from sqlstab.words import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,8 @@ class SqlstabError(Exception):
     """Base of all errors that sqlstab raises on purpose.
 
     Args:
-        message: The message; options in it are spelled as its reader types them.
+        message: The message; options in it are spelled as its reader types them, and control
+            characters, which names and ids may have, as escapes.
 
     Attributes:
         exit_code: What `sqlstab` returns to the shell.
@@ -55,6 +58,10 @@ class EngineError(SqlstabError):
 
 class OutOfRangeError(EngineError):
     """A number is too large or too small for its type."""
+
+
+class OutputError(EngineError):
+    """What was asked for is done, but cannot be printed; the message says both."""
 
 
 class ConflictError(EngineError):
@@ -114,9 +121,10 @@ def typed_in(face: Face) -> Iterator[None]:
 
 
 def spelled(message: str) -> str:
-    """Return a message with the names of options as its reader knows them."""
+    """Return a message as its reader knows options, on one line, with nothing that acts."""
     face = _face.get()
-    return _OPTION.sub(lambda m: face(m["side"], m["name"]) if m["name"] else m[0], message)
+    text = one_line(message)
+    return _OPTION.sub(lambda m: face(m["side"], m["name"]) if m["name"] else m[0], text)
 
 
 def key(name: str) -> str:

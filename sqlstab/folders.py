@@ -139,29 +139,37 @@ def locked(folder: Path, wait: float = 30.0) -> Iterator[None]:
             os.close(held)
 
 
-def found(parent: Path, prefix: str) -> list[Path]:
+def found(parent: Path, prefix: str, holds: str, ending: str = "") -> list[Path]:
     """The folders that `LockedFolder` has made there, by this user, whether anybody lives or not.
+
+    A folder of such a name that holds anything else is somebody's own.
 
     Args:
         parent: Where they are.
         prefix: What their names begin with: a regular expression.
+        holds: The names of what may be in them: a regular expression.
+        ending: What their names end with.
     """
-    name = re.compile(prefix + _RANDOM)
+    name, within = re.compile(prefix + _RANDOM + re.escape(ending)), re.compile(holds)
     with os.scandir(parent) as entries:
         return sorted(
             Path(entry.path)
             for entry in entries
-            if name.fullmatch(entry.name) and _is_our_folder(entry)
+            if name.fullmatch(entry.name) and _is_our_folder(entry, within)
         )
 
 
-def _is_our_folder(entry: os.DirEntry[str]) -> bool:
+def _is_our_folder(entry: os.DirEntry[str], holds: re.Pattern[str]) -> bool:
     try:
         owner = entry.stat(follow_symlinks=False).st_uid
-        is_folder = entry.is_dir(follow_symlinks=False)
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        # Its owner may be at work in it.
+        names = [name for _, *both in os.walk(entry.path) for some in both for name in some]
     except OSError:  # it has gone by now
         return False
-    return is_folder and (not hasattr(os, "getuid") or owner == os.getuid())
+    is_ours = not hasattr(os, "getuid") or owner == os.getuid()
+    return is_ours and all(map(holds.fullmatch, names))
 
 
 def remove_abandoned(folder: Path) -> None:

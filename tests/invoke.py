@@ -50,11 +50,12 @@ def invoke(
 
 def whole(*arguments: Any, code: int | tuple[int, ...] = 0) -> Done:
     """Run `sqlstab` with what is around a command: how errors are shown."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in "oe")
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["sqlstab", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
     found = int(ended.value.code or 0)
-    assert found in (code if isinstance(code, tuple) else (code,)), out.getvalue() + err.getvalue()
-    return Done(found, out.getvalue(), err.getvalue())
+    printed, said = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    assert found in (code if isinstance(code, tuple) else (code,)), printed + said
+    return Done(found, printed, said)

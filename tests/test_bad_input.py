@@ -320,8 +320,8 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("apply days --users users.parquet --out items=a --out users=b", 2, "--out items=a: no table"),
     ("apply days --vectors users.parquet --out x.parquet", 2, "no map for vectors"),
     ("apply days --users short.parquet --out x.parquet", 4, "short.parquet"),
-    ("apply days --users users.parquet --out nowhere/x.parquet", 3, "nowhere/.x.parquet.partial"),
-    ("apply days --users users.parquet --out sums.txt/x.parquet", 3, "sums.txt/.x.parquet.partial"),
+    ("apply days --users users.parquet --out nowhere/x.parquet", 3, "nowhere/.x.parquet."),
+    ("apply days --users users.parquet --out sums.txt/x.parquet", 3, "sums.txt/.x.parquet."),
     # Statements.
     ("sql gram --dialect oracle --users u", 2, "'oracle' is not one of"),
     ("sql gram --dialect duckdb", 2, "--users"),

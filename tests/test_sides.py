@@ -434,5 +434,5 @@ def test_a_further_table_of_another_dimension(tmp_path: Path, rng: np.random.Gen
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_vectors_whose_squares_overflow(rng: np.random.Generator, strategy: Any) -> None:
     raw = rng.standard_normal((50, 4)) * 1e200
-    with pytest.raises(DataError, match="divide the vectors of all tables by a constant"):
+    with pytest.raises(DataError, match="divide all vectors by a constant"):
         stabilize(vectors=(np.arange(50), raw), options=Options(strategy=strategy))

@@ -322,12 +322,12 @@ def test_what_killed_runs_have_left_is_invisible_and_removed(tmp_path: Path) -> 
         process.stdout.readline()
         assert keys(space) == []
         write(space, "b")  # leaves alone what a process is at
-        assert len(folders.found(tmp_path, r"\.run=a\.sqlstab-")) == 1
+        assert len(folders.found(tmp_path, r"\.run=a\.sqlstab-", r"run\.json")) == 1
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert keys(space) == ["b"]
     write(space, "c")
-    assert folders.found(tmp_path, r"\.run=a\.sqlstab-") == []
+    assert folders.found(tmp_path, r"\.run=a\.sqlstab-", r"run\.json") == []
     assert mine.is_dir()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -13,15 +14,17 @@ from typing import NoReturn
 import click
 
 from sqlstab import __version__
-from sqlstab.cli.console import printable
-from sqlstab.cli.options import no_empty_values
+from sqlstab.cli.options import no_empty_values, typed_for
 from sqlstab.errors import (
     EngineError,
     HalfWayInterrupt,
+    OutputError,
     SqlstabError,
+    UsageError,
     on_the_command_line,
     typed_in,
 )
+from sqlstab.words import printable
 
 _COMMANDS = ("run", "compare", "report", "runs", "apply", "sql", "solve", "demo")
 
@@ -58,11 +61,13 @@ def cli(context: click.Context) -> None:
 
     Start with: sqlstab demo
     """
-    context.with_resource(typed_in(on_the_command_line))
+    command = cli.get_command(context, context.invoked_subcommand or "")
+    context.with_resource(typed_in(typed_for(command) if command else on_the_command_line))
 
 
 def main() -> None:
     """Run the `sqlstab` command."""
+    _prepare_streams()
     # What a scheduler stops a job with leaves no more behind than Ctrl-C.
     signal.signal(signal.SIGTERM, _stop)
     # A shell that runs a command in the background lets it ignore Ctrl-C.
@@ -76,10 +81,9 @@ def main() -> None:
                 # A library has made an error of its own of it.
                 raise KeyboardInterrupt from None
             raise
-        for stream in (sys.stdout, sys.stderr):
+        if sys.stdout is not None:
             # A full disk, or a pipe that is not read, is an error like any other.
-            if stream is not None:
-                stream.flush()
+            sys.stdout.flush()
         sys.exit(code)
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:
@@ -94,12 +98,13 @@ def main() -> None:
         _say(f"{how}; {known[0] if known else 'no run was changed.'}\n")
         sys.exit(128 + (signal.SIGTERM if terminated else signal.SIGINT))
     except SqlstabError as error:
-        _say(f"Error: {error}\n")
+        said = _say(f"Error: {error}\n")
         if isinstance(error, EngineError) and error.statement:
             _say(f"The statement was:\n{_shortened(error.statement)}\n")
-        sys.exit(error.exit_code)
+        # Where nothing can be said, the exit code alone tells that it is done.
+        sys.exit(error.exit_code if said or not isinstance(error, OutputError) else 0)
     except OSError as error:
-        _say(f"Error: {error.filename or 'output'}: {error.strerror or error}\n")
+        _say(f"Error: {_where(error)}: {error.strerror or error}\n")
         sys.exit(EngineError.exit_code)
     finally:
         _give_up_on_closed_streams()
@@ -107,6 +112,11 @@ def main() -> None:
 
 def _run() -> int | None:
     """Run the command; return its exit code where it is not 0."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument} is not UTF-8; rename what it names.") from None
     try:
         code: int | None = cli(standalone_mode=False)
     except SystemExit:
@@ -115,9 +125,32 @@ def _run() -> int | None:
     return code
 
 
-def _say(text: str) -> None:
-    with suppress(OSError, ValueError):
+def _say(text: str) -> bool:
+    """Say something on stderr; whether that was possible."""
+    try:
         click.echo(printable(text), err=True, nl=False)
+    except (OSError, ValueError):
+        return False
+    return sys.stderr is not None
+
+
+def _where(error: OSError) -> str:
+    """Return what an error of the disk is about: a path, or else the results."""
+    name = error.filename
+    return os.fsdecode(name) if isinstance(name, str | bytes) else "output"
+
+
+def _prepare_streams() -> None:
+    """Keep the numbers of closed streams from files, and show what an encoding lacks as escapes."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # A database would be opened by that number, and what is printed would end up in it.
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _give_up_on_closed_streams() -> None:

@@ -60,7 +60,8 @@ def apply(context: click.Context, /, **given: Any) -> None:
             progress=console.progress(given),
         )
     if not given["quiet"]:
-        console.print_rows(list(outputs.items()))
+        with console.results("the vectors had been written by then"):
+            console.print_rows(list(outputs.items()))
 
 
 def _outputs(given: tuple[str, ...], sides: list[str]) -> dict[str, str]:

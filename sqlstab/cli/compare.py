@@ -11,6 +11,7 @@ import sqlstab
 from sqlstab.cli import console, options
 from sqlstab.errors import UsageError
 from sqlstab.statements.sides import SIDES, VECTORS
+from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +79,7 @@ def compare(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         console.print_json(figures)
         return
-    click.echo(console.printable(f"{found.verdict}: {figures['reason']}"))
+    click.echo(printable(f"{found.verdict}: {figures['reason']}"))
     sides = [side for side in (*SIDES, VECTORS) if side in figures]
     console.print_rows(_rows(figures, sides), titles=("", *sides, ""))
     click.echo(_UNITS[figures["unit_rows"]])

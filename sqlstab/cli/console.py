@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sqlstab.errors import OutputError
 from sqlstab.progress import Silent
+from sqlstab.words import json_text, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,30 +29,31 @@ if TYPE_CHECKING:
 _ENDLESS = 10_000_000
 # Seconds after which a log hears of a step.
 _LONG = 5.0
-# What moves the cursor, changes colours, or turns the direction of text; and halves of a character,
-# which no stream takes. Ids and names may have them.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-
 _NUMBER = re.compile(r"-?[\d,]*(\.\d+)?|-")
-
-
-def printable(text: str) -> str:
-    """Return a text with control characters written as escapes; line breaks and tabs stay."""
-    return _UNPRINTABLE.sub(_escaped, text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def print_json(value: Any) -> None:
     """Print figures as JSON."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    # JSON knows one escape only.
-    click.echo(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    print_exactly(f"{json_text(value)}\n")
+
+
+def print_exactly(text: str) -> None:
+    """Print what programs read: UTF-8 in any locale, and no control characters on a terminal."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(text) if is_terminal else text.encode(), nl=False)
+
+
+@contextmanager
+def results(done: str) -> Iterator[None]:
+    """Print what is known of something that is done: where that fails, the error says that it is.
+
+    Raises:
+        OutputError: The stream failed.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"output: {error.strerror or error}; {done}.") from error
 
 
 def print_rows(rows: Sequence[tuple[str, ...]], *, titles: tuple[str, ...] = ()) -> None:
@@ -79,11 +81,7 @@ def print_rows(rows: Sequence[tuple[str, ...]], *, titles: tuple[str, ...] = ())
 def _cell(text: str) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 
-    return Text(_one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
+    return Text(one_line(text))
 
 
 def _lines(rows: Sequence[tuple[str, ...]], titles: tuple[str, ...]) -> list[str]:
@@ -92,7 +90,7 @@ def _lines(rows: Sequence[tuple[str, ...]], titles: tuple[str, ...]) -> list[str
 
     columns = max(map(len, (*rows, titles)))
     cells = [
-        [_one_line(text).expandtabs() for text in row] + [""] * (columns - len(row))
+        [one_line(text) for text in row] + [""] * (columns - len(row))
         for row in ([titles] if titles else []) + list(rows)
     ]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
@@ -145,7 +143,9 @@ def log(given: dict[str, Any]) -> None:
             color = {"WARNING": "yellow"}.get(record.levelname)
             prefix = "Warning: " if record.levelno == logging.WARNING else ""
             text = printable(prefix + record.getMessage())
-            click.secho(text, err=True, fg=color, dim=record.levelno == logging.DEBUG)
+            # A run does not fail because nobody hears of it.
+            with suppress(OSError):
+                click.secho(text, err=True, fg=color, dim=record.levelno == logging.DEBUG)
 
     # Drivers log what their exceptions say, and Python prints it where nobody listens.
     if not logging.root.handlers:
@@ -166,12 +166,17 @@ def progress(given: dict[str, Any]) -> Progress:
     return _Bars() if sys.stderr.isatty() else _Lines()
 
 
+def _say(text: str) -> None:
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 class _Lines:
     """A plain line for a step that takes long, while it does: for logs. --verbose has them all."""
 
     @contextmanager
     def step(self, title: str) -> Iterator[_Lines]:
-        late = Timer(_LONG, click.echo, [f"{printable(title)} ..."], {"err": True})
+        late = Timer(_LONG, _say, [f"{printable(title)} ..."])
         late.daemon = True
         late.start()
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sqlstab.cli import console, options
+from sqlstab.words import printable
 
 
 @click.command(short_help="See on real data what it does.")
@@ -30,4 +31,4 @@ def demo(**given: Any) -> None:
         console.print_json(result.figures)
         return
     console.print_rows(result.rows, titles=result.titles)
-    click.echo(f"\n{result.text}")
+    click.echo(f"\n{printable(result.text)}")

@@ -12,7 +12,13 @@ from click.core import ParameterSource
 
 import sqlstab
 from sqlstab.declaration import declarations
-from sqlstab.errors import DataError, EngineError, UsageError, typed_in
+from sqlstab.errors import (
+    DataError,
+    EngineError,
+    UsageError,
+    on_the_command_line,
+    typed_in,
+)
 from sqlstab.options import ENGINE_VARIABLE, EngineSettings, Options, Place, options_of
 from sqlstab.project import Project, in_the_file
 from sqlstab.secret import SecretUrl
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from sqlstab.api import Space
     from sqlstab.declaration import Declaration
     from sqlstab.engines.base import Engine
+    from sqlstab.errors import Face
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -86,6 +93,20 @@ def _option(declared: Declaration) -> Callable[[Any], Any]:
         callback=checked,
         **settings,
     )
+
+
+def typed_for(command: click.Command) -> Face:
+    """Return how options are spelled for who typed a command.
+
+    Not every command has every option: what it lacks is written as a project file has it.
+    """
+    there = {name for parameter in command.params for name in parameter.opts}
+
+    def face(side: str | None, name: str) -> str:
+        typed, written = on_the_command_line(side, name), in_the_file(None, name)
+        return typed if typed in there or typed == written else f"{written} in a project file"
+
+    return face
 
 
 def no_empty_values(command: click.Command) -> None:

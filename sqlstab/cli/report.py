@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import import_module
 from typing import Any
 
 import click
 
-from sqlstab.cli import console, options
-from sqlstab.errors import EngineError
+from sqlstab.cli import console, files, options
 
 _FORMATS = ("html", "md", "json")
 
@@ -53,11 +52,10 @@ def report(context: click.Context, /, **given: Any) -> None:
     text = made.text(given["form"])
     out = given["out"] or ("report.html" if given["form"] == "html" else "-")
     if out == "-":
-        click.echo(text if given["form"] == "html" else console.printable(text), nl=False)
+        console.print_exactly(text)
         return
-    try:
-        Path(out).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise EngineError(f"{out} cannot be written: {error.strerror}.") from error
+    generator = import_module("sqlstab.report.page").GENERATOR
+    files.write(out, text.encode(), generator.encode())
     if not given["quiet"]:
-        console.print_rows([("verdict", made.figures["verdict"]["headline"]), ("written", out)])
+        with console.results(f"{out} had been written by then"):
+            console.print_rows([("verdict", made.figures["verdict"]["headline"]), ("written", out)])

@@ -49,10 +49,11 @@ def run(context: click.Context, /, **given: Any) -> None:
                 options=project.options,
                 progress=console.progress(given),
             )
-        if given["as_json"]:
-            console.print_json(finished.figures)
-        elif not given["quiet"]:
-            console.print_rows(summary(finished.figures))
+        with console.results(f"the run {finished.key} had been written by then"):
+            if given["as_json"]:
+                console.print_json(finished.figures)
+            elif not given["quiet"]:
+                console.print_rows(summary(finished.figures))
     except KeyboardInterrupt as error:
         if finished is None or isinstance(error, HalfWayInterrupt):
             raise

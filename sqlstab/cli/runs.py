@@ -110,8 +110,9 @@ def _warnings(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _dropped(keys: Sequence[str], given: Mapping[str, Any]) -> None:
-    if given["as_json"]:
-        console.print_json(list(keys))
-    elif not given["quiet"]:
-        rows = [("dropped", key) for key in keys]
-        console.print_rows(rows or [("dropped", counted(0, "run"))])
+    with console.results(f"{counted(len(keys), 'run')} had been dropped by then"):
+        if given["as_json"]:
+            console.print_json(list(keys))
+        elif not given["quiet"]:
+            rows = [("dropped", key) for key in keys]
+            console.print_rows(rows or [("dropped", counted(0, "run"))])

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sqlstab.cli import console, options
+from sqlstab.cli import files, options
 from sqlstab.engines import NAMES
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.options import Options, Place
+from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,10 +108,7 @@ def _read(name: str) -> tuple[str, bytes]:
 
 def _write(data: bytes, out: str | None, form: str) -> None:
     if out is not None:
-        try:
-            Path(out).write_bytes(data)
-        except OSError as error:
-            raise EngineError(f"{out} cannot be written: {error.strerror}.") from error
+        files.write(out, data)
         return
     if form == "parquet" and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal: name a file with --out.")
@@ -120,7 +118,7 @@ def _write(data: bytes, out: str | None, form: str) -> None:
 def _tell(figures: Mapping[str, Any]) -> None:
     """Say on stderr what is known of the solution."""
     for warning in figures["warnings"]:
-        click.echo(console.printable(f"Warning: {warning}"), err=True)
+        click.echo(printable(f"Warning: {warning}"), err=True)
     agreement = figures["agreement"]
     if agreement:
         value = agreement["value"]

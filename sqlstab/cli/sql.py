@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from sqlstab.declaration import declarations
 from sqlstab.engines import NAMES
 from sqlstab.errors import UsageError
 from sqlstab.options import Columns
+from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,15 +113,15 @@ def _declared(given: Mapping[str, Any], project: Project, step: str | None) -> N
     if step is None:
         _show(asked.statements(), given)
     elif step == "script":
-        _print(asked.script())
+        console.print_exactly(asked.script())
     else:
-        _print("\n".join(f"{text.strip()};\n" for text in asked.step(step)))
+        console.print_exactly("\n".join(f"{text.strip()};\n" for text in asked.step(step)))
 
 
 def _show(statements: list[Any], given: Mapping[str, Any]) -> None:
     texts = import_module("sqlstab.texts")
     if not given["explain"]:
-        _print(texts.printed(statements))
+        console.print_exactly(texts.printed(statements))
         return
     found = texts.explained(statements)
     if given["as_json"]:
@@ -139,10 +139,4 @@ def _show(statements: list[Any], given: Mapping[str, Any]) -> None:
     ]
     console.print_rows(rows, titles=("step", "scans", "statements", "longest, bytes", "makes"))
     scans = ", ".join(f"{name} {times}x" for name, times in found["scans"].items())
-    click.echo(console.printable(f"\nscans: {scans}"))
-
-
-def _print(text: str) -> None:
-    """Print SQL as it is, but for a terminal without what would control it."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    click.echo(console.printable(text) if is_terminal else text, nl=False)
+    click.echo(printable(f"\nscans: {scans}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlstab.errors import DataError, EngineError
@@ -124,6 +125,34 @@ def _first_word(text: str) -> str:
     return (text[:100].replace(";", " ").split() or [""])[0].upper()
 
 
+# What repeats the statement, lists what a reader of files tried, or is a trace of calls: what comes
+# after it is no cause.
+_NO_CAUSE = re.compile(
+    r"^(?:== SQL|-+Query Job SQL|Stack Trace:|Driver stacktrace:|JVM stacktrace:|\s+at [\w.$]+\(|"
+    r"The search space used was:|Possible (?:fixes|solution)|\[SQL: |\(Background on this error)",
+    re.IGNORECASE,
+)
+# A line of the statement, with a mark below it.
+_QUOTED = re.compile(r"^(?:LINE \d+: .*|[\s^~-]*\^[\s^~-]*)$")
+# Characters of its beginning and of its end that a long one keeps.
+_HEAD, _TAIL = 1_500, 500
+
+
+def reason(error: object) -> str:
+    """Return what a database said, on one line: with causes, details and hints.
+
+    What repeats the statement is left out, which is shown by itself.
+    """
+    said = []
+    for line in str(error).strip().splitlines():
+        if _NO_CAUSE.match(line):
+            break
+        if line.strip() and not _QUOTED.match(line):
+            said.append(" ".join(line.split()))
+    text = " ".join(said)
+    return text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]} ... {text[-_TAIL:]}"
+
+
 def no_relation(relation: str, error: EngineError) -> DataError:
     """Return what `Engine.describe` raises for a relation that is not there."""
     return DataError(f"There is no table or view {relation} to read: {error}")
@@ -132,8 +161,8 @@ def no_relation(relation: str, error: EngineError) -> DataError:
 def out_of_range() -> DataError:
     """Return what `Engine.call` raises for components beyond the range of FLOAT."""
     return DataError(
-        "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE "
-        "with --output-type double."
+        "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE: "
+        "set --output-type to double."
     )
 
 

@@ -99,7 +99,7 @@ CLICKHOUSE = Dialect(
         ),
         leftovers=(
             "SELECT name FROM system.tables WHERE database = {1} "
-            "AND startsWith(name, concat({0}, '_sqlstab_')) "
+            "AND startsWith(name, concat({0}, '_sqlstab_')) AND comment = 'sqlstab' "
             "AND metadata_modification_time < now() - INTERVAL 1 DAY"
         ),
     ),

@@ -14,6 +14,7 @@ from sqlstab.engines.base import (
     no_relation,
     out_of_range,
     qualified,
+    reason,
 )
 from sqlstab.errors import EngineError
 from sqlstab.statements import quoting
@@ -273,10 +274,16 @@ def _failing(statement: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error; of a Python worker's, what stands after the traceback."""
+    """Return what an error says before the plan or the trace, and its last cause within.
+
+    Of a Python worker's that is what stands after the traceback.
+    """
     first, *lines = str(error).strip().splitlines() or [""]
     tracebacks = [k for k, line in enumerate(lines) if line.startswith("Traceback")]
-    if not tracebacks:
-        return first
-    said = (line for line in lines[tracebacks[-1] + 1 :] if line.strip() and line[0] != " ")
-    return next(said, first)
+    if tracebacks:
+        said = (line for line in lines[tracebacks[-1] + 1 :] if line.strip() and line[0] != " ")
+        return reason(next(said, first))
+    # `line 1 pos 7;` ends what an analysis says: its plan follows.
+    whole = reason(first if first.endswith(";") else error)
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return whole if not causes or causes[-1] in whole else f"{whole} Cause: {reason(causes[-1])}"

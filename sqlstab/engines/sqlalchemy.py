@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from sqlstab.engines import dialects
-from sqlstab.engines.base import begins, ends, no_relation, qualified
+from sqlstab.engines.base import begins, ends, no_relation, qualified, reason
 from sqlstab.errors import DataError, EngineError, OutOfRangeError, UsageError
 from sqlstab.statements import ddl
 from sqlstab.statements.table import Column
@@ -237,6 +237,5 @@ def _says(error: EngineError, marks: Sequence[str]) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of what the driver said, without SQLAlchemy's wrapping."""
-    original = getattr(error, "orig", None) or error
-    return str(original).strip().split("\n", 1)[0]
+    """Return what the driver said, without SQLAlchemy's wrapping."""
+    return reason(getattr(error, "orig", None) or error)

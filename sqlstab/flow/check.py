@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import DataError, EngineError, OutOfRangeError, SqlstabError
 from sqlstab.statements import build, ids
+from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.statement import Statement
 from sqlstab.words import counted
 
@@ -299,7 +300,7 @@ def cause(
         yield Statement(f"check {table.side}", (statement(plain),), len, 0, reads=(table.side,))
     except EngineError:
         return error
-    said = str(error).partition("\n")[0].rstrip(".")
+    said = str(error).rstrip(".")
     return DataError(
         f"{about(table)}: the {condition.replace('_', ' ')} {written} cannot be evaluated: {said}."
     )
@@ -309,7 +310,7 @@ def overflow_error(table: VectorTable) -> DataError:
     """Make the error of components that are finite while their squares are not."""
     return DataError(
         f"{about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
-        "every component is finite; divide the vectors of all tables by a constant."
+        f"every component is finite; {_scaling(table)}."
     )
 
 
@@ -318,8 +319,21 @@ def range_error(table: VectorTable) -> DataError:
     return DataError(
         f"{about(table)}, vector {table.vector_names()}: a component, or the square of one, is no "
         "number of 64 bits, which has from 1e-308 to 1e308, and the engine stops there. Set "
-        "components below 1e-154 to zero; where there are any from 1e150 on, divide the vectors of "
-        "all tables by a constant."
+        f"components below 1e-154 to zero; where there are any from 1e150 on, {_scaling(table)}."
+    )
+
+
+def _scaling(table: VectorTable) -> str:
+    """Return what helps where components are too large to be squared."""
+    alone = table.side == VECTORS
+    which = "all vectors" if alone else "its vectors, and those of further tables with its map,"
+    apart = (
+        "divide each component by a constant of its own and multiply that of the other table by "
+        "it, which changes no score, or "
+    )
+    return (
+        f"divide {which} by a constant. None helps where components of less than 1e-150 times the "
+        f"largest matter: then {'' if alone else apart}leave out the rows that are so long"
     )
 
 
@@ -432,12 +446,15 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     for side in (replace(table, share=1.0), reference):
         examples.append((yield from example(side, None, None, dialect)))
     which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
-    remedy = "Align on the other side with --anchor, or with other runs with --align."
     if table.share < 1:
         which += f" in a sample of {table.share * 100:.3g}% of its rows"
         remedy = "Take a larger --sample, or none."
-    if table.side == "vectors":
+    elif table.anchor_filter:
+        remedy = "Widen the filter."
+    elif table.side == VECTORS:
         remedy = "Give the same ids as before, or begin another space."
+    else:
+        remedy = "Give the same ids as before, or align on the other side with --anchor."
     raise DataError(
         f"{about(table)} shares no ids{which} with the reference {place(reference)}: its "
         f"{table.id_names()} is {table.id_types()}, for example {examples[0]}; the reference's "

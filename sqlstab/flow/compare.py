@@ -167,8 +167,8 @@ def _shared(job: Job, model: _Balanced, reference: _Balanced, side: Side) -> Flo
     total = halves[0] + halves[1]
     if not total.is_finite:
         raise DataError(
-            f"{side}: the sums over the shared ids overflow; divide the vectors or the weights by "
-            "a constant."
+            f"{side}: the sums over the shared ids overflow; divide the "
+            f"{'weights' if checked.table.weight else 'vectors'} by a constant."
         )
     if not total.is_zero:
         # No figure depends on a common factor; squares may overflow.

@@ -265,7 +265,9 @@ def _cross_sums(
     first, second = halves
     both = first + second
     if not both.is_finite:
-        raise DataError("The sums over the shared ids overflow; divide the weights by a constant.")
+        weighted = any(tables[side].table.weight for side in reference.members)
+        what = "weights" if weighted else "vectors"
+        raise DataError(f"The sums over the shared ids overflow; divide the {what} by a constant.")
     if both.is_zero:
         raise DataError(
             "The shared ids have zero vectors or zero weights only; there is nothing to align."

@@ -248,7 +248,7 @@ def _value(value: Any, where: str) -> float:
         raise DataError(
             f"{where}: the value is {saved.shown(value)}, not finite: a component is not, or sums "
             "of squares overflow. sqlstab sql check shows what is wrong; or divide the vectors of "
-            "all tables by a constant."
+            "that table by a constant."
         )
     return number
 

@@ -6,6 +6,7 @@ aligned with the newest one before its key, by plain rows.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -148,8 +149,13 @@ class Script:
     # ---- Tables of the script --------------------------------------------------------------------
 
     def _name(self, what: str) -> str:
-        """Return the name of a table of the script's own."""
-        own = self.dialect.folded(f"sqlstab_{what}")
+        """Return the name of a table of the script's own, which it may drop.
+
+        No other has it: not that of a space called `sqlstab`, nor a script's for another run.
+        """
+        run = f"{self.space} {self.key.column}={self.key.value}"
+        token = hashlib.md5(run.encode(), usedforsecurity=False).hexdigest()[:8]
+        own = self.dialect.folded(f"sqlstab_{what}_{token}")
         if self.dialect.temporary or isinstance(self.space, Path):
             return own
         schema = quoting.table_parts(self.space.table(RUNS), self.dialect)[:-1]
@@ -162,15 +168,15 @@ class Script:
         return ddl.create_scratch(self._name(what), query, self.dialect)
 
     def _drops(self) -> list[str]:
-        tables = ["grams", *(name.split("sqlstab_")[-1] for name in self._solve.tables)]
-        tables += ["solution", "maps", "figures", "run"]
+        last = ["solution", "maps", "figures", "run"]
         views = []
         if self.aligned:
-            tables += ["crosses", "shared_run", "shared_reference", "reference"]
+            last += ["crosses", "shared_run", "shared_reference", "reference"]
             views = [f"earlier_{side}" for side in self.tables]
+        tables = [self._name("grams"), *self._solve.tables, *map(self._name, last)]
         return [
             *(f"DROP VIEW IF EXISTS {self._relation(name)}" for name in views),
-            *(ddl.drop_table(self._name(name), self.dialect) for name in tables),
+            *(ddl.drop_table(name, self.dialect) for name in tables),
         ]
 
     @cached_property

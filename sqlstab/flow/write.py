@@ -173,7 +173,7 @@ def _error(
         job.log.warn(
             f"{what} of the written vectors differ by up to {error:.0e} of the largest; "
             f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
-            "multiply them by a constant, or write --output-type double."
+            "multiply them by a constant, or set --output-type to double."
         )
     return error
 

@@ -13,6 +13,7 @@ from sqlstab.prepare import check_figures, placed, stored_table
 from sqlstab.report import page
 from sqlstab.report.measure import Measuring, Stored
 from sqlstab.report.verdict import verdict
+from sqlstab.words import json_text, printable_within
 
 if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
@@ -67,9 +68,10 @@ class Report:
         Raises:
             UsageError: What draws the charts of a page is not installed.
         """
-        return {"html": page.html, "md": page.markdown, "json": page.json_text}[format](
-            self.figures
-        )
+        if format == "json":
+            return f"{json_text(self.figures)}\n"
+        # Whoever opens a page or a log has not seen the ids and names in it.
+        return {"html": page.html, "md": page.markdown}[format](printable_within(self.figures))
 
 
 def report(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,9 @@ from sqlstab.flow.figures import word
 from sqlstab.report.charts import charts
 from sqlstab.statements.sides import VECTORS, main_side, singular
 
+GENERATOR = '<meta name="generator" content="sqlstab">'
+"""Stands in the head of each page: a file that has it may be replaced by another page."""
+
 _MARKS = {"good": "✓", "doubtful": "!", "bad": "✗"}
 _EMOJI = {"good": "✅", "doubtful": "⚠️", "bad": "❌"}
 # A matrix stands in a statement as its numbers: a line of them says nothing to a reader.
@@ -21,11 +23,6 @@ _LONGEST_LINE = 120
 _MOVED_IN_MARKDOWN = 5
 # Runs of the reference that a cell has room for.
 _SHOWN = 5
-
-
-def json_text(figures: dict[str, Any]) -> str:
-    """Return all figures as JSON."""
-    return json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @cache
@@ -64,6 +61,7 @@ def html(figures: dict[str, Any]) -> str:
     run = figures["run"]
     return template.render(
         f=figures,
+        generator=GENERATOR,
         charts=sections,
         marks=_MARKS,
         main=main_side(run["tables"]),

@@ -41,6 +41,8 @@ _MARK = ".sqlstab-"
 _ASIDE = ".aside"
 _FOLDER = re.compile(r"(?P<column>[^.=][^=]*)=(?P<key>.+)")
 _STAGED = rf"\.[^.=][^=]*=.+{re.escape(_MARK)}"
+# What a folder holds that was to be a run's, or was dropped: DuckDB writes to `tmp_` first.
+_STAGED_HOLDS = rf"(tmp_)?\w+\.parquet|{FIGURES_FILE}|{REPORT_FILE}|{_FOLDER.pattern}"
 
 
 class _Seen(NamedTuple):
@@ -63,12 +65,16 @@ class DirectorySpace:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser().resolve()
+        try:
+            self.path = Path(path).expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            # No home, a loop of links, a working directory that is gone.
+            raise UsageError(f"{path} is no path of a directory here: {error}.") from error
         self.dialect = dialect_named("duckdb")
         # Once it is known, the folder of a key is looked up without a look at all the others.
         self._column: str | None = None
         if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"{path} is not a directory; name a directory for --space.")
+            raise UsageError(f"{path} is not a directory, as a space on files is; name one.")
 
     def __repr__(self) -> str:
         """Show where it is."""
@@ -347,13 +353,13 @@ class DirectorySpace:
 
         The caller has the lock on the space, so nobody else is about to move one.
         """
-        for aside in self.path.glob(f".*{_MARK}*{_ASIDE}"):
+        for aside in folders.found(self.path, _STAGED, _STAGED_HOLDS, _ASIDE):
             final = self.path / aside.name[1:].rpartition(_MARK)[0]
-            if final.exists():
+            if os.path.lexists(final):
                 shutil.rmtree(aside, ignore_errors=True)
             else:
                 aside.rename(final)
-        for path in folders.found(self.path, _STAGED):
+        for path in folders.found(self.path, _STAGED, _STAGED_HOLDS):
             folders.remove_abandoned(path)
 
 
@@ -424,7 +430,8 @@ def _check_replaceable(path: Path) -> None:
     if not path.exists():
         return
     names = {entry.name for entry in path.iterdir()}
-    strange = sorted(names - _own_files(path))
+    files = {entry.name for entry in path.iterdir() if entry.is_file() and not entry.is_symlink()}
+    strange = sorted(names - (_own_files(path) & files))
     if strange or not names:
         shown = ", ".join(strange[:3]) + ", ..." * (len(strange) > 3)
         what = f"holds files that are not a run's ({shown})" if strange else "is empty"

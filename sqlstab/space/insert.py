@@ -313,7 +313,8 @@ class TablesTarget:
         if table.store == "exchange":
             staged = quoted(_staged(table.name, self.token, self.dialect), self.dialect)
             return [
-                f"CREATE TABLE {staged} AS {name}",
+                # By the comment a later run knows what it may drop.
+                f"CREATE TABLE {staged} AS {name} COMMENT 'sqlstab'",
                 f"INSERT INTO {staged} {into}",
                 f"ALTER TABLE {name} REPLACE PARTITION {self._day} FROM {staged}",
                 # Without a limit on the size of what is dropped.

@@ -141,13 +141,21 @@ def created(
     return statements
 
 
-def view(names: Names, side: str, columns: Sequence[Column], key: Key, dialect: Dialect) -> str:
+def view(
+    names: Names,
+    side: str,
+    columns: Sequence[Column],
+    key: Key,
+    dialect: Dialect,
+    *,
+    create: str = "CREATE OR REPLACE VIEW",
+) -> str:
     """Return the statement that makes the view of the newest run, without the key."""
     name = quoting.identifier(key.name(dialect), dialect)
     part, parts = (quoting.identifier(dialect.folded(n), dialect) for n in ("part", "parts"))
     listed = ", ".join(quoting.identifier(column.name, dialect) for column in columns)
     return (
-        f"CREATE OR REPLACE VIEW {quoted(names.newest(side), dialect)} AS\n"
+        f"{create} {quoted(names.newest(side), dialect)} AS\n"
         f"SELECT {listed}\n"
         f"FROM {quoted(names.table(side), dialect)}\n"
         # The last part is written last.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlstab.errors import EngineError, UsageError
+from sqlstab.errors import ConflictError, EngineError, UsageError
 from sqlstab.space.target import copy, stable_rows
 from sqlstab.statements import ddl
 from sqlstab.statements.files import is_path
@@ -29,11 +31,13 @@ class OneTarget:
         files: The Parquet file of a side.
         names: The table of a side.
         dialect: Of the engine that writes them.
+        token: Makes the names of unfinished files unique.
     """
 
     files: Mapping[str, Path]
     names: Mapping[str, str]
     dialect: Dialect
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @classmethod
     def of(cls, outputs: Mapping[str, str | Path], engine: Engine) -> OneTarget:
@@ -54,7 +58,7 @@ class OneTarget:
                         "table of a database, which --database names."
                     )
                 files[side] = Path(output)
-                there = files[side].exists()
+                there = os.path.lexists(files[side])
             else:
                 names[side] = str(output)
                 there = engine.kind(names[side]) is not None
@@ -75,9 +79,7 @@ class OneTarget:
         """Return the statement that writes a file or makes a table."""
         if side in self.names:
             return (ddl.create_table(self.names[side], query, self.dialect),)
-        path = self.files[side]
-        beside = path.with_name(f".{path.name}.partial")
-        return copy(beside, query, output, self.dialect)
+        return copy(self._partial(side), query, output, self.dialect)
 
     def place(self, side: str) -> str:
         """Return the path or the name."""
@@ -99,17 +101,30 @@ class OneTarget:
         """Give the files their names at the end of the context; after an error there are none.
 
         Raises:
+            ConflictError: Somebody else has made a file of that name meanwhile.
             EngineError: The disk refused.
         """
-        partials = {path: path.with_name(f".{path.name}.partial") for path in self.files.values()}
+        placed: list[Path] = []
         try:
             yield
-            for path, partial in partials.items():
-                partial.rename(path)
-        except OSError as error:
-            what = " and ".join(map(str, partials))
+            for side, path in self.files.items():
+                if os.path.lexists(path):
+                    raise ConflictError(f"{path} has been made meanwhile, and is not replaced.")
+                self._partial(side).rename(path)
+                placed.append(path)
+        except BaseException as error:
+            for path in placed:
+                path.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
+            what = " and ".join(map(str, self.files.values()))
             raise EngineError(f"{what} cannot be written: {error.strerror or error}.") from error
         finally:
-            for partial in partials.values():
+            for side in self.files:
                 with suppress(OSError):
-                    partial.unlink()
+                    self._partial(side).unlink()
+
+    def _partial(self, side: str) -> Path:
+        """Return where a file is written: a name that is nobody else's."""
+        path = self.files[side]
+        return path.with_name(f".{path.name}.{self.token}.partial")

@@ -225,7 +225,11 @@ class TablesSpace:
         for side in outputs if make else ():
             newest = self.names.newest(side)
             if self._columns(newest) is None:
-                self._make(newest, [view(self.names, side, outputs[side], key, self.dialect)])
+                # One that only seems to be missing, because it cannot be read, stays.
+                made = view(
+                    self.names, side, outputs[side], key, self.dialect, create="CREATE VIEW"
+                )
+                self._make(newest, [made])
 
     def target(self, key: Key) -> TablesTarget:
         """Return where a run is written, for who prints or explains it."""

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 
 
 def _one_line(text: str, what: str) -> str:
-    """Refuse line breaks: the templates indent line by line, which would change such a text."""
+    """Return a text that can stand in a statement.
+
+    The templates indent line by line, which would change a text with line breaks.
+
+    Raises:
+        UsageError: It has line breaks, or is not UTF-8.
+    """
     if text.splitlines() != [text]:
         raise UsageError(f"The {what} {text!r} must be one line of text.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # How Python writes the bytes of a path that is not UTF-8.
+        raise UsageError(f"The {what} {text!r} is not UTF-8, as SQL is; rename it.") from None
     return text
 
 

@@ -12,39 +12,39 @@
 
 -- Begin -------------------------------------------------------------------------------------------
 
-DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users";
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items";
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+DROP TABLE IF EXISTS "ml"."sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+DROP TABLE IF EXISTS "ml"."sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+DROP TABLE IF EXISTS "ml"."sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+DROP TABLE IF EXISTS "ml"."sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_run";
+DROP TABLE IF EXISTS "ml"."sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_reference";
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_fbe87b76";
 
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" String,
@@ -234,7 +234,7 @@ FROM (
 
 -- The run before this one -------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_reference" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_reference_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 SELECT max(t."run") AS run_key
 FROM "ml"."movies_runs" AS t
 WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
@@ -245,22 +245,22 @@ FROM (
     SELECT
         count(run_key) AS n,
         'Runs of the space before 2026-11-30, to align with: ' || toString(count(run_key)) AS message
-    FROM "ml"."sqlstab_reference" AS r
+    FROM "ml"."sqlstab_reference_fbe87b76" AS r
 ) AS counts;
 
-CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_users" AS
+CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_users_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_users" AS t
-WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference_fbe87b76" AS r);
 
-CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_items" AS
+CREATE OR REPLACE VIEW "ml"."sqlstab_earlier_items_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_items" AS t
-WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "ml"."sqlstab_reference_fbe87b76" AS r);
 
 -- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_grams" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_grams_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -405,7 +405,7 @@ ORDER BY side, i, j;
 
 --    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TABLE "ml"."sqlstab_crosses" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_crosses_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -493,7 +493,7 @@ FROM (
                                         SELECT
                                             t."id" AS id,
                                             arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                                        FROM "ml"."sqlstab_earlier_items" AS t
+                                        FROM "ml"."sqlstab_earlier_items_fbe87b76" AS t
                                     ) AS c
                                 ) AS reference USING (id)
                             ) AS v
@@ -520,7 +520,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TABLE "ml"."sqlstab_shared_run" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_shared_run_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -597,7 +597,7 @@ FROM (
                                 JOIN (
                                     SELECT
                                         t."id" AS id
-                                    FROM "ml"."sqlstab_earlier_items" AS t
+                                    FROM "ml"."sqlstab_earlier_items_fbe87b76" AS t
                                 ) AS other USING (id)
                             ) AS v
                             ARRAY JOIN range(1, 3 + 1, 4) AS p
@@ -623,7 +623,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TABLE "ml"."sqlstab_shared_reference" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_shared_reference_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -695,7 +695,7 @@ FROM (
                                     SELECT
                                         t."id" AS id,
                                         arrayMap(v -> assumeNotNull(v), t."embedding") AS x
-                                    FROM "ml"."sqlstab_earlier_items" AS t
+                                    FROM "ml"."sqlstab_earlier_items_fbe87b76" AS t
                                 ) AS r
                                 JOIN (
                                     SELECT
@@ -728,7 +728,7 @@ GROUP BY
 
 -- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_solve_unit_factors" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_unit_factors_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 WITH
 norms AS (
     SELECT
@@ -736,7 +736,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "ml"."sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -757,14 +757,14 @@ unit_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "ml"."sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "ml"."sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -840,7 +840,7 @@ FROM (
 ) AS f
 ARRAY JOIN f.factor AS sqlstab_v, arrayEnumerate(f.factor) AS sqlstab_k;
 
-CREATE TABLE "ml"."sqlstab_solve_triangles" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_triangles_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Rows n of R.
 WITH
 norms AS (
@@ -849,7 +849,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "ml"."sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- Columns i of R (x) and rows i of P (p).
@@ -860,7 +860,7 @@ factors AS (
         arrayMap(v -> v / coalesce(1 / nullif(m.norm, 0), 1), f.r) AS x,
         arrayMap(v -> v / coalesce(nullif(m.norm, 0), 1), f.p) AS p,
         m.norm AS norm
-    FROM "ml"."sqlstab_solve_unit_factors" AS f
+    FROM "ml"."sqlstab_solve_unit_factors_fbe87b76" AS f
     JOIN norms AS m ON m.side = f.side AND m.i = f.i
 )
 SELECT
@@ -880,7 +880,7 @@ GROUP BY
     side,
     n;
 
-CREATE TABLE "ml"."sqlstab_solve_singular" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_singular_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 WITH
 -- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
 -- the scores T W'.
@@ -888,8 +888,8 @@ scores AS (
     SELECT
         w.n AS k,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((t.n, arrayDotProduct(t.x, w.x))))) AS x
-    FROM (SELECT n, x FROM "ml"."sqlstab_solve_triangles" WHERE side = 'users') AS w
-    CROSS JOIN (SELECT n, x FROM "ml"."sqlstab_solve_triangles" WHERE side = 'items') AS t
+    FROM (SELECT n, x FROM "ml"."sqlstab_solve_triangles_fbe87b76" WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM "ml"."sqlstab_solve_triangles_fbe87b76" WHERE side = 'items') AS t
     GROUP BY w.n
 ),
 orthogonal AS (
@@ -1000,7 +1000,7 @@ FROM (
     FROM orthogonal
 ) AS c;
 
-CREATE TABLE "ml"."sqlstab_solve_balanced" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_balanced_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
 WITH
 norms AS (
@@ -1009,7 +1009,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "ml"."sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- Columns i of R (x) and rows i of P (p).
@@ -1020,7 +1020,7 @@ factors AS (
         arrayMap(v -> v / coalesce(1 / nullif(m.norm, 0), 1), f.r) AS x,
         arrayMap(v -> v / coalesce(nullif(m.norm, 0), 1), f.p) AS p,
         m.norm AS norm
-    FROM "ml"."sqlstab_solve_unit_factors" AS f
+    FROM "ml"."sqlstab_solve_unit_factors_fbe87b76" AS f
     JOIN norms AS m ON m.side = f.side AND m.i = f.i
 )
 SELECT
@@ -1043,7 +1043,7 @@ SELECT
             )
         )
     ) AS x
-FROM "ml"."sqlstab_solve_singular" AS c
+FROM "ml"."sqlstab_solve_singular_fbe87b76" AS c
 CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
 JOIN (
     SELECT
@@ -1061,7 +1061,7 @@ GROUP BY
     c.k,
     c.s;
 
-CREATE TABLE "ml"."sqlstab_solve_omega_rows" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_omega_rows_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Rows k of Omega.
 WITH
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
@@ -1071,7 +1071,7 @@ references_y AS (
         side,
         j,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS x
-    FROM "ml"."sqlstab_crosses" AS c
+    FROM "ml"."sqlstab_crosses_fbe87b76" AS c
     GROUP BY
         side,
         j
@@ -1088,7 +1088,7 @@ crossed AS (
             sum(
                 CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, r.x)
             ) AS value
-        FROM "ml"."sqlstab_solve_balanced" AS b
+        FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
             b.k,
@@ -1153,7 +1153,7 @@ FROM (
 ) AS f
 ARRAY JOIN f.lines AS sqlstab_v, arrayEnumerate(f.lines) AS sqlstab_k;
 
-CREATE TABLE "ml"."sqlstab_solve_figures" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solve_figures_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 WITH
 -- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
 gram AS (
@@ -1167,14 +1167,14 @@ gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_grams" AS above
+        FROM "ml"."sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_grams" AS below
+        FROM "ml"."sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1187,7 +1187,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "ml"."sqlstab_grams" AS g
+    FROM "ml"."sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
@@ -1197,7 +1197,7 @@ references_y AS (
         side,
         j,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS x
-    FROM "ml"."sqlstab_crosses" AS c
+    FROM "ml"."sqlstab_crosses_fbe87b76" AS c
     GROUP BY
         side,
         j
@@ -1214,7 +1214,7 @@ crossed AS (
             sum(
                 CASE r.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, r.x)
             ) AS value
-        FROM "ml"."sqlstab_solve_balanced" AS b
+        FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
             b.k,
@@ -1228,7 +1228,7 @@ gram_balanced AS (
         b.side AS side,
         b.k AS k,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.i, arrayDotProduct(g.x, b.x))))) AS x
-    FROM "ml"."sqlstab_solve_balanced" AS b
+    FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
     JOIN gram AS g ON g.side = b.side
     GROUP BY
         b.side,
@@ -1240,9 +1240,9 @@ gram_errors AS (
         max(
             abs(arrayDotProduct(b.x, p.x) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END) / sqrt(b.s) / sqrt(c.s)
         ) AS value
-    FROM "ml"."sqlstab_solve_balanced" AS b
+    FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
     JOIN gram_balanced AS p ON p.side = b.side
-    JOIN "ml"."sqlstab_solve_singular" AS c ON c.k = p.k
+    JOIN "ml"."sqlstab_solve_singular_fbe87b76" AS c ON c.k = p.k
     WHERE b.s > 0 AND c.s > 0
     GROUP BY b.side
 ),
@@ -1252,8 +1252,8 @@ triangles_balanced AS (
         t.side AS side,
         t.n AS n,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((b.k, arrayDotProduct(t.x, b.x))))) AS x
-    FROM "ml"."sqlstab_solve_triangles" AS t
-    JOIN "ml"."sqlstab_solve_balanced" AS b ON b.side = t.side
+    FROM "ml"."sqlstab_solve_triangles_fbe87b76" AS t
+    JOIN "ml"."sqlstab_solve_balanced_fbe87b76" AS b ON b.side = t.side
     GROUP BY
         t.side,
         t.n
@@ -1261,13 +1261,13 @@ triangles_balanced AS (
 score_error AS (
     SELECT max(
         abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))
-    ) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular") AS value
+    ) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular_fbe87b76") AS value
     FROM (
         SELECT
             b.x AS b,
             r.x AS x
         FROM triangles_balanced AS b
-        JOIN "ml"."sqlstab_solve_triangles" AS r ON r.side = b.side AND r.n = b.n
+        JOIN "ml"."sqlstab_solve_triangles_fbe87b76" AS r ON r.side = b.side AND r.n = b.n
         WHERE b.side = 'items'
     ) AS t
     CROSS JOIN (
@@ -1275,18 +1275,18 @@ score_error AS (
             b.x AS b,
             r.x AS x
         FROM triangles_balanced AS b
-        JOIN "ml"."sqlstab_solve_triangles" AS r ON r.side = b.side AND r.n = b.n
+        JOIN "ml"."sqlstab_solve_triangles_fbe87b76" AS r ON r.side = b.side AND r.n = b.n
         WHERE b.side = 'users'
     ) AS w
 ),
 -- Rows of Omega that are in use must be orthonormal.
 omega_error AS (
     SELECT max(abs(arrayDotProduct(a.x, b.x) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END)) AS value
-    FROM "ml"."sqlstab_solve_omega_rows" AS a
-    CROSS JOIN "ml"."sqlstab_solve_omega_rows" AS b
+    FROM "ml"."sqlstab_solve_omega_rows_fbe87b76" AS a
+    CROSS JOIN "ml"."sqlstab_solve_omega_rows_fbe87b76" AS b
     WHERE
-        a.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular" WHERE s > 0)
-        AND b.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular" WHERE s > 0)
+        a.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular_fbe87b76" WHERE s > 0)
+        AND b.k <= (SELECT count(*) FROM "ml"."sqlstab_solve_singular_fbe87b76" WHERE s > 0)
 ),
 -- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
 shared_gram AS (
@@ -1300,14 +1300,14 @@ shared_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_run" AS above
+        FROM "ml"."sqlstab_shared_run_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_run" AS below
+        FROM "ml"."sqlstab_shared_run_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1319,7 +1319,7 @@ shared_balanced AS (
         b.side AS side,
         b.k AS k,
         arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((g.i, arrayDotProduct(g.x, b.x))))) AS x
-    FROM "ml"."sqlstab_solve_balanced" AS b
+    FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
     JOIN shared_gram AS g ON g.side = b.side
     GROUP BY
         b.side,
@@ -1332,7 +1332,7 @@ run_gram AS (
         sum(
             CASE b.side WHEN 'items' THEN 1.0000000000000000e+00 ELSE 0 END * arrayDotProduct(b.x, p.x)
         ) AS value
-    FROM "ml"."sqlstab_solve_balanced" AS b
+    FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
         b.k,
@@ -1349,14 +1349,14 @@ reference_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS above
+        FROM "ml"."sqlstab_shared_reference_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "ml"."sqlstab_shared_reference" AS below
+        FROM "ml"."sqlstab_shared_reference_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1372,7 +1372,7 @@ sizes AS (
         (
             SELECT sum(
                 arrayDotProduct(o.x, c.x)
-            ) FROM "ml"."sqlstab_solve_omega_rows" AS o JOIN crossed AS c ON c.k = o.k
+            ) FROM "ml"."sqlstab_solve_omega_rows_fbe87b76" AS o JOIN crossed AS c ON c.k = o.k
         ) AS cross_nuclear,
         (SELECT sum(arrayDotProduct(x, x)) FROM crossed) AS cross_squares
 ),
@@ -1393,7 +1393,7 @@ pivots AS (
                 m.i AS i,
                 sqlstab_k - 1 + 1 AS n,
                 sqlstab_v AS value
-            FROM (SELECT side, i, r AS x FROM "ml"."sqlstab_solve_unit_factors") AS m
+            FROM (SELECT side, i, r AS x FROM "ml"."sqlstab_solve_unit_factors_fbe87b76") AS m
             ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
         ) AS e
         GROUP BY
@@ -1417,7 +1417,7 @@ accuracies AS (
             m.s AS s,
             sqlstab_k - 1 + 1 AS i,
             sqlstab_v AS value
-        FROM "ml"."sqlstab_solve_balanced" AS m
+        FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS m
         ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
     ) AS b
     JOIN norms AS m ON m.side = b.side AND m.i = b.i
@@ -1443,12 +1443,12 @@ side_figures AS (
 ),
 rank_of_scores AS (
     SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
-    FROM "ml"."sqlstab_solve_singular"
+    FROM "ml"."sqlstab_solve_singular_fbe87b76"
 ),
 -- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
 determined AS (
     SELECT floor(sum(arrayDotProduct(x, x)) + 1E-3) AS aligned
-    FROM "ml"."sqlstab_solve_omega_rows"
+    FROM "ml"."sqlstab_solve_omega_rows_fbe87b76"
 ),
 anchors AS (
     SELECT sum(n_rows) AS anchors
@@ -1456,7 +1456,7 @@ anchors AS (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM "ml"."sqlstab_crosses" AS c
+        FROM "ml"."sqlstab_crosses_fbe87b76" AS c
         GROUP BY side
     ) AS shared
 )
@@ -1494,7 +1494,7 @@ CROSS JOIN determined
 CROSS JOIN omega_error
 CROSS JOIN sizes;
 
-CREATE TABLE "ml"."sqlstab_solution" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_solution_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -1509,7 +1509,7 @@ balanced_rows AS (
             m.k AS k,
             sqlstab_k - 1 + 1 AS i,
             sqlstab_v AS value
-        FROM "ml"."sqlstab_solve_balanced" AS m
+        FROM "ml"."sqlstab_solve_balanced_fbe87b76" AS m
         ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
     ) AS e
     GROUP BY
@@ -1525,7 +1525,7 @@ omega AS (
             m.k AS k,
             sqlstab_k - 1 + 1 AS j,
             sqlstab_v AS value
-        FROM "ml"."sqlstab_solve_omega_rows" AS m
+        FROM "ml"."sqlstab_solve_omega_rows_fbe87b76" AS m
         ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
     ) AS e
     GROUP BY
@@ -1594,7 +1594,7 @@ checked AS (
                 || ', Omega is not orthogonal by ' || toString(omega_error)
                 || '. Use sqlstab run.'
         END AS problem
-    FROM "ml"."sqlstab_solve_figures" AS f
+    FROM "ml"."sqlstab_solve_figures_fbe87b76" AS f
 )
 SELECT
     r.name AS name,
@@ -1614,56 +1614,56 @@ CROSS JOIN (
         FROM omega AS m
         ARRAY JOIN m.x AS sqlstab_v, arrayEnumerate(m.x) AS sqlstab_k
     ) AS o
-    WHERE k <= (SELECT rank FROM "ml"."sqlstab_solve_figures")
+    WHERE k <= (SELECT rank FROM "ml"."sqlstab_solve_figures_fbe87b76")
     UNION ALL
-    SELECT 'singular_values', k, 1, s FROM "ml"."sqlstab_solve_singular"
+    SELECT 'singular_values', k, 1, s FROM "ml"."sqlstab_solve_singular_fbe87b76"
     UNION ALL
-    SELECT 'users_rows', 1, 1, toFloat64(users_rows) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_rows', 1, 1, toFloat64(users_rows) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_columns', 1, 1, toFloat64(users_columns) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_columns', 1, 1, toFloat64(users_columns) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_live', 1, 1, toFloat64(users_live) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_live', 1, 1, toFloat64(users_live) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_rank', 1, 1, toFloat64(users_rank) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_rank', 1, 1, toFloat64(users_rank) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_condition', 1, 1, toFloat64(users_condition) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_condition', 1, 1, toFloat64(users_condition) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_accuracy', 1, 1, toFloat64(users_accuracy) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_accuracy', 1, 1, toFloat64(users_accuracy) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'users_gram_error', 1, 1, toFloat64(users_gram_error) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'users_gram_error', 1, 1, toFloat64(users_gram_error) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_rows', 1, 1, toFloat64(items_rows) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_rows', 1, 1, toFloat64(items_rows) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_columns', 1, 1, toFloat64(items_columns) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_columns', 1, 1, toFloat64(items_columns) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_live', 1, 1, toFloat64(items_live) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_live', 1, 1, toFloat64(items_live) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_rank', 1, 1, toFloat64(items_rank) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_rank', 1, 1, toFloat64(items_rank) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_condition', 1, 1, toFloat64(items_condition) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_condition', 1, 1, toFloat64(items_condition) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_accuracy', 1, 1, toFloat64(items_accuracy) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_accuracy', 1, 1, toFloat64(items_accuracy) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'items_gram_error', 1, 1, toFloat64(items_gram_error) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'items_gram_error', 1, 1, toFloat64(items_gram_error) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'rank', 1, 1, toFloat64(rank) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'rank', 1, 1, toFloat64(rank) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'score_error', 1, 1, toFloat64(score_error) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'score_error', 1, 1, toFloat64(score_error) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'anchors', 1, 1, toFloat64(anchors) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'anchors', 1, 1, toFloat64(anchors) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'aligned', 1, 1, toFloat64(aligned) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'aligned', 1, 1, toFloat64(aligned) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'omega_error', 1, 1, toFloat64(omega_error) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'omega_error', 1, 1, toFloat64(omega_error) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'relative_residual', 1, 1, toFloat64(relative_residual) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'relative_residual', 1, 1, toFloat64(relative_residual) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'cka', 1, 1, toFloat64(cka) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'cka', 1, 1, toFloat64(cka) FROM "ml"."sqlstab_solve_figures_fbe87b76"
     UNION ALL
-    SELECT 'bound', 1, 1, toFloat64(bound) FROM "ml"."sqlstab_solve_figures"
+    SELECT 'bound', 1, 1, toFloat64(bound) FROM "ml"."sqlstab_solve_figures_fbe87b76"
 ) AS r;
 
-CREATE TABLE "ml"."sqlstab_maps" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_maps_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- The two maps of a solution.
 SELECT
     s.name AS side,
@@ -1671,7 +1671,7 @@ SELECT
     s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM "ml"."sqlstab_solution" AS s
+FROM "ml"."sqlstab_solution_fbe87b76" AS s
 WHERE s.name IN ('users', 'items');
 
 -- 3. The stable vectors: each raw vector times its map --------------------------------------------
@@ -1686,7 +1686,7 @@ DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30' AND NOT ("side" = 'cla
 INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of") VALUES
 ('2026-11-30', 'claim', 0, 0, 0.0000000000000000e+00, NULL);
 
-CREATE TABLE "ml"."movies_users_sqlstab_00000000" AS "ml"."movies_users";
+CREATE TABLE "ml"."movies_users_sqlstab_00000000" AS "ml"."movies_users" COMMENT 'sqlstab';
 
 INSERT INTO "ml"."movies_users_sqlstab_00000000" ("run", "id", "embedding")
 SELECT '2026-11-30' AS "run", "id", "embedding"
@@ -1704,7 +1704,7 @@ FROM (
                 SELECT
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM "ml"."sqlstab_maps"
+                FROM "ml"."sqlstab_maps_fbe87b76"
                 WHERE side = 'users'
                 GROUP BY j
             ) AS matrix_columns
@@ -1722,7 +1722,7 @@ ALTER TABLE "ml"."movies_users" REPLACE PARTITION '2026-11-30' FROM "ml"."movies
 
 DROP TABLE "ml"."movies_users_sqlstab_00000000" SETTINGS max_table_size_to_drop = 0;
 
-CREATE TABLE "ml"."movies_items_sqlstab_00000000" AS "ml"."movies_items";
+CREATE TABLE "ml"."movies_items_sqlstab_00000000" AS "ml"."movies_items" COMMENT 'sqlstab';
 
 INSERT INTO "ml"."movies_items_sqlstab_00000000" ("run", "id", "embedding")
 SELECT '2026-11-30' AS "run", "id", "embedding"
@@ -1740,7 +1740,7 @@ FROM (
                 SELECT
                     j,
                     arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM "ml"."sqlstab_maps"
+                FROM "ml"."sqlstab_maps_fbe87b76"
                 WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
@@ -1760,18 +1760,18 @@ DROP TABLE "ml"."movies_items_sqlstab_00000000" SETTINGS max_table_size_to_drop 
 
 -- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TABLE "ml"."sqlstab_figures" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_figures_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM "ml"."sqlstab_solution" AS s
+FROM "ml"."sqlstab_solution_fbe87b76" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
     'singular_value_' || toString(s.i) AS name,
     s.value AS value
-FROM "ml"."sqlstab_solution" AS s
+FROM "ml"."sqlstab_solution_fbe87b76" AS s
 WHERE s.name = 'singular_values'
 UNION ALL
 SELECT
@@ -1811,7 +1811,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."sqlstab_earlier_users" AS t
+                    FROM "ml"."sqlstab_earlier_users_fbe87b76" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1858,7 +1858,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-                    FROM "ml"."sqlstab_earlier_items" AS t
+                    FROM "ml"."sqlstab_earlier_items_fbe87b76" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1882,7 +1882,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."sqlstab_earlier_users" AS t
+        FROM "ml"."sqlstab_earlier_users_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1900,7 +1900,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "ml"."sqlstab_earlier_items" AS t
+        FROM "ml"."sqlstab_earlier_items_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1968,7 +1968,7 @@ FROM (
     ) AS scores
 ) AS scores;
 
-CREATE TABLE "ml"."sqlstab_run" ENGINE = MergeTree ORDER BY tuple() AS
+CREATE TABLE "ml"."sqlstab_run_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- What there is to know of this run, as JSON.
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
@@ -2075,9 +2075,9 @@ FROM (
         max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
         max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
         max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
-    FROM "ml"."sqlstab_figures" AS n
+    FROM "ml"."sqlstab_figures_fbe87b76" AS n
 ) AS f
-CROSS JOIN "ml"."sqlstab_reference" AS r;
+CROSS JOIN "ml"."sqlstab_reference_fbe87b76" AS r;
 
 -- 5. The run is there -----------------------------------------------------------------------------
 
@@ -2087,7 +2087,7 @@ INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
 SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
 FROM (
 SELECT side, i, j, value, CAST(NULL AS Nullable(String)) AS feature_of
-FROM "ml"."sqlstab_maps"
+FROM "ml"."sqlstab_maps_fbe87b76"
 ) AS q;
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
@@ -2096,41 +2096,41 @@ INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts",
 SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
 FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
-FROM "ml"."sqlstab_run"
+FROM "ml"."sqlstab_run_fbe87b76"
 ) AS q;
 
-SELECT name, value FROM "ml"."sqlstab_figures" ORDER BY name;
+SELECT name, value FROM "ml"."sqlstab_figures_fbe87b76" ORDER BY name;
 
-DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users";
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items";
+DROP VIEW IF EXISTS "ml"."sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_grams";
+DROP TABLE IF EXISTS "ml"."sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_unit_factors_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_triangles_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_singular_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures";
+DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_solution";
+DROP TABLE IF EXISTS "ml"."sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_maps";
+DROP TABLE IF EXISTS "ml"."sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_figures";
+DROP TABLE IF EXISTS "ml"."sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_run";
+DROP TABLE IF EXISTS "ml"."sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_crosses";
+DROP TABLE IF EXISTS "ml"."sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_run";
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference";
+DROP TABLE IF EXISTS "ml"."sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "ml"."sqlstab_reference";
+DROP TABLE IF EXISTS "ml"."sqlstab_reference_fbe87b76";

@@ -12,39 +12,39 @@
 
 -- Begin -------------------------------------------------------------------------------------------
 
-DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users`;
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users_fbe87b76`;
 
-DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items`;
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_grams`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_grams_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_maps_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_figures_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_run`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_run_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_crosses_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_reference`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference_fbe87b76`;
 
 CREATE TABLE IF NOT EXISTS `ml`.`movies_users` (
     `run` string,
@@ -234,7 +234,7 @@ FROM (
 
 -- The run before this one -------------------------------------------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_reference` AS
+CREATE TABLE `ml`.`sqlstab_reference_fbe87b76` AS
 SELECT max(t.`run`) AS run_key
 FROM `ml`.`movies_runs` AS t
 WHERE t.`part` = t.`parts` AND t.`run` < '2026-11-30';
@@ -245,22 +245,22 @@ FROM (
     SELECT
         count(run_key) AS n,
         'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS string) AS message
-    FROM `ml`.`sqlstab_reference` AS r
+    FROM `ml`.`sqlstab_reference_fbe87b76` AS r
 ) AS counts;
 
-CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_users` AS
+CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_users_fbe87b76` AS
 SELECT *
 FROM `ml`.`movies_users` AS t
-WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference` AS r);
+WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference_fbe87b76` AS r);
 
-CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_items` AS
+CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_items_fbe87b76` AS
 SELECT *
 FROM `ml`.`movies_items` AS t
-WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference` AS r);
+WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference_fbe87b76` AS r);
 
 -- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_grams` AS
+CREATE TABLE `ml`.`sqlstab_grams_fbe87b76` AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -427,7 +427,7 @@ ORDER BY side, i, j;
 
 --    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_crosses` AS
+CREATE TABLE `ml`.`sqlstab_crosses_fbe87b76` AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -524,7 +524,7 @@ FROM (
                                         SELECT
                                             t.`id` AS id,
                                             CAST(t.`embedding` AS array<double>) AS x
-                                        FROM `ml`.`sqlstab_earlier_items` AS t
+                                        FROM `ml`.`sqlstab_earlier_items_fbe87b76` AS t
                                     ) AS c
                                 ) AS reference USING (id)
                             ) AS v
@@ -554,7 +554,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TABLE `ml`.`sqlstab_shared_run` AS
+CREATE TABLE `ml`.`sqlstab_shared_run_fbe87b76` AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -640,7 +640,7 @@ FROM (
                                 JOIN (
                                     SELECT
                                         t.`id` AS id
-                                    FROM `ml`.`sqlstab_earlier_items` AS t
+                                    FROM `ml`.`sqlstab_earlier_items_fbe87b76` AS t
                                 ) AS other USING (id)
                             ) AS v
                             LATERAL VIEW explode(sequence(1, 3, 4)) AS p
@@ -669,7 +669,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TABLE `ml`.`sqlstab_shared_reference` AS
+CREATE TABLE `ml`.`sqlstab_shared_reference_fbe87b76` AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -750,7 +750,7 @@ FROM (
                                     SELECT
                                         t.`id` AS id,
                                         t.`embedding` AS x
-                                    FROM `ml`.`sqlstab_earlier_items` AS t
+                                    FROM `ml`.`sqlstab_earlier_items_fbe87b76` AS t
                                 ) AS r
                                 JOIN (
                                     SELECT
@@ -786,7 +786,7 @@ GROUP BY
 
 -- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_solve_unit_factors` AS
+CREATE TABLE `ml`.`sqlstab_solve_unit_factors_fbe87b76` AS
 WITH
 norms AS (
     SELECT
@@ -794,7 +794,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM `ml`.`sqlstab_grams` AS g
+    FROM `ml`.`sqlstab_grams_fbe87b76` AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -816,14 +816,14 @@ unit_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM `ml`.`sqlstab_grams` AS above
+        FROM `ml`.`sqlstab_grams_fbe87b76` AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM `ml`.`sqlstab_grams` AS below
+        FROM `ml`.`sqlstab_grams_fbe87b76` AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -931,7 +931,7 @@ FROM (
 ) AS f
 LATERAL VIEW posexplode(f.factor) u AS k, v;
 
-CREATE TABLE `ml`.`sqlstab_solve_triangles` AS
+CREATE TABLE `ml`.`sqlstab_solve_triangles_fbe87b76` AS
 -- Rows n of R.
 WITH
 norms AS (
@@ -940,7 +940,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM `ml`.`sqlstab_grams` AS g
+    FROM `ml`.`sqlstab_grams_fbe87b76` AS g
     WHERE i = j
 ),
 -- Columns i of R (x) and rows i of P (p).
@@ -951,7 +951,7 @@ factors AS (
         transform(f.r, v -> v / coalesce(1 / nullif(m.norm, 0), 1)) AS x,
         transform(f.p, v -> v / coalesce(nullif(m.norm, 0), 1)) AS p,
         m.norm AS norm
-    FROM `ml`.`sqlstab_solve_unit_factors` AS f
+    FROM `ml`.`sqlstab_solve_unit_factors_fbe87b76` AS f
     JOIN norms AS m ON m.side = f.side AND m.i = f.i
 )
 SELECT
@@ -971,7 +971,7 @@ GROUP BY
     side,
     n;
 
-CREATE TABLE `ml`.`sqlstab_solve_singular` AS
+CREATE TABLE `ml`.`sqlstab_solve_singular_fbe87b76` AS
 WITH
 -- 2. The singular value decomposition R_T R_W' = U S V', whose columns times V are U S; S are the singular values of
 -- the scores T W'.
@@ -989,8 +989,8 @@ scores AS (
             ),
             s -> s.v
         ) AS x
-    FROM (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'users') AS w
-    CROSS JOIN (SELECT n, x FROM `ml`.`sqlstab_solve_triangles` WHERE side = 'items') AS t
+    FROM (SELECT n, x FROM `ml`.`sqlstab_solve_triangles_fbe87b76` WHERE side = 'users') AS w
+    CROSS JOIN (SELECT n, x FROM `ml`.`sqlstab_solve_triangles_fbe87b76` WHERE side = 'items') AS t
     GROUP BY w.n
 ),
 orthogonal AS (
@@ -1137,7 +1137,7 @@ FROM (
     FROM orthogonal
 ) AS c;
 
-CREATE TABLE `ml`.`sqlstab_solve_balanced` AS
+CREATE TABLE `ml`.`sqlstab_solve_balanced_fbe87b76` AS
 -- 3. The columns k of M_T = P_T U S^(1/2) and M_W = R_T' U S^(-1/2): T M_T and W M_W have the same Gram matrix, S.
 WITH
 norms AS (
@@ -1146,7 +1146,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM `ml`.`sqlstab_grams` AS g
+    FROM `ml`.`sqlstab_grams_fbe87b76` AS g
     WHERE i = j
 ),
 -- Columns i of R (x) and rows i of P (p).
@@ -1157,7 +1157,7 @@ factors AS (
         transform(f.r, v -> v / coalesce(1 / nullif(m.norm, 0), 1)) AS x,
         transform(f.p, v -> v / coalesce(nullif(m.norm, 0), 1)) AS p,
         m.norm AS norm
-    FROM `ml`.`sqlstab_solve_unit_factors` AS f
+    FROM `ml`.`sqlstab_solve_unit_factors_fbe87b76` AS f
     JOIN norms AS m ON m.side = f.side AND m.i = f.i
 )
 SELECT
@@ -1187,7 +1187,7 @@ SELECT
         ),
         s -> s.v
     ) AS x
-FROM `ml`.`sqlstab_solve_singular` AS c
+FROM `ml`.`sqlstab_solve_singular_fbe87b76` AS c
 CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS o
 JOIN (
     SELECT
@@ -1205,7 +1205,7 @@ GROUP BY
     c.k,
     c.s;
 
-CREATE TABLE `ml`.`sqlstab_solve_omega_rows` AS
+CREATE TABLE `ml`.`sqlstab_solve_omega_rows_fbe87b76` AS
 -- Rows k of Omega.
 WITH
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
@@ -1215,7 +1215,7 @@ references_y AS (
         side,
         j,
         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS x
-    FROM `ml`.`sqlstab_crosses` AS c
+    FROM `ml`.`sqlstab_crosses_fbe87b76` AS c
     GROUP BY
         side,
         j
@@ -1235,7 +1235,7 @@ crossed AS (
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
-        FROM `ml`.`sqlstab_solve_balanced` AS b
+        FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
             b.k,
@@ -1354,7 +1354,7 @@ FROM (
 ) AS f
 LATERAL VIEW posexplode(f.lines) u AS k, v;
 
-CREATE TABLE `ml`.`sqlstab_solve_figures` AS
+CREATE TABLE `ml`.`sqlstab_solve_figures_fbe87b76` AS
 WITH
 -- The Gram matrices G_T = T'T of the items and G_W = W'W of the users: rows, and the norms of the columns of T and W.
 gram AS (
@@ -1368,14 +1368,14 @@ gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM `ml`.`sqlstab_grams` AS above
+        FROM `ml`.`sqlstab_grams_fbe87b76` AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM `ml`.`sqlstab_grams` AS below
+        FROM `ml`.`sqlstab_grams_fbe87b76` AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1388,7 +1388,7 @@ norms AS (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM `ml`.`sqlstab_grams` AS g
+    FROM `ml`.`sqlstab_grams_fbe87b76` AS g
     WHERE i = j
 ),
 -- 4. The cross Gram matrix of the balanced vectors with the reference's, C = M_T' (T'T_ref), has the singular value
@@ -1398,7 +1398,7 @@ references_y AS (
         side,
         j,
         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS x
-    FROM `ml`.`sqlstab_crosses` AS c
+    FROM `ml`.`sqlstab_crosses_fbe87b76` AS c
     GROUP BY
         side,
         j
@@ -1418,7 +1418,7 @@ crossed AS (
                     ELSE 0
                 END * aggregate(zip_with(b.x, r.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
             ) AS value
-        FROM `ml`.`sqlstab_solve_balanced` AS b
+        FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
         JOIN references_y AS r ON r.side = b.side
         GROUP BY
             b.k,
@@ -1442,7 +1442,7 @@ gram_balanced AS (
             ),
             s -> s.v
         ) AS x
-    FROM `ml`.`sqlstab_solve_balanced` AS b
+    FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
     JOIN gram AS g ON g.side = b.side
     GROUP BY
         b.side,
@@ -1460,9 +1460,9 @@ gram_errors AS (
                 ) - CASE WHEN b.k = p.k THEN b.s ELSE 0 END
             ) / sqrt(b.s) / sqrt(c.s)
         ) AS value
-    FROM `ml`.`sqlstab_solve_balanced` AS b
+    FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
     JOIN gram_balanced AS p ON p.side = b.side
-    JOIN `ml`.`sqlstab_solve_singular` AS c ON c.k = p.k
+    JOIN `ml`.`sqlstab_solve_singular_fbe87b76` AS c ON c.k = p.k
     WHERE b.s > 0 AND c.s > 0
     GROUP BY b.side
 ),
@@ -1482,8 +1482,8 @@ triangles_balanced AS (
             ),
             s -> s.v
         ) AS x
-    FROM `ml`.`sqlstab_solve_triangles` AS t
-    JOIN `ml`.`sqlstab_solve_balanced` AS b ON b.side = t.side
+    FROM `ml`.`sqlstab_solve_triangles_fbe87b76` AS t
+    JOIN `ml`.`sqlstab_solve_balanced_fbe87b76` AS b ON b.side = t.side
     GROUP BY
         t.side,
         t.n
@@ -1497,13 +1497,13 @@ score_error AS (
                 (s, v) -> s + v
             ) - aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
         )
-    ) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular`) AS value
+    ) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular_fbe87b76`) AS value
     FROM (
         SELECT
             b.x AS b,
             r.x AS x
         FROM triangles_balanced AS b
-        JOIN `ml`.`sqlstab_solve_triangles` AS r ON r.side = b.side AND r.n = b.n
+        JOIN `ml`.`sqlstab_solve_triangles_fbe87b76` AS r ON r.side = b.side AND r.n = b.n
         WHERE b.side = 'items'
     ) AS t
     CROSS JOIN (
@@ -1511,7 +1511,7 @@ score_error AS (
             b.x AS b,
             r.x AS x
         FROM triangles_balanced AS b
-        JOIN `ml`.`sqlstab_solve_triangles` AS r ON r.side = b.side AND r.n = b.n
+        JOIN `ml`.`sqlstab_solve_triangles_fbe87b76` AS r ON r.side = b.side AND r.n = b.n
         WHERE b.side = 'users'
     ) AS w
 ),
@@ -1526,11 +1526,11 @@ omega_error AS (
             ) - CASE WHEN a.k = b.k THEN 1 ELSE 0 END
         )
     ) AS value
-    FROM `ml`.`sqlstab_solve_omega_rows` AS a
-    CROSS JOIN `ml`.`sqlstab_solve_omega_rows` AS b
+    FROM `ml`.`sqlstab_solve_omega_rows_fbe87b76` AS a
+    CROSS JOIN `ml`.`sqlstab_solve_omega_rows_fbe87b76` AS b
     WHERE
-        a.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular` WHERE s > 0)
-        AND b.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular` WHERE s > 0)
+        a.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular_fbe87b76` WHERE s > 0)
+        AND b.k <= (SELECT count(*) FROM `ml`.`sqlstab_solve_singular_fbe87b76` WHERE s > 0)
 ),
 -- How well the two runs fit: X are the balanced vectors of the shared ids, Y the reference's; C = X'Y.
 shared_gram AS (
@@ -1544,14 +1544,14 @@ shared_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM `ml`.`sqlstab_shared_run` AS above
+        FROM `ml`.`sqlstab_shared_run_fbe87b76` AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM `ml`.`sqlstab_shared_run` AS below
+        FROM `ml`.`sqlstab_shared_run_fbe87b76` AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1573,7 +1573,7 @@ shared_balanced AS (
             ),
             s -> s.v
         ) AS x
-    FROM `ml`.`sqlstab_solve_balanced` AS b
+    FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
     JOIN shared_gram AS g ON g.side = b.side
     GROUP BY
         b.side,
@@ -1589,7 +1589,7 @@ run_gram AS (
                 ELSE 0
             END * aggregate(zip_with(b.x, p.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
         ) AS value
-    FROM `ml`.`sqlstab_solve_balanced` AS b
+    FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS b
     JOIN shared_balanced AS p ON p.side = b.side
     GROUP BY
         b.k,
@@ -1606,14 +1606,14 @@ reference_gram AS (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM `ml`.`sqlstab_shared_reference` AS above
+        FROM `ml`.`sqlstab_shared_reference_fbe87b76` AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM `ml`.`sqlstab_shared_reference` AS below
+        FROM `ml`.`sqlstab_shared_reference_fbe87b76` AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1629,7 +1629,7 @@ sizes AS (
         (
             SELECT sum(
                 aggregate(zip_with(o.x, c.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
-            ) FROM `ml`.`sqlstab_solve_omega_rows` AS o JOIN crossed AS c ON c.k = o.k
+            ) FROM `ml`.`sqlstab_solve_omega_rows_fbe87b76` AS o JOIN crossed AS c ON c.k = o.k
         ) AS cross_nuclear,
         (
             SELECT sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) FROM crossed
@@ -1652,7 +1652,7 @@ pivots AS (
                 m.i AS i,
                 u.k + 1 AS n,
                 u.v AS value
-            FROM (SELECT side, i, r AS x FROM `ml`.`sqlstab_solve_unit_factors`) AS m
+            FROM (SELECT side, i, r AS x FROM `ml`.`sqlstab_solve_unit_factors_fbe87b76`) AS m
             LATERAL VIEW posexplode(m.x) u AS k, v
         ) AS e
         GROUP BY
@@ -1676,7 +1676,7 @@ accuracies AS (
             m.s AS s,
             u.k + 1 AS i,
             u.v AS value
-        FROM `ml`.`sqlstab_solve_balanced` AS m
+        FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS m
         LATERAL VIEW posexplode(m.x) u AS k, v
     ) AS b
     JOIN norms AS m ON m.side = b.side AND m.i = b.i
@@ -1702,12 +1702,12 @@ side_figures AS (
 ),
 rank_of_scores AS (
     SELECT sum(CASE WHEN s > 0 THEN 1 ELSE 0 END) AS rank
-    FROM `ml`.`sqlstab_solve_singular`
+    FROM `ml`.`sqlstab_solve_singular_fbe87b76`
 ),
 -- Directions of this run that the shared ids say something about; the rows of Omega for all others are near zero.
 determined AS (
     SELECT floor(sum(aggregate(zip_with(x, x, (a, b) -> a * b), 0E0, (s, v) -> s + v)) + 1E-3) AS aligned
-    FROM `ml`.`sqlstab_solve_omega_rows`
+    FROM `ml`.`sqlstab_solve_omega_rows_fbe87b76`
 ),
 anchors AS (
     SELECT sum(n_rows) AS anchors
@@ -1715,7 +1715,7 @@ anchors AS (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM `ml`.`sqlstab_crosses` AS c
+        FROM `ml`.`sqlstab_crosses_fbe87b76` AS c
         GROUP BY side
     ) AS shared
 )
@@ -1753,7 +1753,7 @@ CROSS JOIN determined
 CROSS JOIN omega_error
 CROSS JOIN sizes;
 
-CREATE TABLE `ml`.`sqlstab_solution` AS
+CREATE TABLE `ml`.`sqlstab_solution_fbe87b76` AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -1768,7 +1768,7 @@ balanced_rows AS (
             m.k AS k,
             u.k + 1 AS i,
             u.v AS value
-        FROM `ml`.`sqlstab_solve_balanced` AS m
+        FROM `ml`.`sqlstab_solve_balanced_fbe87b76` AS m
         LATERAL VIEW posexplode(m.x) u AS k, v
     ) AS e
     GROUP BY
@@ -1784,7 +1784,7 @@ omega AS (
             m.k AS k,
             u.k + 1 AS j,
             u.v AS value
-        FROM `ml`.`sqlstab_solve_omega_rows` AS m
+        FROM `ml`.`sqlstab_solve_omega_rows_fbe87b76` AS m
         LATERAL VIEW posexplode(m.x) u AS k, v
     ) AS e
     GROUP BY
@@ -1853,7 +1853,7 @@ checked AS (
                 || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
                 || '. Use sqlstab run.'
         END AS problem
-    FROM `ml`.`sqlstab_solve_figures` AS f
+    FROM `ml`.`sqlstab_solve_figures_fbe87b76` AS f
 )
 SELECT
     r.name AS name,
@@ -1873,56 +1873,62 @@ CROSS JOIN (
         FROM omega AS m
         LATERAL VIEW posexplode(m.x) u AS k, v
     ) AS o
-    WHERE k <= (SELECT rank FROM `ml`.`sqlstab_solve_figures`)
+    WHERE k <= (SELECT rank FROM `ml`.`sqlstab_solve_figures_fbe87b76`)
     UNION ALL
-    SELECT 'singular_values', k, 1, s FROM `ml`.`sqlstab_solve_singular`
+    SELECT 'singular_values', k, 1, s FROM `ml`.`sqlstab_solve_singular_fbe87b76`
     UNION ALL
-    SELECT 'users_rows', 1, 1, CAST(users_rows AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_rows', 1, 1, CAST(users_rows AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_columns', 1, 1, CAST(users_columns AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_columns', 1, 1, CAST(users_columns AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_live', 1, 1, CAST(users_live AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_live', 1, 1, CAST(users_live AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_rank', 1, 1, CAST(users_rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_rank', 1, 1, CAST(users_rank AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_condition', 1, 1, CAST(users_condition AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_condition', 1, 1, CAST(users_condition AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_accuracy', 1, 1, CAST(users_accuracy AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_accuracy', 1, 1, CAST(users_accuracy AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'users_gram_error', 1, 1, CAST(users_gram_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'users_gram_error', 1, 1, CAST(
+        users_gram_error AS double
+    ) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_rows', 1, 1, CAST(items_rows AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_rows', 1, 1, CAST(items_rows AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_columns', 1, 1, CAST(items_columns AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_columns', 1, 1, CAST(items_columns AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_live', 1, 1, CAST(items_live AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_live', 1, 1, CAST(items_live AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_rank', 1, 1, CAST(items_rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_rank', 1, 1, CAST(items_rank AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_condition', 1, 1, CAST(items_condition AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_condition', 1, 1, CAST(items_condition AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_accuracy', 1, 1, CAST(items_accuracy AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_accuracy', 1, 1, CAST(items_accuracy AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'items_gram_error', 1, 1, CAST(items_gram_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'items_gram_error', 1, 1, CAST(
+        items_gram_error AS double
+    ) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'rank', 1, 1, CAST(rank AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'rank', 1, 1, CAST(rank AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'score_error', 1, 1, CAST(score_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'score_error', 1, 1, CAST(score_error AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'anchors', 1, 1, CAST(anchors AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'anchors', 1, 1, CAST(anchors AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'aligned', 1, 1, CAST(aligned AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'aligned', 1, 1, CAST(aligned AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'omega_error', 1, 1, CAST(omega_error AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'omega_error', 1, 1, CAST(omega_error AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'relative_residual', 1, 1, CAST(relative_residual AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'relative_residual', 1, 1, CAST(
+        relative_residual AS double
+    ) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'cka', 1, 1, CAST(cka AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'cka', 1, 1, CAST(cka AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
     UNION ALL
-    SELECT 'bound', 1, 1, CAST(bound AS double) FROM `ml`.`sqlstab_solve_figures`
+    SELECT 'bound', 1, 1, CAST(bound AS double) FROM `ml`.`sqlstab_solve_figures_fbe87b76`
 ) AS r;
 
-CREATE TABLE `ml`.`sqlstab_maps` AS
+CREATE TABLE `ml`.`sqlstab_maps_fbe87b76` AS
 -- The two maps of a solution.
 SELECT
     s.name AS side,
@@ -1930,7 +1936,7 @@ SELECT
     s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM `ml`.`sqlstab_solution` AS s
+FROM `ml`.`sqlstab_solution_fbe87b76` AS s
 WHERE s.name IN ('users', 'items');
 
 -- 3. The stable vectors: each raw vector times its map --------------------------------------------
@@ -1965,7 +1971,7 @@ FROM (
                     SELECT
                         j,
                         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                    FROM `ml`.`sqlstab_maps`
+                    FROM `ml`.`sqlstab_maps_fbe87b76`
                     WHERE side = 'users'
                     GROUP BY j
                 ) AS matrix_columns
@@ -2006,7 +2012,7 @@ FROM (
                     SELECT
                         j,
                         transform(array_sort(collect_list(struct(i AS d, value AS v))), s -> s.v) AS c
-                    FROM `ml`.`sqlstab_maps`
+                    FROM `ml`.`sqlstab_maps_fbe87b76`
                     WHERE side = 'items'
                     GROUP BY j
                 ) AS matrix_columns
@@ -2029,18 +2035,18 @@ FROM (
 
 -- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TABLE `ml`.`sqlstab_figures` AS
+CREATE TABLE `ml`.`sqlstab_figures_fbe87b76` AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM `ml`.`sqlstab_solution` AS s
+FROM `ml`.`sqlstab_solution_fbe87b76` AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
     'singular_value_' || CAST(s.i AS string) AS name,
     s.value AS value
-FROM `ml`.`sqlstab_solution` AS s
+FROM `ml`.`sqlstab_solution_fbe87b76` AS s
 WHERE s.name = 'singular_values'
 UNION ALL
 SELECT
@@ -2089,7 +2095,7 @@ FROM (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_earlier_users` AS t
+                            FROM `ml`.`sqlstab_earlier_users_fbe87b76` AS t
                         ) AS reference USING (id)
                     ) AS p
                     LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
@@ -2149,7 +2155,7 @@ FROM (
                             SELECT
                                 t.`id` AS id,
                                 CAST(t.`embedding` AS array<double>) AS x
-                            FROM `ml`.`sqlstab_earlier_items` AS t
+                            FROM `ml`.`sqlstab_earlier_items_fbe87b76` AS t
                         ) AS reference USING (id)
                     ) AS p
                     LATERAL VIEW inline(array(struct(p.x, p.y))) pinned AS x, y
@@ -2177,7 +2183,7 @@ FROM (
     WHERE id IN (
         SELECT
             t.`id` AS id
-        FROM `ml`.`sqlstab_earlier_users` AS t
+        FROM `ml`.`sqlstab_earlier_users_fbe87b76` AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -2195,7 +2201,7 @@ FROM (
     WHERE id IN (
         SELECT
             t.`id` AS id
-        FROM `ml`.`sqlstab_earlier_items` AS t
+        FROM `ml`.`sqlstab_earlier_items_fbe87b76` AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -2269,7 +2275,7 @@ FROM (
     ) AS scores
 ) AS scores;
 
-CREATE TABLE `ml`.`sqlstab_run` AS
+CREATE TABLE `ml`.`sqlstab_run_fbe87b76` AS
 -- What there is to know of this run, as JSON.
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
@@ -2376,9 +2382,9 @@ FROM (
         max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
         max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
         max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
-    FROM `ml`.`sqlstab_figures` AS n
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS n
 ) AS f
-CROSS JOIN `ml`.`sqlstab_reference` AS r;
+CROSS JOIN `ml`.`sqlstab_reference_fbe87b76` AS r;
 
 -- 5. The run is there -----------------------------------------------------------------------------
 
@@ -2388,7 +2394,7 @@ INSERT INTO `ml`.`movies_maps` (`run`, `side`, `i`, `j`, `value`, `feature_of`)
 SELECT '2026-11-30' AS `run`, `side`, `i`, `j`, `value`, `feature_of`
 FROM (
 SELECT side, i, j, value, CAST(NULL AS string) AS feature_of
-FROM `ml`.`sqlstab_maps`
+FROM `ml`.`sqlstab_maps_fbe87b76`
 ) AS q;
 
 DELETE FROM `ml`.`movies_runs` WHERE `run` = '2026-11-30';
@@ -2397,41 +2403,41 @@ INSERT INTO `ml`.`movies_runs` (`run`, `created`, `created_by`, `part`, `parts`,
 SELECT '2026-11-30' AS `run`, `created`, `created_by`, `part`, `parts`, `figures`
 FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
-FROM `ml`.`sqlstab_run`
+FROM `ml`.`sqlstab_run_fbe87b76`
 ) AS q;
 
-SELECT name, value FROM `ml`.`sqlstab_figures` ORDER BY name;
+SELECT name, value FROM `ml`.`sqlstab_figures_fbe87b76` ORDER BY name;
 
-DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users`;
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users_fbe87b76`;
 
-DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items`;
+DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_grams`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_grams_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_unit_factors_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_triangles_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_singular_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_solution`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_maps`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_maps_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_figures`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_figures_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_run`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_run_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_crosses`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_crosses_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_run_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_shared_reference_fbe87b76`;
 
-DROP TABLE IF EXISTS `ml`.`sqlstab_reference`;
+DROP TABLE IF EXISTS `ml`.`sqlstab_reference_fbe87b76`;

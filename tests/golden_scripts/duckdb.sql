@@ -12,27 +12,27 @@
 
 -- Begin -------------------------------------------------------------------------------------------
 
-DROP VIEW IF EXISTS "sqlstab_earlier_users";
+DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "sqlstab_earlier_items";
+DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_grams";
+DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_solution";
+DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_maps";
+DROP TABLE IF EXISTS "sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_figures";
+DROP TABLE IF EXISTS "sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_run";
+DROP TABLE IF EXISTS "sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_crosses";
+DROP TABLE IF EXISTS "sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_run";
+DROP TABLE IF EXISTS "sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_reference";
+DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_reference";
+DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" VARCHAR,
@@ -227,7 +227,7 @@ FROM (
 
 -- The run before this one -------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_reference" AS
+CREATE TEMPORARY TABLE "sqlstab_reference_fbe87b76" AS
 SELECT max(t."run") AS run_key
 FROM "ml"."movies_runs" AS t
 WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
@@ -238,22 +238,22 @@ FROM (
     SELECT
         count(run_key) AS n,
         'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS VARCHAR) AS message
-    FROM "sqlstab_reference" AS r
+    FROM "sqlstab_reference_fbe87b76" AS r
 ) AS counts;
 
-CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users" AS
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_users" AS t
-WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference_fbe87b76" AS r);
 
-CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items" AS
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_items" AS t
-WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference_fbe87b76" AS r);
 
 -- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_grams" AS
+CREATE TEMPORARY TABLE "sqlstab_grams_fbe87b76" AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -378,7 +378,7 @@ ORDER BY side, i, j;
 
 --    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_crosses" AS
+CREATE TEMPORARY TABLE "sqlstab_crosses_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -466,7 +466,7 @@ FROM (
                                     SELECT
                                         t."id" AS id,
                                         CAST(t."embedding" AS FLOAT[]) AS x
-                                    FROM "sqlstab_earlier_items" AS t
+                                    FROM "sqlstab_earlier_items_fbe87b76" AS t
                                 ) AS v
                             ) AS c
                         ) AS reference USING (id)
@@ -488,7 +488,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TEMPORARY TABLE "sqlstab_shared_run" AS
+CREATE TEMPORARY TABLE "sqlstab_shared_run_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -559,7 +559,7 @@ FROM (
                         JOIN (
                             SELECT
                                 t."id" AS id
-                            FROM "sqlstab_earlier_items" AS t
+                            FROM "sqlstab_earlier_items_fbe87b76" AS t
                         ) AS other USING (id)
                         GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS VARCHAR)), 9, 1) < '8' THEN 0 ELSE 1 END
                     ) AS g
@@ -580,7 +580,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TEMPORARY TABLE "sqlstab_shared_reference" AS
+CREATE TEMPORARY TABLE "sqlstab_shared_reference_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -645,7 +645,7 @@ FROM (
                                 SELECT
                                     t."id" AS id,
                                     CAST(t."embedding" AS FLOAT[]) AS x
-                                FROM "sqlstab_earlier_items" AS t
+                                FROM "sqlstab_earlier_items_fbe87b76" AS t
                             ) AS v
                         ) AS r
                         JOIN (
@@ -674,7 +674,7 @@ GROUP BY
 
 -- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_solution" AS
+CREATE TEMPORARY TABLE "sqlstab_solution_fbe87b76" AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -690,14 +690,14 @@ gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_grams" AS above
+        FROM "sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_grams" AS below
+        FROM "sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -710,7 +710,7 @@ norms AS MATERIALIZED (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "sqlstab_grams" AS g
+    FROM "sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -725,14 +725,14 @@ unit_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_grams" AS above
+        FROM "sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_grams" AS below
+        FROM "sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -981,7 +981,7 @@ references_y AS MATERIALIZED (
         side,
         j,
         list(value ORDER BY i) AS x
-    FROM "sqlstab_crosses" AS c
+    FROM "sqlstab_crosses_fbe87b76" AS c
     GROUP BY
         side,
         j
@@ -1180,14 +1180,14 @@ shared_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_shared_run" AS above
+        FROM "sqlstab_shared_run_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_shared_run" AS below
+        FROM "sqlstab_shared_run_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1227,14 +1227,14 @@ reference_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_shared_reference" AS above
+        FROM "sqlstab_shared_reference_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_shared_reference" AS below
+        FROM "sqlstab_shared_reference_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1326,7 +1326,7 @@ anchors AS MATERIALIZED (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM "sqlstab_crosses" AS c
+        FROM "sqlstab_crosses_fbe87b76" AS c
         GROUP BY side
     ) AS shared
 ),
@@ -1463,7 +1463,7 @@ CROSS JOIN (
     SELECT 'bound', 1, 1, CAST(bound AS DOUBLE) FROM figures
 ) AS r;
 
-CREATE TEMPORARY TABLE "sqlstab_maps" AS
+CREATE TEMPORARY TABLE "sqlstab_maps_fbe87b76" AS
 -- The two maps of a solution.
 SELECT
     s.name AS side,
@@ -1471,7 +1471,7 @@ SELECT
     s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE s.name IN ('users', 'items');
 
 -- 3. The stable vectors: each raw vector times its map --------------------------------------------
@@ -1494,7 +1494,7 @@ FROM (
                 SELECT
                     j,
                     list(value ORDER BY i) AS c
-                FROM "sqlstab_maps"
+                FROM "sqlstab_maps_fbe87b76"
                 WHERE side = 'users'
                 GROUP BY j
             ) AS matrix_columns
@@ -1526,7 +1526,7 @@ FROM (
                 SELECT
                     j,
                     list(value ORDER BY i) AS c
-                FROM "sqlstab_maps"
+                FROM "sqlstab_maps_fbe87b76"
                 WHERE side = 'items'
                 GROUP BY j
             ) AS matrix_columns
@@ -1542,18 +1542,18 @@ FROM (
 
 -- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_figures" AS
+CREATE TEMPORARY TABLE "sqlstab_figures_fbe87b76" AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
     'singular_value_' || CAST(s.i AS VARCHAR) AS name,
     s.value AS value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE s.name = 'singular_values'
 UNION ALL
 SELECT
@@ -1593,7 +1593,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "sqlstab_earlier_users" AS t
+                    FROM "sqlstab_earlier_users_fbe87b76" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1640,7 +1640,7 @@ FROM (
                     SELECT
                         t."id" AS id,
                         CAST(t."embedding" AS DOUBLE[]) AS x
-                    FROM "sqlstab_earlier_items" AS t
+                    FROM "sqlstab_earlier_items_fbe87b76" AS t
                 ) AS reference USING (id)
             ) AS pairs
         ) AS vectors
@@ -1664,7 +1664,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "sqlstab_earlier_users" AS t
+        FROM "sqlstab_earlier_users_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1682,7 +1682,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "sqlstab_earlier_items" AS t
+        FROM "sqlstab_earlier_items_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1750,7 +1750,7 @@ FROM (
     ) AS scores
 ) AS scores;
 
-CREATE TEMPORARY TABLE "sqlstab_run" AS
+CREATE TEMPORARY TABLE "sqlstab_run_fbe87b76" AS
 -- What there is to know of this run, as JSON.
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
@@ -1857,9 +1857,9 @@ FROM (
         max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
         max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
         max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
-    FROM "sqlstab_figures" AS n
+    FROM "sqlstab_figures_fbe87b76" AS n
 ) AS f
-CROSS JOIN "sqlstab_reference" AS r;
+CROSS JOIN "sqlstab_reference_fbe87b76" AS r;
 
 -- 5. The run is there -----------------------------------------------------------------------------
 
@@ -1869,7 +1869,7 @@ INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
 SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
 FROM (
 SELECT side, i, j, value, CAST(NULL AS VARCHAR) AS feature_of
-FROM "sqlstab_maps"
+FROM "sqlstab_maps_fbe87b76"
 ) AS q;
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
@@ -1878,31 +1878,31 @@ INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts",
 SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
 FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
-FROM "sqlstab_run"
+FROM "sqlstab_run_fbe87b76"
 ) AS q;
 
 COMMIT;
 
-SELECT name, value FROM "sqlstab_figures" ORDER BY name;
+SELECT name, value FROM "sqlstab_figures_fbe87b76" ORDER BY name;
 
-DROP VIEW IF EXISTS "sqlstab_earlier_users";
+DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "sqlstab_earlier_items";
+DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_grams";
+DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_solution";
+DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_maps";
+DROP TABLE IF EXISTS "sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_figures";
+DROP TABLE IF EXISTS "sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_run";
+DROP TABLE IF EXISTS "sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_crosses";
+DROP TABLE IF EXISTS "sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_run";
+DROP TABLE IF EXISTS "sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_reference";
+DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_reference";
+DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";

@@ -14,27 +14,27 @@
 
 SET jit = off;
 
-DROP VIEW IF EXISTS "sqlstab_earlier_users";
+DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "sqlstab_earlier_items";
+DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_grams";
+DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_solution";
+DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_maps";
+DROP TABLE IF EXISTS "sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_figures";
+DROP TABLE IF EXISTS "sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_run";
+DROP TABLE IF EXISTS "sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_crosses";
+DROP TABLE IF EXISTS "sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_run";
+DROP TABLE IF EXISTS "sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_reference";
+DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_reference";
+DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" text,
@@ -263,7 +263,7 @@ FROM (
 
 -- The run before this one -------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_reference" AS
+CREATE TEMPORARY TABLE "sqlstab_reference_fbe87b76" AS
 SELECT max(t."run") AS run_key
 FROM "ml"."movies_runs" AS t
 WHERE t."part" = t."parts" AND t."run" < '2026-11-30';
@@ -274,22 +274,22 @@ FROM (
     SELECT
         count(run_key) AS n,
         'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS text) AS message
-    FROM "sqlstab_reference" AS r
+    FROM "sqlstab_reference_fbe87b76" AS r
 ) AS counts;
 
-CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users" AS
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_users_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_users" AS t
-WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference_fbe87b76" AS r);
 
-CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items" AS
+CREATE OR REPLACE TEMPORARY VIEW "sqlstab_earlier_items_fbe87b76" AS
 SELECT *
 FROM "ml"."movies_items" AS t
-WHERE t."run" = (SELECT run_key FROM "sqlstab_reference" AS r);
+WHERE t."run" = (SELECT run_key FROM "sqlstab_reference_fbe87b76" AS r);
 
 -- 1. Sums: the Gram matrices of both tables -------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_grams" AS
+CREATE TEMPORARY TABLE "sqlstab_grams_fbe87b76" AS
 -- All sums in one statement, from 2 scans.
 SELECT
     side,
@@ -430,7 +430,7 @@ ORDER BY side, i, j;
 
 --    Sums over the ids that are shared with the earlier run ---------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_crosses" AS
+CREATE TEMPORARY TABLE "sqlstab_crosses_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -529,7 +529,7 @@ FROM (
                                         SELECT
                                             t."id" AS id,
                                             t."embedding" AS x
-                                        FROM "sqlstab_earlier_items" AS t
+                                        FROM "sqlstab_earlier_items_fbe87b76" AS t
                                     ) AS whole
                                     OFFSET 0
                                 ) AS v
@@ -555,7 +555,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TEMPORARY TABLE "sqlstab_shared_run" AS
+CREATE TEMPORARY TABLE "sqlstab_shared_run_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -633,7 +633,7 @@ FROM (
                         JOIN (
                             SELECT
                                 t."id" AS id
-                            FROM "sqlstab_earlier_items" AS t
+                            FROM "sqlstab_earlier_items_fbe87b76" AS t
                         ) AS other USING (id)
                         GROUP BY CASE WHEN SUBSTR(md5(CAST(r.id AS text)), 9, 1) < '8' THEN 0 ELSE 1 END
                     ) AS g
@@ -655,7 +655,7 @@ GROUP BY
     h.i,
     h.j;
 
-CREATE TEMPORARY TABLE "sqlstab_shared_reference" AS
+CREATE TEMPORARY TABLE "sqlstab_shared_reference_fbe87b76" AS
 -- Both halves of the shared ids added up, without the constant component.
 SELECT
     h.side AS side,
@@ -724,7 +724,7 @@ FROM (
                                     SELECT
                                         t."id" AS id,
                                         t."embedding" AS x
-                                    FROM "sqlstab_earlier_items" AS t
+                                    FROM "sqlstab_earlier_items_fbe87b76" AS t
                                 ) AS whole
                                 OFFSET 0
                             ) AS v
@@ -757,7 +757,7 @@ GROUP BY
 
 -- 2. The maps -------------------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_solution" AS
+CREATE TEMPORARY TABLE "sqlstab_solution_fbe87b76" AS
 -- The two maps, from sums. Rows (name, i, j, value): name is users or items for the maps, omega for the
 -- alignment, singular_values (j = 1), or that of a figure (i = j = 1).
 WITH
@@ -773,14 +773,14 @@ gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_grams" AS above
+        FROM "sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_grams" AS below
+        FROM "sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -793,7 +793,7 @@ norms AS MATERIALIZED (
         i,
         sqrt(value) AS norm,
         n_rows
-    FROM "sqlstab_grams" AS g
+    FROM "sqlstab_grams_fbe87b76" AS g
     WHERE i = j
 ),
 -- 1. Cholesky with pivots: G = R'R, and P with R P = I. All columns of T and W are scaled to length one first.
@@ -808,14 +808,14 @@ unit_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_grams" AS above
+        FROM "sqlstab_grams_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_grams" AS below
+        FROM "sqlstab_grams_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS g
     JOIN norms AS a ON a.side = g.side AND a.i = g.i
@@ -1071,7 +1071,7 @@ references_y AS MATERIALIZED (
         side,
         j,
         array_agg(value ORDER BY i) AS x
-    FROM "sqlstab_crosses" AS c
+    FROM "sqlstab_crosses_fbe87b76" AS c
     GROUP BY
         side,
         j
@@ -1272,14 +1272,14 @@ shared_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_shared_run" AS above
+        FROM "sqlstab_shared_run_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_shared_run" AS below
+        FROM "sqlstab_shared_run_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1319,14 +1319,14 @@ reference_gram AS MATERIALIZED (
             above.i AS i,
             above.j AS j,
             above.value AS value
-        FROM "sqlstab_shared_reference" AS above
+        FROM "sqlstab_shared_reference_fbe87b76" AS above
         UNION ALL
         SELECT
             below.side AS side,
             below.j AS i,
             below.i AS j,
             below.value AS value
-        FROM "sqlstab_shared_reference" AS below
+        FROM "sqlstab_shared_reference_fbe87b76" AS below
         WHERE below.i < below.j
     ) AS e
     GROUP BY
@@ -1420,7 +1420,7 @@ anchors AS MATERIALIZED (
         SELECT
             side,
             max(n_rows) AS n_rows
-        FROM "sqlstab_crosses" AS c
+        FROM "sqlstab_crosses_fbe87b76" AS c
         GROUP BY side
     ) AS shared
 ),
@@ -1558,7 +1558,7 @@ CROSS JOIN (
     SELECT 'bound', 1, 1, CAST(bound AS double precision) FROM figures
 ) AS r;
 
-CREATE TEMPORARY TABLE "sqlstab_maps" AS
+CREATE TEMPORARY TABLE "sqlstab_maps_fbe87b76" AS
 -- The two maps of a solution.
 SELECT
     s.name AS side,
@@ -1566,7 +1566,7 @@ SELECT
     s.j AS j,
     -- None is NULL, but figures in the same column may be, and some engines know columns by that.
     coalesce(s.value, 0) AS value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE s.name IN ('users', 'items');
 
 -- 3. The stable vectors: each raw vector times its map --------------------------------------------
@@ -1603,7 +1603,7 @@ FROM (
             i,
             j,
             value
-        FROM "sqlstab_maps"
+        FROM "sqlstab_maps_fbe87b76"
         WHERE side = 'users'
     ) AS m ON m.i = r.i
     GROUP BY
@@ -1645,7 +1645,7 @@ FROM (
             i,
             j,
             value
-        FROM "sqlstab_maps"
+        FROM "sqlstab_maps_fbe87b76"
         WHERE side = 'items'
     ) AS m ON m.i = r.i
     GROUP BY
@@ -1657,18 +1657,18 @@ GROUP BY id
 
 -- 4. Figures --------------------------------------------------------------------------------------
 
-CREATE TEMPORARY TABLE "sqlstab_figures" AS
+CREATE TEMPORARY TABLE "sqlstab_figures_fbe87b76" AS
 -- The figures of this run.
 SELECT
     name,
     value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE name IN ('users_rows', 'users_columns', 'users_live', 'users_rank', 'users_condition', 'users_accuracy', 'users_gram_error', 'items_rows', 'items_columns', 'items_live', 'items_rank', 'items_condition', 'items_accuracy', 'items_gram_error', 'rank', 'score_error', 'anchors', 'aligned', 'omega_error', 'relative_residual', 'cka', 'bound')
 UNION ALL
 SELECT
     'singular_value_' || CAST(s.i AS text) AS name,
     s.value AS value
-FROM "sqlstab_solution" AS s
+FROM "sqlstab_solution_fbe87b76" AS s
 WHERE s.name = 'singular_values'
 UNION ALL
 SELECT
@@ -1739,7 +1739,7 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "sqlstab_earlier_users" AS t
+                            FROM "sqlstab_earlier_users_fbe87b76" AS t
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -1823,7 +1823,7 @@ FROM (
                             SELECT
                                 t."id" AS id,
                                 t."embedding" AS x
-                            FROM "sqlstab_earlier_items" AS t
+                            FROM "sqlstab_earlier_items_fbe87b76" AS t
                         ) AS whole
                         OFFSET 0
                     ) AS v
@@ -1853,7 +1853,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "sqlstab_earlier_users" AS t
+        FROM "sqlstab_earlier_users_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -1871,7 +1871,7 @@ FROM (
     WHERE id IN (
         SELECT
             t."id" AS id
-        FROM "sqlstab_earlier_items" AS t
+        FROM "sqlstab_earlier_items_fbe87b76" AS t
     )
 ) AS shared_ids
 UNION ALL
@@ -2003,7 +2003,7 @@ FROM (
     ) AS scores
 ) AS scores;
 
-CREATE TEMPORARY TABLE "sqlstab_run" AS
+CREATE TEMPORARY TABLE "sqlstab_run_fbe87b76" AS
 -- What there is to know of this run, as JSON.
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
@@ -2110,9 +2110,9 @@ FROM (
         max(CASE WHEN name = 'cosine_items_median' THEN value END) AS cosine_items_median,
         max(CASE WHEN name = 'score_error' THEN value END) AS score_error,
         max(CASE WHEN name = 'max_relative_error' THEN value END) AS max_relative_error
-    FROM "sqlstab_figures" AS n
+    FROM "sqlstab_figures_fbe87b76" AS n
 ) AS f
-CROSS JOIN "sqlstab_reference" AS r;
+CROSS JOIN "sqlstab_reference_fbe87b76" AS r;
 
 -- 5. The run is there -----------------------------------------------------------------------------
 
@@ -2122,7 +2122,7 @@ INSERT INTO "ml"."movies_maps" ("run", "side", "i", "j", "value", "feature_of")
 SELECT '2026-11-30' AS "run", "side", "i", "j", "value", "feature_of"
 FROM (
 SELECT side, i, j, value, CAST(NULL AS text) AS feature_of
-FROM "sqlstab_maps"
+FROM "sqlstab_maps_fbe87b76"
 ) AS q;
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
@@ -2131,31 +2131,31 @@ INSERT INTO "ml"."movies_runs" ("run", "created", "created_by", "part", "parts",
 SELECT '2026-11-30' AS "run", "created", "created_by", "part", "parts", "figures"
 FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
-FROM "sqlstab_run"
+FROM "sqlstab_run_fbe87b76"
 ) AS q;
 
 COMMIT;
 
-SELECT name, value FROM "sqlstab_figures" ORDER BY name;
+SELECT name, value FROM "sqlstab_figures_fbe87b76" ORDER BY name;
 
-DROP VIEW IF EXISTS "sqlstab_earlier_users";
+DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 
-DROP VIEW IF EXISTS "sqlstab_earlier_items";
+DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_grams";
+DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_solution";
+DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_maps";
+DROP TABLE IF EXISTS "sqlstab_maps_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_figures";
+DROP TABLE IF EXISTS "sqlstab_figures_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_run";
+DROP TABLE IF EXISTS "sqlstab_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_crosses";
+DROP TABLE IF EXISTS "sqlstab_crosses_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_run";
+DROP TABLE IF EXISTS "sqlstab_shared_run_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_shared_reference";
+DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
-DROP TABLE IF EXISTS "sqlstab_reference";
+DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
