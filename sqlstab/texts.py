@@ -278,7 +278,7 @@ class Texts:
             known.dimension,
             self.dialect,
             element=known.element,
-            native=known.native,
+            vector_type=known.vector_type,
             first=known.first,
         )
         if known.id_type:

@@ -102,6 +102,8 @@ WORDS: Mapping[str, str] = {
     "id_type": "type of the id",
     "vector": "vector columns",
     "element": "type of a component",
+    "vector_type": "type of the vector",
+    "fields": "fields of the vector column",
     "keep": "columns copied",
     "condition": "condition number",
     "accuracy": "rounding error",
@@ -138,7 +140,8 @@ def described(table: VectorTable) -> dict[str, Any]:
         "anchor_filter": table.anchor_filter,
         "keep": [column.name for column in table.keep],
         "first": table.first,
-        "native": table.native,
+        "vector_type": table.vector_type,
+        "fields": list(table.fields),
     }
 
 
@@ -154,7 +157,8 @@ _TABLE = {
     "vector": [str],
     "keep": [str],
     "first": int,
-    "native": bool,
+    "vector_type": str,
+    "fields": [str],
 }
 _COUNTS = {
     **dict.fromkeys(("rows", "dimension", "left_out", "summed"), int),

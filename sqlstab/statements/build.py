@@ -23,7 +23,7 @@ from sqlglot import exp
 from sqlstab.errors import UsageError
 from sqlstab.statements.quoting import condition, exact_files, identifier, relation, string
 from sqlstab.statements.sides import SIDES, VECTORS
-from sqlstab.statements.types import is_enum
+from sqlstab.statements.types import is_enum, is_small
 from sqlstab.statements.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -92,8 +92,10 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
     if table.layout == "wide":
         array = dialect.array if len(columns) > 1 else dialect.array_of_one or dialect.array
         vector = array.format(", ".join(columns))
+        if table.element == "float" and is_small(table.vector_type, dialect):
+            vector = dialect.as_reals.format(vector)
     else:
-        vector = dialect.from_native.format(columns[-1]) if table.native else columns[-1]
+        vector = array_of(table, columns[-1], dialect)
     id_column = column(table.id.name)
     id_text = dialect.as_text.format(id_column)
     return _Source(
@@ -118,6 +120,12 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         below=_below(table.share),
         only_valid=table.only_valid,
     )
+
+
+def array_of(table: VectorTable, column: str, dialect: Dialect) -> str:
+    """The vectors of an array column, as a statement has it, as arrays; others as they stand."""
+    known = table.reading(dialect, column)
+    return known.array if known else column
 
 
 def _weight(table: VectorTable, dialect: Dialect) -> str | None:

@@ -26,7 +26,7 @@ s.x
 SELECT
     s.id AS {{ output.id }},
     {%- if output.layout == "array" %}
-    {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
+    {{ sqlstab.filled("CAST({0} AS {1})", [array, output.type]) if output.type else array }} AS {{ output.vector[0] }}
     {%- elif output.layout == "wide" %}
     {%- for name in output.vector %}
     {{ sqlstab.filled(cast, [sqlstab.filled(dialect.element, ["s.x", loop.index]) if dialect.style == "arrays" else "s.x" ~ loop.index]) }} AS {{ name }}
