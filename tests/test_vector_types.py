@@ -16,6 +16,7 @@ from sqlstab import DataError, EmbeddingTable, Options, Space, UsageError, stabi
 from sqlstab.engines import dialects
 from sqlstab.session import connect
 from sqlstab.statements import build
+from sqlstab.statements.declared import declared
 from sqlstab.statements.table import Column, resolve, stable_columns, stable_table
 
 if TYPE_CHECKING:
@@ -455,3 +456,52 @@ def test_files_of_the_command_line(tmp_path: Path) -> None:
     items = vectors_of(run.items.arrow().rename_columns(["id", "embedding"]))
     np.testing.assert_allclose(users @ items.T, RAW @ RAW.T, atol=1e-9)
     assert run.figures["inputs"]["items"]["vector"] == ["features"]
+
+
+def test_spark(running: Running) -> None:
+    """Vectors of pyspark.ml, dense and sparse, in a table; and a text that is none in a frame."""
+    from pyspark.ml.linalg import Vectors  # noqa: PLC0415 - an extra
+
+    spark = running["spark"]
+    rows = [
+        (k, Vectors.dense(row) if k % 2 else Vectors.sparse(E, dict(enumerate(row))))
+        for k, row in enumerate(RAW[:40])
+    ]
+    spark.sql("CREATE DATABASE vector_types")
+    spark.createDataFrame(rows, ["id", "features"]).write.saveAsTable("vector_types.raw")
+    for strategy in ("sql", "arrow"):
+        space = Space(f"vector_types.s_{strategy}", spark)
+        run = space.run(vectors="vector_types.raw", key="a", options=Options(strategy=strategy))
+        types = dict(spark.table(f"vector_types.s_{strategy}_vectors").dtypes)
+        assert types["features"] == "array<double>"
+        stable = vectors_of(run.vectors.arrow(), "features")
+        np.testing.assert_allclose(stable @ stable.T, RAW[:40] @ RAW[:40].T, atol=1e-9)
+    texts = spark.createDataFrame(list(enumerate(with_one("[1, 2] [3]"))), ["id", "embedding"])
+    with pytest.raises(DataError, match=r"has, among 120 rows, 1 text that is no vector .*id 7"):
+        Space("vector_types.bad", spark).run(vectors=texts, key="a")
+
+
+def test_maps_alone_are_enough(
+    connection: duckdb.DuckDBPyConnection, tables: Callable[..., str]
+) -> None:
+    """Later runs read the raw texts of a run that wrote its maps only."""
+    tables("one", "x::VARCHAR")
+    tables("two", "x::VARCHAR", RAW @ AXES)
+    connection.execute(
+        "CREATE TABLE raw AS SELECT 'a' AS ds, * FROM one UNION ALL SELECT 'b', * FROM two"
+    )
+    space = Space("s", connection)
+    space.run(vectors="raw", key="ds=a", options=Options(maps_only=True))
+    second = space.run(vectors="raw", key="ds=b")
+    first = RAW @ space["a"].maps["vectors"].matrix
+    np.testing.assert_allclose(vectors_of(second.vectors.arrow()), first, atol=1e-9)
+
+
+def test_declared() -> None:
+    postgres = dialects()["postgres"]
+    table = declared(EmbeddingTable("t"), "items", E, postgres, vector_type="halfvec(8)")
+    output = stable_table(table, 9, None, None, postgres)
+    assert 'CAST(t."embedding" AS real[])' in build.lengths(table, postgres)
+    assert "AS halfvec(9)) AS" in build.apply(table, [np.ones((E, 9))], output, postgres)
+    with pytest.raises(UsageError, match="date is none in postgres"):
+        declared(EmbeddingTable("t"), "items", E, postgres, vector_type="date")

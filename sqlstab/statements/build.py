@@ -82,6 +82,7 @@ class _Source:
     keep_names: tuple[str, ...]
     below: str | None
     only_valid: int | None
+    is_made: bool
 
 
 def _source(table: VectorTable, dialect: Dialect) -> _Source:
@@ -119,6 +120,7 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         below=_below(table.share),
         only_valid=table.only_valid,
+        is_made=table.layout == "array" and vector != columns[-1],
     )
 
 

@@ -6,6 +6,10 @@
 {%- if not function and steps | length == 2 -%}
 {%- set query = sqlstab.part_multiplied(dialect, query, steps[0], others) -%}
 {%- endif -%}
+{#- Spark gives a function's process the column that an array is made of, too, unless it is made before. -#}
+{%- if function and t.is_made -%}
+{%- set query = sqlstab.part_once(dialect, query, ["x"], others) -%}
+{%- endif -%}
 {%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
 {#- The stable vector of the row `s` as an array. -#}
 {%- set array -%}
