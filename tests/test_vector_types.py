@@ -497,6 +497,17 @@ def test_maps_alone_are_enough(
     np.testing.assert_allclose(vectors_of(second.vectors.arrow()), first, atol=1e-9)
 
 
+def test_more_components_than_a_table_takes(
+    connection: duckdb.DuckDBPyConnection, tables: Callable[..., str]
+) -> None:
+    space = Space("s", connection)
+    space.run(vectors=tables("raw", "x::FLOAT[8]"), key="a")
+    more = np.hstack([RAW @ AXES, np.ones((len(RAW), 1))])
+    with pytest.raises(DataError, match=r"has type FLOAT\[8\], but a run writes FLOAT\[9\]"):
+        space.run(vectors=tables("more", "x::FLOAT[9]", more), key="b")
+    assert [run.key for run in space.runs] == ["a"]
+
+
 def test_declared() -> None:
     postgres = dialects()["postgres"]
     table = declared(EmbeddingTable("t"), "items", E, postgres, vector_type="halfvec(8)")

@@ -356,7 +356,11 @@ def _family(kind: str, dialect: Dialect) -> str:
 
 def fits(there: str, comes: str, dialect: Dialect) -> bool:
     """Return whether a column of one type takes values of another one."""
-    return _family(there, dialect) == _family(comes, dialect)
+    family = _family(there, dialect)
+    if family != _family(comes, dialect):
+        return False
+    sizes = {types.size(there), types.size(comes)} - {None} if family == "array" else set()
+    return len(sizes) < 2
 
 
 def _same(there: str, comes: str, dialect: Dialect) -> bool:

@@ -235,6 +235,12 @@ def is_array(column_type: str, dialect: Dialect) -> bool:
     return found is not None and not found.is_text
 
 
+def size(column_type: str) -> int | None:
+    """How many components a type of vectors has, as in `FLOAT[64]` or `vector(64)`, if it says."""
+    found = re.search(r"(\d+)[\])]$", column_type)
+    return int(found[1]) if found else None
+
+
 def stable_type(
     known: Reading | None, dimension: int, element: Element | None, dialect: Dialect
 ) -> str:
