@@ -237,7 +237,7 @@ def is_array(column_type: str, dialect: Dialect) -> bool:
 
 def size(column_type: str) -> int | None:
     """How many components a type of vectors has, as in `FLOAT[64]` or `vector(64)`, if it says."""
-    found = re.search(r"(\d+)[\])]$", column_type)
+    found = re.search(r"[\[( ](\d+)[\])]$", column_type)
     return int(found[1]) if found else None
 
 
