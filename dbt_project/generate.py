@@ -47,7 +47,7 @@ _OPEN = {")": "(", "]": "[", "}": "{"}
 
 # What the package's own macros read of a record, beside what the templates do.
 _READ = {
-    *("name", "gram", "most_sums", "longest_statement", "before", "array_of_one", "from_native"),
+    *("name", "gram", "most_sums", "longest_statement", "before", "array_of_one"),
     *("real", "double", "text", "integer", "bigint", "transactions"),
     *("solving.way", "tables.storage"),
 }

@@ -364,7 +364,7 @@ class Columns:
         dimension: Components of a raw vector; None where the vector names a column for each.
         stable: Components of a stable vector; None for as many.
         element: Type of a component: `float` or `double`.
-        native: Whether an array column has the engine's own vector type.
+        vector_type: Type of an array column; None for a plain array.
         first: The number of the first dimension in the long layout.
         id_type: Type of the id, or of each of its columns; None for a whole number of 8 bytes.
     """
@@ -387,9 +387,10 @@ class Columns:
     element: Element = declare(
         "The type of a component: 4-byte or 8-byte numbers.", default="float", commands=("sql",)
     )
-    native: bool = declare(
-        "The array column has the engine's own vector type: pgvector's, or Snowflake's VECTOR.",
-        default=False,
+    vector_type: str | None = declare(
+        "The type of an array column, as the engine spells it: halfvec(64), FLOAT[64], JSON. "
+        "Default: a plain array of --element.",
+        metavar="TYPE",
         commands=("sql",),
     )
     first: int = declare(

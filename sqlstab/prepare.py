@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    import pyarrow as pa
+
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
     from sqlstab.options import Options
@@ -300,11 +302,12 @@ def _members(
         alike = tuple(
             tuple(value) if isinstance(value, list) else value
             for name, value in stored.items()
-            if name in ("id", "id_type", "layout", "vector", "element", "first", "native")
+            if name in ("id", "id_type", "layout", "vector", "element", "first")
         )
+        array = build.array_of(stored_table(side, stored), "", engine.dialect)
         # In the long layout the rows of an id are one vector, and must be those of one run.
         apart = key if stored["layout"] == "long" else None
-        groups.setdefault((figures["dimension"], apart, *alike), {})[key] = weight
+        groups.setdefault((figures["dimension"], apart, array, *alike), {})[key] = weight
     found = []
     for (dimension, *_), keys in groups.items():
         stored = entries[next(iter(keys))].figures["outputs"][side]
@@ -372,7 +375,8 @@ def stored_table(side: Side, known: Mapping[str, Any]) -> VectorTable:
         vector=tuple(known["vector"]),
         element=known["element"],
         first=known.get("first", 0),
-        native=known.get("native", False),
+        vector_type=known["vector_type"],
+        fields=tuple(known["fields"]),
     )
 
 
@@ -497,14 +501,16 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
 
     dialect = engine.dialect
     names = [*known_figures.several(output["id"]), *output["vector"], *output.get("keep", ())]
-    columns = ", ".join(quoting.identifier(name, dialect) for name in names)
-    if output["native"]:
-        vector = quoting.identifier(output["vector"][0], dialect)
-        columns = columns.replace(vector, f"{dialect.from_native.format(vector)} AS {vector}")
+    columns = {name: quoting.identifier(name, dialect) for name in names}
+    arrow = getattr(engine, "arrow", None)
+    if arrow is None and output["layout"] == "array":
+        # Drivers hand over what they do not know as text.
+        name = output["vector"][0]
+        array = build.array_of(stored_table("", output), columns[name], dialect)
+        columns[name] = f"{array} AS {columns[name]}"
     source = files.exact(rows.files) if rows.files else quoting.relation(rows.relation, dialect)
     where = f"\nWHERE {rows.filter}" if rows.filter else ""
-    text = f"SELECT {columns}\nFROM {source}{where}\n"
-    arrow = getattr(engine, "arrow", None)
+    text = f"SELECT {', '.join(columns.values())}\nFROM {source}{where}\n"
     if arrow is not None:
         return arrow(text)
     found = engine.query(text)
@@ -586,7 +592,7 @@ def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
     if table.layout == "long":
         return assumed
     column = quoting.identifier(table.vector[0], engine.dialect)
-    vector = engine.dialect.from_native.format(column) if table.native else column
+    vector = build.array_of(table, column, engine.dialect)
     # The filter, too: some tables refuse to be read without their day.
     wanted = condition(both(table.filter, f"{column} IS NOT NULL", engine.dialect), engine.dialect)
     try:
@@ -671,7 +677,7 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
         except pa.ArrowException as error:
             raise UsageError(f"{side}: the ids are not of one type: {error}.") from error
     if hasattr(given, "__arrow_c_stream__"):
-        return pa.table(given)
+        return _without_halves(pa.table(given))
     if hasattr(given, "to_arrow_table"):  # a relation of DuckDB before it had the protocol
         return given.to_arrow_table()
     raise UsageError(
@@ -679,3 +685,21 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
         f"or as a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB), not as "
         f"{type(given).__name__}."
     )
+
+
+def _without_halves(table: pa.Table) -> pa.Table:
+    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    def single(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_fixed_size_list(kind):
+            return pa.list_(single(kind.value_type), kind.list_size)
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            return pa.list_(single(kind.value_type))
+        return pa.float32() if kind == pa.float16() else kind
+
+    for place, field in enumerate(table.schema):
+        if "halffloat" in str(field.type):
+            column = table.column(place).cast(single(field.type))
+            table = table.set_column(place, field.name, column)
+    return table

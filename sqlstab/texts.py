@@ -283,7 +283,7 @@ class Texts:
             known.dimension,
             self.dialect,
             element=known.element,
-            native=known.native,
+            vector_type=known.vector_type,
             first=known.first,
             id_types=[text.strip() for text in types],
         )

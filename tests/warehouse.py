@@ -83,7 +83,7 @@ def _variants(engine: str) -> dict[str, Variant]:
             cannot=frozenset({"null_vectors", "null_components", "null_ids"}),
         )
     if engine == "snowflake":
-        found["vector"] = replace(found["array"], type="VECTOR(FLOAT, {0})")
+        found["vector"] = replace(found["array"], type="VECTOR(FLOAT, {0})", single=True)
     return found
 
 

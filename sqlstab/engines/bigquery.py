@@ -26,6 +26,11 @@ BIGQUERY = Dialect(
     collect=None,
     gather="ARRAY_AGG({0} ORDER BY {1})",
     unnest=("CROSS JOIN UNNEST({0}) AS v WITH OFFSET AS k", "k", "v"),
+    from_text=(
+        "ARRAY(SELECT SAFE_CAST(v AS FLOAT64) FROM UNNEST(JSON_VALUE_ARRAY({0})) AS v "
+        "WITH OFFSET AS k ORDER BY k)"
+    ),
+    transform="ARRAY(SELECT {2} FROM UNNEST({0}) AS {1} WITH OFFSET AS k ORDER BY k)",
     # PERCENTILE_CONT is a window function only; this is the value below, not interpolated.
     quantile=(
         "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"

@@ -32,6 +32,7 @@ CLICKHOUSE = Dialect(
         "sqlstab_k - 1",
         "sqlstab_v",
     ),
+    from_text="JSONExtract(ifNull({0}, ''), 'Array(Nullable(Float64))')",
     dense="arrayMap(v -> assumeNotNull(v), {0})",
     typed_nulls=True,
     no_array="[]",

@@ -62,6 +62,13 @@ DUCKDB = Dialect(
     unnest=("", "unnest(range({1}))", "unnest({0})"),
     # FLOAT[64] is another type than FLOAT[].
     stored_reals="CAST({0} AS FLOAT[])",
+    # What is no number within a list becomes NULL.
+    from_text="TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE[])",
+    sparse=(
+        "list_transform(range({size}), lambda sqlstab_k: "
+        "CASE WHEN list_contains({indices}, sqlstab_k) "
+        "THEN {values}[list_position({indices}, sqlstab_k)] ELSE 0 END)"
+    ),
     dense="list_transform({0}, lambda v: coalesce(v, 0))",
     has_null="list_count({0}) <> len({0})",
     # In DuckDB's order NaN is the largest number. A sum tells it faster, but only sums of single
@@ -95,6 +102,7 @@ DUCKDB = Dialect(
         refuse="error({0})",
     ),
     tables=Tables(
+        fixed_array="{1}[{0}]",
         current_schema="SELECT current_database() AS d, current_schema() AS s",
         kind=(
             KIND_IN_INFORMATION_SCHEMA + "information_schema.tables "

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from sqlstab.engines.base import REQUIRED_IN_INFORMATION_SCHEMA
-from sqlstab.statements.dialect import Dialect, Solving, Tables
+from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
 
-# Redshift has Postgres's catalogue.
+# Redshift has Postgres's catalogue, but no domains.
 PG_COLUMNS = (
     "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
     "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped "
     "ORDER BY attnum"
+)
+# The type of a domain is the one that it is made of.
+_COLUMNS = (
+    "WITH RECURSIVE found AS ("
+    "SELECT attnum, attname, atttypid AS type, atttypmod AS modifier FROM pg_attribute "
+    "WHERE attrelid = CAST({1} AS regclass) AND attnum > 0 AND NOT attisdropped UNION ALL "
+    "SELECT attnum, attname, typbasetype, typtypmod FROM found JOIN pg_type ON oid = type "
+    "WHERE typtype = 'd') "
+    "SELECT attname, format_type(type, modifier) FROM found JOIN pg_type ON oid = type "
+    "WHERE typtype <> 'd' ORDER BY attnum"
 )
 KIND_IN_PG_CLASS = (
     "WHEN c.relkind IN ('r', 'p') THEN 'table' WHEN c.relkind = 'v' THEN 'view' "
     "WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'relation that is no table' END AS kind "
     "FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
 )
+
+# Numbers in a text that is cast to an array; a cast cannot be tried.
+_NUMBER = r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*"
 
 POSTGRES = Dialect(
     name="postgres",
@@ -44,9 +57,15 @@ POSTGRES = Dialect(
     divide="{0} / {1}",
     # Else the planner merges the subqueries and casts a component anew for each of its products.
     fence="OFFSET 0",
-    native_vectors=frozenset({"vector", "halfvec"}),
-    from_native="CAST({0} AS real[])",
-    as_native="CAST({0} AS vector({1}))",
+    native_vectors=(
+        NativeVector("vector", "CAST({0} AS real[])", "vector({0})"),
+        NativeVector("halfvec", "CAST({0} AS real[])", "halfvec({0})", "half"),
+        NativeVector("sparsevec", "CAST(CAST({0} AS {1}vector) AS real[])", "vector({0})"),
+    ),
+    from_text=(
+        rf"CASE WHEN CAST({{0}} AS text) ~ '^\s*[\[{{{{]{_NUMBER}(,{_NUMBER})*[\]}}}}]\s*$' "
+        "THEN CAST(translate(CAST({0} AS text), '[]', '{{}}') AS double precision[]) END"
+    ),
     # A long vector is stored out of line, and fetched anew for each element that is read; one of
     # pgvector's is cast anew, so that it takes a tenth of the time at e = 768; at e = 64 as long.
     stored_slice="({0})[{1}:{2}]",
@@ -71,7 +90,7 @@ POSTGRES = Dialect(
         refuse="CAST({0} AS double precision)",
     ),
     tables=Tables(
-        describe=PG_COLUMNS,
+        describe=_COLUMNS,
         missing=("42P01", "3F000"),
         current_schema="SELECT current_schema() AS s",
         # No table need be there yet, and no right on it is asked for.

@@ -27,6 +27,7 @@ REDSHIFT = Dialect(
     collect=None,
     gather="JSON_PARSE('[' || LISTAGG({0}, ',') WITHIN GROUP (ORDER BY {1}) || ']')",
     unnest=("CROSS JOIN {0} AS v AT k", "k", "CAST(v AS DOUBLE PRECISION)"),
+    from_text="CASE WHEN CAN_JSON_PARSE({0}) THEN JSON_PARSE({0}) END",
     quantile="PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     digest="MD5({0})",
     divide="{0} / {1}",

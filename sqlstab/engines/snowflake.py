@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlstab.engines.base import KIND_IN_INFORMATION_SCHEMA
-from sqlstab.statements.dialect import Dialect, Tables
+from sqlstab.statements.dialect import Dialect, NativeVector, Tables
 
 SNOWFLAKE = Dialect(
     name="snowflake",
@@ -26,9 +26,9 @@ SNOWFLAKE = Dialect(
     quantile="PERCENTILE_CONT({1}) WITHIN GROUP (ORDER BY {0})",
     digest="MD5({0})",
     divide="FLOOR({0} / {1})",
-    native_vectors=frozenset({"vector"}),
-    from_native="CAST({0} AS ARRAY)",
-    as_native="CAST({0} AS VECTOR(FLOAT, {1}))",
+    native_vectors=(NativeVector("vector", "CAST({0} AS ARRAY)", "VECTOR(FLOAT, {0})"),),
+    from_text="TRY_PARSE_JSON({0})",
+    member="{0}:{1}",
     most_sums=4096,
     longest_statement=2**20,
     most_columns=100_000,

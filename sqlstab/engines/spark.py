@@ -18,7 +18,7 @@ from sqlstab.engines.base import (
 )
 from sqlstab.errors import EngineError
 from sqlstab.statements import quoting
-from sqlstab.statements.dialect import Dialect, Solving, Tables
+from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
@@ -32,6 +32,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sqlstab.sql")
 
 T = TypeVar("T")
+
+_SPARSE = (
+    "transform(sequence(0, {size} - 1), k -> CASE WHEN array_contains({indices}, k) "
+    "THEN {values}[array_position({indices}, k) - 1] ELSE 0E0 END)"
+)
+# A vector of pyspark.ml: SQL has no function that reads one, but writes it as JSON.
+_FROM_UDT = (
+    "get(transform(array(from_json(to_json(struct({0} AS v)), 'v struct<type: tinyint, size: int, "
+    "indices: array<int>, values: array<double>>').v), "
+    "u -> CASE WHEN u.type = 1 THEN u.values ELSE "
+    + _SPARSE.format(size="u.size", indices="u.indices", values="u.values")
+    + " END), 0)"
+)
 
 SPARK = Dialect(
     name="spark",
@@ -52,6 +65,13 @@ SPARK = Dialect(
     # collect_list skips NULL, but no struct that has one in it.
     collect="transform(array_sort(collect_list(struct({1} AS d, {0} AS v))), s -> s.v)",
     unnest=("LATERAL VIEW posexplode({0}) u AS k, v", "u.k", "u.v"),
+    native_vectors=(NativeVector("vector", _FROM_UDT, element="double"),),
+    # Of a text in which more follows, Spark would read what comes first.
+    from_text=(
+        "CASE WHEN trim({0}) LIKE '[%]' AND {0} NOT LIKE '%]%]%' "
+        "THEN from_json({0}, 'array<double>') END"
+    ),
+    sparse=_SPARSE,
     has_null="exists({0}, v -> v IS NULL)",
     is_finite="NOT exists({0}, v -> v - v <> 0)",
     dot="aggregate(zip_with({0}, {1}, (a, b) -> a * b), 0E0, (s, v) -> s + v)",

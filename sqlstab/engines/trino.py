@@ -21,6 +21,13 @@ TRINO = Dialect(
     length="cardinality({0})",
     collect="array_agg({0} ORDER BY {1})",
     unnest=("CROSS JOIN UNNEST({0}) WITH ORDINALITY AS u(v, k)", "u.k - 1", "u.v"),
+    from_text="TRY(CAST(json_parse({0}) AS array(double)))",
+    from_json="TRY(CAST({0} AS array(double)))",
+    sparse=(
+        "transform(sequence(0, {size} - 1), "
+        "k -> CASE WHEN contains({indices}, k) "
+        "THEN element_at({values}, array_position({indices}, k)) ELSE 0E0 END)"
+    ),
     has_null="any_match({0}, v -> v IS NULL)",
     is_finite="none_match({0}, v -> NOT is_finite(v))",
     dot="reduce(zip_with({0}, {1}, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)",

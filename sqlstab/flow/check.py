@@ -55,6 +55,18 @@ _PROBLEMS = {
     ),
 }
 
+# The same where the vectors are texts.
+_NO_TEXT = (
+    "text that is no vector such as [0.1, 0.2]",
+    "texts that are no vectors such as [0.1, 0.2]",
+    "mend or remove {them}",
+)
+_NOTHING = "nothing"
+_NO_TEXTS = {
+    **_PROBLEMS,
+    **dict.fromkeys(("null_vectors", "null_components", _NOTHING), _NO_TEXT),
+}
+
 # What stands in for the counts of a table that is not looked at.
 _ROWS = 1_000_000
 
@@ -169,7 +181,10 @@ def _vectors(
             title=f"Checking {table.side}",
         )
         lengths = dict(lengths)
+        rows = sum(lengths.values())
         found["null_vectors"] = lengths.pop(None, 0)
+        if not any(lengths) and _is_text(table, dialect):
+            raise (yield from _error(table, {_NOTHING: rows}, rows, None, dialect, drop=None))
         if not any(lengths):
             raise DataError(f"{about(table)} has no vector in any row.")
         size = max((count, length) for length, count in lengths.items() if length)[1]
@@ -196,7 +211,8 @@ def _error(
 ) -> Flow[DataError]:
     """Make the error that names every problem with a count, an example and a remedy."""
     lines = []
-    for name, (one, several, remedy) in _PROBLEMS.items():
+    words = _NO_TEXTS if _is_text(table, dialect) else _PROBLEMS
+    for name, (one, several, remedy) in words.items():
         if name not in found:
             continue
         line = counted(found[name], one, several).format(dimension=dimension)
@@ -212,6 +228,12 @@ def _error(
         f"{about(table)} ({columns}) has, among {counted(rows, 'row')}, {'; '.join(lines)}"
         f"{', or leave such rows out with --on-invalid drop' if droppable else ''}."
     )
+
+
+def _is_text(table: VectorTable, dialect: Dialect) -> bool:
+    """Return whether the vectors are texts, which may be something else."""
+    known = table.reading(dialect)
+    return known is not None and known.is_text
 
 
 def example(

@@ -109,6 +109,8 @@ WORDS: Mapping[str, str] = {
     "id_type": "type of the id",
     "vector": "vector columns",
     "element": "type of a component",
+    "vector_type": "type of the vector",
+    "fields": "fields of the vector column",
     "keep": "columns copied",
     "condition": "condition number",
     "accuracy": "rounding error",
@@ -145,7 +147,8 @@ def described(table: VectorTable) -> dict[str, Any]:
         "anchor_filter": table.anchor_filter,
         "keep": [column.name for column in table.keep],
         "first": table.first,
-        "native": table.native,
+        "vector_type": table.vector_type,
+        "fields": list(table.fields),
     }
 
 
@@ -173,7 +176,8 @@ _TABLE = {
     "vector": [str],
     "keep": [str],
     "first": int,
-    "native": bool,
+    "vector_type": str,
+    "fields": [str],
 }
 _COUNTS = {
     **dict.fromkeys(("rows", "dimension", "left_out", "summed"), int),

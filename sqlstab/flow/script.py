@@ -479,6 +479,7 @@ class Script:
                 }
                 for side in sides
             },
+            "map": "balanced",
             "like": dict(self.like),
             "raw_dimension": self.dimension,
             "dimension": self._stable_dimension,

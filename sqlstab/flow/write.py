@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from sqlstab.flow.job import Job
     from sqlstab.maths.maps import Maps
     from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.statement import Flow, Rows
     from sqlstab.statements.table import StableTable, VectorTable
 
-# What writing may do to a score, relative to the largest: components of 24 or 53 bits, summed.
-_FLOAT_PROMISE, _DOUBLE_PROMISE = 1e-6, 1e-11
+# What writing may do to a score, relative to the largest: components of 11, 24 or 53 bits, summed.
+_HALF_PROMISE, _FLOAT_PROMISE, _DOUBLE_PROMISE = 5e-3, 1e-6, 1e-11
 
 
 def stable(
@@ -159,8 +160,7 @@ def _error(
                 checked[name].table, job.dialect, values=True, drop=None, dimension=sizes[0]
             )
         raise check.overflow_error(checked[next(iter(names.values()))].table)
-    single = any(written[name].element == "float" for name in names.values())
-    promise = _FLOAT_PROMISE if single else _DOUBLE_PROMISE
+    promise = max(_promise(written[name], job.dialect) for name in names.values())
     if error is None or error <= promise or job.options.rank or job.options.columns:
         return error
     what = "Dot products" if VECTORS in checked else "Scores"
@@ -176,6 +176,13 @@ def _error(
             "multiply them by a constant, or set --output-type to double."
         )
     return error
+
+
+def _promise(written: VectorTable, dialect: Dialect) -> float:
+    known = written.reading(dialect)
+    if known and known.is_half:
+        return _HALF_PROMISE
+    return _FLOAT_PROMISE if written.element == "float" else _DOUBLE_PROMISE
 
 
 def _score_error(

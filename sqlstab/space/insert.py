@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import ConflictError
@@ -118,7 +118,11 @@ class TablesTarget:
     def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the rows of this run as a table to read."""
         condition = self.key.condition(self.dialect)
-        return stable_rows(side, output, self.place(side), condition)
+        found = stable_rows(side, output, self.place(side), condition)
+        # A table that somebody else has made may have vectors of another type.
+        there = {column.name.lower(): column.type for column in self._table(side).columns}
+        kind = there.get(output.vector[0].lower()) if output.layout == "array" else None
+        return replace(found, vector_type=kind) if kind else found
 
     def conflict_check(self) -> Statement[None]:
         """Return what raises ConflictError where another run with this key came in between."""
@@ -342,7 +346,7 @@ def _staged(name: str, token: str, dialect: Dialect) -> str:
 
 
 def _family(kind: str, dialect: Dialect) -> str:
-    if types.element_type(kind, dialect) is not None:
+    if types.is_array(kind, dialect):
         return "array"
     if types.is_numeric(kind, dialect):
         return "number"
@@ -353,7 +357,11 @@ def _family(kind: str, dialect: Dialect) -> str:
 
 def fits(there: str, comes: str, dialect: Dialect) -> bool:
     """Return whether a column of one type takes values of another one."""
-    return _family(there, dialect) == _family(comes, dialect)
+    family = _family(there, dialect)
+    if family != _family(comes, dialect):
+        return False
+    sizes = {types.size(there), types.size(comes)} - {None} if family == "array" else set()
+    return len(sizes) < 2
 
 
 def _same(there: str, comes: str, dialect: Dialect) -> bool:

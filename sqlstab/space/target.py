@@ -76,7 +76,7 @@ def stable_rows(
         element=output.element,
         filter=condition,
         first=output.first,
-        native=output.native,
+        vector_type=output.type,
     )
 
 

@@ -24,7 +24,7 @@ from sqlstab.statements.conditions import condition
 from sqlstab.statements.quoting import identifier, relation, string
 from sqlstab.statements.sides import SIDES, VECTORS
 from sqlstab.statements.table import Column
-from sqlstab.statements.types import is_enum
+from sqlstab.statements.types import is_enum, is_small
 from sqlstab.statements.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class _Source:
     keep_names: tuple[str, ...]
     below: str | None
     only_valid: int | None
+    is_made: bool
 
 
 def _source(table: VectorTable, dialect: Dialect) -> _Source:
@@ -98,8 +99,10 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
     if table.layout == "wide":
         array = dialect.array if len(columns) > 1 else dialect.array_of_one or dialect.array
         vector = array.format(", ".join(columns))
+        if table.element == "float" and is_small(table.vector_type, dialect):
+            vector = dialect.as_reals.format(vector)
     else:
-        vector = dialect.from_native.format(columns[-1]) if table.native else columns[-1]
+        vector = array_of(table, columns[-1], dialect)
     id_columns = tuple(column(c.name) for c in table.ids)
     # An ENUM and its text are equal, but not their hashes.
     alone = len(table.ids) == 1 and not is_enum(table.ids[0].type, dialect)
@@ -123,7 +126,14 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         below=_below(table.share),
         only_valid=table.only_valid,
+        is_made=table.layout == "array" and vector != columns[-1],
     )
+
+
+def array_of(table: VectorTable, column: str, dialect: Dialect) -> str:
+    """The vectors of an array column, as a statement has it, as arrays; others as they stand."""
+    known = table.reading(dialect, column)
+    return known.array if known else column
 
 
 def _weight(table: VectorTable, dialect: Dialect) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
 from sqlstab.statements.table import Column, VectorTable, range_of_names
+from sqlstab.statements.types import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ def declared(
     dialect: Dialect,
     *,
     element: Element = "float",
-    native: bool = False,
+    vector_type: str | None = None,
     first: int = 0,
     id_types: Sequence[str] = (),
 ) -> VectorTable:
@@ -38,7 +39,7 @@ def declared(
         dimension: Components of a vector; may be left out where the vector's columns tell.
         dialect: Of the engine that the table is on.
         element: The type of a component.
-        native: Whether the array column has the engine's own vector type.
+        vector_type: The type of the array column; None for a plain array of `element`.
         first: The number of the first dimension in the long layout.
         id_types: The types of the id's columns; where a table has one, that is a whole number of 8
             bytes by default.
@@ -56,11 +57,18 @@ def declared(
         raise UsageError(
             f"{where}: the long layout has one row per dimension, so no further column can be kept."
         )
-    if native and (layout != "array" or not dialect.native_vectors):
-        raise UsageError(
-            f"{where}: --native is for an array column of the engine's own vector type, which "
-            f"{dialect.name} {'has' if dialect.native_vectors else 'has not'}."
-        )
+    fields: tuple[str, ...] = ()
+    if vector_type:
+        name, *path = vector[0].split(".")
+        vector, fields = [name, *vector[1:]], tuple(path)
+        known = reading(name, vector_type, dialect, fields)
+        if layout != "array" or known is None:
+            raise UsageError(
+                f"{where}: --vector-type is the type of a column that holds an array of numbers; "
+                f"{vector_type} is none in {dialect.name}, or the vector has several columns."
+            )
+        element = known.element
+    # Of a type no more is asked here than whether two ids can be compared, and that is not checked.
     return VectorTable(
         side=side,
         relation=table.relation,
@@ -73,7 +81,8 @@ def declared(
         anchor_filter=table.anchor_filter,
         keep=tuple(Column(name, dialect.text) for name in table.keep),
         first=first,
-        native=native,
+        vector_type=vector_type or "",
+        fields=fields,
     )
 
 

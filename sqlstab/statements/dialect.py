@@ -7,7 +7,23 @@ them together and know no engine by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+
+class NativeVector(NamedTuple):
+    """A vector type of an engine's own.
+
+    Attributes:
+        name: Its name, in lower case.
+        array: Vector {0} as an array; {1} is the schema of the type with a point, if it is said.
+        stored: The type of stable vectors of {0} components; empty for a plain array.
+        element: The type of a component.
+    """
+
+    name: str
+    array: str
+    stored: str = ""
+    element: Literal["half", "float", "double"] = "float"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +55,7 @@ class Tables:
         index: Makes runs fast to find in a new table {0}, whose column of the key is {1}; {2} is
             the name of the index.
         array: The type of an array of {0}.
+        fixed_array: The type of an array of {0} elements of type {1}, where that is another type.
         nullable: A column of type {0} that takes NULL.
         layout: How a table is partitioned: rows with `partitioned`, the expression, and
             `provider`; or Spark's description. Places as in `kind`, {5} is the quoted name alone.
@@ -63,6 +80,7 @@ class Tables:
     unique: str = ""
     index: str = ""
     array: str = "{0}[]"
+    fixed_array: str = ""
     nullable: str = "{0}"
     layout: str = ""
     required: str = ""
@@ -167,9 +185,13 @@ class Dialect:
         digest: MD5 of a text as 32 lower-case hexadecimal digits.
         divide, remainder: Whole quotient of integers {0} and {1}, and what it leaves.
         fence: What ends a subquery whose columns must be computed once, not at each use.
-        native_vectors: Names of the engine's own vector types.
-        from_native: A native vector as an array.
-        as_native: An array as a native vector of {1} components.
+        native_vectors: The engine's own vector types.
+        from_text: Text {0}, such as `[0.1, 0.2]`, as an array of doubles. Of other texts NULL, an
+            empty array, or a NULL for what is no number; never a vector.
+        from_json: The same of a value of type JSON, where it differs.
+        member: Field {1} of struct {0}.
+        sparse: A sparse vector of Spark's machine learning as an array, from {size}, {indices} and
+            {values}.
         steps: What to add to FROM for rows {3} from {0} on to {1} in steps of {2}.
         stored_slice: Components {1} to {2} of array {0} as an array, where reading an element of a
             stored one is slow.
@@ -242,9 +264,11 @@ class Dialect:
     divide: str
     remainder: str = "mod({0}, {1})"
     fence: str = ""
-    native_vectors: frozenset[str] = frozenset()
-    from_native: str = "{0}"
-    as_native: str = "{0}"
+    native_vectors: tuple[NativeVector, ...] = ()
+    from_text: str = ""
+    from_json: str = ""
+    member: str = "{0}.{1}"
+    sparse: str = ""
     steps: str = ""
     stored_slice: str = ""
     gram: Literal["pairs", "blocks", "strips"] = "pairs"

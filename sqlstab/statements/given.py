@@ -50,9 +50,10 @@ class EmbeddingTable:
         id: The id column, or several that are the id together, as in `("doc", "chunk")`. Default:
             `id`, `user_id` or `item_id` (`vector_id` for vectors without a second side), or the
             only column that ends in `_id` or `_key`.
-        vector: The column or columns of the vector: one name (`embedding`), a range (`e0..e63`), a
-            prefix (`e*`), or a sequence of names; for the long layout the dimension column and the
-            value column. Default: found from the types.
+        vector: The column or columns of the vector: one name (`embedding`), a field of a struct
+            (`features.values`), a range (`e0..e63`), a prefix (`e*`), or a sequence of names; for
+            the long layout the dimension column and the value column. Default: found from the
+            types; of text, what is called like a vector.
         layout: `wide` (one column per dimension), `array` (one array column) or `long` (one row per
             id and dimension). Default: found from the columns.
         filter: An SQL condition on the columns; rows that do not meet it take no part at all. It
@@ -82,8 +83,9 @@ class EmbeddingTable:
         commands=_ALL,
     )
     vector: str | Sequence[str] | None = declare(
-        "The vector: an array column (embedding), a range (e0..e63), a prefix (e*), a list "
-        "(a,b,c), or dimension,value for one row per dimension. Default: found from the types.",
+        "The vector: an array or a text of numbers (embedding), a field of a struct "
+        "(features.values), a range (e0..e63), a prefix (e*), a list (a,b,c), or dimension,value "
+        "for one row per dimension. Default: found from the types.",
         metavar="COLUMNS",
         parse=_names,
         wanted="a column, a range of columns, or a sequence of columns",

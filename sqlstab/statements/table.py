@@ -27,21 +27,23 @@ from sqlstab.statements.sides import (
     singular,
 )
 from sqlstab.statements.types import (
-    element_type,
     has_no_file_type,
+    is_array,
     is_id,
     is_id_part,
     is_integer,
-    is_native_vector,
     is_numeric,
     is_single,
-    is_text,
+    is_small,
+    reading,
+    stable_type,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.types import Reading
 
 # What a user says of a table is imported from here as well.
 __all__ = [
@@ -72,6 +74,8 @@ _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 # Column pairs that announce one row per (id, dimension, value).
 _LONG_DIMENSIONS = ("dim", "dimension", "i", "idx", "index", "position")
 _LONG_VALUES = ("value", "val", "v")
+# What a text column is called that holds a vector, most likely.
+_VECTOR_NAME = re.compile(r"(.*_)?(embeddings?|vectors?|emb|vec|factors|features)(_.*)?", re.I)
 
 
 class Column(NamedTuple):
@@ -95,7 +99,9 @@ class VectorTable:
         element: `float` (4 bytes) or `double`, the type of a component.
         filter, weight, anchor_filter, keep: As in `EmbeddingTable`.
         first: The number of the first dimension in the long layout.
-        native: Whether the array column has the engine's own vector type.
+        vector_type: The type of the array column, or of a component's, as the engine spells it;
+            empty for a plain array, or numbers, of type `element`.
+        fields: The fields that lead from the array column to the vector, where it is a struct.
         share: The share of the rows that take part, chosen by a hash of the id; 1 for all.
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
@@ -116,7 +122,8 @@ class VectorTable:
     anchor_filter: str | None = None
     keep: tuple[Column, ...] = ()
     first: int = 0
-    native: bool = False
+    vector_type: str = ""
+    fields: tuple[str, ...] = ()
     share: float = 1.0
     only_valid: int | None = None
     files: tuple[str, ...] = ()
@@ -134,7 +141,13 @@ class VectorTable:
         """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
         if self.layout == "wide" and len(self.vector) > 3:
             return f"{self.vector[0]}..{self.vector[-1]}"
-        return ", ".join(self.vector)
+        return ".".join((", ".join(self.vector), *self.fields))
+
+    def reading(self, dialect: Dialect, column: str = "") -> Reading | None:
+        """How the array column is read; None where that is a plain array, or there is none."""
+        if self.layout != "array" or not self.vector_type:
+            return None
+        return reading(column, self.vector_type, dialect, self.fields)
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
@@ -228,8 +241,8 @@ def resolve(
             )
     taken = {*(column.name for column in (*ids, *keep)), weight}
     free = [column for column in columns if column.name not in taken]
-    layout, vector = _find_vector(table, side, known, free, dialect)
-    _check_types(known, layout, vector, dialect)
+    layout, vector, fields = _find_vector(table, side, known, free, dialect)
+    _check_types(known, layout, vector, fields, dialect)
     if layout == "long" and keep:
         raise UsageError(
             f"{known.where}: the long layout has one row per dimension, so no further column can "
@@ -249,8 +262,9 @@ def resolve(
         ids=ids,
         layout=layout,
         vector=tuple(column.name for column in vector),
-        element=_element(layout, vector, dialect),
-        native=is_native_vector(vector[0].type, dialect),
+        element=_element(layout, vector, fields, dialect),
+        vector_type=_vector_type(layout, vector, dialect),
+        fields=fields,
         filter=table.filter,
         weight=weight,
         anchor_filter=table.anchor_filter,
@@ -281,12 +295,24 @@ def _find_ids(table: EmbeddingTable, side: Side, known: _Columns) -> tuple[Colum
     )
 
 
+class _Vector(NamedTuple):
+    """The layout of a vector, its columns, and the fields that lead to it where it is a struct."""
+
+    layout: Layout
+    columns: tuple[Column, ...]
+    fields: tuple[str, ...] = ()
+
+
 def _find_vector(
     table: EmbeddingTable, side: Side, known: _Columns, free: Sequence[Column], dialect: Dialect
-) -> tuple[Layout, tuple[Column, ...]]:
+) -> _Vector:
     if table.vector is not None:
         return _named_vector(table, known, free, dialect)
+    texts = [column for column in free if _is_text_of_numbers(column, dialect)]
     found = [c for c in _candidates(free, dialect) if table.layout in (None, c[0])]
+    if not found and table.layout in (None, "array"):
+        called = [column for column in texts if _VECTOR_NAME.fullmatch(column.name)]
+        found = [_Vector("array", (column,)) for column in called]
     if len(found) == 1:
         return found[0]
     vector_option = option(side, "vector")
@@ -294,19 +320,15 @@ def _find_vector(
         if table.layout in (None, "wide"):
             _check_gaps(known, free, vector_option, dialect)
         wanted = f"in the {table.layout} layout " if table.layout else ""
-        texts = [f"{column.name} {column.type}" for column in free if is_text(column.type, dialect)]
-        remedy = (
-            f", or cast it to an array of numbers in a view where text holds it ({_listed(texts)})"
-            if texts
-            else ""
-        )
+        shown = _listed([f"{column.name} {column.type}" for column in texts])
+        remedy = f"; text such as [0.1, 0.2] is read, too ({shown})" if texts else ""
         columns = [f"{column.name} {column.type}" for column in known.columns]
         raise DataError(
             f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
             f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
             f"a dimension and a value column. Name it with {vector_option}{remedy}."
         )
-    readings = "; ".join(f"{_names(vector)} ({layout})" for layout, vector in found)
+    readings = "; ".join(f"{_names(one.columns)} ({one.layout})" for one in found)
     raise UsageError(
         f"{known.where}: more than one column could be the vector: {readings}. "
         f"Choose with {vector_option}."
@@ -319,23 +341,22 @@ def _names(vector: Sequence[Column]) -> str:
     return ",".join(column.name for column in vector)
 
 
-def _candidates(
-    free: Sequence[Column], dialect: Dialect
-) -> list[tuple[Layout, tuple[Column, ...]]]:
-    found: list[tuple[Layout, tuple[Column, ...]]] = []
-    for column in free:
-        element = element_type(column.type, dialect)
-        if element and is_numeric(element, dialect):
-            found.append(("array", (column,)))
+def _is_text_of_numbers(column: Column, dialect: Dialect) -> bool:
+    found = reading(column.name, column.type, dialect)
+    return found is not None and found.is_text
+
+
+def _candidates(free: Sequence[Column], dialect: Dialect) -> list[_Vector]:
+    found = [_Vector("array", (column,)) for column in free if is_array(column.type, dialect)]
     for numbered in _numbered_groups(free, dialect).values():
         # Numbers with a gap are something else than a vector.
         if max(numbered) - min(numbered) < len(numbered):
-            found.append(("wide", tuple(numbered[k] for k in sorted(numbered))))
+            found.append(_Vector("wide", tuple(numbered[k] for k in sorted(numbered))))
     by_name = {column.name.lower(): column for column in free}
     dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)
     value = next((by_name[n] for n in _LONG_VALUES if n in by_name), None)
     if dimension and value and is_integer(dimension.type, dialect):
-        found.append(("long", (dimension, value)))
+        found.append(_Vector("long", (dimension, value)))
     return found
 
 
@@ -344,7 +365,7 @@ def _numbered_groups(free: Sequence[Column], dialect: Dialect) -> dict[str, dict
     groups: dict[str, dict[int, Column]] = defaultdict(dict)
     for column in free:
         match = _NUMBERED.fullmatch(column.name)
-        if match and not element_type(column.type, dialect):
+        if match and not is_array(column.type, dialect):
             groups[match[1]][int(match[2])] = column
     # A single numbered column is something else than a vector; one with a few columns of another
     # type is a broken one, which must be said.
@@ -381,8 +402,9 @@ def _check_gaps(
 
 def _named_vector(
     table: EmbeddingTable, known: _Columns, free: Sequence[Column], dialect: Dialect
-) -> tuple[Layout, tuple[Column, ...]]:
+) -> _Vector:
     spec = table.vector
+    fields: tuple[str, ...] = ()
     exact = isinstance(spec, str) and any(column.name == spec for column in known.columns)
     if not isinstance(spec, str):
         vector = tuple(known.get(name, "vector") for name in spec or ())
@@ -393,6 +415,9 @@ def _named_vector(
         vector = tuple(known.get(name, "vector") for name in names)
     elif spec.endswith("*"):
         vector = _prefix(spec[:-1], known, free, dialect)
+    elif "." in spec and "," not in spec:
+        name, *path = spec.split(".")
+        vector, fields = (known.get(name, "vector"),), tuple(path)
     else:
         vector = tuple(known.get(name.strip(), "vector") for name in spec.split(","))
     if not vector:
@@ -405,14 +430,17 @@ def _named_vector(
             )
         if table.layout == "array" and len(vector) != 1:
             raise UsageError(f"{known.where}: the array layout wants one column.")
-        return table.layout, vector
-    if len(vector) == 1 and element_type(vector[0].type, dialect):
-        return "array", vector
+    return _Vector(table.layout or _layout(vector, dialect), vector, fields)
+
+
+def _layout(vector: Sequence[Column], dialect: Dialect) -> Layout:
+    if len(vector) == 1 and not is_numeric(vector[0].type, dialect):
+        return "array"
     if len(vector) == 2:
         dimension, value = (column.name.lower() for column in vector)
         if dimension in _LONG_DIMENSIONS and value in _LONG_VALUES:
-            return "long", vector
-    return "wide", vector
+            return "long"
+    return "wide"
 
 
 def range_of_names(spec: str, where: str) -> list[str]:
@@ -453,29 +481,42 @@ def _prefix(
 
 
 def _check_types(
-    known: _Columns, layout: Layout, vector: Sequence[Column], dialect: Dialect
+    known: _Columns,
+    layout: Layout,
+    vector: Sequence[Column],
+    fields: Sequence[str],
+    dialect: Dialect,
 ) -> None:
     if layout == "array":
-        wrong = [c for c in vector if not is_numeric(element_type(c.type, dialect) or "", dialect)]
-        wanted = "an array of numbers"
+        wrong = [c for c in vector if reading(c.name, c.type, dialect, fields) is None]
+        wanted = f"an array of numbers{' by way of ' + '.'.join(fields) if fields else ''}"
     else:
         wrong = [c for c in vector if not is_numeric(c.type, dialect)]
         wanted = "numeric"
     if wrong:
         shown = _listed([f"{column.name} {column.type}" for column in wrong])
-        is_text_alone = len(vector) == 1 and is_text(wrong[0].type, dialect)
-        remedy = "Cast it to an array of numbers" if is_text_alone else "Cast"
         raise DataError(
             f"{known.where}: {len(wrong)} of {len(vector)} vector columns "
             f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
-            f"{remedy} in a view, or name other columns."
+            "Name other columns, as in features.values for a field of a struct, or cast in a view."
         )
 
 
-def _element(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> Element:
+def _element(
+    layout: Layout, vector: Sequence[Column], fields: Sequence[str], dialect: Dialect
+) -> Element:
+    if layout == "array":
+        found = reading(vector[0].name, vector[0].type, dialect, fields)
+        return found.element if found else "double"
     values = vector[1:] if layout == "long" else vector
-    types = [element_type(c.type, dialect) or c.type for c in values]
-    return "float" if all(is_single(name, dialect) for name in types) else "double"
+    single = all(is_single(c.type, dialect) or is_small(c.type, dialect) for c in values)
+    return "float" if single else "double"
+
+
+def _vector_type(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:
+    """The type of the array; or that of a component, of one that is to be cast if there is any."""
+    values = vector[1:] if layout == "long" else vector
+    return next((c.type for c in values if is_small(c.type, dialect)), values[0].type)
 
 
 @dataclass(frozen=True)
@@ -489,6 +530,7 @@ class StableTable:
         element: `float` or `double`.
         dimension: d, the number of components.
         first: The number of the first dimension in the long layout.
+        type: The type of the array column; empty for a plain array.
     """
 
     layout: Layout
@@ -497,7 +539,7 @@ class StableTable:
     element: Element
     dimension: int
     first: int = 0
-    native: bool = False
+    type: str = ""
 
 
 def stable_table(
@@ -542,14 +584,11 @@ def stable_table(
             f"{table.side} table {table.relation}: the stable vector's column {clash[0]} would "
             "have the name of the id or of a kept column; choose another --output-layout."
         )
+    kind = ""
+    if layout == "array":
+        kind = stable_type(table.reading(dialect), dimension, element, dialect)
     return StableTable(
-        layout,
-        table.ids,
-        vector,
-        element or table.element,
-        dimension,
-        table.first,
-        native=table.native and layout == "array",
+        layout, table.ids, vector, element or table.element, dimension, table.first, kind
     )
 
 
@@ -574,10 +613,7 @@ def stable_columns(output: StableTable, table: VectorTable, dialect: Dialect) ->
     kinds = [element] * len(output.vector)
     if output.layout == "long":
         kinds = [dialect.integer, element]
-    elif output.layout == "array" and output.native:
-        # As in `CAST({0} AS vector({1}))`.
-        kinds = [dialect.as_native.partition(" AS ")[2][:-1].format("", output.dimension)]
     elif output.layout == "array":
-        kinds = [dialect.tables.array.format(element)]
+        kinds = [output.type or dialect.tables.array.format(element)]
     vector = [Column(name, kind) for name, kind in zip(output.vector, kinds, strict=True)]
     return [*output.ids, *vector, *table.keep]

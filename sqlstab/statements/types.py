@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlglot
 from sqlglot import exp
 
+from sqlstab.statements.quoting import identifier
+
 if TYPE_CHECKING:
-    from sqlstab.statements.dialect import Dialect
+    from collections.abc import Sequence
+
+    from sqlstab.statements.dialect import Dialect, NativeVector
+    from sqlstab.statements.sides import Element
 
 _T = exp.DataType.Type
 _BIG_INTEGER = {_T.INT128, _T.INT256, _T.UINT128, _T.UINT256}
@@ -30,15 +36,24 @@ _OTHER_IDS = {_T.UUID, _T.BINARY, _T.VARBINARY, _T.USERDEFINED}
 _IDS = {*_INTEGER, *_DECIMAL, *_TEXT, *_TEMPORAL, *_OTHER_IDS}
 _NUMERIC = {*_INTEGER, *_BIG_INTEGER, *_DECIMAL, _T.FLOAT, _T.DOUBLE}
 # Types of anything, an array of numbers included.
-_UNTYPED = {_T.SUPER, _T.VARIANT}
+_UNTYPED = {_T.SUPER, _T.VARIANT, _T.OBJECT}
+_JSON = {_T.JSON, _T.JSONB}
+# Their numbers are 4-byte numbers, too.
+_SMALL = {_T.TINYINT, _T.SMALLINT, _T.UTINYINT, _T.USMALLINT}
+# The fields of a vector of Spark's machine learning: of a dense one it has `values` alone.
+_SPARK_VECTOR = {"type", "size", "indices", "values"}
+# A name with a schema, perhaps, and parameters.
+_NAMED = re.compile(r"((?:[\w$]+\.|\"[^\"]+\"\.)*)(\w+)(?: *\(.*\))?")
 # Wrappers that say nothing about the values.
 _WRAPPERS = {_T.LOWCARDINALITY}
 
 
 @lru_cache(maxsize=4096)
 def _parsed(column_type: str, dialect: str) -> exp.DataType | None:
+    # Unknown to sqlglot; as of these integers, its numbers are 4-byte numbers once they are cast.
+    known = column_type.replace("BFloat16", "Int16") if dialect == "clickhouse" else column_type
     try:
-        tree = exp.DataType.build(column_type, dialect=dialect, udt=True)
+        tree = exp.DataType.build(known, dialect=dialect, udt=True)
     except sqlglot.errors.SqlglotError:
         return None
     while tree.this in _WRAPPERS:
@@ -104,31 +119,155 @@ def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
     )
 
 
-def is_native_vector(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is the engine's own vector type rather than an array."""
-    name = column_type.split("(", maxsplit=1)[0].lower()
-    return name in dialect.native_vectors
+def is_small(column_type: str, dialect: Dialect) -> bool:
+    """Whether its numbers are 4-byte floating point numbers, too: integers of at most 16 bits."""
+    return _kind(column_type, dialect) in _SMALL
 
 
-def element_type(column_type: str, dialect: Dialect) -> str | None:
-    """The type of an array's elements, in the engine's spelling; None if it is no array.
+class Reading(NamedTuple):
+    """How a column is read as an array of numbers.
+
+    Attributes:
+        array: The array as an expression.
+        element: `float` or `double`: how its numbers are worked with, and come out.
+        stored: The type of stable vectors of {0} components; empty for a plain array.
+        is_text: Whether it is a text, and may hold something else.
+        is_half: Whether numbers of a stable vector have 2 bytes.
+    """
+
+    array: str
+    element: Element
+    stored: str = ""
+    is_text: bool = False
+    is_half: bool = False
+
+
+def reading(
+    column: str, column_type: str, dialect: Dialect, fields: Sequence[str] = ()
+) -> Reading | None:
+    """How a column is read as an array of numbers; None if it is none.
 
     Arrays whose elements have no declared type (Snowflake's ARRAY and VARIANT, Redshift's SUPER)
-    are taken to hold doubles.
+    are taken to hold doubles. A struct with a single field is what that is.
+
+    Args:
+        column: The column, as a statement has it.
+        column_type: Its type, as the engine spells it.
+        dialect: The dialect to write.
+        fields: The fields of structs that lead to the vector.
     """
-    if is_native_vector(column_type, dialect):
-        return dialect.real
+    named = _NAMED.fullmatch(column_type)
+    for native in dialect.native_vectors if named and not fields else ():
+        if named and named[2].lower() == native.name:
+            return _native(column, named[1], native)
     tree = _parsed(column_type, dialect.sqlglot)
-    if tree is None:
-        return None
+    return None if tree is None else _reading(column, tree, dialect, fields)
+
+
+def _native(column: str, schema: str, native: NativeVector) -> Reading:
+    return Reading(
+        native.array.format(column, schema),
+        "double" if native.element == "double" else "float",
+        schema + native.stored if native.stored else "",
+        is_half=native.element == "half",
+    )
+
+
+def _reading(
+    column: str, tree: exp.DataType, dialect: Dialect, fields: Sequence[str]
+) -> Reading | None:
     if tree.this in _UNTYPED and dialect.style == "components":
-        return dialect.double
-    if tree.this not in (_T.ARRAY, _T.LIST):
+        for name in fields:
+            column = dialect.member.format(column, identifier(name, dialect))
+        return Reading(column, "double") if fields or tree.this != _T.OBJECT else None
+    if tree.this == _T.STRUCT:
+        return _of_struct(column, tree, dialect, fields)
+    if fields:
         return None
+    if tree.this in _TEXT - _ENUM | _JSON:
+        read = (tree.this in _JSON and dialect.from_json) or dialect.from_text
+        return Reading(read.format(column), "double", is_text=True) if read else None
+    return _of_array(column, tree, dialect) if tree.this in (_T.ARRAY, _T.LIST) else None
+
+
+def _fields(tree: exp.DataType) -> dict[str, exp.DataType]:
+    return {
+        part.name: part.args["kind"]
+        for part in tree.expressions
+        if isinstance(part, exp.ColumnDef) and part.args.get("kind")
+    }
+
+
+def _of_struct(
+    column: str, tree: exp.DataType, dialect: Dialect, fields: Sequence[str]
+) -> Reading | None:
+    known = _fields(tree)
+
+    def member(name: str) -> str:
+        return dialect.member.format(column, identifier(name, dialect))
+
+    # Of sparse vectors the field of values alone would be another vector.
+    if {*known} == _SPARK_VECTOR and tuple(fields) in ((), ("values",)):
+        parts = {name: member(name) for name in known}
+        sparse = dialect.sparse.format(**parts) or dialect.no_array or "NULL"
+        array = f"CASE WHEN {parts['type']} = 1 THEN {parts['values']} ELSE {sparse} END"
+        return Reading(array, "double")
+    name, *further = fields or (list(known) if len(known) == 1 else [""])
+    if name not in known:
+        return None
+    return _reading(member(name), known[name], dialect, further)
+
+
+def _of_array(column: str, tree: exp.DataType, dialect: Dialect) -> Reading | None:
     if not tree.expressions:
-        return dialect.double
-    element: str = tree.expressions[0].sql(dialect=dialect.sqlglot)
-    return element
+        return Reading(column, "double")
+    element, value = tree.expressions[0], "sqlstab_v"
+    while element.this == _T.STRUCT and len(_fields(element)) == 1:
+        ((name, element),) = _fields(element).items()
+        value = dialect.member.format(value, identifier(name, dialect))
+    if element.this not in _NUMERIC:
+        return None
+    if value != "sqlstab_v":
+        if not dialect.transform:
+            return None
+        column = dialect.transform.format(column, "sqlstab_v", value)
+    stored = dialect.tables.fixed_array if tree.args.get("values") else ""
+    if element.this in _SMALL:
+        return Reading(dialect.as_reals.format(column), "float", stored)
+    return Reading(column, "float" if element.this == _T.FLOAT else "double", stored)
+
+
+def is_array(column_type: str, dialect: Dialect) -> bool:
+    """Whether it is a type of arrays of numbers, or of what is read as such; text is not."""
+    found = reading("", column_type, dialect)
+    return found is not None and not found.is_text
+
+
+def size(column_type: str) -> int | None:
+    """How many components a type of vectors has, as in `FLOAT[64]` or `vector(64)`, if it says."""
+    found = re.search(r"[\[( ](\d+)[\])]$", column_type)
+    return int(found[1]) if found else None
+
+
+def stable_type(
+    known: Reading | None, dimension: int, element: Element | None, dialect: Dialect
+) -> str:
+    """The type of an array column of stable vectors; empty for a plain array.
+
+    Args:
+        known: How the raw ones are read.
+        dimension: Components of a stable vector.
+        element: The type of a component that is asked for, if it is.
+        dialect: The dialect to write.
+    """
+    if known is None or not known.stored:
+        return ""
+    if known.stored == dialect.tables.fixed_array:
+        wanted = element or known.element
+        return known.stored.format(dimension, dialect.real if wanted == "float" else dialect.double)
+    # Of the engine's own types none has the other element.
+    kept = element in (None, known.element) and not (element and known.is_half)
+    return known.stored.format(dimension) if kept else ""
 
 
 def comparable(first: str, second: str, dialect: Dialect) -> bool:

@@ -1973,7 +1973,7 @@ CREATE TABLE "ml"."sqlstab_run_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
     || '"' || formatDateTime(now64(6), '%Y-%m-%dT%H:%i:%S.%f+00:00', 'UTC') || '"'
-    || ', "created_by": null, "engine": "clickhouse", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || ', "created_by": null, "engine": "clickhouse", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "map": null, "columns": null, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ml.items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "tables": {"users": {"rows": '
     || coalesce(toString(toInt64OrNull(toString(f.users_rows))), 'null')
     || ', "dimension": 3, "summed": '
     || coalesce(toString(toInt64OrNull(toString(f.users_rows))), 'null')
@@ -1993,7 +1993,7 @@ SELECT
     || coalesce(toString(f.items_condition), 'null')
     || ', "accuracy": '
     || coalesce(toString(f.items_accuracy), 'null')
-    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || '}}, "map": "balanced", "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
     || coalesce(toString(toInt64OrNull(toString(f.rank))), 'null')
     || ', "invertible": {"users": '
     || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
@@ -2041,7 +2041,7 @@ SELECT
     || coalesce(toString(f.score_error), 'null')
     || ', "max_relative_error": '
     || coalesce(toString(f.max_relative_error), 'null')
-    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "Int64", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "\\"run\\" = ''2026-11-30''", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "warnings": [], "timings": {}}' AS figures,
     formatDateTime(now64(6), '%Y-%m-%dT%H:%i:%S.%f+00:00', 'UTC') AS created
 FROM (
     SELECT

@@ -2277,7 +2277,7 @@ CREATE TABLE `ml`.`sqlstab_run_fbe87b76` USING parquet AS
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
     || '"' || replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00' || '"'
-    || ', "created_by": null, "engine": "spark", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "tables": {"users": {"rows": '
+    || ', "created_by": null, "engine": "spark", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "map": null, "columns": null, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ml.items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "tables": {"users": {"rows": '
     || coalesce(CAST(CAST(f.users_rows AS bigint) AS string), 'null')
     || ', "dimension": 3, "summed": '
     || coalesce(CAST(CAST(f.users_rows AS bigint) AS string), 'null')
@@ -2297,7 +2297,7 @@ SELECT
     || coalesce(CAST(f.items_condition AS string), 'null')
     || ', "accuracy": '
     || coalesce(CAST(f.items_accuracy AS string), 'null')
-    || '}}, "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
+    || '}}, "map": "balanced", "like": {}, "raw_dimension": 3, "dimension": 3, "rank": '
     || coalesce(CAST(CAST(f.rank AS bigint) AS string), 'null')
     || ', "invertible": {"users": '
     || CASE WHEN f.rank >= f.users_live THEN 'true' ELSE 'false' END
@@ -2345,7 +2345,7 @@ SELECT
     || coalesce(CAST(f.score_error AS string), 'null')
     || ', "max_relative_error": '
     || coalesce(CAST(f.max_relative_error AS string), 'null')
-    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "native": false}}, "warnings": [], "timings": {}}' AS figures,
+    || '}, "outputs": {"users": {"relation": "ml.movies_users", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ml.movies_items", "id": "id", "id_type": "bigint", "layout": "array", "vector": ["embedding"], "element": "float", "filter": "`run` = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "warnings": [], "timings": {}}' AS figures,
     replace(date_format(to_utc_timestamp(current_timestamp(), current_timezone()), 'yyyy-MM-dd HH:mm:ss.SSSSSS'), ' ', 'T') || '+00:00' AS created
 FROM (
     SELECT

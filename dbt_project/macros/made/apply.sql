@@ -6,6 +6,10 @@
 {%- if not function and steps | length == 2 -%}
 {%- set query = sqlstab.part_multiplied(dialect, query, steps[0], others) -%}
 {%- endif -%}
+{#- Spark gives a function's process the column that an array is made of, too, unless it is made before. -#}
+{%- if function and t.is_made -%}
+{%- set query = sqlstab.part_once(dialect, query, ["x"], others) -%}
+{%- endif -%}
 {%- set cast = dialect.as_real if output.element == "float" else dialect.as_double -%}
 {#- The stable vector of the row `s` as an array. -#}
 {%- set array -%}
@@ -28,7 +32,7 @@ SELECT
     s.id{{ loop.index if t.parts }} AS {{ column.name }},
     {%- endfor %}
     {%- if output.layout == "array" %}
-    {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
+    {{ sqlstab.filled("CAST({0} AS {1})", [array, output.type]) if output.type else array }} AS {{ output.vector[0] }}
     {%- elif output.layout == "wide" %}
     {%- for name in output.vector %}
     {{ sqlstab.filled(cast, [sqlstab.filled(dialect.element, ["s.x", loop.index]) if dialect.style == "arrays" else "s.x" ~ loop.index]) }} AS {{ name }}

@@ -22,7 +22,7 @@ SELECT
     {{- ids }}
     {%- if output.layout == "array" %}
     {%- set array = sqlstab.filled(dialect.gather, [sqlstab.filled(cast, ["value"]), "j"]) %}
-    {{ sqlstab.filled(dialect.as_native, [array, output.dimension]) if output.native else array }} AS {{ output.vector[0] }}
+    {{ sqlstab.filled("CAST({0} AS {1})", [array, output.type]) if output.type else array }} AS {{ output.vector[0] }}
     {%- else %}
     {%- for name in output.vector %}
     max(CASE WHEN j = {{ loop.index }} THEN {{ sqlstab.filled(cast, ["value"]) }} END) AS {{ name }}{{ "," if not loop.last }}
