@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sqlstab.engines.base import Engine
     from sqlstab.maths.quality import Verdict
+    from sqlstab.maths.solve import Matrix
     from sqlstab.progress import Progress
     from sqlstab.session import AnyEngine
 
@@ -253,6 +254,8 @@ def _compared(
                     side: prepare.placed(table, space.reference(side, {opened.key: 1.0}))
                     for side, table in tables.items()
                 }
-        back = opened.maps[VECTORS].matrix.T if VECTORS in sides else None
-        # A requested rank has left fewer stable dimensions than raw ones.
-        yield comparing.Model(tables, None if back is None or len(back) < back.shape[1] else back)
+        back: dict[Side, Matrix | None] = {}
+        for side in sides:
+            known = opened.maps[side]
+            back[side] = known.inverse_matrix if known.invertible else None
+        yield comparing.Model(tables, back)

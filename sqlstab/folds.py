@@ -139,6 +139,14 @@ def cosines(
     return len(found[1]), found
 
 
+def sample(batches: Iterator[pa.RecordBatch], dimension: int) -> tuple[int, list[Floats]]:
+    """Return rows (x) as they are: [all components, one row after the other]."""
+    found: list[Floats] = [np.empty(0)]
+    found += [vectors(batch, 0, dimension).ravel() for batch in batches]
+    rows = np.concatenate(found)
+    return len(rows) // dimension, [rows]
+
+
 def multiplied(array: pa.Array, steps: Sequence[Floats], single: bool) -> pa.Array:
     """Multiply an Arrow array of vectors by matrices, in float64: the function of a write.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Figure -> what it is called, and what it means: short enough for a line of 80 columns.
 _FIGURES = {
     "agreement": ("agreement", "held-out ids, above chance"),
+    "rotation": ("  by one rotation", "of raw vectors, lengths kept"),
     "held_out": ("cosine, held-out ids", "of ids that were not fitted to"),
     "cosine": ("cosine, all ids", "of those fitted to: too good"),
     "cka": ("CKA", "likeness of dot products, 0 to 1"),
@@ -83,6 +85,8 @@ def compare(context: click.Context, /, **given: Any) -> None:
     sides = [side for side in (*SIDES, VECTORS) if side in figures]
     console.print_rows(_rows(figures, sides), titles=("", *sides, ""))
     click.echo(_UNITS[figures["unit_rows"]])
+    if figures["map"]:
+        click.echo(textwrap.fill(figures["map"], 79))
 
 
 def _model(given: Mapping[str, Any], text: str, engine: Engine, in_tables: bool) -> Any:

@@ -32,6 +32,10 @@ def summary(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     if any(cosine["after"] for cosine in cosines.values()):
         rows.append(("cosine", "of the same id in the newest of these runs, mean"))
         rows += [(f"  {side}", _cosine(cosine)) for side, cosine in cosines.items()]
+    kept = figures.get("neighbours_kept")
+    if kept is not None:
+        said = f"{share(kept)} of an item's ten nearest items stay; with --map rotation all"
+        rows.append(("neighbours", said))
     wanted, rank = figures["options"].get("rank"), figures["rank"]
     if wanted and wanted > rank:
         rows.append(("rank", f"{wanted:,} were asked for; {rank:,} are all"))

@@ -9,7 +9,7 @@ is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,26 +32,34 @@ if TYPE_CHECKING:
     from sqlstab.statements.table import VectorTable
 
 
+# Agreement that is no reason to prefer one kind of map.
+_AS_GOOD = 0.05
+
+
 @dataclass(frozen=True)
 class Model:
     """The tables of a model: raw vectors or stable ones, which give the same figures.
 
     Attributes:
         tables: `users` and `items`, or `vectors`.
-        back: Of stable `vectors`: from their space, which may have more dimensions than the model,
-            to axes of the model, (d, e). None takes them as they are.
+        back: Of stable tables: from their space to raw vectors, (d, e). Those without are taken as
+            they are; None for what cannot be had back.
     """
 
     tables: Mapping[Side, VectorTable]
-    back: Matrix | None = None
+    back: Mapping[Side, Matrix | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Balanced:
-    """A model, and the matrices from its rows to the axes that it is compared in, (e, r)."""
+    """A model, and the matrices from its rows to the axes that it is compared in, (e, r).
+
+    `raw` has those to its raw vectors, where they can be had.
+    """
 
     tables: Mapping[Side, Checked]
     matrices: Mapping[Side, Matrix]
+    raw: Mapping[Side, Matrix]
 
     @property
     def rank(self) -> int:
@@ -61,11 +69,15 @@ class _Balanced:
 
 @dataclass(frozen=True)
 class _Shared:
-    """What two models share of one side: how many ids, how many take part, and their sums."""
+    """What two models share of one side: how many ids, how many take part, and their sums.
+
+    `raw` has the sums of raw vectors, which one rotation of both sides has to bring together.
+    """
 
     ids: int
     anchors: int
     halves: sums.Halves | None
+    raw: sums.Halves | None = None
 
     @property
     def total(self) -> SharedSums | None:
@@ -83,8 +95,9 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
         reference: The one to align it with.
 
     Returns:
-        The figures of each side by its name, `score_drift`, and the `verdict` and `reason` of the
-        anchor that can be aligned best, because an alignment can rest on it.
+        The figures of each side by its name, `score_drift`, and the `verdict`, the `reason` and
+        the `map` that suits of the anchor that can be aligned best, because an alignment can rest
+        on it.
     """
     try:
         models = (yield from _balanced(job, model)), (yield from _balanced(job, reference))
@@ -111,6 +124,7 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
     return {
         "verdict": sides[best]["verdict"],
         "reason": sides[best]["reason"],
+        "map": _map(sides[best]),
         "models": {
             name: {
                 "rank": each.rank,
@@ -140,14 +154,20 @@ def _balanced(job: Job, model: Model) -> Flow[_Balanced]:
         )
         check.warn_left_out(job, tables[side])
     if VECTORS in tables:
-        back = np.eye(tables[VECTORS].dimension or 0) if model.back is None else model.back
-        return _Balanced(tables, {VECTORS: back})
+        back = model.back.get(VECTORS)
+        back = np.eye(tables[VECTORS].dimension or 0) if back is None else back
+        return _Balanced(tables, {VECTORS: back}, {})
     factors: dict[Side, solve.Factor] = {}
     for side in SIDES:
         tables[side], factors[side] = yield from sums.factor(job, tables[side])
     check.dimensions(tables["users"], tables["items"])
     balance = solve.balance(factors["users"], factors["items"])
-    return _Balanced(tables, {"users": balance.users, "items": balance.items})
+    raw = {side: model.back.get(side, np.eye(len(balance.users))) for side in SIDES}
+    return _Balanced(
+        tables,
+        {"users": balance.users, "items": balance.items},
+        {side: matrix for side, matrix in raw.items() if matrix is not None},
+    )
 
 
 def _shared(job: Job, model: _Balanced, reference: _Balanced, side: Side) -> Flow[_Shared]:
@@ -161,9 +181,20 @@ def _shared(job: Job, model: _Balanced, reference: _Balanced, side: Side) -> Flo
     if job.share < 1 or checked.table.anchor_filter or other.anchor_filter:
         sample = replace(checked.table, share=job.share)
         anchors = yield from check.anchors(sample, other, job.dialect)
-    matrix = reference.matrices[side]
-    member = Member(other, matrix.shape[1], matrix)
-    halves = yield from sums.cross(job, checked, member, model.matrices[side])
+    halves = yield from _halves(job, checked, other, model.matrices[side], reference.matrices[side])
+    raw = None
+    if side in model.raw and side in reference.raw:
+        raw = yield from _halves(job, checked, other, model.raw[side], reference.raw[side])
+    return _Shared(ids, anchors, halves, raw)
+
+
+def _halves(
+    job: Job, checked: Checked, other: VectorTable, matrix: Matrix, reference_matrix: Matrix
+) -> Flow[sums.Halves]:
+    """Sum over the shared ids, of rows times matrices."""
+    side = checked.table.side
+    member = Member(other, reference_matrix.shape[1], reference_matrix)
+    halves = yield from sums.cross(job, checked, member, matrix)
     total = halves[0] + halves[1]
     if not total.is_finite:
         raise DataError(
@@ -174,7 +205,7 @@ def _shared(job: Job, model: _Balanced, reference: _Balanced, side: Side) -> Flo
         # No figure depends on a common factor; squares may overflow.
         scale = 1 / max(np.trace(total.run), np.trace(total.reference))
         halves = halves[0] * scale, halves[1] * scale
-    return _Shared(ids, anchors, halves)
+    return halves
 
 
 def _verdict(shared: _Shared, rank: int, side: Side) -> dict[str, Any]:
@@ -190,7 +221,27 @@ def _verdict(shared: _Shared, rank: int, side: Side) -> dict[str, Any]:
         "agreement": found.value,
         "held_out": found.held_out,
         "chance": found.chance,
+        "rotation": (
+            quality.agreement(shared.raw, shared.anchors, rank, side).value if shared.raw else None
+        ),
     }
+
+
+def _map(side: Mapping[str, Any]) -> str | None:
+    """Say which kind of map suits; None where one of them is unknown."""
+    balanced, rotation = side["agreement"], side["rotation"]
+    if balanced is None or rotation is None or side["verdict"] == "unrelated":
+        return None
+    if rotation < balanced - _AS_GOOD:
+        return (
+            f"Balanced maps bring them closer than one rotation does (agreement {balanced:.2f} and "
+            f"{rotation:.2f}): these trainings differ in what a rotation cannot undo, such as the "
+            "scale between users and items."
+        )
+    return (
+        f"One rotation brings them as close as balanced maps do (agreement {rotation:.2f} and "
+        f"{balanced:.2f}): a space with --map rotation would keep lengths and neighbours, too."
+    )
 
 
 def _figures(total: SharedSums, rank: int) -> dict[str, Any]:

@@ -218,6 +218,7 @@ def shape(sides: Collection[str]) -> Shape:
         "shared": {...: int},
         "cosine": (None, {...: _COSINE}),
         "examples?": _EXAMPLES,
+        "neighbours_kept?": (None, float),
         "gates": (None, {...: {"wanted": float, "found": (None, float), "passed": bool}}),
         "scores": {
             "identity_error": float,

@@ -53,6 +53,7 @@ def run(
         "alignment": figures.of_fit(fit) if fit else None,
         "shared": shared,
         "cosine": None,
+        "neighbours_kept": None,
         "gates": None,
         "scores": {"identity_error": balanced.identity_error, "max_relative_error": None},
         "outputs": None,
@@ -60,6 +61,10 @@ def run(
     if job.reference and fit:
         cosines = _cosines(job, job.reference, fit, tables, balanced, omega, shared)
         found["cosine"] = yield from cosines
+    elif job.map == "balanced":
+        # A rotation keeps all of them: of the two kinds of maps this tells which one suits.
+        matrix = balanced.maps["items"] @ omega
+        found["neighbours_kept"] = yield from sums.neighbours_kept(job, tables["items"], matrix)
     found["examples"] = yield from _examples(job, tables, balanced, omega, found)
     for finding in findings.findings(found):
         # What is bad is for the gates.

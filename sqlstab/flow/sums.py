@@ -449,6 +449,64 @@ def _cosines(
     return found
 
 
+def neighbours_kept(job: Job, checked: Checked, matrix: Matrix) -> Flow[float | None]:
+    """Find which share of its nearest neighbours by cosine a row keeps under a map, from a sample.
+
+    Args:
+        job: The run.
+        checked: The run's table.
+        matrix: From raw to stable vectors, (e, d).
+
+    Returns:
+        From 0 to 1; None for too few rows, or where no statement can be as long.
+    """
+    share = min(1.0, quality.NEIGHBOUR_ROWS / max(checked.rows, 1))
+    table, side = replace(checked.table, share=share), checked.table.side
+    common: dict[str, Any] = {
+        "step": f"neighbours {side}",
+        "stand_in": 1.0,
+        "reads": (side,),
+        "title": f"Looking at neighbours of {side}",
+    }
+    if job.streams:
+        query = build.rows(table, job.dialect)
+        fold = Fold(
+            query,
+            partial(folds.sample, dimension=len(matrix)),
+            partial(_merged_neighbours, matrix=matrix),
+            (side,),
+            len(matrix),
+            rows=round(checked.rows * share),
+        )
+        kept: float | None = yield Statement(
+            texts=(query,), read=lambda _: 1.0, fold=fold, **common
+        )
+        return kept
+    raw = build.Vectors(table, len(matrix))
+    statement = build.neighbours(
+        raw,
+        replace(raw, matrix=matrix),
+        min(1.0, quality.NEIGHBOUR_QUERIES / max(checked.rows, 1)),
+        quality.NEAREST,
+        job.dialect,
+        cosine=True,
+    )
+    if checked.rows <= quality.NEAREST or not job.dialect.takes(statement):
+        return None
+    found: float | None = yield Statement(texts=(statement,), read=_kept_share, **common)
+    return found
+
+
+def _merged_neighbours(parts: list[Part], matrix: Matrix) -> float | None:
+    rows = np.concatenate([np.empty(0), *(rows for _, (rows,) in parts)]).reshape(-1, len(matrix))
+    return quality.neighbours_kept(rows, rows @ matrix, quality.NEAREST)
+
+
+def _kept_share(rows: Rows) -> float | None:
+    listed = int(rows[0]["n_neighbours"] or 0)
+    return int(rows[0]["n_both"]) / listed if listed else None
+
+
 def least_alike(
     job: Job, table: VectorTable, member: Member, matrix: Matrix, share: float
 ) -> Flow[list[str]]:
