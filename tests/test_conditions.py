@@ -602,7 +602,7 @@ def test_no_sql_of_a_saved_run_is_executed(
         name = [part for part in place if isinstance(part, str)][-1]
         if place[0] in ("inputs", "outputs") or name in ("key", "column", "align", "verdict"):
             places[name].append(place)
-    assert len(places) == 14
+    assert len(places) == 15
     quoted = 0
     for number, name in enumerate(places):
         figures = json.loads(json.dumps(whole))

@@ -41,7 +41,7 @@ STEPS = [np.array([[1.0, 2.0], [0.5, 0.0], [-1.0, 1e-3]]), np.array([[0.0, 1.0],
 
 def gram_of(parts: list[tuple[int, list[np.ndarray]]]) -> tuple[int, np.ndarray]:
     assert parts
-    return sum(rows for rows, _ in parts), folds.unpacked(sum(upper for _, (upper,) in parts))
+    return sum(rows for rows, _ in parts), folds.unpacked(sum(upper for _, (upper, _) in parts))
 
 
 def gram_fold(query: str, whitener: np.ndarray | None = None) -> Fold[Any]:

@@ -23,6 +23,7 @@ from sqlstab.flow import check, drive, sums, write
 from sqlstab.flow.check import Checked
 from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member
+from sqlstab.maths.quality import Band
 from sqlstab.progress import Log
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.target import MemoryTarget
@@ -92,6 +93,8 @@ REFERENCE = Rows(
     _RNG.standard_normal((35, 6)) * (_REFERENCE_IDS != 20)[:, None],
     {},
 )
+# Where cosines are a matter of chance.
+BAND = Band.of(0.0, 5)
 MATRIX = _RNG.standard_normal((5, 4))
 SQUARE = _RNG.standard_normal((4, 4))
 
@@ -1199,7 +1202,7 @@ def test_768_components(warehouse: Warehouse) -> None:
     white = run_flow(sums._pass(job, checked, matrix[:, :20], 1.0), warehouse).matrix
     agree(white, matrix[:, :20].T @ x.T @ x @ matrix[:, :20])
     member = Member(reference.table, size)
-    after = run_flow(sums.cosines(job, checked, member, matrix, None, 1.0), warehouse).after
+    after = run_flow(sums.cosines(job, checked, member, matrix, None, 1.0, BAND), warehouse).after
     assert after is not None
     assert after.mean == pytest.approx(cosines(x[4:] @ matrix, y[:8]).mean(), rel=1e-9)
     assert job.temporary == []
@@ -1266,8 +1269,8 @@ def test_statements_stay_within_the_limits(
             sums._pass(job, checked, matrix, 1.0),
             sums.cross(job, checked, stored, matrix),
             sums.cross(job, checked, raw, matrix),
-            sums.cosines(job, checked, stored, matrix, matrix, 0.5),
-            sums.cosines(job, checked, raw, matrix, matrix, 0.5),
+            sums.cosines(job, checked, stored, matrix, matrix, 0.5, BAND),
+            sums.cosines(job, checked, raw, matrix, matrix, 0.5, BAND),
             write.multiplied(job, table, [matrix], output),
         ):
             drive.execute(flow, engine, Log())  # type: ignore[arg-type,misc]

@@ -217,7 +217,7 @@ def test_a_reference_that_is_gone(copy: Space) -> None:
     assert found.figures["reference"] is found.figures["sides"] is None
     assert found.figures["statements"] == []
     assert found.figures["verdict"]["headline"].startswith("It worked")
-    assert "Cosine to the reference 0.73" in found.text("md")
+    assert "Mean cosine of the same item in the earlier run: 0.73" in found.text("md")
     said = "The run that it was aligned with, 2026-11-02, is no longer in the space"
     assert said in found.text("html")
 

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from sqlstab import saved
 from sqlstab.maths import quality
+from sqlstab.options import MapKind
 from sqlstab.statements.sides import SIDES, VECTORS
 
 if TYPE_CHECKING:
@@ -245,6 +246,8 @@ def check(figures: Mapping[str, Any]) -> None:
         if side not in sides:
             raise ValueError(f"like.{name} is {saved.shown(side)}, not {' or '.join(sides)}")
     alignment = figures["alignment"]
+    if figures["map"] not in get_args(MapKind):
+        raise ValueError(f"map is {saved.shown(figures['map'])}")
     if alignment and alignment["verdict"] not in (*quality.VERDICTS, "unknown"):
         raise ValueError(f"alignment.verdict is {saved.shown(alignment['verdict'])}")
     names = {*sides, *figures["like"]}

@@ -126,7 +126,8 @@ def _strangers(
     figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any], examples: list[str] | None
 ) -> Iterator[Finding]:
     """Say how many ids seem to mean something else than before."""
-    if not cosine.get("strangers") or cosine["after"]["mean"] < quality.HARDLY_AGREES:
+    after = cosine["after"]
+    if not (cosine.get("strangers") and after and after["mean"] >= quality.HARDLY_AGREES):
         return
     shared = figures["shared"][side]
     count = round(cosine["strangers"] / cosine["rows"] * shared)

@@ -152,7 +152,8 @@ def indefinite_entry(gram: Matrix) -> tuple[int, int] | None:
     if (diagonal < 0).any():
         worst = int(diagonal.argmin())
         return worst, worst
-    roots = np.sqrt(diagonal)
+    # Squares that vanish are sums of products all the same.
+    roots = np.sqrt(np.maximum(diagonal, _SMALLEST))
     # (x'y)^2 <= x'x y'y, and both halves say the same.
     bounds = roots * roots[:, None]
     excess = np.maximum(np.abs(gram), np.abs(gram.T)) - bounds * (1 + _SUMMED)
@@ -160,12 +161,12 @@ def indefinite_entry(gram: Matrix) -> tuple[int, int] | None:
     if (excess > 0).any():
         i, j = np.unravel_index(int(excess.argmax()), excess.shape)
         return int(i), int(j)
-    scale = np.where(roots > 0, roots, 1.0)
-    values, vectors = np.linalg.eigh(gram / scale / scale[:, None])
+    unit = gram / roots / roots[:, None]
+    values, vectors = np.linalg.eigh(unit)
     if values[0] >= -_SUMMED * len(gram):
         return None
     # Of x'Gx < 0 the entry that takes the most away.
-    parts = gram / scale / scale[:, None] * np.outer(vectors[:, 0], vectors[:, 0])
+    parts = unit * np.outer(vectors[:, 0], vectors[:, 0])
     i, j = np.unravel_index(int(parts.argmin()), parts.shape)
     return int(i), int(j)
 
