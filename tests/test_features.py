@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +21,7 @@ from warehouse import store_vectors
 import sqlstab
 from sqlstab import DataError, EmbeddingTable, Options, Space, UsageError
 from sqlstab.demo import genre_aucs, movies
-from sqlstab.errors import ConflictError
+from sqlstab.errors import ConflictError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,6 +226,31 @@ def test_replaced(space: Space) -> None:
         space.feature_map(as_of, table=table)
     assert kept(space, "c").keys() == {("items", "a"), ("users", "a"), ("items", "b")}
     assert sorted(path.name for path in Path(space.name).iterdir()) == [f"run={k}" for k in KEYS]
+
+
+def test_full_disk(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maps that were kept stay as they are."""
+    before = space.feature_map("a").matrix
+
+    def full(table: Any, path: Path) -> None:
+        path.write_bytes(b"PAR1")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "write_table", full)
+        with pytest.raises(EngineError, match=r"features.parquet cannot be written: No space left"):
+            space.feature_map("b")
+    np.testing.assert_array_equal(kept(space, "c")["items", "a"], before)
+    assert sorted(path.name for path in Path(space.name).iterdir()) == [f"run={k}" for k in KEYS]
+
+
+def test_damaged_maps(space: Space) -> None:
+    path = Path(space.name) / "run=c" / "features.parquet"
+    path.write_text("no")
+    with pytest.raises(DataError, match=r"features.parquet is damaged: .* Remove it"):
+        space.feature_map("a")
+    path.unlink()
+    space.feature_map("a")
 
 
 def test_another_size(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -241,7 +241,9 @@ class DirectorySpace:
                 finally:
                     beside.remove()
         except (KeyError, pa.ArrowException) as error:
-            raise DataError(f"{path} is damaged: {error}.") from error
+            raise DataError(
+                f"{path} is damaged: {error}. Remove it; feature maps can be fitted again."
+            ) from error
         except OSError as error:
             raise _failed(path, error) from error
 
