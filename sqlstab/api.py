@@ -431,10 +431,8 @@ class Space:
         from sqlstab.flow import features as flowing  # noqa: PLC0415 - few ask for them
         from sqlstab.space.output import OneTarget  # noqa: PLC0415
 
-        options, log = (
-            replace(checked_options(options), plain_rows=True, sample=None),
-            Log(progress),
-        )
+        log = Log(progress)
+        options = replace(checked_options(options), plain_rows=True, sample=None)
         with self._opened(writes=True) as (engine, space):
             entries = space.entries()
             if not entries:
