@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -54,8 +55,9 @@ def main() -> None:
     lags = [lag for lag in LAGS if lag < len(days)]
     print(f"{len(days)} retrainings\n")
     print("| reference |", " | ".join(f"lag {lag}" for lag in lags), end=" | ")
-    print(" | ".join(f"AUC lag {lag}" for lag in lags[1:]), "| AUC, trained anew |")
-    print("|---" * (2 * len(lags) + 1), "|", sep="")
+    titles = [f"AUC lag {lag}{which}" for lag in lags[1:] for which in ("", ", feature map")]
+    print(" | ".join(titles), "| AUC, trained anew |")
+    print("|---" * (3 * len(lags)), "|", sep="")
     for name, options in VARIANTS.items():
         with tempfile.TemporaryDirectory(prefix="sqlstab-bench-") as folder:
             space = Space(Path(folder) / "space")
@@ -65,23 +67,23 @@ def main() -> None:
                     for side in reversed(SIDES)
                 )
                 space.run(*tables, key=f"ds={day}", options=options)
-            print(f"| {name} |", row(Path(folder) / "space", days, lags), flush=True)
+            print(f"| {name} |", row(space, days, lags), flush=True)
 
 
-def row(space: Path, days: list[str], lags: list[int]) -> str:
+def row(space: Space, days: list[str], lags: list[int]) -> str:
     """The cells of a row."""
-    runs = [space / f"ds={day}" for day in days]
-    means = {
-        (side, lag): np.mean(cosines(space, side, days, lag)) for side in SIDES for lag in lags
-    }
+    path = Path(space.name)
+    means = {(side, lag): np.mean(cosines(path, side, days, lag)) for side in SIDES for lag in lags}
     cells = ["/".join(f"{means[side, lag]:.3f}" for side in SIDES) for lag in lags]
-    known = [movies(run) for run in runs]
-    for lag in [*lags[1:], 0]:
-        found = [
-            genre_aucs(known[start : start + lag + 1 : max(lag, 1)])[-1]
-            for start in range(len(runs) - lag)
-        ]
-        cells.append(f"{np.mean(found):.4f}")
+    known = dict(zip(days, (movies(path / f"ds={day}") for day in days), strict=True))
+    for lag in lags[1:]:
+        found = []
+        for as_of, day in zip(days, days[lag:], strict=False):
+            features = space.feature_map(as_of, day).apply(known[day].vectors)
+            now = [known[day], replace(known[day], vectors=features)]
+            found.append(genre_aucs([known[as_of], *now])[1:])
+        cells += [f"{mean:.4f}" for mean in np.mean(found, axis=0)]
+    cells.append(f"{np.mean([genre_aucs([one])[0] for one in known.values()]):.4f}")
     return " | ".join(cells) + " |"
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import prepare
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import ConflictError, DataError, UsageError
 from sqlstab.flow import drive, write
 from sqlstab.flow import run as flow
+from sqlstab.flow.reference import Member
 from sqlstab.maths.maps import Maps
 from sqlstab.options import Options
 from sqlstab.progress import Log
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sqlstab.engines.base import Engine
+    from sqlstab.maths.features import FeatureMap
     from sqlstab.prepare import AnySpace
     from sqlstab.progress import Progress
     from sqlstab.report import Report
@@ -352,6 +354,117 @@ class Space:
             job = prepare.job_of(known, None, target, options, engine, log, run.maps.shape[0])
             with target.whole():
                 drive.execute(write.apply(job, run.maps), engine, log)
+
+    def feature_map(
+        self,
+        as_of: str,
+        key: str | None = None,
+        table: Side = "items",
+        *,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> FeatureMap:
+        """Fit what turns stable vectors of a run into features for a model trained on another.
+
+        The map is kept in the space, beside the maps of the run. It shortens vectors and does not
+        keep scores, so it is for models that read vectors, not for serving.
+
+        Args:
+            as_of: The run J that the model was trained on.
+            key: The run K whose vectors it is to read; None for the newest.
+            table: Whose vectors.
+            options: Of these `strategy` counts.
+            progress: Shows what is going on.
+
+        Raises:
+            DataError: There is no such run or table, it has no stable rows, or no ids are shared.
+            EngineError: The database or the disk failed.
+
+        Example:
+            >>> space.feature_map("2026-11-01").apply(vectors)  # doctest: +SKIP
+        """
+        return self._features(as_of, key, [table], {}, options, progress)[table]
+
+    def features(
+        self,
+        as_of: str,
+        outputs: Mapping[Side, str | Path],
+        key: str | None = None,
+        *,
+        options: Options | None = None,
+        progress: Progress | None = None,
+    ) -> dict[Side, FeatureMap]:
+        """Write the vectors of a run as features for a model that was trained on another run.
+
+        Args:
+            as_of: The run J that the model was trained on.
+            outputs: The Parquet file or the table that the features of each table are written to;
+                it must not be there. Without any, the maps of all tables are kept, and that is all.
+            key: The run K whose vectors it is to read; None for the newest.
+            options: Of these `strategy`, `output_layout` and `output_type` count.
+            progress: Shows what is going on.
+
+        Returns:
+            The feature maps, as of `feature_map`.
+
+        Raises:
+            UsageError: An output is there already, or a name is not valid.
+            DataError: There is no such run or table, it has no stable rows, or no ids are shared.
+            EngineError: The database or the disk failed.
+        """
+        return self._features(as_of, key, list(outputs), outputs, options, progress)
+
+    def _features(
+        self,
+        as_of: str,
+        key: str | None,
+        sides: list[Side],
+        outputs: Mapping[Side, str | Path],
+        options: Options | None,
+        progress: Progress | None,
+    ) -> dict[Side, FeatureMap]:
+        """Fit, keep and use the feature maps of some tables; of all that both runs have for none.
+
+        Raises:
+            ConflictError: One of the runs was written again meanwhile.
+        """
+        from sqlstab.flow import features as flowing  # noqa: PLC0415 - few ask for them
+        from sqlstab.space.output import OneTarget  # noqa: PLC0415
+
+        log = Log(progress)
+        options = replace(checked_options(options), plain_rows=True, sample=None)
+        with self._opened(writes=True) as (engine, space):
+            entries = space.entries()
+            if not entries:
+                raise DataError(f"The space {self.name} has no runs.")
+            run = entries[-1] if key is None else _entry(space, key, self.name)
+            model = _entry(space, as_of, self.name)
+            for entry in (run, model):
+                prepare.check_figures(entry.figures, f"run {entry.key}")
+            known = model.figures["tables"]
+            sides = sides or [side for side in run.figures["tables"] if side in known]
+            rows = {side: prepare.written(space, run, side) for side in sides}
+            members = {
+                side: Member(prepare.written(space, model, side), model.figures["dimension"])
+                for side in sides
+            }
+            target = OneTarget.of(outputs, engine)
+            tables = prepare.Tables(rows, {}, {}, Key(run.key), set())
+            size = run.figures["dimension"]
+            job = prepare.job_of(tables, None, target, options, engine, log, size)
+            maps = drive.execute(flowing.fit(job, members, as_of), engine, log)
+            for entry in (run, model):
+                now = _entry(space, entry.key, self.name)
+                if now.figures.get("created") != entry.figures["created"]:
+                    raise ConflictError(
+                        f"Run {entry.key} has been written again meanwhile: nothing is kept."
+                    )
+            matrices = {side: found.matrix for side, found in maps.items()}
+            space.keep_features(run.key, model.key, matrices)
+            if outputs:
+                with target.whole():
+                    drive.execute(flowing.write(job, matrices), engine, log)
+        return maps
 
     def report(self, key: str | None = None, *, progress: Progress | None = None) -> Report:
         """Measure whether a run worked: how its vectors compare with those of earlier runs.

@@ -80,13 +80,13 @@ class EngineSettings:
         option="engine",
         variable=ENGINE_VARIABLE,
         section="engine",
-        commands=("run", "runs", "report", "compare", "apply", "sql"),
+        commands=("run", "runs", "report", "compare", "apply", "features", "sql"),
     )
     database: str | None = declare(
         "A DuckDB database file, in which tables and views are found by name.",
         metavar="FILE",
         section="engine",
-        commands=("run", "runs", "report", "compare", "apply", "sql"),
+        commands=("run", "runs", "report", "compare", "apply", "features", "sql"),
     )
     kind: Literal["spark"] | None = declare(
         "spark: the Spark session of this installation.", section="engine"
@@ -97,14 +97,14 @@ class EngineSettings:
         least=1,
         most=MOST_THREADS,
         section="engine",
-        commands=("run", "report", "compare", "apply"),
+        commands=("run", "report", "compare", "apply", "features"),
     )
     memory_limit: str | None = declare(
         "How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB, or "
         "what it takes to read a row group of the Parquet files, and to sum, with each thread.",
         metavar="SIZE",
         section="engine",
-        commands=("run", "report", "compare", "apply"),
+        commands=("run", "report", "compare", "apply", "features"),
     )
 
     def __post_init__(self) -> None:
@@ -257,7 +257,7 @@ class Options:
         "auto takes the faster one; the results agree.",
         default="auto",
         section="run",
-        commands=("run", "compare", "apply", "sql"),
+        commands=("run", "compare", "apply", "features", "sql"),
     )
     refine: Refine = declare(
         "A second scan for full accuracy where vector columns are nearly dependent.",
@@ -276,10 +276,12 @@ class Options:
         "One column per dimension, one array column, or one row per dimension. Default: as the "
         "input.",
         section="run",
-        commands=("run", "apply", "sql"),
+        commands=("run", "apply", "features", "sql"),
     )
     output_type: Element | None = declare(
-        "The type of a number. Default: as the input.", section="run", commands=("apply", "sql")
+        "The type of a number. Default: as the input.",
+        section="run",
+        commands=("apply", "features", "sql"),
     )
     min_agreement: float | None = declare(
         "A gate: with less agreement on held-out ids nothing is written, and the exit code is 5.",

@@ -80,6 +80,9 @@ class AnySpace(Protocol):
     def target(self, key: Key) -> Target:
         """Return where a run is written, as text."""
 
+    def keep_features(self, key: str, as_of: str, maps: Mapping[str, Matrix]) -> None:
+        """Keep the feature maps of a run for models that were trained on another one."""
+
     def staging(self, key: Key) -> AbstractContextManager[Target]:
         """Make room for a run that is about to be written."""
 
@@ -363,6 +366,24 @@ def placed(table: VectorTable, rows: Rows) -> VectorTable:
         filter=rows.filter,
         weight_expression=rows.weight,
     )
+
+
+def written(space: AnySpace, entry: Entry, side: Side) -> VectorTable:
+    """Return the stable rows of one run, with the columns that it kept.
+
+    Raises:
+        DataError: The run wrote no such table, or its maps only.
+    """
+    outputs = entry.figures["outputs"]
+    if outputs is None:
+        raise DataError(
+            f"Run {entry.key} wrote its maps only, and a feature map is fitted to stable rows: "
+            "write the run again without --maps-only, or name a run that has them."
+        )
+    if side not in outputs:
+        raise DataError(f"Run {entry.key} has no table {side}; it has {' and '.join(outputs)}.")
+    table = placed(stored_table(side, outputs[side]), space.reference(side, {entry.key: 1.0}))
+    return replace(table, keep=tuple(Column(name, "") for name in outputs[side]["keep"]))
 
 
 def stored_table(side: Side, known: Mapping[str, Any]) -> VectorTable:

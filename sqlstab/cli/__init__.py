@@ -26,7 +26,7 @@ from sqlstab.errors import (
 )
 from sqlstab.words import printable
 
-_COMMANDS = ("run", "compare", "report", "runs", "apply", "sql", "solve", "demo")
+_COMMANDS = ("run", "compare", "report", "runs", "apply", "features", "sql", "solve", "demo")
 
 
 class _Commands(click.Group):

@@ -271,10 +271,13 @@ def damage(
             return (yield from _error(reference, problems, rows, size, dialect, drop=None))
     except EngineError:
         return error
-    if size == dimension:
-        return error
+    return error if size == dimension else size_error(reference, size, dimension)
+
+
+def size_error(stored: VectorTable, size: int | None, dimension: int) -> DataError:
+    """Make the error of stable vectors that have another size than their run wrote."""
     return DataError(
-        f"{about(reference)} has vectors of {size} components ({reference.vector_names()}), where "
+        f"{about(stored)} has vectors of {size} components ({stored.vector_names()}), where "
         f"its run wrote {dimension}: it is damaged."
     )
 

@@ -67,7 +67,7 @@ class Map:
         Raises:
             DataError: The vectors have another dimension.
         """
-        return _multiply(vectors, self.matrix, "raw")
+        return multiply(vectors, self.matrix, "raw")
 
     def inverse(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
         """Turn stable vectors, (d,) or (n, d), back into raw ones, (e,) or (n, e).
@@ -75,10 +75,15 @@ class Map:
         Raises:
             DataError: The vectors have another dimension.
         """
-        return _multiply(vectors, self.inverse_matrix, "stable")
+        return multiply(vectors, self.inverse_matrix, "stable")
 
 
-def _multiply(vectors: ArrayLike, matrix: Matrix, kind: str) -> NDArray[np.floating[Any]]:
+def multiply(vectors: ArrayLike, matrix: Matrix, kind: str) -> NDArray[np.floating[Any]]:
+    """Multiply vectors, (e,) or (n, e), by a matrix in float64; float32 input stays float32.
+
+    Raises:
+        DataError: They have another dimension; the message calls them `kind`.
+    """
     given = np.asarray(vectors)
     dimension = len(matrix)
     if given.ndim not in (1, 2) or given.shape[-1] != dimension:

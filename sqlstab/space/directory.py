@@ -27,11 +27,16 @@ from sqlstab.statements.files import is_path, split
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pyarrow as pa
+
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.table import Column
 
 FIGURES_FILE = "run.json"
 MAPS_FILE = "maps.parquet"
+# Maps for models that were trained on other runs. Readers of a run's own maps need not tell them
+# apart, and these stay as they were written.
+FEATURES_FILE = "features.parquet"
 REPORT_FILE = "report.html"
 # The files of a run, in its run.json.
 FILES = "files"
@@ -201,6 +206,46 @@ class DirectorySpace:
         """Return where a run is written, for who prints or explains it."""
         final = self.path / key.folder
         return DirectoryTarget(final, final, self.dialect)
+
+    def keep_features(self, key: str, as_of: str, maps: Mapping[str, Matrix]) -> None:
+        """Keep the feature maps of a run for models that were trained on another one.
+
+        The file is written beside, and takes the place of the one before by one rename.
+
+        Args:
+            key: The run whose vectors they take.
+            as_of: The run that the models were trained on.
+            maps: (e, d) by side; they take the place of those of the same runs and sides.
+
+        Raises:
+            DataError: There is no such run, or the file that is there cannot be read.
+            EngineError: The disk refused.
+        """
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.compute as pc  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        found = _entries(maps)
+        found = found.append_column("feature_of", pa.array([as_of] * len(found), pa.string()))
+        path = self.folder(key) / FEATURES_FILE
+        try:
+            with locked(self.path):
+                if path.exists():
+                    before = _read(path)
+                    same = (pc.field("feature_of") == as_of) & pc.field("side").isin(list(maps))
+                    found = pa.concat_tables([before.filter(~same), found])
+                beside = LockedFolder(self.path, f".{path.parent.name}{_MARK}")
+                try:
+                    pq.write_table(found, beside.path / FEATURES_FILE)
+                    (beside.path / FEATURES_FILE).replace(path)
+                finally:
+                    beside.remove()
+        except (KeyError, pa.ArrowException) as error:
+            raise DataError(
+                f"{path} is damaged: {error}. Remove it; feature maps can be fitted again."
+            ) from error
+        except OSError as error:
+            raise _failed(path, error) from error
 
     @contextmanager
     def staging(self, key: Key) -> Iterator[DirectoryTarget]:
@@ -445,7 +490,7 @@ def _own_files(path: Path) -> set[str]:
     """The files that the run in a folder has written, by its own account."""
     try:
         listed = saved.loads((path / FIGURES_FILE).read_text(encoding="utf-8"))[FILES]
-        return {FIGURES_FILE, REPORT_FILE, *listed}
+        return {FIGURES_FILE, REPORT_FILE, FEATURES_FILE, *listed}
     except (OSError, TypeError, ValueError, KeyError):
         return set()
 
@@ -466,9 +511,15 @@ def _figures(folder: str) -> dict[str, Any]:
 
 
 def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    pq.write_table(_entries(maps), path)
+
+
+def _entries(maps: Mapping[str, Matrix]) -> pa.Table:
+    """Return the entries of matrices by side: side, i, j (from 1), value."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     sides, rows, columns, values = [], [], [], []
     for side, matrix in maps.items():
@@ -477,7 +528,7 @@ def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:
         rows.append(i.ravel())
         columns.append(j.ravel())
         values.append(np.asarray(matrix, dtype=np.float64).ravel())
-    table = pa.table(
+    return pa.table(
         {
             "side": pa.array(np.concatenate(sides), pa.string()),
             "i": pa.array(np.concatenate(rows), pa.int32()),
@@ -485,18 +536,22 @@ def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:
             "value": pa.array(np.concatenate(values), pa.float64()),
         }
     )
-    pq.write_table(table, path)
+
+
+def _read(path: Path) -> pa.Table:
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    # Not `read_table`: it scans with threads of its own, and where the process ends soon after,
+    # their pool may abort it (https://github.com/apache/arrow/issues/34314).
+    with pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)
 
 
 def _read_maps(path: Path) -> dict[str, Matrix]:
     import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        # Not `read_table`: it scans with threads of its own, and where the process ends soon
-        # after, their pool may abort it (https://github.com/apache/arrow/issues/34314).
-        with pq.ParquetFile(path) as file:
-            table = file.read(use_threads=False)
+        table = _read(path)
         # Text that is not UTF-8, and times beyond what Python has, are noticed only as values.
         columns = [table[name].to_pylist() for name in ("side", "i", "j", "value")]
     except (OSError, KeyError, OverflowError, ValueError, pa.ArrowException) as error:

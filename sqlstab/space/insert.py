@@ -147,13 +147,7 @@ class TablesTarget:
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
         """Return the statements that add the maps, then the run, and end the transaction."""
-        import numpy as np  # noqa: PLC0415
-
-        entries = [
-            (side, i + 1, j + 1, float(value), None)
-            for side, matrix in maps.items()
-            for (i, j), value in np.ndenumerate(matrix)
-        ]
+        entries = _entries(maps, None)
         known = json.loads(figures)
         # Characters beyond ASCII take several bytes, which some engines count.
         text = json.dumps(known)
@@ -170,6 +164,33 @@ class TablesTarget:
         add = self._overwritten if self._overwrites(RUNS) else self._inserted
         statements += add(RUNS, rows)
         return [*statements, self.dialect.tables.commit] if self._transactions else statements
+
+    def features(self, as_of: str, maps: Mapping[str, Matrix]) -> list[str]:
+        """Return the statements that add feature maps; those of the same runs and sides go.
+
+        Args:
+            as_of: The run that the models were trained on.
+            maps: (e, d) by side.
+        """
+        entries = _entries(maps, as_of)
+        literals = ", ".join(quoting.string(side, self.dialect) for side in maps)
+        of, side = self._name_of("feature_of"), self._name_of("side")
+        model = quoting.string(as_of, self.dialect)
+        if not self._overwrites(MAPS):
+            same = f"{of} = {model} AND {side} IN ({literals})"
+            return [self._without(same), *self._inserted(MAPS, entries)]
+        # A partition is overwritten as a whole, in one statement, and not by rows of its own.
+        aside, listed = f"sqlstab_{self.token}_maps", self._listed(MAPS)
+        others = f"({of} IS NULL OR {of} <> {model} OR {side} NOT IN ({literals}))"
+        condition = self.key.condition(self.dialect)
+        rows = f"SELECT {listed}\nFROM {self._quoted(MAPS)}\nWHERE {condition} AND {others}"
+        return [
+            ddl.create_scratch(aside, rows, self.dialect),
+            *ddl.insert(aside, entries, self.dialect),
+            f"INSERT OVERWRITE TABLE {self._quoted(MAPS)} {self._partition} ({listed})\n"
+            f"SELECT {listed}\nFROM {quoting.relation(aside, self.dialect)}",
+            ddl.drop_table(aside, self.dialect),
+        ]
 
     # Within
 
@@ -325,6 +346,17 @@ class TablesTarget:
                 f"DROP TABLE {staged} SETTINGS max_table_size_to_drop = 0",
             ]
         return [_deletion(table.name, condition, None, self.dialect), f"INSERT INTO {name} {into}"]
+
+
+def _entries(maps: Mapping[str, Matrix], feature_of: str | None) -> list[tuple[Any, ...]]:
+    """Return the rows of matrices by side in the table of maps, without the key."""
+    import numpy as np  # noqa: PLC0415
+
+    return [
+        (side, i + 1, j + 1, float(value), feature_of)
+        for side, matrix in maps.items()
+        for (i, j), value in np.ndenumerate(matrix)
+    ]
 
 
 def store_of_new(what: str, dialect: Dialect) -> str:

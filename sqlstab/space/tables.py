@@ -307,6 +307,34 @@ class TablesSpace:
                 statements += target.removal(what)
                 if table.store == "overwrite":
                     statements.append(target.dropped_partition(what))
+        self._execute(statements)
+
+    def keep_features(self, key: str, as_of: str, maps: Mapping[str, Matrix]) -> None:
+        """Keep the feature maps of a run for models that were trained on another one.
+
+        Args:
+            key: The run whose vectors they take.
+            as_of: The run that the models were trained on.
+            maps: (e, d) by side; they take the place of those of the same runs and sides.
+
+        Raises:
+            DataError: There is no such run.
+            EngineError: The database refused or failed.
+        """
+        column, name = self._key(), self.names.table(MAPS)
+        columns = self._columns(name)
+        if column is None or columns is None:
+            raise DataError(f"There is no run {key} in {self.names}.")
+        typed = self._of(key, column)
+        table = Table(name, columns, self._store(MAPS, columns, typed))
+        token = secrets.token_hex(4)
+        target = TablesTarget(self.names, typed, self.dialect, {MAPS: table}, token=token)
+        self._execute(target.features(as_of, maps))
+
+    # Within
+
+    def _execute(self, statements: Sequence[str]) -> None:
+        """Run statements in one transaction, where the engine has those."""
         if self.dialect.tables.begin:
             name = self._lock_name()
             lock = name and ddl.lock(name, self.dialect)
@@ -322,8 +350,6 @@ class TablesSpace:
         except BaseException:
             self._engine.rollback()
             raise
-
-    # Within
 
     def _name(self, column: str) -> str:
         return self.dialect.folded(column)

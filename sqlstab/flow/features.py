@@ -1,0 +1,100 @@
+"""Features: stable vectors of a run K, for a model that was trained on those of a run J.
+
+| step | formula | statement | mathematics |
+|---|---|---|---|
+| 1 | G = sum x'x, C = sum x'y over the ids of both runs | `cross items` | |
+| 2 | F = (G + rho g I)^-1 (C + rho c g I) | | `features.feature_map` |
+| 3 | x F, for all ids of K | `write items` | |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sqlstab.errors import DataError
+from sqlstab.flow import check, sums
+from sqlstab.flow import write as writing
+from sqlstab.maths import features, quality
+from sqlstab.maths.features import FeatureMap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlstab.flow.job import Job
+    from sqlstab.flow.reference import Member
+    from sqlstab.maths.solve import Matrix
+    from sqlstab.statements.sides import Side
+    from sqlstab.statements.statement import Flow
+
+# A cosine that is so much lower is no matter of rounding, or of which ids are held out.
+_LOWER = 0.005
+
+
+def fit(job: Job, members: Mapping[Side, Member], as_of: str) -> Flow[dict[Side, FeatureMap]]:
+    """Fit the feature map of each table; leave no temporary table behind.
+
+    Args:
+        job: Its tables are the stable rows of run K.
+        members: The stable rows of run J, for each of them.
+        as_of: The key of run J.
+    """
+    try:
+        found = {}
+        for side, member in members.items():
+            found[side] = yield from _fit(job, side, member, as_of)
+        return found
+    except GeneratorExit:  # nobody runs what would be yielded now
+        raise
+    except BaseException:
+        yield from job.clear()
+        raise
+
+
+def write(job: Job, maps: Mapping[Side, Matrix]) -> Flow[None]:
+    """Write the stable rows of run K times their feature maps."""
+    for side, table in job.tables.items():
+        output = writing.output_of(job, table, maps[side].shape[1])
+        yield from writing.multiplied(job, table, [maps[side]], output)
+
+
+def _fit(job: Job, side: Side, member: Member, as_of: str) -> Flow[FeatureMap]:
+    """Fit the feature map of one table.
+
+    Raises:
+        DataError: Stable rows are damaged, or those that both runs have are none, or zeros.
+    """
+    table, e = job.tables[side], job.dimension
+    check.joinable(table, member.table, job.dialect)
+    # SQL multiplies NaN without a word.
+    checked = yield from check.table(table, job.dialect, values=True, drop=None, dimension=e)
+    if checked.dimension != e:
+        raise check.size_error(table, checked.dimension, e)
+    shared = yield from check.shared(table, member.table, job.dialect)
+    runs = f"Run {job.about['key']} and run {as_of}"
+    other = "name another run, or train the model anew"
+    if not shared:
+        raise DataError(
+            f"{runs} share no {side}, so nothing shows how their vectors differ: {other}."
+        )
+    halves = yield from sums.cross(job, checked, member, np.eye(e))
+    both = halves[0] + halves[1]
+    if not both.is_finite:
+        error = DataError(f"{side}: the sums over the ids of both runs overflow.")
+        raise (yield from check.damage(member.table, member.stored, job.dialect, error))
+    if both.is_zero:
+        raise DataError(f"{runs} share {side} with zero vectors only: {other}.")
+    held_out = features.held_out(halves)
+    if shared < quality.enough(e):
+        job.log.warn(
+            f"{side}: only {shared:,} shared ids fit a feature map of {e} dimensions; below "
+            f"{quality.enough(e):,} it does little for others."
+        )
+    before, after = held_out or (None, None)
+    if before is not None and after is not None and after < before - _LOWER:
+        job.log.warn(
+            f"{side}: ids that the feature map was not fitted to agree to {after:.3f} with it, and "
+            f"to {before:.3f} without: take the stable vectors as they are."
+        )
+    return FeatureMap(features.feature_map(both), shared, before, after)
