@@ -1,10 +1,9 @@
-"""The dbt package: a project gets the maps and vectors of the core, or an error; never a wrong vector."""
+"""The dbt package: a project gets the maps and vectors of the core, or an error."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,17 +11,14 @@ import pytest
 from dbt_movies import SIDES, Core, E, Project, date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from engines import Running
 
 
 @pytest.fixture(scope="module")
-def projects(
-    tmp_path_factory: pytest.TempPathFactory, running: Running
-) -> Iterator[dict[str, Project]]:
+def projects(tmp_path_factory: pytest.TempPathFactory, running: Running) -> dict[str, Project]:
     """One project on each engine, so that dbt parses each once."""
-    found: dict[str, Project] = {}
 
     class Projects(dict[str, Project]):
         def __missing__(self, engine: str) -> Project:
@@ -30,8 +26,7 @@ def projects(
             self[engine] = Project(root, running["postgres"] if engine == "postgres" else None)
             return self[engine]
 
-    found = Projects()
-    yield found
+    return Projects()
 
 
 @pytest.fixture
@@ -198,7 +193,10 @@ def test_changed_vectors_are_noticed(movies: Project) -> None:
         ("UPDATE raw.{0} SET embedding[2] = NULL WHERE id LIKE '_7'", "not 6 finite components"),
         ("UPDATE raw.{0} SET embedding[2] = 'NaN' WHERE id LIKE '_7'", "not 6 finite components"),
         ("UPDATE raw.{0} SET embedding[7] = 1 WHERE id LIKE '_7'", "not 6 finite components"),
-        ("UPDATE raw.{0} SET id = 'x' WHERE id LIKE '_7' OR id LIKE '_8'", "an id that stands twice"),
+        (
+            "UPDATE raw.{0} SET id = 'x' WHERE id LIKE '_7' OR id LIKE '_8'",
+            "an id that stands twice",
+        ),
         ("UPDATE raw.{0} SET id = NULL WHERE id LIKE '_7'", "no id"),
     ],
 )
@@ -262,7 +260,7 @@ def test_empty(anywhere: Project, core: Core) -> None:
 
 
 def test_compile_and_docs_do_nothing(anywhere: Project) -> None:
-    """`compile` gives the query of the next run, which is what a build does; the rest runs nothing."""
+    """`compile` gives the query of the next run, and makes nothing."""
     movies = anywhere
     movies.load(1)
     movies.dbt("build")
@@ -372,13 +370,23 @@ unit_tests:
     given:
     - input: source('raw', 'user_embeddings')
       format: sql
-      rows: "select date '{date(1)}' as ds, 'u' || k as id, list_transform(range({E}), lambda i: CASE WHEN i = k THEN 1.0 ELSE 0.0 END) as embedding from range({E}) r(k)"
+      rows: |
+        select date '{date(1)}' as ds, 'u' || k as id,
+          list_transform(range({E}), lambda i: if(i = k, 1.0, 0.0)) as embedding
+        from range({E}) r(k)
     - input: source('raw', 'item_embeddings')
       format: sql
-      rows: "select date '{date(1)}' as ds, 'i' || k as id, list_transform(range({E}), lambda i: CASE WHEN i = k THEN power(4.0, i) ELSE 0.0 END) as embedding from range({E}) r(k)"
+      rows: |
+        select date '{date(1)}' as ds, 'i' || k as id,
+          list_transform(range({E}), lambda i: if(i = k, power(4.0, i), 0.0)) as embedding
+        from range({E}) r(k)
     expect:
       format: sql
-      rows: "select date '{date(1)}' as ds, side, i::int as i, j::int as j, CASE WHEN i + j = {E + 1} THEN power(2.0, CASE side WHEN 'items' THEN 1 - i ELSE i - 1 END) ELSE 0 END::double as value, null::varchar as feature_of from range(1, {E + 1}) a(i), range(1, {E + 1}) b(j), (values ('users'), ('items')) s(side)"
+      rows: |
+        select date '{date(1)}' as ds, side, i::int as i, j::int as j,
+          if(i + j = {E + 1}, power(2.0, if(side = 'items', 1 - i, i - 1)), 0)::double as value,
+          null::varchar as feature_of
+        from range(1, {E + 1}) a(i), range(1, {E + 1}) b(j), (values ('users'), ('items')) s(side)
 """
     movies.write("models/unit.yml", given)
     movies.load(1)
@@ -392,8 +400,12 @@ def test_contracts(movies: Project) -> None:
     columns = {
         "stable_items": {"ds": "date", "id": "varchar", "embedding": "double[]"},
         "embedding_maps": {
-            **{"ds": "date", "side": "varchar", "i": "integer", "j": "integer"},
-            **{"value": "double", "feature_of": "varchar"},
+            "ds": "date",
+            "side": "varchar",
+            "i": "integer",
+            "j": "integer",
+            "value": "double",
+            "feature_of": "varchar",
         },
     }
     text = "models:\n"
@@ -414,7 +426,7 @@ def test_contracts(movies: Project) -> None:
 
 
 def test_two_families(anywhere: Project, core: Core) -> None:
-    """Two in one project, of other tables and columns, from a ref and a view; each is its own space."""
+    """Two in one project, of other tables and columns, one from a ref; each is its own space."""
     movies = anywhere
     movies.load(1, 2)
     movies.sql("DROP SCHEMA IF EXISTS other CASCADE")
@@ -425,7 +437,9 @@ def test_two_families(anywhere: Project, core: Core) -> None:
             f"length(id) AS size FROM raw.{side}_embeddings"
         )
     movies.write("models/other.yml", "sources: [{name: other, tables: [{name: users}]}]\n")
-    movies.write("models/staged.sql", "{{ config(materialized='view') }} select * from other.items\n")
+    movies.write(
+        "models/staged.sql", "{{ config(materialized='view') }} select * from other.items\n"
+    )
     movies.write(
         "models/other_maps.sql",
         "{{ config(materialized='incremental', unique_key='day') }}\n"
@@ -469,7 +483,9 @@ def test_maps_of_the_core_as_a_source(anywhere: Project, core: Core) -> None:
             movies.sql(f"INSERT INTO raw.movies_maps VALUES {rows}")
     (movies.root / "models" / "embedding_maps.sql").unlink()
     (movies.root / "models" / "schema.yml").unlink()
-    movies.write("models/maps.yml", "sources: [{name: core, schema: raw, tables: [{name: movies_maps}]}]")
+    movies.write(
+        "models/maps.yml", "sources: [{name: core, schema: raw, tables: [{name: movies_maps}]}]"
+    )
     for side in SIDES:
         path = movies.root / "models" / f"stable_{side}.sql"
         path.write_text(
@@ -492,7 +508,10 @@ def test_inverse_and_drift(anywhere: Project) -> None:
         "models/back.sql",
         f"select * from {{{{ sqlstab.inverse(ref('stable_items'), {call}) }}}}\n",
     )
-    for name, of in (("raw", "source('raw', 'item_embeddings')"), ("stable", "ref('stable_items')")):
+    for name, of in (
+        ("raw", "source('raw', 'item_embeddings')"),
+        ("stable", "ref('stable_items')"),
+    ):
         movies.write(
             f"models/drift_{name}.sql",
             f"select * from {{{{ sqlstab.drift({of}, run='ds', id='id') }}}}\n",
@@ -509,7 +528,10 @@ def test_inverse_and_drift(anywhere: Project) -> None:
             "SELECT ds, earlier_run, n_ids, cosine_mean, cosine_p10, cosine_median "
             f"FROM ml.drift_{name} ORDER BY ds"
         )
-        assert [(str(row[0]), str(row[1])) for row in rows] == [(date(2), date(1)), (date(3), date(2))]
+        assert [(str(row[0]), str(row[1])) for row in rows] == [
+            (date(2), date(1)),
+            (date(3), date(2)),
+        ]
         for row in rows:
             x, y = vectors[str(row[0])], vectors[str(row[1])]
             cosines = (x * y).sum(1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)
@@ -520,16 +542,20 @@ def test_inverse_and_drift(anywhere: Project) -> None:
 def test_one_run_in_a_select(movies: Project) -> None:
     """`stable` is a relation like another: with conditions, joins and names of its own."""
     movies.load(1, 2)
-    call = "maps=ref('embedding_maps'), run='ds', id='id'"
+    items, users = (
+        f"{{{{ sqlstab.stable(source('raw', '{side[:-1]}_embeddings'), side='{side}', run='ds', "
+        f"maps=ref('embedding_maps'), id='id', alias='{side}') }}}}"
+        for side in ("items", "users")
+    )
     movies.write(
         "models/scores.sql",
-        "select i.ds, i.id as item, u.id as user, list_dot_product(i.embedding, u.embedding) as score\n"
-        f"from {{{{ sqlstab.stable(source('raw', 'item_embeddings'), side='items', {call}, alias='i') }}}}\n"
-        f"join {{{{ sqlstab.stable(source('raw', 'user_embeddings'), side='users', {call}, alias='u') }}}}\n"
-        f"on i.ds = u.ds where i.ds = '{date(2)}' and i.id = 'i7'\n",
+        "select items.id as item, users.id as user, "
+        "list_dot_product(items.embedding, users.embedding) as score\n"
+        f"from {items}\njoin {users} on users.ds = items.ds\n"
+        f"where items.ds = '{date(2)}' and items.id = 'i7'\n",
     )
     movies.dbt("run")
-    rows = movies.sql("SELECT item, \"user\", score FROM ml.scores")
+    rows = movies.sql('SELECT item, "user", score FROM ml.scores')
     assert len(rows) == SIDES["users"]
     for item, user, score in rows:
         want = movies.raw[2]["items"][int(item[1:])] @ movies.raw[2]["users"][int(user[1:])]
@@ -549,7 +575,9 @@ DAMAGE = {
         "UPDATE ml.stable_users SET embedding[2] = embedding[2] / 2 WHERE ds = '{1}'"
     ),
     # The same vectors for other ids.
-    "aligned": "UPDATE {0} SET id = 'i' || (mod(CAST(substr(id, 2) AS int) * 7 + 3, 60)) WHERE ds = '{1}'",
+    "aligned": (
+        "UPDATE {0} SET id = 'i' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 60) WHERE ds = '{1}'"
+    ),
     "every_run_has_a_map": "DELETE FROM ml.embedding_maps WHERE ds = '{1}'",
 }
 

@@ -62,19 +62,13 @@ HAVING NOT coalesce(
     vectors the Gram matrices of both sides are equal, after a change of either they are not. -#}
 {% test maps_are_current(model, by, stable_users, dimension, vector='embedding', tolerance=1e-4) -%}
 SELECT
-    c.run_key AS run_key,
-    max(c.difference) / max(c.size) AS largest_difference
-FROM (
-    SELECT
-        coalesce(i.run_key, u.run_key) AS run_key,
-        coalesce(abs(i.size - u.size), i.size, u.size) AS difference,
-        greatest(i.size, u.size) AS size
-    FROM {{ sqlstab.sizes(model, by, vector, dimension) }} AS i
-    FULL JOIN {{ sqlstab.sizes(get_where_subquery(stable_users), by, vector, dimension) }} AS u
-        ON u.run_key = i.run_key AND u.k = i.k
-) AS c
-GROUP BY c.run_key
-HAVING NOT coalesce(max(c.difference) <= {{ tolerance }} * max(c.size), false)
+    i.run_key AS run_key,
+    max(abs(i.size - u.size)) / max(i.size) AS largest_difference
+FROM {{ sqlstab.sizes(model, by, vector, dimension) }} AS i
+JOIN {{ sqlstab.sizes(get_where_subquery(stable_users), by, vector, dimension) }} AS u
+    ON u.run_key = i.run_key AND u.k = i.k
+GROUP BY i.run_key
+HAVING NOT coalesce(max(abs(i.size - u.size)) <= {{ tolerance }} * max(i.size), false)
 {%- endtest %}
 
 {#- Rows (run_key, k, size): the sum of squares of each component. -#}
