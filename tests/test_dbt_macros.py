@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import jinja2
 import minijinja
+import numpy as np
 import pytest
+import sqlglot
+import yaml
 
+from sqlstab.engines import dialects
 from sqlstab.statements import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse import Warehouse
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 MACROS = sorted(PROJECT.glob("macros/**/*.sql"))
@@ -56,7 +67,8 @@ def test_they_render_what_python_renders(name: str, dimension: int) -> None:
 @pytest.mark.parametrize("path", MACROS, ids=lambda path: path.name)
 def test_jinja_in_rust_parses_them(path: Path) -> None:
     """dbt Fusion has it: no syntax that only Python's Jinja knows."""
-    minijinja.Environment().add_template(path.name, path.read_text())
+    text = path.read_text().replace("{% test ", "{% macro ").replace("endtest", "endmacro")
+    minijinja.Environment().add_template(path.name, text)
 
 
 def test_only_what_jinja_in_rust_has_is_used() -> None:
@@ -65,3 +77,104 @@ def test_only_what_jinja_in_rust_has_is_used() -> None:
         for tag in re.findall(r"{{.*?}}|{%.*?%}", text, re.DOTALL):
             code = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", "''", tag)
             assert not re.search(r"\.format\(|\.update\(|%\s*\(|\bmodules\.|\bvarargs\b", code), tag
+
+
+# --- the text of `stable` for each engine ---------------------------------------------------------
+
+
+def rendered(engine: str, call: str) -> str:
+    """What a call of a macro of the package is on an engine, with as much of dbt as it uses."""
+    package = SimpleNamespace()
+
+    def dispatch(name: str, _: str) -> Any:
+        return getattr(package, f"{engine}__{name}", None) or getattr(package, f"default__{name}")
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.globals |= {"sqlstab": package, "adapter": SimpleNamespace(dispatch=dispatch)}
+    for path in MACROS:
+        text = re.sub(r"{% test .*?{%- endtest %}", "", path.read_text(), flags=re.DOTALL)
+        module = environment.from_string(text.replace("{%- do ", "{%- set _ = ")).module
+        for name in re.findall(r"{%-? macro (\w+)", text):
+            setattr(package, name, getattr(module, name))
+    return environment.from_string("{{ sqlstab." + call + " }}").render()
+
+
+ENGINES = sorted(dialects())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("macro", ["stable", "inverse"])
+def test_each_engine_has_its_text(engine: str, macro: str) -> None:
+    """Of its own idioms, which are those of its record."""
+    call = f"{macro}('raw.items', 'ml.maps', 'items', 'ds', 'id', keep=['title'])"
+    name = {"databricks": "spark"}.get(engine, engine)
+    dialect = dialects()[engine]
+    text = f"SELECT * FROM {rendered(name, call)} WHERE ds = '2026-11-30'"
+    sqlglot.parse_one(text, dialect=dialect.sqlglot)
+    collect = dialect.collect if dialect.style == "arrays" else dialect.gather
+    first = (collect or "").split("{")[0]
+    assert first
+    assert first in text
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres", "clickhouse", "snowflake", "spark"])
+def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> None:
+    """Each raw vector times the map of its run; a run without a map has no rows."""
+    warehouse = warehouses(engine)
+    rng = np.random.default_rng(3)
+    e, ids = 3, (1, 2, 3, 4)
+    raw = {run: rng.normal(size=(len(ids), e)) for run in ("a", "b", "c")}
+    maps = {(run, side): rng.normal(size=(e, e)) for run in "ab" for side in ("users", "items")}
+    array = {"clickhouse": "[{}]", "snowflake": "ARRAY_CONSTRUCT({})"}.get(engine, "ARRAY[{}]")
+    array = "array({})" if engine == "spark" else array
+    rows = [
+        f"SELECT '{run}' AS ds, {i} AS id, {array.format(', '.join(f'{v:.17e}' for v in x))} "
+        "AS embedding"
+        for run, vectors in raw.items()
+        for i, x in zip(ids, vectors, strict=True)
+    ]
+    text_type = warehouse.engine.dialect.tables.nullable.format("VARCHAR(9)")
+    entries = [
+        f"SELECT '{run}' AS ds, '{side}' AS side, {i + 1} AS i, {j + 1} AS j, {v:.17e} AS value, "
+        f"CAST({of} AS {text_type}) AS feature_of"
+        for (run, side), matrix in maps.items()
+        for (i, j), v in np.ndenumerate(matrix)
+        for of in ("NULL", "'z'")
+    ]
+    found = {}
+    for key in ("stable", "inverse"):
+        call = f"{key}('{{0}}', '{{1}}', 'items', 'ds', 'id')"
+        relations = [f"({' UNION ALL '.join(part)}) AS given" for part in (rows, entries)]
+        query = rendered(engine, call).replace("{0}", relations[0]).replace("{1}", relations[1])
+        found[key] = warehouse.engine.query(f"SELECT * FROM {query} ORDER BY ds, id")
+    for key, matrix in (
+        ("stable", lambda run: maps[run, "items"]),
+        ("inverse", lambda run: maps[run, "users"].T),
+    ):
+        assert [(row["ds"], row["id"]) for row in found[key]] == [(r, i) for r in "ab" for i in ids]
+        for row in found[key]:
+            x = row["embedding"]
+            x = json.loads(x) if isinstance(x, str) else x
+            want = raw[row["ds"]][row["id"] - 1] @ matrix(row["ds"])
+            np.testing.assert_allclose(np.array(x, float), want, atol=1e-12)
+
+
+PUBLIC = {"maps", "stable", "inverse", "drift"}
+
+
+def test_only_public_macros_are_shown() -> None:
+    """The docs of a project that has the package show what is for it; no macro lacks a caller."""
+    described = yaml.safe_load((PROJECT / "macros" / "_macros.yml").read_text())["macros"]
+    shown = {m["name"] for m in described if m.get("docs", {}).get("show", True)}
+    text = "".join(path.read_text() for path in MACROS)
+    names = re.findall(r"{%-? macro (\w+)", text)
+    assert shown == PUBLIC
+    assert sorted(m["name"] for m in described) == sorted(names)
+    for name in {name.split("__")[-1] for name in names} - PUBLIC:
+        assert re.search(rf"sqlstab\.(default__)?{name}\(", text), name
+    for macro in described:
+        if macro["name"] in PUBLIC:
+            found = re.search(rf"macro {macro['name']}\((.*?)\) -%}}", text, re.DOTALL)
+            assert found
+            given = re.findall(r"(\w+)(?:=[^,]+)?(?:,|$)", found[1].strip())
+            assert [a["name"] for a in macro["arguments"]] == given

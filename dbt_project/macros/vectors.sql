@@ -84,6 +84,10 @@ GROUP BY e.run_key, e.j
 {{ adapter.dispatch('dot', 'sqlstab')(x, y) }}
 {%- endmacro %}
 
+{% macro default__dot(x, y) -%}
+{{ exceptions.raise_compiler_error("sqlstab: this is for DuckDB and Postgres, not for " ~ target.type ~ ".") }}
+{%- endmacro %}
+
 {#- A vector as an array of doubles. -#}
 {% macro doubles(x) -%}
 {{ adapter.dispatch('doubles', 'sqlstab')(x) }}
@@ -92,6 +96,10 @@ GROUP BY e.run_key, e.j
 {#- Whether x has so many components, all of them finite numbers. -#}
 {% macro is_vector(x, dimension) -%}
 {{ adapter.dispatch('is_vector', 'sqlstab')(x, dimension) }}
+{%- endmacro %}
+
+{% macro default__is_vector(x, dimension) -%}
+{{ exceptions.raise_compiler_error("sqlstab: this is for DuckDB and Postgres, not for " ~ target.type ~ ".") }}
 {%- endmacro %}
 
 {#- An error in place of a vector times its matrix. -#}
