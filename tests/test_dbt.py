@@ -241,6 +241,44 @@ def test_other_refusals(movies: Project) -> None:
         np.testing.assert_array_equal(matrix, kept[key])
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("view", "is incremental (or a table), not view"),
+        ("ephemeral", "users are an ephemeral model; make it a view"),
+    ],
+)
+def test_models_that_cannot_be(movies: Project, kind: str, message: str) -> None:
+    movies.load(1)
+    text = maps(users="ref('staged')")
+    if kind == "view":
+        text = text.replace("'incremental'", "'view'")
+    movies.write("models/embedding_maps.sql", text)
+    movies.write(
+        "models/staged.sql",
+        f"{{{{ config(materialized='{kind}') }}}} select * from raw.user_embeddings",
+    )
+    said = movies.dbt("run", "--select", "+embedding_maps", fails=True)
+    assert message in said["embedding_maps"]
+
+
+def test_incremental_vectors(movies: Project, core: Core) -> None:
+    """A stable table that takes the days that it lacks, late ones too."""
+    for side in SIDES:
+        path = movies.root / "models" / f"stable_{side}.sql"
+        text = path.read_text().replace("'table'", "'incremental'")
+        text = text.replace("'view'", "'incremental'")
+        text += "{% if is_incremental() %} where ds not in (select ds from {{ this }}) {% endif %}"
+        path.write_text(text)
+    for days in ((1, 3), (2,), (4, 5)):
+        movies.load(*days)
+        movies.dbt("build")
+        core.run(*days)
+        movies.check(core)
+    movies.dbt("build", "--full-refresh")
+    movies.check(core)
+
+
 # --- what dbt has ---------------------------------------------------------------------------------
 
 

@@ -1,3 +1,13 @@
+{#- Refuse a model that cannot have maps made in a temporary table, or from such relations. -#}
+{% macro check_model(spec) -%}
+  {%- if config.get('materialized') not in ['incremental', 'table'] -%}
+    {{ exceptions.raise_compiler_error("sqlstab.maps: the model of maps is incremental (or a table), not " ~ config.get('materialized') ~ ".") }}
+  {%- endif -%}
+  {%- for side in ['users', 'items'] if spec.relation[side].is_cte -%}
+    {{ exceptions.raise_compiler_error("sqlstab.maps: " ~ side ~ " are an ephemeral model; make it a view.") }}
+  {%- endfor -%}
+{%- endmacro %}
+
 {#- Refuse vectors that no map can be made from. -#}
 {% macro check_vectors(spec, at, name) -%}
   {%- for side in ['users', 'items'] -%}
@@ -44,7 +54,7 @@
   {%- endfor -%}
   {%- set figures = run_query(sqlstab.agreement(rows[0], rows[1], e)).rows -%}
   {#- Of fewer ids than four for each dimension the figure says little. -#}
-  {%- if figures and figures[0][0] >= 4 * e and figures[0][1] < least_agreement -%}
+  {%- if figures and figures[0][0] >= 4 * e and figures[0][1] is not none and figures[0][1] < least_agreement -%}
     {{ exceptions.raise_compiler_error(
         "sqlstab.maps: " ~ name ~ " is unrelated to the run before it: of " ~ side ~ " that took no part in the fit, "
         ~ "the agreement above chance is " ~ figures[0][1] | round(3) ~ ", and must be " ~ least_agreement

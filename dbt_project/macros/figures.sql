@@ -6,6 +6,7 @@ SELECT
     coalesce(l.w / nullif(sqrt({{ sqlstab.dot('l.x', 'l.x') }}), 0), 0) AS w
 FROM (
     {{ rows | indent(4) }}
+    {{ sqlstab.fence() }}
 ) AS l
 {%- endmacro %}
 
@@ -151,7 +152,7 @@ sqlstab_scores AS MATERIALIZED (
 )
 SELECT
     (SELECT count(*) FROM sqlstab_shared) AS n_ids,
-    (h.cosine - c.cosine) / (1 - c.cosine) AS agreement
+    (h.cosine - c.cosine) / nullif(1 - c.cosine, 0) AS agreement
 FROM sqlstab_scores AS h
 JOIN sqlstab_scores AS c ON h.shuffled = 0 AND c.shuffled = 1
 {%- endmacro %}

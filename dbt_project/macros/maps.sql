@@ -39,6 +39,7 @@ FROM (
 {% macro made_maps(spec, known, again, least_agreement) -%}
   {%- set token = local_md5(this | string)[:12] -%}
   {%- set runs, made = 'sqlstab_runs_' ~ token, 'sqlstab_maps_' ~ token -%}
+  {%- do sqlstab.check_model(spec) -%}
   {%- do sqlstab.begin_maps() -%}
   {%- do sqlstab.keep(runs, sqlstab.runs_to_do(spec, known, again)) -%}
   {%- do sqlstab.keep(made, sqlstab.no_maps(spec)) -%}

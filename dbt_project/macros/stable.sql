@@ -50,15 +50,19 @@ FROM {{ sqlstab.rows_of(relation) }} AS r
         percentile_cont(0.5) WITHIN GROUP (ORDER BY c.cosine) AS cosine_median
     FROM (
         SELECT
-            n.run_key AS run_key,
-            n.earlier_run AS earlier_run,
-            {{ sqlstab.dot('a.x', 'b.x') }} / nullif(sqrt({{ sqlstab.dot('a.x', 'a.x') }}) * sqrt({{ sqlstab.dot('b.x', 'b.x') }}), 0) AS cosine
+            p.run_key AS run_key,
+            p.earlier_run AS earlier_run,
+            {{ sqlstab.dot('p.x', 'p.y') }} / nullif(sqrt({{ sqlstab.dot('p.x', 'p.x') }}) * sqrt({{ sqlstab.dot('p.y', 'p.y') }}), 0) AS cosine
         FROM (
-            SELECT d.run_key AS run_key, lag(d.run_key) OVER (ORDER BY d.run_key) AS earlier_run
-            FROM (SELECT DISTINCT r.{{ run }} AS run_key FROM {{ sqlstab.rows_of(relation) }} AS r) AS d
-        ) AS n
-        JOIN {{ sqlstab.vectors_of(relation, run, id, vector) }} AS a ON a.run_key = n.run_key
-        JOIN {{ sqlstab.vectors_of(relation, run, id, vector) }} AS b ON b.run_key = n.earlier_run AND b.id = a.id
+            SELECT n.run_key AS run_key, n.earlier_run AS earlier_run, a.x AS x, b.x AS y
+            FROM (
+                SELECT d.run_key AS run_key, lag(d.run_key) OVER (ORDER BY d.run_key) AS earlier_run
+                FROM (SELECT DISTINCT r.{{ run }} AS run_key FROM {{ sqlstab.rows_of(relation) }} AS r) AS d
+            ) AS n
+            JOIN {{ sqlstab.vectors_of(relation, run, id, vector) }} AS a ON a.run_key = n.run_key
+            JOIN {{ sqlstab.vectors_of(relation, run, id, vector) }} AS b ON b.run_key = n.earlier_run AND b.id = a.id
+            {{ sqlstab.fence() }}
+        ) AS p
     ) AS c
     GROUP BY c.run_key, c.earlier_run
 ) AS {{ alias }}

@@ -75,7 +75,7 @@ HAVING NOT coalesce(max(abs(i.size - u.size)) <= {{ tolerance }} * max(i.size), 
 {% macro sizes(relation, by, vector, dimension) -%}
 (
     SELECT r.run_key AS run_key, n.k AS k, sum(r.x[n.k + 1] * r.x[n.k + 1]) AS size
-    FROM {{ sqlstab.vectors_of(relation, by, none, vector) }} AS r
+    FROM (SELECT * FROM {{ sqlstab.vectors_of(relation, by, none, vector) }} AS v {{ sqlstab.fence() }}) AS r
     CROSS JOIN {{ sqlstab.numbers(dimension) }} AS n
     GROUP BY r.run_key, n.k
 )
