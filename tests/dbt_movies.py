@@ -128,8 +128,13 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def dbt(self, *arguments: str, fails: bool = False) -> dict[str, str]:
+    def dbt(self, *arguments: str, fails: bool = False, writes: bool = False) -> dict[str, str]:
         """Run a command.
+
+        Args:
+            arguments: The command and its options.
+            fails: Whether it is to fail.
+            writes: Whether another command reads what it leaves in target/, which takes time.
 
         Returns:
             The status of each node by its name, and its message if there is one; `exception` has
@@ -138,7 +143,10 @@ class Project:
         from dbt.cli.main import dbtRunner  # noqa: PLC0415 - takes a second
 
         place = ["--project-dir", str(self.root), "--profiles-dir", str(self.root)]
-        found = dbtRunner().invoke([*arguments, *place, "--quiet", "--log-level-file=none"])
+        found = dbtRunner().invoke(
+            [*arguments, *place, "--quiet", "--log-level-file=none"]
+            + ([] if writes else ["--no-write-json"])
+        )
         said = {"exception": str(found.exception)} if found.exception else {}
         for result in getattr(found.result, "results", []):
             message = f": {result.message}" if str(result.status) in ("error", "fail") else ""

@@ -82,6 +82,10 @@ def test_only_what_jinja_in_rust_has_is_used() -> None:
 # --- the text of `stable` for each engine ---------------------------------------------------------
 
 
+def refuse(message: str) -> None:
+    raise ValueError(message)
+
+
 def rendered(engine: str, call: str) -> str:
     """What a call of a macro of the package is on an engine, with as much of dbt as it uses."""
     package = SimpleNamespace()
@@ -90,7 +94,13 @@ def rendered(engine: str, call: str) -> str:
         return getattr(package, f"{engine}__{name}", None) or getattr(package, f"default__{name}")
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    environment.globals |= {"sqlstab": package, "adapter": SimpleNamespace(dispatch=dispatch)}
+    environment.globals |= {
+        "sqlstab": package,
+        "adapter": SimpleNamespace(dispatch=dispatch),
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "target": SimpleNamespace(type=engine),
+        "execute": True,
+    }
     for path in MACROS:
         text = re.sub(r"{% test .*?{%- endtest %}", "", path.read_text(), flags=re.DOTALL)
         module = environment.from_string(text.replace("{%- do ", "{%- set _ = ")).module
@@ -157,6 +167,20 @@ def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> 
             x = json.loads(x) if isinstance(x, str) else x
             want = raw[row["ds"]][row["id"] - 1] @ matrix(row["ds"])
             np.testing.assert_allclose(np.array(x, float), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(generator().DIALECTS)))
+def test_maps_are_refused_where_nothing_solves(engine: str) -> None:
+    call = "maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)"
+    with pytest.raises(ValueError, match=f"On {engine} run `sqlstab run --maps-only` before dbt"):
+        rendered(engine, call)
+
+
+def test_size() -> None:
+    """What a project pays for the package when it is parsed: 0.1 s of processor time for these."""
+    text = "".join(path.read_text() for path in MACROS)
+    assert len(text) < 100_000
+    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 100
 
 
 PUBLIC = {"maps", "stable", "inverse", "drift"}

@@ -12,6 +12,8 @@
   {%- if not execute -%}
     {{ return('') }}
   {%- endif -%}
+  {#- Refuses where there is none. -#}
+  {%- do sqlstab.solve(dimension) -%}
   {%- set spec = {
       'run': run, 'vector': vector, 'dimension': dimension, 'align': align, 'memory': memory, 'unit_rows': unit_rows,
       'anchors': {'users': ['users'], 'items': ['items'], 'both': ['users', 'items']}.get(anchor), 'weight': weight,

@@ -49,7 +49,7 @@ def main(engine: str, folder: Path) -> None:
         core = Core(folder / "core", training)
 
         def built(what: str, *arguments: str) -> None:
-            movies.dbt("build", *arguments)
+            movies.dbt("build", *arguments, writes=True)
             movies.check(core)
             print(f"{engine}: {what}: as Space.run has it, {len(movies.maps()) // 2} days")
 
