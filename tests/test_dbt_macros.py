@@ -177,10 +177,10 @@ def test_maps_are_refused_where_nothing_solves(engine: str) -> None:
 
 
 def test_size() -> None:
-    """What a project pays for the package when it is parsed: 0.1 s of processor time for these."""
+    """What a project pays when it is parsed: 0.15 s of processor time for so much."""
     text = "".join(path.read_text() for path in MACROS)
     assert len(text) < 100_000
-    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 100
+    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 110
 
 
 PUBLIC = {"maps", "stable", "inverse", "drift"}
