@@ -237,11 +237,49 @@ def test_other_refusals(movies: Project) -> None:
         np.testing.assert_array_equal(matrix, kept[key])
 
 
+def test_too_few_shared_ids(anywhere: Project) -> None:
+    """What they say nothing about would not be turned, and scores would change."""
+    movies = anywhere
+    movies.load(1)
+    movies.dbt("build")
+    kept = movies.maps()
+    for shared, fails in ((E - 1, True), (E, False)):
+        movies.load(2)
+        movies.sql(
+            f"UPDATE raw.item_embeddings SET id = 'n' || id WHERE ds = '{date(2)}' "
+            f"AND CAST(substr(id, 2) AS int) >= {shared}"
+        )
+        said = movies.dbt("run", "--select", "embedding_maps", fails=fails)["embedding_maps"]
+        if fails:
+            assert f"determine {E - 1} of {E} directions" in said
+            assert movies.maps().keys() == kept.keys()
+    found = movies.maps()
+    identity = found[date(2), "items"] @ found[date(2), "users"].T
+    np.testing.assert_allclose(identity, np.eye(E), atol=1e-9)
+
+
+def test_dead_dimension(movies: Project) -> None:
+    """A column of zeros on both sides is fine: scores stay."""
+    movies.load(1, 2)
+    for side in SIDES:
+        movies.sql(
+            f"UPDATE raw.{side[:-1]}_embeddings SET embedding = list_concat(embedding[1:5], [0.0])"
+        )
+    movies.dbt("build")
+    stable = {side: movies.stable(side) for side in SIDES}
+    for day, raw in movies.raw.items():
+        items, users = (raw[side][:, :5] for side in ("items", "users"))
+        found = stable["items"][date(day)] @ stable["users"][date(day)].T
+        np.testing.assert_allclose(found, items @ users.T, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
         ("view", "is incremental (or a table), not view"),
         ("ephemeral", "users are an ephemeral model; make it a view"),
+        # dbt does not say why a batch fails; test_dbt_macros.py has the message.
+        ("microbatch", "error"),
     ],
 )
 def test_models_that_cannot_be(movies: Project, kind: str, message: str) -> None:
@@ -249,10 +287,14 @@ def test_models_that_cannot_be(movies: Project, kind: str, message: str) -> None
     text = maps(users="ref('staged')")
     if kind == "view":
         text = text.replace("'incremental'", "'view'")
+    if kind == "microbatch":
+        batches = "incremental_strategy='microbatch', event_time='ds', batch_size='day', "
+        text = text.replace("unique_key='ds'", batches + f"begin='{date(1)}'")
     movies.write("models/embedding_maps.sql", text)
+    of_users = "ephemeral" if kind == "ephemeral" else "view"
     movies.write(
         "models/staged.sql",
-        f"{{{{ config(materialized='{kind}') }}}} select * from raw.user_embeddings",
+        f"{{{{ config(materialized='{of_users}') }}}} select * from raw.user_embeddings",
     )
     said = movies.dbt("run", "--select", "+embedding_maps", fails=True)
     assert message in said["embedding_maps"]

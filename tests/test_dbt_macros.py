@@ -99,6 +99,7 @@ def rendered(engine: str, call: str) -> str:
         "adapter": SimpleNamespace(dispatch=dispatch),
         "exceptions": SimpleNamespace(raise_compiler_error=refuse),
         "target": SimpleNamespace(type=engine),
+        "config": {"materialized": "incremental", "incremental_strategy": "microbatch"},
         "execute": True,
     }
     for path in MACROS:
@@ -174,6 +175,11 @@ def test_maps_are_refused_where_nothing_solves(engine: str) -> None:
     call = "maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)"
     with pytest.raises(ValueError, match=f"On {engine} run `sqlstab run --maps-only` before dbt"):
         rendered(engine, call)
+
+
+def test_microbatch_is_refused() -> None:
+    with pytest.raises(ValueError, match="a batch sees its own day only"):
+        rendered("duckdb", "check_model({})")
 
 
 def test_size() -> None:

@@ -3,6 +3,9 @@
   {%- if config.get('materialized') not in ['incremental', 'table'] -%}
     {{ exceptions.raise_compiler_error("sqlstab.maps: the model of maps is incremental (or a table), not " ~ config.get('materialized') ~ ".") }}
   {%- endif -%}
+  {%- if config.get('incremental_strategy') == 'microbatch' -%}
+    {{ exceptions.raise_compiler_error("sqlstab.maps: a batch sees its own day only, and no earlier one to align with; leave microbatch out.") }}
+  {%- endif -%}
   {%- for side in ['users', 'items'] if spec.relation[side].is_cte -%}
     {{ exceptions.raise_compiler_error("sqlstab.maps: " ~ side ~ " are an ephemeral model; make it a view.") }}
   {%- endfor -%}

@@ -24,6 +24,9 @@
         "sqlstab.maps: align is recent, previous or first, and anchor items, users or both; not "
         ~ align ~ " and " ~ anchor ~ ".") }}
   {%- endif -%}
+  {%- if model.resource_type == 'model' -%}
+    {%- do sqlstab.check_model(spec) -%}
+  {%- endif -%}
   {%- set known = sqlstab.stored_maps(this, run) if is_incremental() else sqlstab.no_maps(spec) -%}
   {%- if flags.WHICH in ['run', 'build', 'retry'] and model.resource_type == 'model' -%}
     {{ return(sqlstab.made_maps(spec, known, again, least_agreement)) }}
@@ -41,7 +44,6 @@ FROM (
 {% macro made_maps(spec, known, again, least_agreement) -%}
   {%- set token = local_md5(this | string)[:12] -%}
   {%- set runs, made = 'sqlstab_runs_' ~ token, 'sqlstab_maps_' ~ token -%}
-  {%- do sqlstab.check_model(spec) -%}
   {%- do sqlstab.begin_maps() -%}
   {%- do sqlstab.keep(runs, sqlstab.runs_to_do(spec, known, again)) -%}
   {%- do sqlstab.keep(made, sqlstab.no_maps(spec)) -%}
@@ -191,8 +193,25 @@ sqlstab_pairs AS MATERIALIZED (
 sqlstab_cross AS MATERIALIZED (
     {{ sqlstab.sums("SELECT * FROM sqlstab_pairs", e, 'y', 'p.w * ', false) | indent(4) }}
 ),
-sqlstab_omega AS MATERIALIZED (
+sqlstab_polar AS MATERIALIZED (
     {{ sqlstab.polar(e) | indent(4) }}
+),
+-- Of each direction that the shared ids determine it has a row of length one, of others nothing: scores would change.
+sqlstab_determined AS MATERIALIZED (
+    SELECT
+        (SELECT s.value FROM sqlstab_solution AS s WHERE s.name = 'rank') AS rank,
+        (SELECT sum(p.value * p.value) FROM sqlstab_polar AS p) AS determined
+),
+sqlstab_omega AS MATERIALIZED (
+    SELECT
+        p.k AS k,
+        p.j AS j,
+        CASE
+            WHEN abs(d.determined - d.rank) <= 1E-9 * d.rank THEN p.value
+            ELSE {{ sqlstab.failed("'sqlstab.maps: the ids that are shared with earlier runs determine ' || CAST(CAST(floor(d.determined + 1E-3) AS integer) AS varchar) || ' of ' || CAST(CAST(d.rank AS integer) AS varchar) || ' directions; sqlstab run places the others'") }}
+        END AS value
+    FROM sqlstab_polar AS p
+    CROSS JOIN sqlstab_determined AS d
 )
 -- 5. M_T Omega and M_W Omega; the first run defines the space.
 SELECT

@@ -16,6 +16,11 @@
 {{ adapter.dispatch('polar', 'sqlstab')(dimension) }}
 {%- endmacro %}
 
+{#- An error with this text, in place of a number. -#}
+{% macro failed(text) -%}
+{{ adapter.dispatch('failed', 'sqlstab')(text) }}
+{%- endmacro %}
+
 {#- The numbers k from 0 to n - 1. -#}
 {% macro numbers(n) -%}
 (SELECT g.k AS k FROM generate_series(0, {{ n - 1 }}) AS g(k))

@@ -23,7 +23,11 @@ coalesce(len({{ x }}) = {{ dimension }} AND list_count({{ x }}) = {{ dimension }
 {%- endmacro %}
 
 {% macro duckdb__refused(x) -%}
-error('sqlstab: a vector does not fit the map of its run: ' || coalesce(CAST({{ x }} AS varchar), 'NULL'))
+{{ sqlstab.failed("'sqlstab: a vector does not fit the map of its run: ' || coalesce(CAST(" ~ x ~ " AS varchar), 'NULL')") }}
+{%- endmacro %}
+
+{% macro duckdb__failed(text) -%}
+error({{ text }})
 {%- endmacro %}
 
 {% macro duckdb__most_sums() -%}

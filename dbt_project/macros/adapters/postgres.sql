@@ -82,9 +82,13 @@ CAST({{ x }} AS double precision[])
 coalesce(cardinality({{ x }}) = {{ dimension }} AND array_position({{ x }}, NULL) IS NULL AND NOT ({{ x }} && CAST('{NaN,Infinity,-Infinity}' AS double precision[])), false)
 {%- endmacro %}
 
-{#- No expression raises an error of its own, but this one repeats the text. -#}
 {% macro postgres__refused(x) -%}
-ARRAY[CAST('sqlstab: a vector does not fit the map of its run: ' || coalesce(CAST({{ x }} AS varchar), 'NULL') AS double precision)]
+ARRAY[{{ sqlstab.failed("'sqlstab: a vector does not fit the map of its run: ' || coalesce(CAST(" ~ x ~ " AS varchar), 'NULL')") }}]
+{%- endmacro %}
+
+{#- No expression raises an error of its own, but this one repeats the text. -#}
+{% macro postgres__failed(text) -%}
+CAST({{ text }} AS double precision)
 {%- endmacro %}
 
 {% macro postgres__most_sums() -%}
