@@ -9,7 +9,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .PHONY: demo test test-extras fuzz lint format docs golden picture clean
 .PHONY: lock test-oldest test-newest
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
-.PHONY: dbt-macros
+.PHONY: dbt-demo dbt-macros
 .PHONY: report-picture chromium
 
 demo: $(VENV)/core.stamp
@@ -70,9 +70,14 @@ golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_script.py -k golden
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_pages.py -k table_of_options
 
-# Make the dbt package's macros anew after a change of sql/ or of an engine's record.
+# Make the dbt package's solvers anew after a change of sql/ or of an engine's record.
 dbt-macros: $(VENV)/dev.stamp
 	$(BIN)/python dbt_project/generate.py
+
+# Days of real retrainings through the dbt package, each held against sqlstab run; takes minutes.
+dbt-demo: $(VENV)/dev.stamp
+	$(BIN)/python examples/dbt/demo.py duckdb
+	$(BIN)/python examples/dbt/demo.py postgres
 
 # Ratios of time and peak memory, side by side in one run; needs 2 GB of disk.
 bench: $(VENV)/dev.stamp

@@ -1,27 +1,36 @@
-"""The macros of the dbt package are what `sql/` says, and render what Python renders."""
+"""The solvers of the dbt package are what `sql/` says, and render what Python renders."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
+import json
 import re
-from dataclasses import asdict, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import jinja2
+import minijinja
+import numpy as np
 import pytest
-from test_sql import CASES, DIALECTS, statements
+import sqlglot
+import yaml
 
+from sqlstab.engines import dialects
 from sqlstab.statements import build
-from sqlstab.statements.dialect import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warehouse import Warehouse
 
 PROJECT = Path(__file__).parent.parent / "dbt_project"
 MACROS = sorted(PROJECT.glob("macros/**/*.sql"))
 
 
+@cache
 def generator() -> Any:
     spec = importlib.util.spec_from_file_location("generate", PROJECT / "generate.py")
     assert spec
@@ -30,109 +39,36 @@ def generator() -> Any:
     # A dataclass looks its module up.
     with mock.patch.dict("sys.modules", generate=module):
         spec.loader.exec_module(module)
-        return module.made()
+    return module
 
 
 def test_they_are_made_from_the_templates() -> None:
     """`make dbt-macros` after a change of `sql/` or of an engine's record."""
     found = {path.name: path.read_text() for path in (PROJECT / "macros" / "made").iterdir()}
-    assert found == generator()
+    assert found == generator().made()
 
 
-class Returned(Exception):  # noqa: N818 - how dbt returns a value, too
-    pass
-
-
-def returned(value: Any) -> None:
-    raise Returned(value)
-
-
-@pytest.fixture(scope="module")
-def package() -> SimpleNamespace:
-    """The made macros, by name, with as much of dbt as they use."""
-    package = SimpleNamespace()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    environment.globals |= {"sqlstab": package, "return": returned}
-    files = [
-        *sorted((PROJECT / "macros" / "made").glob("*.sql")),
-        PROJECT / "macros/filled.sql",
-    ]
-    for path in files:
-        module = environment.from_string(path.read_text()).module
-        for name in re.findall(r"{%-? macro (\w+)", path.read_text()):
-            setattr(package, name, getattr(module, name))
-    return package
-
-
-def dialect_of(package: SimpleNamespace, name: str) -> dict[str, Any]:
-    with pytest.raises(Returned) as found:
-        getattr(package, f"{name}__dialect")()
-    value: dict[str, Any] = found.value.args[0]
-    return value
-
-
-def plain(value: Any) -> Any:
-    """As dbt has it: dicts and lists."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
-
-
-@pytest.mark.parametrize(("name", "key"), CASES)
-def test_they_render_what_python_renders(package: SimpleNamespace, name: str, key: str) -> None:
-    dialect = dialect_of(package, name)
-
-    def rendered(template: str, given: Dialect, **context: Any) -> str:
-        assert given.name == name
-        arguments = {key: plain(value) for key, value in context.items()}
-        return f"{getattr(package, f'statement_{template}')(dialect=dialect, **arguments)}\n"
-
-    def part(macro: str, *arguments: Any) -> str:
-        found = [dialect if isinstance(value, Dialect) else plain(value) for value in arguments]
-        return str(getattr(package, f"part_{macro}")(*found))
-
-    wanted = statements(DIALECTS[name])[key]
-    with mock.patch.object(build, "_render", rendered), mock.patch.object(build, "_part", part):
-        assert statements.__wrapped__(DIALECTS[name])[key] == wanted
-
-
-@pytest.mark.parametrize("triangular", [True, False])
-@pytest.mark.parametrize("most_sums", [512, 1024, 4096])
-def test_tiles_are_those_of_python(most_sums: int, triangular: bool) -> None:
-    package = SimpleNamespace()
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"], autoescape=False)
-    environment.globals |= {"sqlstab": package, "return": returned}
-    module = environment.from_string((PROJECT / "macros" / "tiles.sql").read_text()).module
-
-    def macro(name: str) -> Any:
-        def call(*arguments: Any) -> Any:
-            with pytest.raises(Returned) as found:
-                getattr(module, name)(*arguments)
-            return found.value.args[0]
-
-        return call
-
-    for name in re.findall(r"macro (\w+)", (PROJECT / "macros" / "tiles.sql").read_text()):
-        setattr(package, name, macro(name))
-    for size in (1, 2, 32, 64, 90, 91, 128, 300):
-        wanted = build.tiles(size, size, most_sums, triangular=triangular)
-        assert listed(package.tiles(size, size, most_sums, triangular)) == listed(wanted)
-
-
-def listed(value: Any) -> Any:
-    """Ranges and tuples as lists."""
-    return [listed(part) for part in value] if isinstance(value, (list, tuple, range)) else value
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 32, 33])
+@pytest.mark.parametrize("name", generator().DIALECTS)
+def test_they_render_what_python_renders(name: str, dimension: int) -> None:
+    dialect = generator().DIALECTS[name]
+    text = (PROJECT / "macros" / "made" / f"{name}.sql").read_text()
+    module: Any = jinja2.Environment(autoescape=False).from_string(text).module
+    grams, cross = generator().GRAMS, generator().CROSS
+    wanted = {
+        "solve": build.solve(dialect, dimension, grams).query,
+        "polar": build.align(dialect, dimension, dimension, cross),
+    }
+    for what, query in wanted.items():
+        found = getattr(module, f"{name}__{what}")(dimension)
+        assert re.sub(r"\n\s*\n", "\n", found).strip() == query.strip()
 
 
 @pytest.mark.parametrize("path", MACROS, ids=lambda path: path.name)
 def test_jinja_in_rust_parses_them(path: Path) -> None:
-    """dbt 2 has it: no syntax that only Python's Jinja knows."""
-    if importlib.util.find_spec("minijinja") is None and "CI" not in os.environ:
-        pytest.skip("minijinja is not installed")
-    import minijinja  # noqa: PLC0415 - see above
-
-    environment = minijinja.Environment()
-    environment.add_template(path.name, path.read_text())
+    """dbt Fusion has it: no syntax that only Python's Jinja knows."""
+    text = path.read_text().replace("{% test ", "{% macro ").replace("endtest", "endmacro")
+    minijinja.Environment().add_template(path.name, text)
 
 
 def test_only_what_jinja_in_rust_has_is_used() -> None:
@@ -141,3 +77,134 @@ def test_only_what_jinja_in_rust_has_is_used() -> None:
         for tag in re.findall(r"{{.*?}}|{%.*?%}", text, re.DOTALL):
             code = re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", "''", tag)
             assert not re.search(r"\.format\(|\.update\(|%\s*\(|\bmodules\.|\bvarargs\b", code), tag
+
+
+# --- the text of `stable` for each engine ---------------------------------------------------------
+
+
+def refuse(message: str) -> None:
+    raise ValueError(message)
+
+
+def rendered(engine: str, call: str) -> str:
+    """What a call of a macro of the package is on an engine, with as much of dbt as it uses."""
+    package = SimpleNamespace()
+
+    def dispatch(name: str, _: str) -> Any:
+        return getattr(package, f"{engine}__{name}", None) or getattr(package, f"default__{name}")
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.globals |= {
+        "sqlstab": package,
+        "adapter": SimpleNamespace(dispatch=dispatch),
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "target": SimpleNamespace(type=engine),
+        "config": {"materialized": "incremental", "incremental_strategy": "microbatch"},
+        "execute": True,
+    }
+    for path in MACROS:
+        text = re.sub(r"{% test .*?{%- endtest %}", "", path.read_text(), flags=re.DOTALL)
+        module = environment.from_string(text.replace("{%- do ", "{%- set _ = ")).module
+        for name in re.findall(r"{%-? macro (\w+)", text):
+            setattr(package, name, getattr(module, name))
+    return environment.from_string("{{ sqlstab." + call + " }}").render()
+
+
+ENGINES = sorted(dialects())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("macro", ["stable", "inverse"])
+def test_each_engine_has_its_text(engine: str, macro: str) -> None:
+    """Of its own idioms, which are those of its record."""
+    call = f"{macro}('raw.items', 'ml.maps', 'items', 'ds', 'id', keep=['title'])"
+    name = {"databricks": "spark"}.get(engine, engine)
+    dialect = dialects()[engine]
+    text = f"SELECT * FROM {rendered(name, call)} WHERE ds = '2026-11-30'"
+    sqlglot.parse_one(text, dialect=dialect.sqlglot)
+    collect = dialect.collect if dialect.style == "arrays" else dialect.gather
+    first = (collect or "").split("{")[0]
+    assert first
+    assert first in text
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres", "clickhouse", "snowflake", "spark"])
+def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> None:
+    """Each raw vector times the map of its run; a run without a map has no rows."""
+    warehouse = warehouses(engine)
+    rng = np.random.default_rng(3)
+    e, ids = 3, (1, 2, 3, 4)
+    raw = {run: rng.normal(size=(len(ids), e)) for run in ("a", "b", "c")}
+    maps = {(run, side): rng.normal(size=(e, e)) for run in "ab" for side in ("users", "items")}
+    array = {"clickhouse": "[{}]", "snowflake": "ARRAY_CONSTRUCT({})"}.get(engine, "ARRAY[{}]")
+    array = "array({})" if engine == "spark" else array
+    rows = [
+        f"SELECT '{run}' AS ds, {i} AS id, {array.format(', '.join(f'{v:.17e}' for v in x))} "
+        "AS embedding"
+        for run, vectors in raw.items()
+        for i, x in zip(ids, vectors, strict=True)
+    ]
+    text_type = warehouse.engine.dialect.tables.nullable.format("VARCHAR(9)")
+    entries = [
+        f"SELECT '{run}' AS ds, '{side}' AS side, {i + 1} AS i, {j + 1} AS j, {v:.17e} AS value, "
+        f"CAST({of} AS {text_type}) AS feature_of"
+        for (run, side), matrix in maps.items()
+        for (i, j), v in np.ndenumerate(matrix)
+        for of in ("NULL", "'z'")
+    ]
+    found = {}
+    for key in ("stable", "inverse"):
+        call = f"{key}('{{0}}', '{{1}}', 'items', 'ds', 'id')"
+        relations = [f"({' UNION ALL '.join(part)}) AS given" for part in (rows, entries)]
+        query = rendered(engine, call).replace("{0}", relations[0]).replace("{1}", relations[1])
+        found[key] = warehouse.engine.query(f"SELECT * FROM {query} ORDER BY ds, id")
+    for key, matrix in (
+        ("stable", lambda run: maps[run, "items"]),
+        ("inverse", lambda run: maps[run, "users"].T),
+    ):
+        assert [(row["ds"], row["id"]) for row in found[key]] == [(r, i) for r in "ab" for i in ids]
+        for row in found[key]:
+            x = row["embedding"]
+            x = json.loads(x) if isinstance(x, str) else x
+            want = raw[row["ds"]][row["id"] - 1] @ matrix(row["ds"])
+            np.testing.assert_allclose(np.array(x, float), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(generator().DIALECTS)))
+def test_maps_are_refused_where_nothing_solves(engine: str) -> None:
+    call = "maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)"
+    with pytest.raises(ValueError, match=f"On {engine} run `sqlstab run --maps-only` before dbt"):
+        rendered(engine, call)
+
+
+def test_microbatch_is_refused() -> None:
+    with pytest.raises(ValueError, match="a batch sees its own day only"):
+        rendered("duckdb", "check_model({})")
+
+
+def test_size() -> None:
+    """What a project pays when it is parsed: 0.15 s of processor time for so much."""
+    text = "".join(path.read_text() for path in MACROS)
+    assert len(text) < 100_000
+    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 110
+
+
+PUBLIC = {"maps", "stable", "inverse", "drift"}
+
+
+def test_only_public_macros_are_shown() -> None:
+    """The docs of a project that has the package show what is for it; no macro lacks a caller."""
+    described = yaml.safe_load((PROJECT / "macros" / "_macros.yml").read_text())["macros"]
+    shown = {m["name"] for m in described if m.get("docs", {}).get("show", True)}
+    text = "".join(path.read_text() for path in MACROS)
+    names = re.findall(r"{%-? macro (\w+)", text)
+    assert shown == PUBLIC
+    assert sorted(m["name"] for m in described) == sorted(names)
+    for name in {name.split("__")[-1] for name in names} - PUBLIC:
+        assert re.search(rf"sqlstab\.(default__)?{name}\(", text), name
+    for macro in described:
+        if macro["name"] in PUBLIC:
+            found = re.search(rf"macro {macro['name']}\((.*?)\) -%}}", text, re.DOTALL)
+            assert found
+            given = re.findall(r"(\w+)(?:=[^,]+)?(?:,|$)", found[1].strip())
+            assert [a["name"] for a in macro["arguments"]] == given
