@@ -118,7 +118,7 @@ bench-faults: $(VENV)/dev.stamp
 picture: $(VENV)/dev.stamp
 	$(BIN)/python docs/picture.py
 
-# Photograph the report on the demo's last run: docs/report-desktop.png and docs/report-phone.png.
+# Photograph the reports on the demo's space and on its last run: docs/report-*.png.
 report-picture: $(VENV)/dev.stamp chromium
 	$(BIN)/python docs/report_picture.py
 

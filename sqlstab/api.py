@@ -467,10 +467,10 @@ class Space:
         return maps
 
     def report(self, key: str | None = None, *, progress: Progress | None = None) -> Report:
-        """Measure whether a run worked: how its vectors compare with those of earlier runs.
+        """Measure whether this space holds, or whether one of its runs worked.
 
         Args:
-            key: The run; None for the newest.
+            key: The run; None is the space, over all its runs.
             progress: Shows what is going on.
 
         Raises:
@@ -486,8 +486,9 @@ class Space:
             entries = space.entries()
             if not entries:
                 raise DataError(f"The space {self.name} has no runs to report on.")
-            entry = entries[-1] if key is None else _entry(space, key, self.name)
-            return reporting.report(space, entry.key, engine, Log(progress))
+            if key is None:
+                return reporting.on_space(space, self.name, engine, Log(progress))
+            return reporting.on_run(space, _entry(space, key, self.name).key, engine, Log(progress))
 
     def _loaded(self, space: AnySpace, entry: Entry) -> Run:
         prepare.check_figures(entry.figures, f"run {entry.key}")

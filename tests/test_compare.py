@@ -414,7 +414,7 @@ def test_a_space_of_tables() -> None:
         found = compare("ml.movies/run1", space["run0"], connection).figures
         assert found["models"]["model"]["items"] == "ml.movies_items"
         alone = compare(space["run1"], space["run0"]).figures  # on the engine of the space
-        report = space.report()
+        report = space.report("run1")
     raw = compare(folders[1], folders[0]).figures
     for side in SIDES:
         assert found[side] == alone[side]

@@ -1420,7 +1420,7 @@ def test_a_report_on_tables_shows_what_one_on_files_does(
     for number in (0, 1):
         tables = movie_tables(warehouse, group, number)
         space.run(tables["users"], tables["items"], key=str(number))
-    got, want = space.report().figures, on_files(group).report().figures
+    got, want = space.report("1").figures, on_files(group).report("1").figures
     for side in ("users", "items"):
         for name in ("run", "reference", "shared", "new", "gone"):
             assert got["sides"][side][name] == want["sides"][side][name]

@@ -244,6 +244,7 @@ def aligned() -> None:
     try:
         space.run(*tables, also=ALSO, key="c")
         space.report("c")
+        space.report()
         space.drop("c")
     finally:
         space.run(*tables, also=ALSO, key="b")

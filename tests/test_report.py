@@ -1,4 +1,4 @@
-"""A report: its figures are those of the rows, its verdict is right, its page is safe."""
+"""Reports: their figures are those of the rows, their verdicts are right, their pages are safe."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import paper
 import pytest
-from browser import chromium, opened
+from browser import Seen, chromium, opened
 from conftest import movietweetings, read_vectors, with_key, write_vectors
 from invoke import invoke
 
@@ -54,9 +55,20 @@ def copy(space: Space, tmp_path: Path) -> Space:
     return Space(tmp_path / "movies")
 
 
+def last(space: Space) -> Report:
+    """The report on the newest run."""
+    return space.report(space.entries[-1].key)
+
+
 @pytest.fixture(scope="module")
 def made(space: Space) -> Report:
     """On the third of them."""
+    return last(space)
+
+
+@pytest.fixture(scope="module")
+def whole(space: Space) -> Report:
+    """On all of them."""
     return space.report()
 
 
@@ -141,10 +153,31 @@ def test_neighbours_are_those_of_the_rows(space: Space, made: Report, kind: str)
         assert found[name] * found["listed"] == pytest.approx(agreed, abs=2)
 
 
-def test_any_two_runs(space: Space, made: Report) -> None:
-    assert [run["name"] for run in made.figures["runs"]] == KEYS
+def test_neighbours_that_a_map_keeps(space: Space, made: Report) -> None:
+    """Of the items of one run, raw against stable."""
+    raw, stable = (
+        read_vectors(folder / "items.parquet")
+        for folder in (movietweetings("time_als_e32", 2), Path(space.name) / f"run={KEYS[2]}")
+    )
+    earlier = read_vectors(Path(space.name) / f"run={KEYS[1]}/items.parquet")[0]
+    below = f"{round(200 / len(np.intersect1d(raw[0], earlier)) * 16**8):08x}"
+    asked = [i for i, n in enumerate(raw[0]) if hashlib.md5(n.encode()).hexdigest() < below]
+    lists = []
+    for _, rows in (raw, stable):
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        scores = unit[asked] @ unit.T
+        scores[np.arange(len(asked)), asked] = -np.inf
+        lists.append([set(row.tolist()) for row in np.argsort(-scores, axis=1)[:, :10]])
+    kept = np.mean([len(one & other) / 10 for one, other in zip(*lists, strict=True)])
+    assert made.figures["neighbours"]["kept"] == pytest.approx(kept, abs=0.002)
+    assert 0.5 < kept < 0.95
+    assert f"{kept * 10:.1f} are found among its stable ones, too" in made.text("html")
+
+
+def test_any_two_runs(space: Space, whole: Report) -> None:
+    assert whole.figures["compared"] == KEYS
     for side in SIDES:
-        found = made.figures["cosines"][side]
+        found = whole.figures["cosines"][side]
         assert [found["stable"][i][i] for i in range(3)] == [1.0] * 3
         for i in range(3):
             for j in range(i):
@@ -152,6 +185,45 @@ def test_any_two_runs(space: Space, made: Report) -> None:
                 for name, kind in (("stable", "after"), ("raw", "before")):
                     wanted = pytest.approx(kinds[kind].cosines.mean(), abs=1e-6)
                     assert found[name][i][j] == found[name][j][i] == wanted
+        (lag,) = whole.figures["lags"][side]
+        assert (lag["lag"], lag["run"]) == (1, KEYS[1])
+        assert (lag["stable"], lag["raw"]) == (found["stable"][2][1], found["raw"][2][1])
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_run_by_run(space: Space, whole: Report, side: str) -> None:
+    ids = [read_vectors(Path(space.name) / f"run={key}/{side}.parquet")[0] for key in KEYS]
+    runs = whole.figures["runs"]
+    assert [run["name"] for run in runs] == KEYS
+    assert runs[0]["tables"][side] == {
+        "rows": len(ids[0]),
+        **dict.fromkeys(("shared", "new", "gone", "stable", "raw")),
+    }
+    assert (runs[0]["agreement"], runs[0]["verdict"]) == (None, "first")
+    for number in (1, 2):
+        found = runs[number]["tables"][side]
+        assert found["shared"] == len(np.intersect1d(ids[number], ids[number - 1]))
+        assert found["new"] == len(np.setdiff1d(ids[number], ids[number - 1]))
+        assert found["gone"] == len(np.setdiff1d(ids[number - 1], ids[number]))
+        kinds = both_kinds(space, (number, number - 1), side)
+        for name, kind in (("stable", "after"), ("raw", "before")):
+            assert found[name] == pytest.approx(kinds[kind].cosines.mean(), abs=1e-6)
+        assert 0.5 < runs[number]["agreement"] < found["stable"]
+        assert 0 < runs[number]["score_error"] < 1e-6
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_ids_that_moved_since_the_oldest(space: Space, whole: Report, side: str) -> None:
+    moved = whole.figures["moved"][side]
+    assert (moved["run"], moved["reference"]) == (KEYS[2], KEYS[0])
+    kinds = both_kinds(space, (2, 0), side)
+    wanted = np.argsort(kinds["after"].cosines)[:15]
+    assert [row["moved_id"] for row in moved["ids"]] == kinds["after"].ids[wanted].astype(
+        str
+    ).tolist()
+    for name, kind in (("after", "after"), ("before", "before")):
+        cosines = [row[name] for row in moved["ids"]]
+        np.testing.assert_allclose(cosines, kinds[kind].cosines[wanted], atol=1e-5)
 
 
 def test_the_same_vectors_in_a_plane(space: Space, made: Report) -> None:
@@ -174,7 +246,7 @@ def test_the_same_vectors_in_a_plane(space: Space, made: Report) -> None:
 
 def test_only_small_results_leave_the_engine(made: Report) -> None:
     statements = made.figures["statements"]
-    assert len({statement["title"] for statement in statements}) == len(statements) == 16
+    assert len({statement["title"] for statement in statements}) == len(statements) == 17
     assert not any("users.parquet'" in one["sql"] for one in statements if "items" in one["title"])
     assert all(statement["sql"].startswith("--") for statement in statements)
 
@@ -185,9 +257,27 @@ def test_a_run_that_worked(made: Report) -> None:
     assert verdict["headline"] == "It worked: the same items stay where they were."
     titles = [found["title"] for found in verdict["findings"]]
     assert titles == [
-        *("Same users", "Same items", "Held-out ids", "Index", "Scores", "Known items"),
+        *("Same users", "Same items", "Held-out ids", "Scores", "Known items", "Index"),
         "Warnings",
     ]
+
+
+def test_a_space_that_holds(whole: Report) -> None:
+    verdict = whole.figures["verdict"]
+    assert (verdict["level"], verdict["headline"]) == (
+        "good",
+        "The space holds: the same items stay where they were.",
+    )
+    assert list(levels(whole)) == [
+        *("Same users", "Same items", "Held-out ids", "Scores", "Known items", "Neighbours"),
+        *("Drift of users", "Drift of items", "Warnings"),
+    ]
+    said = {found["title"]: found["text"] for found in verdict["findings"]}
+    kept = whole.figures["runs"][2]["tables"]["items"]["stable"]
+    assert f"Fine in 2 runs. The last of them, {KEYS[2]}: Mean cosine" in said["Same items"]
+    assert f"earlier run: {kept:.2f};" in said["Same items"]
+    assert f"in the newest run: {kept:.2f} with the run before; of raw" in said["Drift of items"]
+    assert "rotations keep all" in said["Neighbours"]
 
 
 def levels(found: Report) -> dict[str, str]:
@@ -205,19 +295,36 @@ def test_a_new_space(space: Space) -> None:
     found = space.report(KEYS[0])
     assert found.figures["verdict"]["level"] == "good"
     assert found.figures["verdict"]["headline"].startswith("A new space")
-    assert set(levels(found)) == {"Scores", "Warnings"}
+    assert set(levels(found)) == {"Neighbours", "Scores", "Warnings"}
     assert found.figures["sides"] is None
-    assert found.figures["cosines"]["items"]["stable"][0][1] > 0.5  # the runs of the space
+
+
+def test_one_run_and_two(copy: Space) -> None:
+    copy.drop(KEYS[2])
+    two = copy.report()
+    assert two.figures["verdict"]["headline"].startswith("The space holds")
+    assert [lag["run"] for lag in two.figures["lags"]["items"]] == [KEYS[0]]
+    assert two.figures["moved"]["items"]["reference"] == KEYS[0]
+    assert two.text("html").count("<figure") == 5  # no matrix of two runs
+    copy.drop(KEYS[1])
+    one = copy.report()
+    assert one.figures["verdict"]["headline"].startswith("A new space: there is one run")
+    assert one.figures["lags"] == one.figures["cosines"] == one.figures["moved"] == {}
+    assert one.figures["statements"] == []
+    assert "<figure" not in one.text("html")
+    assert "1 run;" in one.text("html")
+    assert "1 run" in one.text("md")
 
 
 def test_a_reference_that_is_gone(copy: Space) -> None:
     """There is what the run has measured itself."""
     copy.drop(KEYS[1])
-    found = copy.report()
+    found = last(copy)
     assert found.figures["reference"] is found.figures["sides"] is None
     assert found.figures["statements"] == []
     assert found.figures["verdict"]["headline"].startswith("It worked")
-    assert "Mean cosine of the same item in the earlier run: 0.73" in found.text("md")
+    mean = found.figures["run"]["cosine"]["items"]["after"]["mean"]
+    assert f"Mean cosine of the same item in the earlier run: {mean:.2f};" in found.text("md")
     said = "The run that it was aligned with, 2026-11-02, is no longer in the space"
     assert said in found.text("html")
 
@@ -228,11 +335,22 @@ def test_a_run_with_maps_only(copy: Space, tmp_path: Path) -> None:
         with_key(source / f"{side}.parquet", tmp_path / f"{side}.parquet", key) for side in SIDES
     )
     copy.run(*files, key=key, options=Options(maps_only=True))
-    found = copy.report()
+    found = last(copy)
     assert found.figures["sides"] is None
-    assert [run["name"] for run in found.figures["runs"]] == KEYS[:2]
     assert found.figures["verdict"]["level"] == "good"
     assert "has maps only and no stable vectors" in found.text("html")
+    # The others are compared.
+    found = copy.report()
+    assert found.figures["compared"] == KEYS[:2]
+    assert [run["has_rows"] for run in found.figures["runs"]] == [True, True, False]
+    assert found.figures["runs"][2]["tables"]["items"]["stable"] > 0.5
+    assert f"1 of 3 runs have no stable vectors in the space, the last of them {KEYS[2]}" in (
+        found.text("html")
+    )
+    copy.drop(*KEYS[:2])
+    found = copy.report()
+    assert found.figures["compared"] == []
+    assert "No run has stable vectors in the space, but maps only" in found.text("html")
 
 
 def test_no_such_run(space: Space, tmp_path: Path) -> None:
@@ -242,10 +360,114 @@ def test_no_such_run(space: Space, tmp_path: Path) -> None:
         Space(tmp_path / "none").report()
 
 
-def test_the_newest_runs_are_compared(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sqlstab.report._RUNS", 2)
-    assert [run["name"] for run in space.report().figures["runs"]] == KEYS[1:]
-    assert [run["name"] for run in space.report(KEYS[0]).figures["runs"]] == KEYS[::2]
+def turned(rng: np.random.Generator, vectors: np.ndarray, size: int | None = None) -> np.ndarray:
+    """Vectors with noise, in a basis of their own."""
+    moved = np.pad(vectors, ((0, 0), (0, (size or vectors.shape[1]) - vectors.shape[1])))
+    moved = moved + 0.2 * rng.standard_normal(moved.shape)
+    found: np.ndarray = moved @ np.linalg.qr(rng.standard_normal((moved.shape[1],) * 2))[0]
+    return found
+
+
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    """Nine runs of vectors alone."""
+    rng = np.random.default_rng(5)
+    vectors, space = rng.standard_normal((200, 5)), Space(tmp_path_factory.mktemp("n") / "texts")
+    for number in range(9):
+        space.run(vectors=(np.arange(200), turned(rng, vectors)), key=f"{number}")
+    return space
+
+
+def test_seven_runs_earlier(nine: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is none of the newest that are compared each with each, too."""
+    monkeypatch.setattr("sqlstab.report._RUNS", 3)
+    found = nine.report().figures
+    assert found["compared"] == ["6", "7", "8"]
+    lags = found["lags"]["vectors"]
+    assert [(lag["lag"], lag["run"]) for lag in lags] == [(1, "7"), (7, "1")]
+    for lag in lags:
+        folders = (Path(nine.name) / f"run={key}" for key in ("8", lag["run"]))
+        wanted = shared(*folders, "vectors").cosines.mean()
+        assert lag["stable"] == pytest.approx(wanted, abs=1e-6)
+        assert lag["raw"] < 0.5 < lag["stable"]
+    assert found["moved"]["vectors"]["reference"] == "1"
+
+
+def test_few_statements(
+    nine: Space, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three pairs of the newest runs and one earlier, raw and stable; the ids that moved."""
+    monkeypatch.setattr("sqlstab.report._RUNS", 3)
+    caplog.set_level("DEBUG", "sqlstab.sql")
+    nine.report()
+    measured = [text for text in caplog.messages if re.search("AS cosine_mean|AS moved_id", text)]
+    assert len(measured) == 2 * (3 + 1) + 1
+
+
+def test_a_run_that_was_made_late(nine: Space, tmp_path: Path) -> None:
+    shutil.copytree(nine.name, tmp_path / "texts")
+    space, rng = Space(tmp_path / "texts"), np.random.default_rng(6)
+    rows = read_vectors(Path(nine.name) / "run=3/vectors.parquet")
+    space.run(vectors=(rows[0], turned(rng, rows[1])), key="3")
+    found = space.report()
+    late = {run["name"]: run["made_after"] for run in found.figures["runs"] if run["made_after"]}
+    assert late == {"3": "4"}
+    assert "1 run was made after a later one, which did not see it: 3 after 4." in found.text("md")
+    assert levels(found)["Late runs"] == found.figures["verdict"]["level"] == "good"
+
+
+@pytest.mark.parametrize("kind", ["balanced", "rotation"])
+def test_a_dimension_that_grew(kind: Any, tmp_path: Path) -> None:
+    """Stable vectors are compared, raw ones cannot be."""
+    rng = np.random.default_rng(7)
+    users, items = rng.standard_normal((150, 4)), rng.standard_normal((120, 4))
+    space = Space(tmp_path / "space")
+    for number, size in enumerate((4, 4, 6)):
+        basis = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        tables = []
+        for rows in (users, items):
+            wide = np.pad(rows, ((0, 0), (0, size - 4))) + 0.1 * rng.standard_normal(
+                (len(rows), size)
+            )
+            tables.append((np.arange(len(rows)), wide @ basis))
+        options = Options(map=kind) if not number else Options()
+        space.run(*tables, key=f"{number}", options=options)
+    found = space.report()
+    figures = found.figures
+    assert [run["dimension"] for run in figures["runs"]] == [4, 4, 6]
+    for side in SIDES:
+        rows = [read_vectors(Path(space.name) / f"run={key}/{side}.parquet")[1] for key in range(3)]
+        x, y = rows[2][:, :4], rows[1]
+        wanted = (x * y).sum(axis=1) / np.linalg.norm(rows[2], axis=1) / np.linalg.norm(y, axis=1)
+        cosines = figures["cosines"][side]
+        assert cosines["stable"][2][1] == pytest.approx(wanted.mean(), abs=1e-6)
+        assert cosines["raw"][2][1] is None
+        assert cosines["raw"][1][0] is not None
+    assert figures["verdict"]["headline"].startswith("The space holds")
+    said = {each["title"]: each["text"] for each in figures["verdict"]["findings"]}
+    assert ("Rotations keep them" in said["Neighbours"]) == (kind == "rotation")
+    assert found.text("html").count("<figure") == 9
+    # The neighbours of a run of rotations are those of its raw vectors.
+    kept = space.report("1").figures["neighbours"]["kept"]
+    assert kept == 1.0 if kind == "rotation" else kept < 0.99
+
+
+def test_a_space_of_tables(copy: Space, whole: Report, tmp_path: Path) -> None:
+    """It says the same."""
+    with duckdb.connect(tmp_path / "a.db") as connection:
+        space = Space("ml.movies", connection)
+        connection.execute("CREATE SCHEMA ml")
+        for number in range(3):
+            retrained(space, number)
+        found = space.report()
+    for name in ("compared", "verdict"):
+        assert found.figures[name] == whole.figures[name]
+    for side in SIDES:
+        for kind in ("stable", "raw"):
+            one, other = (each.figures["cosines"][side][kind] for each in (found, whole))
+            np.testing.assert_allclose(one, other, atol=1e-9)
+        moved = [each.figures["moved"][side]["ids"] for each in (found, whole)]
+        assert len({json.dumps([row["moved_id"] for row in rows]) for rows in moved}) == 1
 
 
 def test_vectors_alone(tmp_path: Path) -> None:
@@ -256,13 +478,17 @@ def test_vectors_alone(tmp_path: Path) -> None:
         turned = np.linalg.qr(rng.standard_normal((5, 5)))[0]
         moved = (vectors + 0.2 * rng.standard_normal(vectors.shape)) @ turned
         space.run(vectors=(np.arange(200), moved), key=key)
-    found = space.report()
+    found = last(space)
     assert set(levels(found)) == {
         *("Same vectors", "Held-out ids", "Index", "Dot products", "Known vectors", "Warnings")
     }
     assert found.figures["verdict"]["level"] == "good"
     assert "Index" in found.text("md")
-    assert found.text("html").count("<figure") == 6  # no spectrum: no rank was asked for
+    assert found.text("html").count("<figure") == 3  # no spectrum: no rank was asked for
+    # On the space: agreement, cosines, ids, two matrices.
+    found = space.report()
+    assert found.text("html").count("<figure") == 5
+    assert found.figures["verdict"]["level"] == "good"
 
 
 def test_shuffled_ids_have_not_worked(copy: Space, tmp_path: Path) -> None:
@@ -275,15 +501,20 @@ def test_shuffled_ids_have_not_worked(copy: Space, tmp_path: Path) -> None:
     with pytest.raises(GateError):
         copy.run(*files, key="2026-12-01")
     copy.run(*files, key="2026-12-01", options=Options(force=True))
-    found = copy.report()
-    assert found.figures["verdict"]["level"] == "bad"
-    assert found.figures["verdict"]["headline"].startswith("It did not work")
-    assert levels(found)["Same items"] == levels(found)["Held-out ids"] == "bad"
+    for found, headline in (last(copy), "It did not work"), (copy.report(), "The space does not"):
+        assert found.figures["verdict"]["level"] == "bad"
+        assert found.figures["verdict"]["headline"].startswith(headline)
+        assert levels(found)["Same items"] == levels(found)["Held-out ids"] == "bad"
+    # The last is the report on the space.
+    assert "Marked in 1 of 3 runs, 2026-12-01: The alignment is unrelated." in found.text("md")
+    assert "hardly agree with those of 2026-11-03" in found.text("md")
+    assert "<strong>2026-12-01:</strong>" in found.text("html")
 
 
 def test_a_gate_that_was_forced(copy: Space) -> None:
     retrained(copy, 2, min_agreement=0.9, min_shared_ids=100, force=True)
-    found = copy.report()
+    assert levels(copy.report())["Gates"] == "bad"
+    found = last(copy)
     assert found.figures["verdict"]["level"] == levels(found)["Gates"] == "bad"
     assert levels(found)["Warnings"] == "doubtful"
     text = found.text("md")
@@ -300,7 +531,8 @@ def test_a_gate_that_was_forced(copy: Space) -> None:
 def test_scores_of_a_lower_rank(copy: Space) -> None:
     """Raw vectors cannot be restored from such a run."""
     retrained(copy, 2, rank=8)
-    found = copy.report()
+    assert copy.report().figures["cosines"]["items"]["raw"][2][1] is None
+    found = last(copy)
     assert levels(found)["Scores"] == "doubtful"
     (text,) = (f["text"] for f in found.figures["verdict"]["findings"] if f["title"] == "Scores")
     assert re.fullmatch(r"Scores changed, by up to [1-9][\d.]+% of the largest\.", text)
@@ -316,7 +548,7 @@ def test_few_ids_are_shared(model: Callable[..., Path], tmp_path: Path) -> None:
     space = Space(tmp_path / "space")
     for folder in (first, second):
         space.run(folder / "users.parquet", folder / "items.parquet", key=folder.name)
-    found = space.report()
+    found = last(space)
     assert levels(found)["Known items"] == "doubtful"
     assert "40 of 300 items are in the reference." in found.text("md")
     assert found.figures["verdict"]["headline"].startswith("It worked in part")
@@ -353,14 +585,14 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """On the last of three runs in which the items with such ids move most."""
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Report]:
+    """On the last of four runs in which the items with such ids move most, and on the space."""
     folder = tmp_path_factory.mktemp("hostile")
     rng = np.random.default_rng(2)
     ids = [*HOSTILE, *(f"item {n}" for n in range(100))]
     users, items = rng.standard_normal((150, 6)), rng.standard_normal((len(ids), 6))
     space = Space(folder / "a space")
-    for number in range(3):
+    for number in range(4):
         source = folder / f"<b onclick=alert({number})>&amp;"
         source.mkdir()
         turned = np.linalg.qr(rng.standard_normal((6, 6)))[0]
@@ -371,7 +603,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Report:
             write_vectors(source / "i.parquet", moved @ turned, ids),
         ]
         space.run(*files, key=f"{number}<i>&", options=Options(align="previous"))
-    return space.report()
+    return last(space), space.report()
 
 
 @pytest.fixture(scope="module")
@@ -390,35 +622,67 @@ def page_of(found: Report, folder: Path) -> Path:
 _MARKS = ".mark-rect path, .mark-symbol path, .mark-line path, .mark-rule line"
 
 
+def check_page(seen: Seen, path: Path, count: int) -> None:
+    """Nothing is loaded, nothing complains, every chart has marks, and all fits the width."""
+    page = seen.page
+    assert seen.complaints == []
+    assert [url for url in seen.requests if not url.startswith("data:")] == [path.as_uri()]
+    assert page.locator(".chart").count() == page.locator("figure").count() == count
+    for chart in page.locator(".chart").all():
+        boxes = [mark.bounding_box() for mark in chart.locator(_MARKS).all()]
+        assert any(box and box["width"] + box["height"] > 2 for box in boxes)
+        assert chart.locator("svg").bounding_box()["width"] >= 300  # letters keep their size
+        assert len(chart.get_attribute("aria-label")) > 40
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator("script").count() == 0
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_the_page_in_a_browser(
     made: Report, tmp_path: Path, browser: Any, width: int, scheme: str
 ) -> None:
-    """Nothing is loaded, nothing complains, every chart has marks, and all fits the width."""
+    # Two histograms, two planes, a spectrum.
     path = page_of(made, tmp_path)
     seen = opened(browser, path, width, scheme)
+    check_page(seen, path, 5)
     page = seen.page
-    assert seen.complaints == []
-    assert [url for url in seen.requests if not url.startswith("data:")] == [path.as_uri()]
+    charts = page.locator(".chart")
     assert (
         page.locator("h1").inner_text().endswith("It worked: the same items stay where they were.")
     )
-    charts = page.locator(".chart")
-    # Two histograms, two planes, a spectrum; for each side a line of drift and two matrices.
-    assert charts.count() == page.locator("figure").count() == 11
-    for chart in charts.all():
-        boxes = [mark.bounding_box() for mark in chart.locator(_MARKS).all()]
-        assert any(box and box["width"] + box["height"] > 2 for box in boxes)
-        frame = chart.locator("svg").bounding_box()
-        assert frame["width"] >= 300  # letters keep their size
-        assert len(chart.get_attribute("aria-label")) > 40
     # As many bars as bins that are not empty, as many dots as vectors.
     items = made.figures["sides"]["items"]
     bars = sum(count > 0 for kind in ("before", "after") for count in items[kind]["histogram"])
     assert charts.nth(1).locator(".mark-rect path").count() == bars
     assert charts.nth(2).locator(".mark-symbol path").count() == 2 * len(items["drawn"]["ids"])
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.locator("script").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_page_of_a_space_in_a_browser(
+    whole: Report, tmp_path: Path, browser: Any, width: int, scheme: str
+) -> None:
+    path = page_of(whole, tmp_path)
+    seen = opened(browser, path, width, scheme)
+    # Agreement; for each side cosines, two matrices and ids.
+    check_page(seen, path, 9)
+    page = seen.page
+    assert (
+        page.locator("h1")
+        .inner_text()
+        .endswith("The space holds: the same items stay where they were.")
+    )
+    days, matrices = page.locator(".days .chart"), page.locator(".runs .chart")
+    assert days.nth(2).locator(".mark-symbol path").count() == 2 * 2  # stable, raw; of two runs
+    assert matrices.nth(0).locator(".mark-rect path").count() == 9
+    # No name of a run is cut.
+    for chart in (*days.all(), *matrices.all()):
+        frame = chart.locator("svg").bounding_box()
+        for text in chart.locator("text").all():
+            box = text.bounding_box()
+            assert frame["x"] <= box["x"]
+            assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
     page.close()
 
 
@@ -435,18 +699,24 @@ def test_the_style_sheet_follows_the_reader(made: Report, tmp_path: Path, browse
     assert all(a != b for a, b in zip(found["light"], found["dark"], strict=True))
 
 
-def test_hostile_names_are_escaped(hostile: Report) -> None:
+@pytest.mark.parametrize("about", [0, 1])
+def test_hostile_names_are_escaped(hostile: tuple[Report, Report], about: int) -> None:
     """Where there is no browser to see it."""
-    page = hostile.text("html")
+    page = hostile[about].text("html")
     assert not re.search(r"<(script|img|iframe|b|i)\b", page)
     assert page.count("<style>") == 1
     assert "&lt;script&gt;alert(1)&lt;/<wbr>script&gt;" in page
-    assert "2&lt;i&gt;&amp;" in page
+    assert "3&lt;i&gt;&amp;" in page
 
 
-def test_hostile_ids_are_text(hostile: Report, tmp_path: Path, browser: Any) -> None:
-    found = hostile
-    assert {row["moved_id"] for row in found.figures["sides"]["items"]["moved"]} >= set(HOSTILE)
+@pytest.mark.parametrize("about", [0, 1])
+def test_hostile_ids_are_text(
+    hostile: tuple[Report, Report], tmp_path: Path, browser: Any, about: int
+) -> None:
+    found = hostile[about]
+    moved = found.figures["moved"]["items"]["ids"] if about else None
+    moved = moved or found.figures["sides"]["items"]["moved"]
+    assert {row["moved_id"] for row in moved} >= set(HOSTILE)
     path = page_of(found, tmp_path)
     seen = opened(browser, path, 1280)
     assert seen.complaints == []
@@ -457,27 +727,45 @@ def test_hostile_ids_are_text(hostile: Report, tmp_path: Path, browser: Any) -> 
     assert page.locator("b, i").count() == 0
     cells = page.locator("#moved ~ .halves th[scope=row]").all_text_contents()
     assert set(cells) >= set(HOSTILE)
-    assert "2<i>&" in page.locator("header").inner_text()
-    # The names of the runs are in the charts too.
-    assert "0<i>&" in page.locator(".chart").nth(6).text_content()
+    assert "3<i>&" in page.locator("header").inner_text()
+    if about:  # the names of the runs are in the charts, too
+        assert "0<i>&" in page.locator(".runs .chart").first.text_content()
     page.close()
 
 
-def test_hostile_ids_in_markdown(hostile: Report) -> None:
-    text = hostile.text("md")
+@pytest.mark.parametrize("about", [0, 1])
+def test_hostile_ids_in_markdown(hostile: tuple[Report, Report], about: int) -> None:
+    text = hostile[about].text("md")
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     bare = [re.sub(r"\\.", "", row) for row in rows]
     assert not any(re.search(r"[<`*\[@]", row) for row in bare)
     # Each table keeps its number of columns.
     moved = [row for row in bare if row.count("|") == 4]
-    assert len(moved) >= 6 + len(levels(hostile))
+    assert len(moved) >= 6 + len(levels(hostile[about]))
 
 
-def test_the_command(space: Space, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "headline", "finding"),
+    [
+        ([], "The space holds: the same items stay where they were.", "Drift of items"),
+        ([KEYS[2]], "It worked: the same items stay where they were.", "Index"),
+    ],
+)
+def test_the_command(
+    space: Space, tmp_path: Path, words: list[str], headline: str, finding: str
+) -> None:
     out = tmp_path / "page.html"
-    done = invoke("report", space.name, "-o", out)
-    assert "It worked: the same items stay where they were." in done.stdout
+    done = invoke("report", space.name, *words, "-o", out)
+    assert done.stdout.startswith(f"{headline}\n\nSame users ")
+    assert re.search(f"^{finding} +[A-Z].*[.]$", done.stdout, re.MULTILINE)
     assert out.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_command_says_what_is_marked(copy: Space, tmp_path: Path) -> None:
+    retrained(copy, 2, rank=8)
+    done = invoke("report", copy.name, "-o", tmp_path / "page.html")
+    assert done.stdout.startswith("The space holds in part")
+    assert re.search(r"^Scores +doubtful: +Marked in 1 of 3 runs, 2026", done.stdout, re.MULTILINE)
 
 
 def test_formats_for_machines(space: Space) -> None:
@@ -491,6 +779,13 @@ def test_formats_for_machines(space: Space) -> None:
     assert re.search(r"\| items \| 0\.06 \| 0\.7\d \|", text)
     page = invoke(*arguments, "html", "-o", "-").stdout
     assert page.startswith("<!DOCTYPE html>")
+    arguments = ["report", space.name, "-q", "--format"]
+    figures = json.loads(invoke(*arguments, "json").stdout)
+    assert figures["space"] == space.name
+    assert [run["name"] for run in figures["runs"]] == KEYS
+    text = invoke(*arguments, "md").stdout
+    assert text.startswith("## ✅ The space holds: the same items stay where they were.\n")
+    assert re.search(rf"\| items \| 1 run \| {KEYS[1]} \| 0\.0\d \| 0\.7\d \|", text)
 
 
 def test_without_the_extra(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -510,11 +805,15 @@ def test_without_the_extra(space: Space, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found._repr_markdown_() == found.text("md")
 
 
-def test_in_a_notebook(made: Report, tmp_path: Path, browser: Any) -> None:
+def test_in_a_notebook(made: Report, whole: Report, tmp_path: Path, browser: Any) -> None:
     """A line where there is text alone, else the page in a frame whose style stays in it."""
     assert repr(made) == (
         f"<Report on run {KEYS[2]} compared with {KEYS[1]}: "
         "It worked: the same items stay where they were.>"
+    )
+    assert repr(whole) == (
+        f"<Report on space {whole.figures['space']}, 3 runs: "
+        "The space holds: the same items stay where they were.>"
     )
     frame = made._repr_html_()
     assert frame is not None
@@ -523,7 +822,7 @@ def test_in_a_notebook(made: Report, tmp_path: Path, browser: Any) -> None:
     seen = opened(browser, file, 1280)
     inside = seen.page.frame_locator("iframe")
     assert "It worked" in inside.locator("h1").inner_text()
-    assert inside.locator(".chart svg").count() == 11
+    assert inside.locator(".chart svg").count() == 5
     assert seen.page.locator("h1, style").count() == 0
     assert seen.complaints == []
     seen.page.close()

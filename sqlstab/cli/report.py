@@ -1,4 +1,4 @@
-"""`sqlstab report`: look at whether a run worked."""
+"""`sqlstab report`: look at whether a space holds, and whether a run worked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlstab.cli import console, files, options
 _FORMATS = ("html", "md", "json")
 
 
-@click.command(short_help="Look at whether a run worked.")
+@click.command(short_help="Look at whether a space holds, or a run worked.")
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @click.option(
     "--format",
@@ -34,11 +34,13 @@ _FORMATS = ("html", "md", "json")
 @options.display
 @click.pass_context
 def report(context: click.Context, /, **given: Any) -> None:
-    """Make a page that shows whether the run K of the space S worked; default: the newest run.
+    """Make a page that shows whether the space S holds, or whether its run K worked.
 
-    It says first whether the run worked and why; then where the same ids are as raw and as stable
-    vectors, the neighbours they have, how runs drift, the inputs, the settings and the SQL. One
-    file, with no script in it and nothing to load; vectors stay where they are.
+    That on a space says how far its runs agree: run by run, with a run, seven and thirty before,
+    and any two of the newest; and which ids moved most, verdicts, and warnings. That on a run says
+    where the same ids are as raw and as stable vectors, the neighbours they have, the inputs and
+    the settings. Both begin with a verdict and its reasons. One file, with no script in it and
+    nothing to load; vectors stay where they are.
 
     \b
       sqlstab report movies/
@@ -58,4 +60,10 @@ def report(context: click.Context, /, **given: Any) -> None:
     files.write(out, text.encode(), generator.encode())
     if not given["quiet"]:
         with console.results(f"{out} had been written by then"):
-            console.print_rows([("verdict", made.figures["verdict"]["headline"]), ("written", out)])
+            verdict = made.figures["verdict"]
+            found = [
+                (f["title"], "" if f["level"] == "good" else f"{f['level']}:", f["text"])
+                for f in verdict["findings"]
+            ]
+            click.echo(f"{verdict['headline']}\n")
+            console.print_rows([*found, ("written", "", out)])

@@ -9,6 +9,7 @@ import click
 from sqlstab.cli import console, options
 from sqlstab.cli.summary import summary, when
 from sqlstab.errors import UsageError
+from sqlstab.space.entry import late
 from sqlstab.words import counted
 
 if TYPE_CHECKING:
@@ -75,12 +76,12 @@ def _list(space: Space, given: Mapping[str, Any]) -> None:
         click.echo("There is no run in this space.", err=True)
         return
     sides = list(dict.fromkeys(side for run in found for side in run.figures["tables"]))
-    rows = [_row(run, sides, late) for run, late in zip(found, _late(found), strict=True)]
+    rows = [_row(run, sides, after) for run, after in zip(found, late(found), strict=True)]
     titles = ("run", *sides, "agreement", "verdict", "created", "by", "")
     console.print_rows(rows, titles=titles)
 
 
-def _row(run: Entry, sides: Sequence[str], late: str | None) -> tuple[str, ...]:
+def _row(run: Entry, sides: Sequence[str], after: str | None) -> tuple[str, ...]:
     figures = run.figures
     alignment = figures["alignment"] or {}
     agreement = alignment.get("agreement")
@@ -92,17 +93,8 @@ def _row(run: Entry, sides: Sequence[str], late: str | None) -> tuple[str, ...]:
         alignment.get("verdict", "first"),
         when(figures),
         figures.get("created_by") or "",
-        f"made after {late}" if late else "",
+        f"made after {after}" if after else "",
     )
-
-
-def _late(runs: Sequence[Entry]) -> list[str | None]:
-    """Return for each run the first later one that was there before it, and did not see it."""
-    made = [str(run.figures["created"]) for run in runs]
-    return [
-        next((runs[k].key for k in range(n + 1, len(runs)) if made[k] < made[n]), None)
-        for n in range(len(runs))
-    ]
 
 
 def _warnings(figures: Mapping[str, Any]) -> list[tuple[str, str]]:

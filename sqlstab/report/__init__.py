@@ -1,4 +1,4 @@
-"""A report on a finished run: whether it worked, for people."""
+"""A report: whether a run worked, and whether its space holds, for people."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from sqlstab.errors import UsageError
 from sqlstab.flow import drive
 from sqlstab.maths.maps import Maps
 from sqlstab.prepare import check_figures, placed, stored_table
-from sqlstab.report import page
+from sqlstab.report import page, verdict
 from sqlstab.report.measure import Measuring, Stored
-from sqlstab.report.verdict import verdict
-from sqlstab.words import json_text, printable_within
+from sqlstab.space.entry import late
+from sqlstab.words import counted, json_text, printable_within
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlstab.engines.base import Engine
     from sqlstab.prepare import AnySpace
     from sqlstab.progress import Log
@@ -25,11 +27,13 @@ Format = Literal["html", "md", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 # Runs that are compared, each with each: 66 pairs.
 _RUNS = 12
+# How many runs earlier the runs are that the newest is compared with.
+_LAGS = (1, 7, 30)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a finished run.
+    """What is known of a finished run, or of a space.
 
     Attributes:
         figures: All figures, as `sqlstab report --format json` prints them.
@@ -39,10 +43,14 @@ class Report:
 
     def __repr__(self) -> str:
         """Show the verdict; all figures would fill a book."""
-        run, reference = self.figures["run"], self.figures["reference"]
-        compared = f" compared with {reference['name']}" if reference else ""
-        headline = self.figures["verdict"]["headline"]
-        return f"<Report on run {run['name']}{compared}: {headline}>"
+        figures, headline = self.figures, self.figures["verdict"]["headline"]
+        if "run" not in figures:
+            what = f"space {figures['space']}, {counted(len(figures['runs']), 'run')}"
+        elif figures["reference"]:
+            what = f"run {figures['run']['name']} compared with {figures['reference']['name']}"
+        else:
+            what = f"run {figures['run']['name']}"
+        return f"<Report on {what}: {headline}>"
 
     def _repr_html_(self) -> str | None:
         """Return the page for a notebook: in a frame, so that neither styles the other.
@@ -74,8 +82,10 @@ class Report:
         return {"html": page.html, "md": page.markdown}[format](printable_within(self.figures))
 
 
-def report(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
-    """Measure how a run of a space compares with others; only small results leave the engine.
+def on_run(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
+    """Measure how a run compares with the one that it was aligned with.
+
+    Only small results leave the engine.
 
     Args:
         space: The space.
@@ -90,20 +100,76 @@ def report(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
     entries = {entry.key: entry for entry in space.entries()}
     run = _stored(space, entries[key])
     aligned = (run.figures["reference"] or {}).get("run")
-    # The run that this one was aligned with may have been dropped since.
-    room = _RUNS - 1 - (aligned in entries)
-    others = [other for other in entries if other not in (key, aligned)]
-    wanted = {key, aligned, *others[::-1][:room]}
-    runs = [
-        run if entry.key == key else _stored(space, entry)
-        for entry in entries.values()
-        if entry.key in wanted
-    ]
-    runs = [each for each in runs if set(each.maps.sides) == set(run.maps.sides)]
-    reference = next((each for each in runs if each.key == aligned), None)
-    measuring = Measuring(engine.dialect, log)
-    figures = drive.execute(measuring.figures(run, reference, runs), engine, log)
-    return Report({"verdict": verdict(figures), **figures})
+    # It may have been dropped since.
+    reference = _stored(space, entries[aligned]) if aligned in entries else None
+    flow = Measuring(engine.dialect, log).run(run, reference)
+    figures = drive.execute(flow, engine, log)
+    return Report({"verdict": verdict.of_run(figures), **figures})
+
+
+def on_space(space: AnySpace, name: str, engine: Engine, log: Log) -> Report:
+    """Measure whether a space holds: how its runs agree; arguments as of `on_run`.
+
+    Args:
+        space: The space, which has a run.
+        name: What to call it.
+        engine: Where the stable tables are.
+        log: Shows what is going on.
+    """
+    entries = space.entries()
+    for entry in entries:
+        check_figures(entry.figures, f"run {entry.key}")
+    with_rows = [entry for entry in entries if entry.figures["outputs"]]
+    newest = {entry.key: _stored(space, entry) for entry in with_rows[-_RUNS:]}
+    earlier = {}
+    for lag in _LAGS:
+        if lag < len(with_rows):
+            entry = with_rows[-1 - lag]
+            earlier[lag] = newest.get(entry.key) or _stored(space, entry)
+    flow = Measuring(engine.dialect, log).space(list(newest.values()), earlier)
+    measured = drive.execute(flow, engine, log)
+    figures = {"space": name, **measured, "runs": _days(entries)}
+    return Report({"verdict": verdict.of_space(figures, entries), **figures})
+
+
+def _days(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return what is known of each run without a scan: from its own figures."""
+    known = {entry.key: entry.figures for entry in entries}
+    return [_day(entry, known, after) for entry, after in zip(entries, late(entries), strict=True)]
+
+
+def _day(entry: Entry, known: Mapping[str, Mapping[str, Any]], after: str | None) -> dict[str, Any]:
+    figures = entry.figures
+    alignment, reference = figures["alignment"] or {}, figures["reference"] or {}
+    earlier = known.get(reference.get("run", ""), {"tables": {}})["tables"]
+    tables = {}
+    for side, table in figures["tables"].items():
+        rows, shared = table["rows"], figures["shared"].get(side)
+        # A run that has been done again since may have other ids.
+        gone = earlier[side]["rows"] - (shared or 0) if side in earlier else -1
+        cosine = (figures["cosine"] or {}).get(side, {})
+        tables[side] = {
+            "rows": rows,
+            "shared": shared,
+            "new": None if shared is None else rows - shared,
+            "gone": None if shared is None or gone < 0 else gone,
+            "stable": cosine["after"]["mean"] if cosine.get("after") else None,
+            "raw": cosine["before"]["mean"] if cosine.get("before") else None,
+        }
+    errors = [figures["scores"]["max_relative_error"], *figures["scores"].get("also", {}).values()]
+    return {
+        "name": entry.key,
+        "created": figures["created"],
+        "made_after": after,
+        "aligned_with": reference.get("run"),
+        "dimension": figures["dimension"],
+        "has_rows": figures["outputs"] is not None,
+        "agreement": alignment.get("agreement"),
+        "verdict": alignment.get("verdict", "first"),
+        "score_error": max((error for error in errors if error is not None), default=None),
+        "tables": tables,
+        "warnings": figures["warnings"],
+    }
 
 
 def _stored(space: AnySpace, entry: Entry) -> Stored:

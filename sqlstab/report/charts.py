@@ -60,21 +60,48 @@ def charts(figures: dict[str, Any]) -> list[Chart]:
     Raises:
         UsageError: Altair or vl-convert is not installed.
     """
-    found: list[Chart] = []
+    return list((_of_run if "run" in figures else _of_space)(figures))
+
+
+def _of_run(figures: dict[str, Any]) -> Iterator[Chart]:
     compared = figures["sides"] or {}
     for side in compared:
         if compared[side]["after"]:
-            found.append(_histogram(compared[side], side))
+            yield _histogram(compared[side], side)
     for side in compared:
         if compared[side]["drawn"]:
-            found += _planes(compared[side]["drawn"], side)
+            yield from _planes(compared[side]["drawn"], side)
     if figures["run"]["singular_values"]:
-        found.append(_spectrum(figures))
-    if figures["cosines"]:
-        names = [run["name"] for run in figures["runs"]]
-        for side in figures["cosines"]:
-            found += _between(figures["cosines"][side], names, side)
-    return found
+        yield _spectrum(figures)
+
+
+def _of_space(figures: dict[str, Any]) -> Iterator[Chart]:
+    runs = figures["runs"]
+    names = [run["name"] for run in runs]
+    if len(runs) > 1:
+        yield _days(
+            "days",
+            "Agreement of held-out ids",
+            names,
+            {"agreement": ("stable", [run["agreement"] for run in runs])},
+            "agreement above chance",
+        )
+    for side in runs[-1]["tables"] if len(runs) > 1 else ():
+        own = [run["tables"].get(side, {}) for run in runs]
+        kinds = ("stable", "raw")
+        cosines = {f"{kind} vectors": (kind, [each.get(kind) for each in own]) for kind in kinds}
+        counts = {
+            name: (color, [each.get(name) for each in own])
+            for name, color in (("shared", "stable"), ("new", "run"), ("gone", "soft"))
+        }
+        title = f"Cosine of the same {singular(side)}"
+        yield _days("days", title, names, cosines, "mean cosine with the earlier run")
+        yield _days("ids", side.capitalize(), names, counts, f"{side}", counted=True)
+    for side, cosines in figures["cosines"].items() if len(figures["compared"]) > 2 else ():
+        labels = _labels(figures["compared"])
+        for kind in ("raw", "stable"):
+            if _has_any(cosines[kind]):
+                yield _skew(cosines[kind], figures["compared"], labels, side, kind)
 
 
 def _altair() -> Any:
@@ -98,7 +125,8 @@ def _svg(chart: Any, height: int = _HEIGHT) -> str:
     chart = chart.properties(
         width=_WIDTH,
         height=height,
-        padding={"left": 3, "top": 1, "right": 1, "bottom": 1},
+        # Letters are wider where the page is read than where its charts are drawn.
+        padding={"left": 9, "top": 1, "right": 1, "bottom": 1},
         background="transparent",
         autosize=alt.AutoSizeParams(type="fit", contains="padding"),
     ).configure(
@@ -115,6 +143,7 @@ def _svg(chart: Any, height: int = _HEIGHT) -> str:
             labelFontSize=11,
             titleFontSize=11,
             titleFontWeight="normal",
+            titlePadding=9,
         ),
     )
     version = alt.SCHEMA_VERSION.lstrip("v").rsplit(".", 1)[0]
@@ -276,87 +305,100 @@ def _spectrum(figures: dict[str, Any]) -> Chart:
     )
 
 
-def _between(cosines: dict[str, Any], names: list[str], side: Side) -> Iterator[Chart]:
-    """Draw how the runs agree with each other: over time, and each with each."""
+def _labels(names: Sequence[str]) -> list[str]:
+    """Return the names of runs as an axis has room for them."""
     labels = [
         name if len(name) <= _LONGEST_NAME else f"#{number + 1}"
         for number, name in enumerate(names)
     ]
     if len(set(labels)) < len(labels):
         labels = [f"#{number + 1}" for number in range(len(names))]
-    known = [kind for kind in ("stable", "raw") if _has_any(cosines[kind])]
-    yield _drift(cosines, names, labels, known, side)
-    for kind in reversed(known):
-        yield _skew(cosines[kind], names, labels, side, kind)
+    return labels
 
 
 def _has_any(matrix: list[list[float | None]]) -> bool:
     return any(matrix[i][j] is not None for i in range(len(matrix)) for j in range(i))
 
 
-def _drift(
-    cosines: dict[str, Any], names: list[str], labels: list[str], known: list[str], side: Side
+def _days(
+    section: str,
+    title: str,
+    names: list[str],
+    series: dict[str, tuple[str, list[Any]]],
+    what: str,
+    *,
+    counted: bool = False,
 ) -> Chart:
+    """Draw figures of each run, in the order of the runs.
+
+    Args:
+        section: The part of the page.
+        title: What is shown.
+        names: The runs.
+        series: What a line is called: its colour, and a value for each run, None where there is
+            none.
+        what: The title of the axis.
+        counted: Values are counts, not cosines.
+    """
     alt = _altair()
-    # What kind of vectors, the line's name, its look in the legend and in the chart.
-    lines = [
-        ("stable", "to the first run, stable", "stable", [1, 0]),
-        ("stable", "to the run before, stable", "stable dashed", [4, 3]),
-        ("raw", "to the first run, raw", "raw", [1, 0]),
-    ]
-    lines = [line for line in lines if line[0] in known]
-    series = {
-        title: [cosines[kind][n][n - 1 if "before" in title else 0] for n in range(1, len(names))]
-        for kind, title, _, _ in lines
-    }
-    least = min([0.0, *(v for values in series.values() for v in values if v is not None)])
+    labels = _labels(names)
+    series = {name: line for name, line in series.items() if _values(line[1])}
+    everything = [value for _, values in series.values() for value in _values(values)]
+    least = min([0.0, *everything])
+    scale = alt.Scale(domain=[least, 1]) if not counted else alt.Scale(domainMin=0)
     layers = [
         alt.Chart(
             _data(
                 [
-                    {"run": labels[n + 1], "cosine": value}
-                    for n, value in enumerate(series[title])
+                    {"run": label, "value": value}
+                    for label, value in zip(labels, values, strict=True)
                     if value is not None
                 ]
             )
         )
         .mark_line(
-            color=_STABLE if kind == "stable" else _RAW,
+            color=f"var(--{color})",
             strokeWidth=2,
-            strokeDash=dash,
-            point=alt.OverlayMarkDef(color=_STABLE if kind == "stable" else _RAW, size=30),
+            point=alt.OverlayMarkDef(color=f"var(--{color})", size=24),
         )
         .encode(
             x=alt.X(
                 "run:N",
                 title=None,
-                sort=labels[1:],
-                scale=alt.Scale(domain=labels[1:]),
+                sort=labels,
+                scale=alt.Scale(domain=labels),
                 axis=alt.Axis(labelAngle=0, labelLimit=90, labelOverlap=True),
             ),
             y=alt.Y(
-                "cosine:Q",
-                title=f"mean cosine of the same {singular(side)}",
-                scale=alt.Scale(domain=[least, 1]),
+                "value:Q",
+                title=what,
+                scale=scale,
                 axis=alt.Axis(tickCount=5, domain=False, ticks=False),
             ),
         )
-        for kind, title, _, dash in lines
+        for color, values in series.values()
     ]
-    last = ", ".join(f"{title} {_figure(values[-1])}" for title, values in series.items())
+    spelled = (lambda value: f"{value:,}") if counted else _figure
+    ranges = "; ".join(
+        f"{name} from {spelled(min(found))} to {spelled(max(found))}, last {spelled(found[-1])}"
+        for name, found in ((name, _values(values)) for name, (_, values) in series.items())
+    )
     return Chart(
-        "runs",
-        f"Drift of the {side}",
-        f"Mean cosine of the same {singular(side)} over {len(names)} runs. "
-        f"Of the last run: {last}.",
-        tuple((css, title) for _, title, css, _ in lines),
+        section,
+        title,
+        f"{title} over {len(names)} runs: {ranges or 'unknown'}.",
+        tuple((color, name) for name, (color, _) in series.items()),
         _svg(alt.layer(*layers)),
         ("run", *series),
         [
-            (names[n + 1], *(_figure(values[n]) for values in series.values()))
-            for n in range(len(names) - 1)
+            (name, *("" if v[n] is None else spelled(v[n]) for _, v in series.values()))
+            for n, name in enumerate(names)
         ],
     )
+
+
+def _values(values: Sequence[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
 
 
 def _skew(
@@ -370,7 +412,9 @@ def _skew(
         if value is not None
     ]
     of_runs = {"sort": labels, "title": None, "scale": alt.Scale(domain=labels, paddingInner=0.04)}
-    x = alt.X("column:N", axis=alt.Axis(labelAngle=0, domain=False, ticks=False), **of_runs)
+    # Its rows have all names.
+    sparse = alt.Axis(labelAngle=0, labelOverlap=True, domain=False, ticks=False)
+    x = alt.X("column:N", axis=sparse, **of_runs)
     y = alt.Y("row:N", axis=alt.Axis(domain=False, ticks=False), **of_runs)
     color = _STABLE if kind == "stable" else _RAW
     squares = (

@@ -1,4 +1,4 @@
-"""The figures of a report: from the runs of a space and their stable tables.
+"""The figures of a report, on a run or on a space: from its runs and their stable tables.
 
 Raw tables are not read: raw vectors are stable ones times the inverse map.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -38,9 +39,13 @@ _ROWS_OF_A_PAIR = 5_000
 # Neighbours of so many ids are looked for among so many: 400,000 scores to rank, three times over.
 _QUERIES, _CANDIDATES, NEAREST = 200, 2_000, 10
 _MOVED = 15
+# How many runs earlier is what ids of a space have moved from.
+_MOVED_SINCE = 7
 _DRAWN = 60
 
 _Pair: TypeAlias = tuple[Vectors, Vectors]
+# Mean cosines of stable and of raw vectors; None where they are unknown.
+_Means: TypeAlias = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -84,30 +89,66 @@ class Measuring:
     log: Log
     statements: list[dict[str, str]] = field(default_factory=list)
 
-    def figures(
-        self, run: Stored, reference: Stored | None, runs: Sequence[Stored]
-    ) -> Flow[dict[str, Any]]:
-        """Take all figures.
+    def run(self, run: Stored, reference: Stored | None) -> Flow[dict[str, Any]]:
+        """Take the figures of a run.
 
         Args:
             run: The run.
             reference: The newest of the runs that it was aligned with, if it is in the space.
-            runs: Runs whose vectors are compared, each with each; oldest first.
         """
         compared: dict[str, Any] = {"sides": None, "neighbours": None}
         if reference and run.tables and reference.tables:
             compared = yield from self._compared(run, reference)
-        several = [each for each in runs if each.tables]
+        return {
+            **self._about(),
+            "run": {"name": run.key, **run.figures},
+            "reference": _short(reference) if reference else None,
+            **compared,
+        }
+
+    def space(self, runs: Sequence[Stored], earlier: Mapping[int, Stored]) -> Flow[dict[str, Any]]:
+        """Take the figures of a space that its stable rows show.
+
+        Args:
+            runs: The newest runs that have rows, oldest first: these are compared each with each.
+            earlier: What the newest is compared with, by how many runs it is earlier.
+        """
+        keys = [run.key for run in runs]
+        cosines, lags, moved = {}, {}, {}
+        # Where nothing is as many runs back, the oldest of those that are compared.
+        far = earlier.get(_MOVED_SINCE, runs[0]) if len(runs) > 1 else None
+        for side in runs[-1].tables if far else ():
+            means: dict[tuple[str, str], _Means] = {}
+            last = [(runs[-1], other) for other in earlier.values()]
+            for run, other in [*combinations(runs[::-1], 2), *last]:
+                if (run.key, other.key) not in means:
+                    title = f"Comparing {side} of {len(runs)} runs"
+                    means[run.key, other.key] = yield from self._means(run, other, side, title)
+            cosines[side] = _matrices(means, keys)
+            lags[side] = [
+                {"lag": lag, "run": other.key, **_by_kind(means[runs[-1].key, other.key])}
+                for lag, other in earlier.items()
+            ]
+            if far and _comparable(runs[-1], far, side, self.dialect):
+                share = min(1.0, SAMPLED_ROWS / max(min(runs[-1].rows(side), far.rows(side)), 1))
+                stable = self._stable(runs[-1], far, side, share)
+                raw = self._raw(runs[-1], far, stable, side)
+                rows = yield from self._moved(runs[-1], side, stable, raw)
+                moved[side] = {
+                    "run": runs[-1].key,
+                    "reference": far.key,
+                    "share": share,
+                    "ids": rows,
+                }
+        found = {"compared": keys, "cosines": cosines, "lags": lags, "moved": moved}
+        return {**self._about(), **found}
+
+    def _about(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "sqlstab": __version__,
             "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
             "engine": self.dialect.name,
-            "run": {"name": run.key, **run.figures},
-            "reference": _short(reference) if reference else None,
-            **compared,
-            "runs": [_short(each) for each in several],
-            "cosines": (yield from self._between(several)) if len(several) > 2 else None,
             "statements": self.statements,
             "warnings": self.log.warnings,
         }
@@ -116,7 +157,7 @@ class Measuring:
         """Compare a run with its reference."""
         sides = {}
         main = main_side(run.tables)
-        for side in _of_all([run, reference]):
+        for side in _both(run, reference):
             table, other = run.tables[side], reference.tables[side]
             check.joinable(table, other, self.dialect)
             shared = yield from check.shared(table, other, self.dialect)
@@ -147,20 +188,27 @@ class Measuring:
             "after": (yield from self._cosine_figures(stable, f"stable {side}", step)),
             "before": (yield from self._cosine_figures(raw, f"raw {side}", step)) if raw else None,
         }
-        moved = build.moved_most(stable, raw, _MOVED, self.dialect)
-        rows = yield from self._query(f"The {side} that moved most", moved, step)
+        moved = yield from self._moved(run, side, stable, raw)
         drawn = None
         if side == main_side(run.tables):
             drawn = yield from self._drawn(run, reference, side, stable, with_raw=raw is not None)
+        return {**found, "moved": moved, "drawn": drawn}
+
+    def _moved(
+        self, run: Stored, side: Side, stable: _Pair, raw: _Pair | None
+    ) -> Flow[list[dict[str, Any]]]:
+        """Find the ids that moved most."""
+        statement = build.moved_most(stable, raw, _MOVED, self.dialect)
+        title = f"The {side} that moved most"
+        rows = yield from self._query(title, statement, f"Measuring {side}")
         known = run.tables[side].ids
-        moved_most = [
+        return [
             {
                 name: ids.shown(str(v), known, self.dialect) if name == "moved_id" else _number(v)
                 for name, v in row.items()
             }
             for row in rows
         ]
-        return {**found, "moved": moved_most, "drawn": drawn}
 
     def _stable(self, run: Stored, reference: Stored, side: Side, share: float) -> _Pair:
         """Return the stable tables of two runs, or such a share of their rows."""
@@ -249,58 +297,51 @@ class Measuring:
         stable = self._stable(run, reference, side, share)
         raw = self._raw(run, reference, stable, side)
         among = round(shared * share)
-        found: dict[str, Any] = {"nearest": min(NEAREST, among - 1), "among": among, "raw": None}
+        nearest = min(NEAREST, among - 1)
+        found: dict[str, Any] = {"nearest": nearest, "among": among, "raw": None, "kept": None}
         for name, pair in (("stable", stable), ("raw", raw)):
             if pair is None:
                 continue
             found[name] = {}
             for measure in ("dot", "cosine"):
-                statement = build.neighbours(
-                    pair[0],
-                    pair[1],
-                    asked,
-                    found["nearest"],
-                    self.dialect,
-                    cosine=measure == "cosine",
+                found[name][measure] = yield from self._overlap(
+                    pair, asked, nearest, measure, f"{name} {side}"
                 )
-                (row,) = yield from self._query(
-                    f"Neighbours of {name} {side}, {measure}",
-                    statement,
-                    f"Looking for neighbours ({name}, {measure})",
-                )
-                listed = int(row["n_neighbours"] or 0)
-                found[name][measure] = {
-                    "listed": listed,
-                    "both": int(row["n_both"]) / listed if listed else None,
-                    "looked_up": int(row["n_found"]) / listed if listed else None,
-                }
+        if raw:
+            # The same run, without the reference: what its map does to neighbours.
+            own = raw[0], stable[0]
+            what = f"{side}, raw against stable"
+            kept = yield from self._overlap(own, asked, nearest, "cosine", what)
+            found["kept"] = kept["both"]
         return found
 
-    def _between(self, runs: Sequence[Stored]) -> Flow[dict[str, Any]]:
-        """Take mean cosines of the same id in any two runs, as matrices; None where unknown."""
-        found: dict[str, Any] = {}
-        for side in _of_all(runs):
-            stable, raw = (
-                [[1.0 if i == j else None for j in range(len(runs))] for i in range(len(runs))]
-                for _ in range(2)
-            )
-            for i, run in enumerate(runs):
-                for j, other in enumerate(runs[:i]):
-                    if not ids.joinable(run.tables[side], other.tables[side], self.dialect):
-                        continue
-                    rows = min(run.rows(side), other.rows(side))
-                    share = min(1.0, _ROWS_OF_A_PAIR / max(rows, 1))
-                    pair = self._stable(run, other, side, share)
-                    back = self._raw(run, other, pair, side)
-                    for matrix, vectors in ((stable, pair), (raw, back)):
-                        if vectors:
-                            title = f"Comparing {side} of {len(runs)} runs"
-                            mean = yield from self._mean_cosine(vectors, title)
-                            matrix[i][j] = matrix[j][i] = mean
-            found[side] = {"stable": stable, "raw": raw}
-        return found
+    def _overlap(
+        self, pair: _Pair, asked: float, nearest: int, measure: str, what: str
+    ) -> Flow[dict[str, Any]]:
+        statement = build.neighbours(
+            *pair, asked, nearest, self.dialect, cosine=measure == "cosine"
+        )
+        title = f"Neighbours of {what}, {measure}"
+        (row,) = yield from self._query(title, statement, f"Looking for neighbours of {what}")
+        listed = int(row["n_neighbours"] or 0)
+        return {
+            "listed": listed,
+            "both": int(row["n_both"]) / listed if listed else None,
+            "looked_up": int(row["n_found"]) / listed if listed else None,
+        }
 
-    def _mean_cosine(self, pair: _Pair, title: str) -> Flow[float | None]:
+    def _means(self, run: Stored, other: Stored, side: Side, title: str) -> Flow[_Means]:
+        """Take mean cosines of the same id in two runs, of stable and of raw vectors."""
+        if not _comparable(run, other, side, self.dialect):
+            return None, None
+        share = min(1.0, _ROWS_OF_A_PAIR / max(min(run.rows(side), other.rows(side)), 1))
+        stable = self._stable(run, other, side, share)
+        raw = self._raw(run, other, stable, side)
+        of_stable = yield from self._mean(stable, title)
+        of_raw = (yield from self._mean(raw, title)) if raw else None
+        return of_stable, of_raw
+
+    def _mean(self, pair: _Pair, title: str) -> Flow[float | None]:
         statement = build.cosine_summary(pair[0], pair[1], (), self.dialect)
         rows = yield Statement("compare", (statement,), list, [], title=title)
         return _number(rows[0]["cosine_mean"])
@@ -345,9 +386,30 @@ def _in_a_plane(run: Matrix, reference: Matrix) -> dict[str, Any] | None:
     }
 
 
-def _of_all(runs: Sequence[Stored]) -> list[Side]:
-    """Return the tables that each of some runs has, in the order of the newest one."""
-    return [side for side in runs[-1].tables if all(side in run.tables for run in runs)]
+def _both(run: Stored, other: Stored) -> list[Side]:
+    """Return the tables that both runs have."""
+    return [side for side in run.tables if side in other.tables]
+
+
+def _comparable(run: Stored, other: Stored, side: Side, dialect: Dialect) -> bool:
+    """Return whether two runs have a table whose ids can be compared."""
+    return side in _both(run, other) and ids.joinable(run.tables[side], other.tables[side], dialect)
+
+
+def _by_kind(means: _Means) -> dict[str, float | None]:
+    return dict(zip(("stable", "raw"), means, strict=True))
+
+
+def _matrices(
+    means: Mapping[tuple[str, str], _Means], keys: Sequence[str]
+) -> dict[str, list[list[float | None]]]:
+    """Return the mean cosines of any two runs as a symmetric matrix of each kind."""
+    found: dict[str, list[list[float | None]]] = {}
+    for number, kind in enumerate(("stable", "raw")):
+        known = {pair: each[number] for pair, each in means.items()}
+        known |= {(b, a): value for (a, b), value in known.items()} | {(a, a): 1.0 for a in keys}
+        found[kind] = [[known[a, b] for b in keys] for a in keys]
+    return found
 
 
 def _short(run: Stored) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import jinja2
 from sqlstab.flow.figures import word
 from sqlstab.report.charts import charts
 from sqlstab.statements.sides import VECTORS, main_side, singular
+from sqlstab.words import counted
 
 GENERATOR = '<meta name="generator" content="sqlstab">'
 """Stands in the head of each page: a file that has it may be replaced by another page."""
@@ -57,20 +58,27 @@ def html(figures: dict[str, Any]) -> str:
     sections: dict[str, list[Any]] = {}
     for chart in charts(figures):
         sections.setdefault(chart.section, []).append(chart)
-    template = _environment().get_template("page.html.jinja")
+    common = {"f": figures, "generator": GENERATOR, "charts": sections, "marks": _MARKS}
+    if "run" not in figures:
+        template = _environment().get_template("space.html.jinja")
+        sides = list(figures["runs"][-1]["tables"])
+        return template.render(**common, kind="space", name=figures["space"], sides=sides)
     run = figures["run"]
-    return template.render(
-        f=figures,
-        generator=GENERATOR,
-        charts=sections,
-        marks=_MARKS,
-        main=main_side(run["tables"]),
-        # What the vectors of both sides make; those of a table alone have dot products.
-        alone=VECTORS in run["tables"],
-        # Those that the reference has too.
-        compared=list(figures["sides"] or {}),
-        tables=run["tables"],
-        runs=_weights(run["reference"]),
+    return (
+        _environment()
+        .get_template("run.html.jinja")
+        .render(
+            **common,
+            kind="run",
+            name=run["name"],
+            main=main_side(run["tables"]),
+            # What the vectors of both sides make; those of a table alone have dot products.
+            alone=VECTORS in run["tables"],
+            # Those that the reference has too.
+            compared=list(figures["sides"] or {}),
+            tables=run["tables"],
+            runs=_weights(run["reference"]),
+        )
     )
 
 
@@ -115,15 +123,28 @@ def listed(value: Any) -> str:
 
 def markdown(figures: dict[str, Any]) -> str:
     """Return short tables, fit for a pull request or the summary of a CI job."""
-    verdict, run, reference = figures["verdict"], figures["run"], figures["reference"]
-    main = main_side(run["tables"])
-    lines = [f"## {_EMOJI[verdict['level']]} {_cell(verdict['headline'])}", ""]
+    verdict = figures["verdict"]
+    lines = [
+        f"## {_EMOJI[verdict['level']]} {_cell(verdict['headline'])}",
+        "",
+        *(_run_named if "run" in figures else _space_named)(figures),
+        *_table(
+            ("", "", "found"),
+            [(_EMOJI[f["level"]], f["title"], f["text"]) for f in verdict["findings"]],
+        ),
+        *(_run_tables if "run" in figures else _space_tables)(figures),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _run_named(figures: dict[str, Any]) -> list[str]:
+    reference = figures["reference"]
     compared = f", compared with {_cell(reference['name'])}" if reference else ""
-    lines += [f"Run {_cell(run['name'])}{compared}.", ""]
-    lines += _table(
-        ("", "", "found"),
-        [(_EMOJI[f["level"]], f["title"], f["text"]) for f in verdict["findings"]],
-    )
+    return [f"Run {_cell(figures['run']['name'])}{compared}.", ""]
+
+
+def _run_tables(figures: dict[str, Any]) -> list[str]:
+    run, lines = figures["run"], []
     if figures["sides"]:
         lines += _table(
             ("cosine of the same id", "raw", "stable", "stable, 10%", "shared", "new", "gone"),
@@ -137,18 +158,8 @@ def markdown(figures: dict[str, Any]) -> str:
                 for side, found in figures["sides"].items()
             ],
         )
-        moved = figures["sides"].get(main, {"moved": []})["moved"][:_MOVED_IN_MARKDOWN]
-        lines += _table(
-            (f"{main} that moved most", "cosine, raw", "cosine, stable"),
-            [(row["moved_id"], figure(row.get("before")), figure(row["after"])) for row in moved],
-        )
-    if figures["cosines"]:
-        matrix = figures["cosines"][main]["stable"]
-        names = [each["name"] for each in figures["runs"]]
-        lines += _table(
-            (f"mean cosine, {main}", *names),
-            [(name, *map(figure, row)) for name, row in zip(names, matrix, strict=True)],
-        )
+        main = main_side(run["tables"])
+        lines += _moved(main, figures["sides"].get(main, {"moved": []})["moved"])
     if run.get("gates"):
         lines += _table(
             ("gate", "wanted", "found", ""),
@@ -157,9 +168,52 @@ def markdown(figures: dict[str, Any]) -> str:
                 for name, g in run["gates"].items()
             ],
         )
-    warnings = [*run["warnings"], *figures["warnings"]]
-    lines += [*(f"- {_cell(text)}" for text in warnings), ""] if warnings else []
-    return "\n".join(lines).rstrip() + "\n"
+    return lines + _warnings([*run["warnings"], *figures["warnings"]])
+
+
+def _space_named(figures: dict[str, Any]) -> list[str]:
+    return [f"Space {_cell(figures['space'])}, {counted(len(figures['runs']), 'run')}.", ""]
+
+
+def _space_tables(figures: dict[str, Any]) -> list[str]:
+    lines = _table(
+        ("cosine of the same id", "earlier by", "run", "raw", "stable"),
+        [
+            (
+                side,
+                counted(lag["lag"], "run"),
+                lag["run"],
+                figure(lag["raw"]),
+                figure(lag["stable"]),
+            )
+            for side, lags in figures["lags"].items()
+            for lag in lags
+        ],
+    )
+    main = main_side(figures["runs"][-1]["tables"])
+    lines += _moved(main, figures["moved"].get(main, {"ids": []})["ids"])
+    if main in figures["cosines"] and len(figures["compared"]) > 2:
+        names, matrix = figures["compared"], figures["cosines"][main]["stable"]
+        lines += _table(
+            (f"mean cosine, {main}", *names),
+            [(name, *map(figure, row)) for name, row in zip(names, matrix, strict=True)],
+        )
+    warnings = [f"{run['name']}: {text}" for run in figures["runs"] for text in run["warnings"]]
+    return lines + _warnings([*figures["warnings"], *warnings])
+
+
+def _moved(side: str, rows: list[dict[str, Any]]) -> list[str]:
+    return _table(
+        (f"{side} that moved most", "cosine, raw", "cosine, stable"),
+        [
+            (row["moved_id"], figure(row.get("before")), figure(row["after"]))
+            for row in rows[:_MOVED_IN_MARKDOWN]
+        ],
+    )
+
+
+def _warnings(texts: list[str]) -> list[str]:
+    return [*(f"- {_cell(text)}" for text in texts), ""] if texts else []
 
 
 def _mean(found: dict[str, Any] | None) -> str:

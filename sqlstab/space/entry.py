@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,19 @@ class Entry:
             EngineError: The database refused or failed.
         """
         return self.load()
+
+
+def late(runs: Sequence[Entry]) -> list[str | None]:
+    """Return for each run the first later one that was there before it, and did not see it.
+
+    Args:
+        runs: All of them, oldest first.
+    """
+    made = [str(run.figures["created"]) for run in runs]
+    return [
+        next((runs[k].key for k in range(n + 1, len(runs)) if made[k] < made[n]), None)
+        for n in range(len(runs))
+    ]
 
 
 @dataclass(frozen=True)
