@@ -26,7 +26,7 @@ from measure import DOCS, write_block  # noqa: E402
 from sqlstab.engines.duckdb import DUCKDB  # noqa: E402
 from sqlstab.maths import solve  # noqa: E402
 from sqlstab.session import connect  # noqa: E402
-from sqlstab.statements import build, ddl, quoting  # noqa: E402
+from sqlstab.statements import build, ddl, relations  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,7 @@ def engine_table(name: str, sizes: list[int]) -> str:
 def created(name: str, dialect: Dialect) -> str:
     """A statement that makes a table of sums."""
     listed = ", ".join(f"{column} {getattr(dialect, kind)}" for column, kind in COLUMNS.items())
-    return f"CREATE TABLE {quoting.relation(name, dialect)} ({listed}){dialect.tables.storage}"
+    return f"CREATE TABLE {relations.named(name, dialect)} ({listed}){dialect.tables.storage}"
 
 
 def solved_in(engine: Engine, size: int) -> float:

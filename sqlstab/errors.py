@@ -13,10 +13,31 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias
 
-from sqlstab.words import one_line
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# What moves the cursor, changes colours, turns the direction of text or hides in it; and halves of
+# a character, which no stream takes. Ids, names and what drivers say may have them.
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a text with control characters written as escapes; line breaks and tabs stay."""
+    return UNPRINTABLE.sub(_escaped, text)
+
+
+def one_line(text: str) -> str:
+    """Return a printable text whose line breaks and tabs are escapes, too."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 class SqlstabError(Exception):

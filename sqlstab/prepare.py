@@ -24,7 +24,7 @@ from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
-from sqlstab.statements import build, files, quoting
+from sqlstab.statements import build, files, quoting, relations
 from sqlstab.statements.conditions import both, condition
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
@@ -529,7 +529,7 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
         name = output["vector"][0]
         array = build.array_of(stored_table("", output), columns[name], dialect)
         columns[name] = f"{array} AS {columns[name]}"
-    source = files.exact(rows.files) if rows.files else quoting.relation(rows.relation, dialect)
+    source = files.exact(rows.files) if rows.files else relations.named(rows.relation, dialect)
     where = f"\nWHERE {rows.filter}" if rows.filter else ""
     text = f"SELECT {', '.join(columns.values())}\nFROM {source}{where}\n"
     if arrow is not None:
@@ -619,7 +619,7 @@ def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
     try:
         rows = engine.query(
             f"SELECT {engine.dialect.length.format(vector)} AS n\n"
-            f"FROM {quoting.relation(table.relation, engine.dialect)} AS t\n"
+            f"FROM {relations.named(table.relation, engine.dialect)} AS t\n"
             f"WHERE {wanted.qualified('t')}\nLIMIT 1\n"
         )
     except EngineError as error:

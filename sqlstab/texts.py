@@ -29,7 +29,7 @@ from sqlstab.space.insert import TablesTarget
 from sqlstab.space.key import Key
 from sqlstab.space.names import MAPS, MAPS_COLUMNS, Names
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
-from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.conditions import both
 from sqlstab.statements.declared import declared
 from sqlstab.statements.sides import OTHER, SIDES, VECTORS
@@ -478,7 +478,7 @@ def inserts(solved: Solved, place: Place, dialect: str) -> str:
     """Return statements that insert the maps into a space."""
     known = dialect_named(dialect)
     key = Key.parse(place.key)
-    table = quoting.relation(Names(place.space or "", known).table(MAPS), known)
+    table = relations.named(Names(place.space or "", known).table(MAPS), known)
     columns = [key.name(known), *map(known.folded, MAPS_COLUMNS)]
     listed = ", ".join(quoting.identifier(column, known) for column in columns)
     header = f"INSERT INTO {table} ({listed}) VALUES\n"

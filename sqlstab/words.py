@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-# What moves the cursor, changes colours, turns the direction of text or hides in it; and halves of
-# a character, which no stream takes. Ids, names and what drivers say may have them.
-_UNPRINTABLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    r"\ud800-\udfff]"
-)
-
-
-def printable(text: str) -> str:
-    """Return a text with control characters written as escapes; line breaks and tabs stay."""
-    return _UNPRINTABLE.sub(_escaped, text)
-
-
-def one_line(text: str) -> str:
-    """Return a printable text whose line breaks and tabs are escapes, too."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+from sqlstab.errors import UNPRINTABLE, printable
 
 
 def printable_within(value: Any) -> Any:
@@ -39,12 +23,7 @@ def json_text(value: Any) -> str:
     """Return a value as JSON that a terminal can show: exact, as control characters are escapes."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     # JSON knows one escape only.
-    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def counted(count: int, one: str, several: str = "") -> str:

@@ -19,7 +19,7 @@ from sqlstab import DataError, Options, Space
 from sqlstab.engines import NAMES
 from sqlstab.engines import dialect as dialect_of
 from sqlstab.errors import EngineError
-from sqlstab.flow import check, drive, sums, write
+from sqlstab.flow import check, drive, measure, sums, write
 from sqlstab.flow.check import Checked
 from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member
@@ -27,7 +27,7 @@ from sqlstab.maths.quality import Band
 from sqlstab.progress import Log
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.target import MemoryTarget
-from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.build import MatrixTable
 from sqlstab.statements.conditions import condition
 from sqlstab.statements.table import (
@@ -1196,13 +1196,15 @@ def test_768_components(warehouse: Warehouse) -> None:
     warehouse.execute(ddl.drop_table("stable_768", lab.dialect))
     job = job_on(lab.dialect, target=_OneTable("stable_768", lab.dialect))
     run_flow(write.multiplied(job, run.table, [matrix], output), warehouse)
-    query = f"SELECT * FROM {quoting.relation('stable_768', lab.dialect)}"
+    query = f"SELECT * FROM {relations.named('stable_768', lab.dialect)}"
     agree_by_id(warehouse.vectors(query, "array", size), run.ids, x @ matrix)
     checked = Checked(run.table, 12, size)
     white = run_flow(sums._pass(job, checked, matrix[:, :20], 1.0), warehouse).matrix
     agree(white, matrix[:, :20].T @ x.T @ x @ matrix[:, :20])
     member = Member(reference.table, size)
-    after = run_flow(sums.cosines(job, checked, member, matrix, None, 1.0, BAND), warehouse).after
+    after = run_flow(
+        measure.cosines(job, checked, member, matrix, None, 1.0, BAND), warehouse
+    ).after
     assert after is not None
     assert after.mean == pytest.approx(cosines(x[4:] @ matrix, y[:8]).mean(), rel=1e-9)
     assert job.temporary == []
@@ -1269,8 +1271,8 @@ def test_statements_stay_within_the_limits(
             sums._pass(job, checked, matrix, 1.0),
             sums.cross(job, checked, stored, matrix),
             sums.cross(job, checked, raw, matrix),
-            sums.cosines(job, checked, stored, matrix, matrix, 0.5, BAND),
-            sums.cosines(job, checked, raw, matrix, matrix, 0.5, BAND),
+            measure.cosines(job, checked, stored, matrix, matrix, 0.5, BAND),
+            measure.cosines(job, checked, raw, matrix, matrix, 0.5, BAND),
             write.multiplied(job, table, [matrix], output),
         ):
             drive.execute(flow, engine, Log())  # type: ignore[arg-type,misc]
@@ -1399,7 +1401,7 @@ def test_a_run_on_tables_does_what_a_run_on_files_does(
         for side in ("users", "items"):
             wanted = files.table(side).arrow()  # type: ignore[arg-type]
             query = (
-                f"SELECT * FROM {quoting.relation(f'on_{group}_{side}_newest', warehouse.dialect)}"
+                f"SELECT * FROM {relations.named(f'on_{group}_{side}_newest', warehouse.dialect)}"
             )
             agree_by_id(
                 warehouse.vectors(query, "array", 32),
@@ -1434,8 +1436,8 @@ def test_a_report_on_tables_shows_what_one_on_files_does(
         assert moved[0] == moved[1]
     assert got["neighbours"]["nearest"] == 10
     for kind in ("raw", "stable"):
-        for measure, found in want["neighbours"][kind].items():
-            assert got["neighbours"][kind][measure] == pytest.approx(found, abs=2 / 2000)
+        for which, found in want["neighbours"][kind].items():
+            assert got["neighbours"][kind][which] == pytest.approx(found, abs=2 / 2000)
     # The texts tell rounding errors, which differ.
     levels = [
         [(found["title"], found["level"]) for found in figures["verdict"]["findings"]]
@@ -1456,7 +1458,7 @@ def test_a_run_that_fails_at_the_end_leaves_things_as_they_were(
     space = Space("failed", running[warehouse.name])
     space.run(*names, key="1")
     read = {
-        side: f"SELECT * FROM {quoting.relation(f'failed_{side}_newest', lab.dialect)}"
+        side: f"SELECT * FROM {relations.named(f'failed_{side}_newest', lab.dialect)}"
         for side in ("users", "items")
     }
     before = {side: warehouse.vectors(query, "array", 5) for side, query in read.items()}

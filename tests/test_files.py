@@ -21,7 +21,7 @@ from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DUCKDB, DuckDBEngine
 from sqlstab.errors import DataError, SqlstabError, UsageError
 from sqlstab.project import Project
-from sqlstab.statements import files, quoting
+from sqlstab.statements import files, relations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -284,7 +284,7 @@ def test_files_as_they_stand(case: str, engine: DuckDBEngine) -> None:
     write(content)
     found = engine.describe(relation)
     assert ", ".join(f"{column.name} {column.type}" for column in found) == columns
-    source = quoting.relation(relation, DUCKDB)
+    source = relations.named(relation, DUCKDB)
     query = f"SELECT DISTINCT * FROM {source} ORDER BY 1"
     assert [tuple(row.values()) for row in engine.query(query)] == rows
 
@@ -405,7 +405,7 @@ def test_files_that_are_refused(case: str, engine: DuckDBEngine) -> None:
 
     def read() -> None:
         engine.describe(relation)
-        engine.query(f"SELECT * FROM {quoting.relation(relation, DUCKDB)}")
+        engine.query(f"SELECT * FROM {relations.named(relation, DUCKDB)}")
 
     with pytest.raises(SqlstabError, match=message):
         read()
@@ -460,7 +460,7 @@ TEXTS: dict[str, tuple[dict[str, Content], str, str]] = {
 def test_relations_as_text(case: str) -> None:
     content, relation, text = TEXTS[case]
     write(content)
-    assert quoting.relation(relation, DUCKDB) == text
+    assert relations.named(relation, DUCKDB) == text
 
 
 def test_scores_of_files_of_two_types(rng: np.random.Generator) -> None:
@@ -520,7 +520,7 @@ def test_a_part_of_a_delta_table_is_refused(relation: str, engine: DuckDBEngine)
 @pytest.mark.parametrize("relation", ["./lake/u", "lake/u/"])
 def test_a_delta_table_is_read_by_duckdbs_extension(relation: str, tmp_path: Path) -> None:
     delta("lake/u")
-    assert quoting.relation(relation, DUCKDB) == f"delta_scan('{Path.cwd()}/lake/u')"
+    assert relations.named(relation, DUCKDB) == f"delta_scan('{Path.cwd()}/lake/u')"
     (tmp_path / "extensions").mkdir()
     config = {"extension_directory": str(tmp_path / "extensions")}
     with duckdb.connect(config=config) as session:
@@ -583,7 +583,7 @@ def test_lists_of_files(rng: np.random.Generator, tmp_path: Path) -> None:
     assert len(next(Path("s").glob("*/users.parquet")).parents) == 3
     # What is printed reads what a run reads.
     done = invoke("sql", "gram", "--dialect", "duckdb", *options, "--dimension", 4)
-    assert f"FROM {quoting.relation('a.parquet,b.parquet', DUCKDB)} AS t" in done.stdout
+    assert f"FROM {relations.named('a.parquet,b.parquet', DUCKDB)} AS t" in done.stdout
     (tmp_path / "jobs").mkdir()
     for written in ("'../a.parquet, ../b.parquet'", "['../a.parquet', '../b.parquet']"):
         text = f"[users]\ntable = {written}\n[items]\ntable = 'i.parquet'\n[space]\nname = 's'\n"

@@ -36,7 +36,7 @@ from sqlstab.flow.reference import Member
 from sqlstab.maths import quality
 from sqlstab.progress import Log
 from sqlstab.space.target import MemoryTarget
-from sqlstab.statements import quoting
+from sqlstab.statements import relations
 from sqlstab.statements.sides import LAYOUTS
 from sqlstab.statements.table import Column, VectorTable
 
@@ -380,7 +380,7 @@ def test_a_file_is_no_pattern(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     write_vectors(folder / "users.parquet", np.eye(3))
     with duckdb.connect() as session:
-        stable = quoting.relation(f"{tmp_path}/out[1]/run=1/users.parquet", DUCKDB)
+        stable = relations.named(f"{tmp_path}/out[1]/run=1/users.parquet", DUCKDB)
         assert session.sql(f"SELECT count(*) FROM {stable}").fetchall() == [(7,)]
 
 

@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from sqlstab import UsageError
 from sqlstab.engines import dialects
-from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.table import Column, StableTable, VectorTable
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def test_any_name_stays_a_name_in_every_dialect(
 @pytest.mark.parametrize("name", ["../users.parquet", ".", ""])
 def test_names_that_are_no_tables(name: str) -> None:
     with pytest.raises(UsageError, match="name"):
-        quoting.relation(name, DIALECTS["postgres"])
+        relations.named(name, DIALECTS["postgres"])
 
 
 def test_names_that_bigquery_cannot_have() -> None:
@@ -376,7 +376,7 @@ def test_names_that_bigquery_cannot_have() -> None:
 def test_any_path_is_a_string(path: str) -> None:
     # A comma may stand between paths, and `~` for a directory.
     assume(path.splitlines() == [path] and not path.startswith(('"', "~")) and "," not in path)
-    text = quoting.relation(f"{path}.parquet", DUCKDB)
+    text = relations.named(f"{path}.parquet", DUCKDB)
     tree = sqlglot.parse_one(f"SELECT * FROM {text}", dialect="duckdb")
     literals = list(tree.find_all(exp.Literal))
     assert [literal.this for literal in literals] == [f"{path}.parquet"]
@@ -388,7 +388,7 @@ def test_names_of_several_lines_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="one line"):
         quoting.identifier(name, DUCKDB)
     with pytest.raises(UsageError, match="one line"):
-        quoting.relation(f"{name}.parquet", DUCKDB)
+        relations.named(f"{name}.parquet", DUCKDB)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +408,7 @@ def test_names_of_several_lines_are_refused(name: str) -> None:
     ],
 )
 def test_relations(name: str, want: str) -> None:
-    assert quoting.relation(name, DUCKDB) == want
+    assert relations.named(name, DUCKDB) == want
 
 
 @pytest.mark.parametrize(
@@ -429,13 +429,13 @@ def test_a_directory_is_the_files_in_it(
     for folder in ("users", "users.csv"):
         Path(folder).mkdir()
         (Path(folder) / "a.parquet").touch()
-    assert quoting.relation(name, DUCKDB) == want
+    assert relations.named(name, DUCKDB) == want
 
 
 @pytest.mark.parametrize("name", ["", " ", "f(1)", "a\0b", "read_csv('x')", "a.b.c.d.e(1)"])
 def test_relations_that_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="table"):
-        quoting.relation(name, DUCKDB)
+        relations.named(name, DUCKDB)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=str)

@@ -18,7 +18,7 @@ from sqlstab.maths.quality import (
     relative_residual,
     residual_bound,
 )
-from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements import build, ddl, relations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def fill(warehouse: Warehouse, name: str, rows: list[list[Any]]) -> str:
         "n_rows": dialect.bigint,
     }
     warehouse.create(name, columns, rows)
-    return quoting.relation(name, dialect)
+    return relations.named(name, dialect)
 
 
 class Solution:

@@ -28,10 +28,9 @@ from sqlstab.cli.options import typed_for
 from sqlstab.declaration import declarations
 from sqlstab.engines.base import reason
 from sqlstab.engines.duckdb import DuckDBEngine
-from sqlstab.errors import SqlstabError, in_python, spelled, typed_in
+from sqlstab.errors import SqlstabError, in_python, printable, spelled, typed_in
 from sqlstab.options import DECLARING
 from sqlstab.progress import Log
-from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ import numpy as np
 from engines import TARGETS
 
 from sqlstab.engines import dialect as dialect_of
-from sqlstab.statements import ddl, quoting
+from sqlstab.statements import ddl, quoting, relations
 from sqlstab.statements.table import EmbeddingTable, resolve
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Warehouse:
 
     def create(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """A table with columns of these types, and its rows."""
-        name = quoting.relation(table, self.dialect)
+        name = relations.named(table, self.dialect)
         listed = ", ".join(
             f"{quoting.identifier(column, self.dialect)} {column_type}"
             for column, column_type in columns.items()

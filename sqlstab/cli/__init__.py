@@ -22,9 +22,9 @@ from sqlstab.errors import (
     SqlstabError,
     UsageError,
     on_the_command_line,
+    printable,
     typed_in,
 )
-from sqlstab.words import printable
 
 _COMMANDS = ("run", "compare", "report", "runs", "apply", "features", "sql", "solve", "demo")
 

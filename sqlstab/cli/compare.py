@@ -10,9 +10,8 @@ import click
 
 import sqlstab
 from sqlstab.cli import console, options
-from sqlstab.errors import UsageError
+from sqlstab.errors import UsageError, printable
 from sqlstab.statements.sides import SIDES, VECTORS
-from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sqlstab.errors import OutputError
+from sqlstab.errors import OutputError, one_line, printable
 from sqlstab.progress import Silent
-from sqlstab.words import json_text, one_line, printable
+from sqlstab.words import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

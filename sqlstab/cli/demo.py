@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sqlstab.cli import console, options
-from sqlstab.words import printable
+from sqlstab.errors import printable
 
 
 @click.command(short_help="See on real data what it does.")

@@ -11,9 +11,8 @@ import click
 
 from sqlstab.cli import files, options
 from sqlstab.engines import NAMES
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, UsageError, printable
 from sqlstab.options import Options, Place
-from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

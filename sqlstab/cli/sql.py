@@ -10,9 +10,8 @@ import click
 from sqlstab.cli import console, options
 from sqlstab.declaration import declarations
 from sqlstab.engines import NAMES
-from sqlstab.errors import UsageError
+from sqlstab.errors import UsageError, printable
 from sqlstab.options import Columns
-from sqlstab.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

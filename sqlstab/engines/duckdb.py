@@ -23,7 +23,7 @@ from sqlstab.engines.base import (
 )
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.folders import LockedFolder
-from sqlstab.statements import ddl, files, quoting
+from sqlstab.statements import ddl, files, quoting, relations
 from sqlstab.statements.dialect import Dialect, Solving, Tables
 from sqlstab.statements.table import Column
 
@@ -290,7 +290,7 @@ class DuckDBEngine:
 
         if files.is_path(relation) and files.delta_table(relation):
             self._load_delta(relation)
-        statement = f"DESCRIBE SELECT * FROM {quoting.relation(relation, self.dialect)}"
+        statement = f"DESCRIBE SELECT * FROM {relations.named(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
         # the disk.

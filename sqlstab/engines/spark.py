@@ -17,7 +17,7 @@ from sqlstab.engines.base import (
     reason,
 )
 from sqlstab.errors import EngineError
-from sqlstab.statements import quoting
+from sqlstab.statements import relations
 from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
 from sqlstab.statements.table import Column
 
@@ -163,7 +163,7 @@ class SparkEngine:
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
         try:
-            frame = self._run(f"SELECT * FROM {quoting.relation(relation, self.dialect)}")
+            frame = self._run(f"SELECT * FROM {relations.named(relation, self.dialect)}")
         except EngineError as error:
             if not any(mark in str(error) for mark in self.dialect.tables.missing):
                 raise
@@ -172,7 +172,7 @@ class SparkEngine:
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
-        whole = quoting.relation(qualified(name, self), self.dialect)
+        whole = relations.named(qualified(name, self), self.dialect)
         try:
             with _failing(""):
                 found = self.session.catalog.getTable(whole).tableType

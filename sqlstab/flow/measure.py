@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlstab.flow import check, figures, findings, gates, sums
+import numpy as np
+
+from sqlstab import folds
+from sqlstab.engines.base import UnusableVectorsError
+from sqlstab.errors import EngineError
+from sqlstab.flow import check, figures, findings, gates, temporary
 from sqlstab.maths import quality
+from sqlstab.maths.quality import BeforeAfter, Cosines
+from sqlstab.statements import build
+from sqlstab.statements.statement import Fold, Statement
 
 if TYPE_CHECKING:
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
-    from sqlstab.flow.reference import Reference
+    from sqlstab.flow.reference import Member, Reference
     from sqlstab.maths.balanced import Balanced
+    from sqlstab.maths.quality import Band
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.sides import Side
-    from sqlstab.statements.statement import Flow
+    from sqlstab.statements.statement import Flow, Part, Rows
+    from sqlstab.statements.table import VectorTable
+
+# What stands in for the rows of a table that is not looked at.
+_ROWS = 1_000_000
+# Ids that a message names.
+_EXAMPLES = 3
 
 
 def run(
@@ -59,12 +75,13 @@ def run(
         "outputs": None,
     }
     if job.reference and fit:
-        cosines = _cosines(job, job.reference, fit, tables, balanced, omega, shared)
-        found["cosine"] = yield from cosines
+        found["cosine"] = yield from _all_cosines(
+            job, job.reference, fit, tables, balanced, omega, shared
+        )
     elif job.map == "balanced":
         # A rotation keeps all of them: of the two kinds of maps this tells which one suits.
         matrix = balanced.maps["items"] @ omega
-        found["neighbours_kept"] = yield from sums.neighbours_kept(job, tables["items"], matrix)
+        found["neighbours_kept"] = yield from neighbours_kept(job, tables["items"], matrix)
     found["examples"] = yield from _examples(job, tables, balanced, omega, found)
     for finding in findings.findings(found):
         # What is bad is for the gates.
@@ -77,7 +94,7 @@ def run(
     return found
 
 
-def _cosines(
+def _all_cosines(
     job: Job,
     reference: Reference,
     fit: figures.Fit,
@@ -94,7 +111,7 @@ def _cosines(
         # The reference's raw vectors are its stable ones, back through its own map.
         back = reference.maps[side].inverse_matrix
         comparable = reference.lossless.get(side) and back.shape[1] == balanced.raw_dimension
-        cosines = yield from sums.cosines(
+        both = yield from cosines(
             job,
             tables[name],
             member,
@@ -103,7 +120,7 @@ def _cosines(
             share=_sampled(shared[name]),
             band=quality.Band.of(level, omega.shape[1]),
         )
-        found[name] = asdict(cosines)
+        found[name] = asdict(both)
     return found
 
 
@@ -132,6 +149,223 @@ def _examples(
         elif found["cosine"][name]["strangers"]:
             matrix = balanced.maps[job.like.get(name, name)] @ omega
             share = _sampled(found["shared"][name])
-            ids = yield from sums.least_alike(job, table, member, matrix, share)
+            ids = yield from least_alike(job, table, member, matrix, share)
             examples["strangers"][name] = ids
     return examples
+
+
+# ---- What single rows show -----------------------------------------------------------------------
+
+
+def cosines(
+    job: Job,
+    checked: Checked,
+    member: Member,
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
+    share: float,
+    band: Band,
+) -> Flow[BeforeAfter]:
+    """Take the cosines of the same id in this run and in one run of the reference.
+
+    Args:
+        job: The run.
+        checked: The run's table.
+        member: The rows of the one run.
+        matrix: From this run's raw to its stable vectors, (e, d), d at least the reference's.
+        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
+            `before`.
+        share: Look at this share of the shared ids, chosen by a hash of the id.
+        band: Where cosines are that are a matter of chance.
+
+    Raises:
+        DataError: The reference's vectors are damaged.
+    """
+    try:
+        return (yield from _cosines(job, checked, member, matrix, raw_matrix, share, band))
+    except (UnusableVectorsError, EngineError) as error:
+        raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
+
+
+def _cosines(
+    job: Job,
+    checked: Checked,
+    member: Member,
+    matrix: Matrix,
+    raw_matrix: Matrix | None,
+    share: float,
+    band: Band,
+) -> Flow[BeforeAfter]:
+    table, reference = (replace(t, share=share) for t in (checked.table, member.table))
+    side, e, d = table.side, len(matrix), member.stored
+    reads = (side, f"reference {side}")
+    common: dict[str, Any] = {
+        "step": f"cosine {side}",
+        "stand_in": BeforeAfter(_ROWS, None, Cosines(1.0, 1.0, 1.0)),
+        "title": f"Measuring {side}",
+    }
+    if job.streams:
+        query = build.shared_rows(table, reference, job.dialect)
+        fold = Fold(
+            query,
+            partial(
+                folds.cosines,
+                dimensions=(e, d),
+                matrix=matrix,
+                reference_matrix=member.matrix,
+                raw_matrix=raw_matrix,
+            ),
+            partial(_merged_cosines, band=band),
+            reads,
+            e + d,
+            rows=round(checked.rows * share),
+        )
+        found: BeforeAfter = yield Statement(
+            texts=(query,), read=_before_after, fold=fold, reads=reads, **common
+        )
+        return found
+    statement = build.drift(
+        table,
+        reference,
+        (e, d),
+        job.dialect,
+        matrix=matrix,
+        reference_matrix=member.matrix,
+        raw_matrix=raw_matrix,
+        band=band,
+    )
+    # x, s and y, and z, which need not be columns where there are arrays.
+    columns = e + matrix.shape[1] + member.dimension + (0 if raw_matrix is None else e)
+    narrow = job.dialect.style == "arrays" or columns <= job.dialect.most_columns
+    if narrow and job.dialect.takes(statement):
+        found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
+        return found
+    # The same figures, from multiplied rows in temporary tables.
+    keep = len(job.temporary)
+    stable = yield from temporary.product(job, table, matrix.shape[1], matrix)
+    if member.matrix is not None:
+        reference = yield from temporary.product(job, reference, member.dimension, member.matrix)
+    dimensions = matrix.shape[1], member.dimension
+    statement = build.drift(stable, reference, dimensions, job.dialect, band=band)
+    found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
+    if raw_matrix is not None:
+        raw = yield from temporary.product(job, reference, e, raw_matrix)
+        before = build.drift(table, raw, (e, e), job.dialect)
+        other = yield Statement(texts=(before,), read=_before_after, reads=reads, **common)
+        found = replace(found, before=other.after)
+    yield from job.drop(keep)
+    return found
+
+
+def neighbours_kept(job: Job, checked: Checked, matrix: Matrix) -> Flow[float | None]:
+    """Find which share of its nearest neighbours by cosine a row keeps under a map, from a sample.
+
+    Args:
+        job: The run.
+        checked: The run's table.
+        matrix: From raw to stable vectors, (e, d).
+
+    Returns:
+        From 0 to 1; None for too few rows, or where no statement can be as long.
+    """
+    share = min(1.0, quality.NEIGHBOUR_ROWS / max(checked.rows, 1))
+    table, side = replace(checked.table, share=share), checked.table.side
+    common: dict[str, Any] = {
+        "step": f"neighbours {side}",
+        "stand_in": 1.0,
+        "reads": (side,),
+        "title": f"Looking at neighbours of {side}",
+    }
+    if job.streams:
+        query = build.rows(table, job.dialect)
+        fold = Fold(
+            query,
+            partial(folds.sample, dimension=len(matrix)),
+            partial(_merged_neighbours, matrix=matrix),
+            (side,),
+            len(matrix),
+            rows=round(checked.rows * share),
+        )
+        kept: float | None = yield Statement(
+            texts=(query,), read=lambda _: 1.0, fold=fold, **common
+        )
+        return kept
+    raw = build.Vectors(table, len(matrix))
+    statement = build.neighbours(
+        raw,
+        replace(raw, matrix=matrix),
+        min(1.0, quality.NEIGHBOUR_QUERIES / max(checked.rows, 1)),
+        quality.NEAREST,
+        job.dialect,
+        cosine=True,
+    )
+    if checked.rows <= quality.NEAREST or not job.dialect.takes(statement):
+        return None
+    found: float | None = yield Statement(texts=(statement,), read=_kept_share, **common)
+    return found
+
+
+def _merged_neighbours(parts: list[Part], matrix: Matrix) -> float | None:
+    rows = np.concatenate([np.empty(0), *(rows for _, (rows,) in parts)]).reshape(-1, len(matrix))
+    return quality.neighbours_kept(rows, rows @ matrix, quality.NEAREST)
+
+
+def _kept_share(rows: Rows) -> float | None:
+    listed = int(rows[0]["n_neighbours"] or 0)
+    return int(rows[0]["n_both"]) / listed if listed else None
+
+
+def least_alike(
+    job: Job, table: VectorTable, member: Member, matrix: Matrix, share: float
+) -> Flow[list[str]]:
+    """Find the ids, of a share of them, whose stable vectors differ most from the reference's.
+
+    Args:
+        job: The run.
+        table: The run's table.
+        member: The rows of one run of the reference.
+        matrix: From this run's raw to its stable vectors, (e, d).
+        share: The share of the ids, chosen by a hash of the id.
+    """
+    pair = (
+        build.Vectors(replace(table, share=share), len(matrix), matrix),
+        build.Vectors(replace(member.table, share=share), member.stored, member.matrix),
+    )
+    statement = build.moved_most(pair, None, _EXAMPLES, job.dialect)
+    if not job.dialect.takes(statement):
+        return []
+    found: list[str] = yield Statement(
+        f"example {table.side}",
+        (statement,),
+        lambda rows: [str(row["moved_id"]) for row in rows],
+        [],
+        reads=(table.side, f"reference {table.side}"),
+    )
+    return found
+
+
+def _merged_cosines(parts: list[Part], band: Band) -> BeforeAfter:
+    rows = sum(count for count, _ in parts)
+    below = sum(int((after < band.level).sum()) for _, (_, after) in parts)
+    near = sum(int((after < band.near).sum()) for _, (_, after) in parts) - below
+    return BeforeAfter(
+        rows,
+        Cosines.of([before for _, (before, _) in parts]),
+        Cosines.of([after for _, (_, after) in parts]),
+        quality.strangers(rows, below, near),
+    )
+
+
+def _before_after(rows: Rows) -> BeforeAfter:
+    row = rows[0]
+
+    def figures(name: str) -> Cosines | None:
+        found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
+        if any(value is None or not np.isfinite(value) for value in found):
+            return None
+        return Cosines(*(float(value) for value in found if value is not None))
+
+    counts = (int(row.get(name) or 0) for name in ("n_rows", "below_chance", "near_chance"))
+    rows_in_all, below, near = counts
+    strangers = quality.strangers(rows_in_all, below, near)
+    return BeforeAfter(rows_in_all, figures("before"), figures("after"), strangers)

@@ -22,7 +22,7 @@ from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.names import MAPS, RUNS, Names, creations
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
-from sqlstab.statements import build, ddl, quoting
+from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.build import MatrixTable
 from sqlstab.statements.sides import SIDES
 from sqlstab.statements.table import Column, StableTable, stable_columns
@@ -162,7 +162,7 @@ class Script:
         return quoting.table_name([*schema, own], self.dialect)
 
     def _relation(self, what: str) -> str:
-        return quoting.relation(self._name(what), self.dialect)
+        return relations.named(self._name(what), self.dialect)
 
     def _create(self, what: str, query: str) -> str:
         return ddl.create_scratch(self._name(what), query, self.dialect)
@@ -215,14 +215,14 @@ class Script:
             return self._reference_files(self.space)
         key = quoting.identifier(self.key.name(dialect), dialect)
         part, parts = (quoting.identifier(dialect.folded(n), dialect) for n in ("part", "parts"))
-        runs = quoting.relation(self.space.table(RUNS), dialect)
+        runs = relations.named(self.space.table(RUNS), dialect)
         newest = (
             f"SELECT max(t.{key}) AS run_key\nFROM {runs} AS t\n"
             f"WHERE t.{part} = t.{parts} AND t.{key} < {self.key.literal(dialect)}\n"
         )
         statements = [self._create("reference", newest), self._earlier()]
         for side in self.tables:
-            rows = quoting.relation(self.space.table(side), dialect)
+            rows = relations.named(self.space.table(side), dialect)
             query = (
                 f"SELECT *\nFROM {rows} AS t\n"
                 f"WHERE t.{key} = (SELECT run_key FROM {self._relation('reference')} AS r)"
@@ -430,7 +430,7 @@ class Script:
             # As the file has it: nobody has looked at the inputs' columns.
             side, _, k = name.partition(".")
             column = quoting.identifier(self.outputs[side].ids[int(k)].name, self.dialect)
-            path = quoting.relation(self._target.place(side), self.dialect)
+            path = relations.named(self._target.place(side), self.dialect)
             return f"'\"' || (SELECT typeof(t.{column}) FROM {path} AS t LIMIT 1) || '\"'"
         used.update(dict.fromkeys(name.split(",")))
         if kind == "bool":

@@ -11,27 +11,21 @@ import numpy as np
 from sqlstab import folds
 from sqlstab.engines.base import UnusableVectorsError
 from sqlstab.errors import EngineError, OutOfRangeError
-from sqlstab.flow import check
-from sqlstab.maths import quality, solve
-from sqlstab.maths.quality import BeforeAfter, Cosines, SharedSums
+from sqlstab.flow import check, temporary
+from sqlstab.maths import solve
+from sqlstab.maths.quality import SharedSums
 from sqlstab.statements import build
 from sqlstab.statements.statement import Fold, Statement
-from sqlstab.statements.table import Column, VectorTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Member
-    from sqlstab.maths.quality import Band
     from sqlstab.maths.solve import Factor, Matrix
     from sqlstab.statements.statement import Flow, Part, Rows
 
 # What stands in for the rows of a table that is not looked at.
 _ROWS = 1_000_000
-# Ids that a message names.
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,7 @@ def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> 
             raise ValueError("The SQL of a Gram matrix depends on the dimension.")
         columns = checked.dimension if whitener is None else whitener.shape[1]
         keep = len(job.temporary)
-        source, matrix, _ = yield from _mapped(job, table, columns, whitener)
+        source, matrix, _ = yield from temporary.mapped(job, table, columns, whitener)
         texts = build.gram(source, columns, job.dialect, matrix=matrix)
         found = yield Statement(
             texts=tuple(texts),
@@ -266,10 +260,10 @@ def _cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[H
     size = matrix.shape[1] if unit_rows else e
     height = member.dimension if unit_rows else d
     keep = len(job.temporary)
-    x, x_matrix, x_unit = yield from _mapped(
+    x, x_matrix, x_unit = yield from temporary.mapped(
         job, table, size, matrix if unit_rows else None, unit_rows=unit_rows
     )
-    y, y_matrix, y_unit = yield from _mapped(
+    y, y_matrix, y_unit = yield from temporary.mapped(
         job, reference, height, member.matrix if unit_rows else None, unit_rows=unit_rows
     )
     crossed = build.cross_gram(
@@ -344,302 +338,3 @@ def _halved(rows: Rows, size: int) -> tuple[Matrix, Matrix]:
     halves = [[row for row in rows if int(row["half"]) == half] for half in (0, 1)]
     first, second = (_symmetric(half, size).matrix for half in halves)
     return first, second
-
-
-# ---- Figures of single rows ----------------------------------------------------------------------
-
-
-def cosines(
-    job: Job,
-    checked: Checked,
-    member: Member,
-    matrix: Matrix,
-    raw_matrix: Matrix | None,
-    share: float,
-    band: Band,
-) -> Flow[BeforeAfter]:
-    """Take the cosines of the same id in this run and in one run of the reference.
-
-    Args:
-        job: The run.
-        checked: The run's table.
-        member: The rows of the one run.
-        matrix: From this run's raw to its stable vectors, (e, d), d at least the reference's.
-        raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
-            `before`.
-        share: Look at this share of the shared ids, chosen by a hash of the id.
-        band: Where cosines are that are a matter of chance.
-
-    Raises:
-        DataError: The reference's vectors are damaged.
-    """
-    try:
-        return (yield from _cosines(job, checked, member, matrix, raw_matrix, share, band))
-    except (UnusableVectorsError, EngineError) as error:
-        raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
-
-
-def _cosines(
-    job: Job,
-    checked: Checked,
-    member: Member,
-    matrix: Matrix,
-    raw_matrix: Matrix | None,
-    share: float,
-    band: Band,
-) -> Flow[BeforeAfter]:
-    table, reference = (replace(t, share=share) for t in (checked.table, member.table))
-    side, e, d = table.side, len(matrix), member.stored
-    reads = (side, f"reference {side}")
-    common: dict[str, Any] = {
-        "step": f"cosine {side}",
-        "stand_in": BeforeAfter(_ROWS, None, Cosines(1.0, 1.0, 1.0)),
-        "title": f"Measuring {side}",
-    }
-    if job.streams:
-        query = build.shared_rows(table, reference, job.dialect)
-        fold = Fold(
-            query,
-            partial(
-                folds.cosines,
-                dimensions=(e, d),
-                matrix=matrix,
-                reference_matrix=member.matrix,
-                raw_matrix=raw_matrix,
-            ),
-            partial(_merged_cosines, band=band),
-            reads,
-            e + d,
-            rows=round(checked.rows * share),
-        )
-        found: BeforeAfter = yield Statement(
-            texts=(query,), read=_before_after, fold=fold, reads=reads, **common
-        )
-        return found
-    statement = build.drift(
-        table,
-        reference,
-        (e, d),
-        job.dialect,
-        matrix=matrix,
-        reference_matrix=member.matrix,
-        raw_matrix=raw_matrix,
-        band=band,
-    )
-    # x, s and y, and z, which need not be columns where there are arrays.
-    columns = e + matrix.shape[1] + member.dimension + (0 if raw_matrix is None else e)
-    narrow = job.dialect.style == "arrays" or columns <= job.dialect.most_columns
-    if narrow and job.dialect.takes(statement):
-        found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
-        return found
-    # The same figures, from multiplied rows in temporary tables.
-    keep = len(job.temporary)
-    stable = yield from _product(job, table, matrix.shape[1], matrix)
-    if member.matrix is not None:
-        reference = yield from _product(job, reference, member.dimension, member.matrix)
-    dimensions = matrix.shape[1], member.dimension
-    statement = build.drift(stable, reference, dimensions, job.dialect, band=band)
-    found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
-    if raw_matrix is not None:
-        raw = yield from _product(job, reference, e, raw_matrix)
-        before = build.drift(table, raw, (e, e), job.dialect)
-        other = yield Statement(texts=(before,), read=_before_after, reads=reads, **common)
-        found = replace(found, before=other.after)
-    yield from job.drop(keep)
-    return found
-
-
-def neighbours_kept(job: Job, checked: Checked, matrix: Matrix) -> Flow[float | None]:
-    """Find which share of its nearest neighbours by cosine a row keeps under a map, from a sample.
-
-    Args:
-        job: The run.
-        checked: The run's table.
-        matrix: From raw to stable vectors, (e, d).
-
-    Returns:
-        From 0 to 1; None for too few rows, or where no statement can be as long.
-    """
-    share = min(1.0, quality.NEIGHBOUR_ROWS / max(checked.rows, 1))
-    table, side = replace(checked.table, share=share), checked.table.side
-    common: dict[str, Any] = {
-        "step": f"neighbours {side}",
-        "stand_in": 1.0,
-        "reads": (side,),
-        "title": f"Looking at neighbours of {side}",
-    }
-    if job.streams:
-        query = build.rows(table, job.dialect)
-        fold = Fold(
-            query,
-            partial(folds.sample, dimension=len(matrix)),
-            partial(_merged_neighbours, matrix=matrix),
-            (side,),
-            len(matrix),
-            rows=round(checked.rows * share),
-        )
-        kept: float | None = yield Statement(
-            texts=(query,), read=lambda _: 1.0, fold=fold, **common
-        )
-        return kept
-    raw = build.Vectors(table, len(matrix))
-    statement = build.neighbours(
-        raw,
-        replace(raw, matrix=matrix),
-        min(1.0, quality.NEIGHBOUR_QUERIES / max(checked.rows, 1)),
-        quality.NEAREST,
-        job.dialect,
-        cosine=True,
-    )
-    if checked.rows <= quality.NEAREST or not job.dialect.takes(statement):
-        return None
-    found: float | None = yield Statement(texts=(statement,), read=_kept_share, **common)
-    return found
-
-
-def _merged_neighbours(parts: list[Part], matrix: Matrix) -> float | None:
-    rows = np.concatenate([np.empty(0), *(rows for _, (rows,) in parts)]).reshape(-1, len(matrix))
-    return quality.neighbours_kept(rows, rows @ matrix, quality.NEAREST)
-
-
-def _kept_share(rows: Rows) -> float | None:
-    listed = int(rows[0]["n_neighbours"] or 0)
-    return int(rows[0]["n_both"]) / listed if listed else None
-
-
-def least_alike(
-    job: Job, table: VectorTable, member: Member, matrix: Matrix, share: float
-) -> Flow[list[str]]:
-    """Find the ids, of a share of them, whose stable vectors differ most from the reference's.
-
-    Args:
-        job: The run.
-        table: The run's table.
-        member: The rows of one run of the reference.
-        matrix: From this run's raw to its stable vectors, (e, d).
-        share: The share of the ids, chosen by a hash of the id.
-    """
-    pair = (
-        build.Vectors(replace(table, share=share), len(matrix), matrix),
-        build.Vectors(replace(member.table, share=share), member.stored, member.matrix),
-    )
-    statement = build.moved_most(pair, None, _EXAMPLES, job.dialect)
-    if not job.dialect.takes(statement):
-        return []
-    found: list[str] = yield Statement(
-        f"example {table.side}",
-        (statement,),
-        lambda rows: [str(row["moved_id"]) for row in rows],
-        [],
-        reads=(table.side, f"reference {table.side}"),
-    )
-    return found
-
-
-def _merged_cosines(parts: list[Part], band: Band) -> BeforeAfter:
-    rows = sum(count for count, _ in parts)
-    below = sum(int((after < band.level).sum()) for _, (_, after) in parts)
-    near = sum(int((after < band.near).sum()) for _, (_, after) in parts) - below
-    return BeforeAfter(
-        rows,
-        Cosines.of([before for _, (before, _) in parts]),
-        Cosines.of([after for _, (_, after) in parts]),
-        quality.strangers(rows, below, near),
-    )
-
-
-def _before_after(rows: Rows) -> BeforeAfter:
-    row = rows[0]
-
-    def figures(name: str) -> Cosines | None:
-        found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
-        if any(value is None or not np.isfinite(value) for value in found):
-            return None
-        return Cosines(*(float(value) for value in found if value is not None))
-
-    counts = (int(row.get(name) or 0) for name in ("n_rows", "below_chance", "near_chance"))
-    rows_in_all, below, near = counts
-    strangers = quality.strangers(rows_in_all, below, near)
-    return BeforeAfter(rows_in_all, figures("before"), figures("after"), strangers)
-
-
-# ---- Rows in temporary tables, where a statement would be too long or compute them twice ---------
-
-
-def _mapped(
-    job: Job,
-    table: VectorTable,
-    size: int,
-    matrix: Matrix | None,
-    *,
-    unit_rows: bool = False,
-) -> Flow[tuple[VectorTable, Matrix | None, bool]]:
-    """Find what the sums of rows times a matrix, made unit vectors if asked, are taken of.
-
-    Returns:
-        This table, the matrix, and whether rows get length one; or a temporary table of them, None,
-        False.
-    """
-    plain = matrix is None and not unit_rows
-    if plain or (not _is_tiled(job, size) and _takes_inline(job, table, size, matrix)):
-        return table, matrix, unit_rows
-    made = yield from _product(job, table, size, matrix, anchor=True, unit_rows=unit_rows)
-    return made, None, False
-
-
-def _is_tiled(job: Job, size: int) -> bool:
-    """Whether each of several statements would compute whole rows for a part of the sums."""
-    tiles = build.tiles(size + 1, size + 1, job.dialect.most_sums, triangular=False)
-    return job.dialect.style == "components" and len(tiles) > 1
-
-
-def _takes_inline(job: Job, table: VectorTable, size: int, matrix: Matrix | None) -> bool:
-    if matrix is None or job.dialect.longest_statement is None:
-        return True
-    options: dict[str, Any] = {"matrix": matrix, "reference_matrix": matrix, "unit_rows": True}
-    statements = build.cross_gram(table, table, size, size, job.dialect, **options)
-    return all(map(job.dialect.takes, statements))
-
-
-def _product(
-    job: Job,
-    table: VectorTable,
-    size: int,
-    matrix: Matrix | None,
-    *,
-    anchor: bool = False,
-    unit_rows: bool = False,
-) -> Flow[VectorTable]:
-    """Keep a table's rows times a matrix, made unit vectors if asked, in a temporary table."""
-    options: dict[str, Any] = {"anchor": anchor, "unit_rows": unit_rows}
-    query = build.product(table, size, matrix, job.dialect, **options)
-    in_rows = False
-    if matrix is not None and not job.dialect.takes(query):
-        held = yield from job.hold(matrix, table.side)
-        query = build.product(table, size, held, job.dialect, **options)
-        in_rows = job.dialect.style == "components"
-    made = yield from _kept(job, table, query, weighted=anchor, in_rows=in_rows)
-    if in_rows and unit_rows:
-        made = yield from _product(job, made, size, None, anchor=anchor, unit_rows=True)
-    return made
-
-
-def _kept(
-    job: Job, table: VectorTable, query: str, *, weighted: bool, in_rows: bool
-) -> Flow[VectorTable]:
-    """Keep the rows that `build.product` gives of a table in a temporary table."""
-    name = yield from job.scratch(f"rows {table.side}", query)
-    # Its columns stand without quotes in the query that makes it.
-    folded: Callable[[str], str] = job.dialect.folded
-    names = ("j", "value") if in_rows else ("x",)
-    has_weight = weighted and bool(table.weight or table.weight_expression)
-    return VectorTable(
-        table.side,
-        name,
-        (Column(folded("id"), table.ids[0].type if len(table.ids) == 1 else job.dialect.text),),
-        "long" if in_rows else "array",
-        tuple(map(folded, names)),
-        "double",
-        weight=folded("w") if has_weight else None,
-        first=1 if in_rows else 0,
-    )

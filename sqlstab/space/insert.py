@@ -11,7 +11,7 @@ from sqlstab.errors import ConflictError
 from sqlstab.space.key import calendar
 from sqlstab.space.names import MAPS, MAPS_COLUMNS, RUNS, RUNS_COLUMNS, creations, quoted
 from sqlstab.space.target import stable_rows
-from sqlstab.statements import ddl, quoting, types
+from sqlstab.statements import ddl, quoting, relations, types
 from sqlstab.statements.statement import Statement
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class TablesTarget:
             ddl.create_scratch(aside, rows, self.dialect),
             *ddl.insert(aside, entries, self.dialect),
             f"INSERT OVERWRITE TABLE {self._quoted(MAPS)} {self._partition} ({listed})\n"
-            f"SELECT {listed}\nFROM {quoting.relation(aside, self.dialect)}",
+            f"SELECT {listed}\nFROM {relations.named(aside, self.dialect)}",
             ddl.drop_table(aside, self.dialect),
         ]
 

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from sqlstab.errors import UsageError
-from sqlstab.statements import files, ids
+from sqlstab.statements import files, ids, relations
 from sqlstab.statements.conditions import condition
-from sqlstab.statements.quoting import identifier, relation, string
+from sqlstab.statements.quoting import identifier, string
 from sqlstab.statements.sides import SIDES, VECTORS
-from sqlstab.statements.table import Column
-from sqlstab.statements.types import is_enum, is_small
+from sqlstab.statements.types import Column, is_enum, is_small
 from sqlstab.statements.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -111,7 +110,9 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         side=table.side,
         layout=table.layout,
         element=table.element,
-        relation=files.exact(table.files) if table.files else relation(table.relation, dialect),
+        relation=files.exact(table.files)
+        if table.files
+        else relations.named(table.relation, dialect),
         id=id_columns[0] if alone else id_text,
         id_text=id_text,
         parts=() if alone else id_columns,
@@ -526,7 +527,7 @@ def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solv
 
     def qualified(read: re.Match[str]) -> str:
         name = read[2]
-        return f"{read[1]} {relation(table(name), dialect)}" if name in _KEPT else read[0]
+        return f"{read[1]} {relations.named(table(name), dialect)}" if name in _KEPT else read[0]
 
     tables = {
         table(name): statement(steps[name][1], textwrap.dedent(steps[name][3]))
@@ -552,7 +553,7 @@ def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
 
 def maps(solution: str, dialect: Dialect) -> str:
     """Return rows (side, i, j, value): the maps of a solution."""
-    return _render("maps", dialect, solution=relation(solution, dialect))
+    return _render("maps", dialect, solution=relations.named(solution, dialect))
 
 
 def whole(sums: str, rows: int, columns: int, dialect: Dialect) -> str:
@@ -569,7 +570,7 @@ def whole(sums: str, rows: int, columns: int, dialect: Dialect) -> str:
 
 def earlier(reference: str, message: str, dialect: Dialect) -> str:
     """Return a statement that fails where a table has no key of an earlier run (run_key)."""
-    name = relation(reference, dialect)
+    name = relations.named(reference, dialect)
     return _render("earlier", dialect, reference=name, message=string(message, dialect))
 
 
@@ -598,7 +599,7 @@ def run_figures(
     return _render(
         "run_figures",
         dialect,
-        solution=relation(solution, dialect),
+        solution=relations.named(solution, dialect),
         names=names,
         drifts=listed(drifts),
         shared=listed(shared),
@@ -627,8 +628,8 @@ def run_text(
         dialect,
         parts=parts,
         names=names,
-        figures=relation(figures, dialect),
-        reference=relation(reference, dialect) if reference else None,
+        figures=relations.named(figures, dialect),
+        reference=relations.named(reference, dialect) if reference else None,
     )
 
 
@@ -698,7 +699,7 @@ class _Matrix:
 
 
 def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
-    name = relation(matrix.relation, dialect)
+    name = relations.named(matrix.relation, dialect)
     wanted = f"side = '{matrix.side}'"
     if matrix.filter:
         wanted += f" AND ({condition(matrix.filter, dialect).text})"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab.statements.quoting import identifier, relation, string, table_parts
+from sqlstab.statements import relations
+from sqlstab.statements.quoting import identifier, string, table_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ _INSERTED = 2**18
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
     """Statements that insert rows of values into a table."""
-    header = f"INSERT INTO {relation(name, dialect)} VALUES\n"
+    header = f"INSERT INTO {relations.named(name, dialect)} VALUES\n"
     return values(rows, header, header, dialect)
 
 
@@ -69,17 +70,17 @@ def values(
 
 def create_table(name: str, query: str, dialect: Dialect) -> str:
     """A statement that makes a table of a query's rows."""
-    return f"CREATE TABLE {relation(name, dialect)}{dialect.tables.storage} AS\n{query}"
+    return f"CREATE TABLE {relations.named(name, dialect)}{dialect.tables.storage} AS\n{query}"
 
 
 def drop_table(name: str, dialect: Dialect) -> str:
     """A statement that drops a table, if it is there."""
-    return f"DROP TABLE IF EXISTS {relation(name, dialect)}"
+    return f"DROP TABLE IF EXISTS {relations.named(name, dialect)}"
 
 
 def describe(name: str, dialect: Dialect) -> str:
     """A statement that lists a relation's columns: name and type come first."""
-    quoted = relation(name, dialect)
+    quoted = relations.named(name, dialect)
     *schema, bare = table_parts(name, dialect)
     prefix = ".".join(identifier(part, dialect) for part in schema)
     return dialect.tables.describe.format(
@@ -121,7 +122,7 @@ def create_scratch(name: str, query: str, dialect: Dialect) -> str:
     """Return a statement that keeps a query's rows in a table of this session."""
     kind = "TEMPORARY TABLE" if dialect.temporary else "TABLE"
     storage = "" if dialect.temporary else dialect.tables.storage
-    return f"CREATE {kind} {relation(name, dialect)}{storage} AS\n{query}"
+    return f"CREATE {kind} {relations.named(name, dialect)}{storage} AS\n{query}"
 
 
 def matrix_query(dialect: Dialect) -> str:

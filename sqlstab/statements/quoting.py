@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from sqlstab.errors import UsageError
-from sqlstab.statements import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,36 +58,6 @@ def string(text: str, dialect: Dialect) -> str:
     """A quoted string, of one line."""
     one_line = text and _one_line(text, "text")
     return exp.Literal.string(one_line).sql(dialect=dialect.sqlglot)
-
-
-# A password, or the parameters by which DuckDB takes the keys of S3.
-_SECRET = re.compile(r"://[^/?#]*:[^/?#]*@|[?&]s3_(?:secret_access_key|session_token)=", re.I)
-
-
-def relation(name: str, dialect: Dialect) -> str:
-    """A relation as it stands after FROM: a call that reads files, or a quoted table name.
-
-    Args:
-        name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,
-            `schema.users`, `"odd name"`. A directory, as in `./users`, stands for the files in it
-            and below it; several paths have commas between.
-        dialect: The dialect to write.
-
-    Raises:
-        UsageError: It is none of these, or has a secret in it.
-        UsageError, DataError: Its files cannot be read as one table; see `files.call`.
-    """
-    if not name.strip() or "\0" in name:
-        raise UsageError(f"{name!r} names no table and no file.")
-    if _SECRET.search(name):
-        raise UsageError(
-            f"The name of a file at {name.partition('://')[0]}:// has a secret in it, which would "
-            "stand in statements, errors and run.json: give it to the engine (in DuckDB, CREATE "
-            "PERSISTENT SECRET), and name the file without it."
-        )
-    if dialect.reads_files and files.is_path(name):
-        return files.call(name)
-    return ".".join(identifier(part, dialect) for part in table_parts(name, dialect))
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:

@@ -27,6 +27,7 @@ from sqlstab.statements.sides import (
     singular,
 )
 from sqlstab.statements.types import (
+    Column,
     has_no_file_type,
     is_array,
     is_id,
@@ -76,13 +77,6 @@ _LONG_DIMENSIONS = ("dim", "dimension", "i", "idx", "index", "position")
 _LONG_VALUES = ("value", "val", "v")
 # What a text column is called that holds a vector, most likely.
 _VECTOR_NAME = re.compile(r"(.*_)?(embeddings?|vectors?|emb|vec|factors|features)(_.*)?", re.I)
-
-
-class Column(NamedTuple):
-    """A column of a relation: its name and its type as the engine spells it."""
-
-    name: str
-    type: str
 
 
 @dataclass(frozen=True)

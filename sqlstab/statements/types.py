@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlglot
 from sqlglot import exp
 
-from sqlstab.statements.quoting import identifier
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -124,6 +122,13 @@ def is_small(column_type: str, dialect: Dialect) -> bool:
     return _kind(column_type, dialect) in _SMALL
 
 
+class Column(NamedTuple):
+    """A column of a relation: its name and its type as the engine spells it."""
+
+    name: str
+    type: str
+
+
 class Reading(NamedTuple):
     """How a column is read as an array of numbers.
 
@@ -178,7 +183,7 @@ def _reading(
 ) -> Reading | None:
     if tree.this in _UNTYPED and dialect.style == "components":
         for name in fields:
-            column = dialect.member.format(column, identifier(name, dialect))
+            column = _member(column, name, dialect)
         return Reading(column, "double") if fields or tree.this != _T.OBJECT else None
     if tree.this == _T.STRUCT:
         return _of_struct(column, tree, dialect, fields)
@@ -188,6 +193,11 @@ def _reading(
         read = (tree.this in _JSON and dialect.from_json) or dialect.from_text
         return Reading(read.format(column), "double", is_text=True) if read else None
     return _of_array(column, tree, dialect) if tree.this in (_T.ARRAY, _T.LIST) else None
+
+
+def _member(struct: str, name: str, dialect: Dialect) -> str:
+    quoted = exp.to_identifier(name, quoted=True).sql(dialect=dialect.sqlglot)
+    return dialect.member.format(struct, quoted)
 
 
 def _fields(tree: exp.DataType) -> dict[str, exp.DataType]:
@@ -203,19 +213,16 @@ def _of_struct(
 ) -> Reading | None:
     known = _fields(tree)
 
-    def member(name: str) -> str:
-        return dialect.member.format(column, identifier(name, dialect))
-
     # Of sparse vectors the field of values alone would be another vector.
     if {*known} == _SPARK_VECTOR and tuple(fields) in ((), ("values",)):
-        parts = {name: member(name) for name in known}
+        parts = {name: _member(column, name, dialect) for name in known}
         sparse = dialect.sparse.format(**parts) or dialect.no_array or "NULL"
         array = f"CASE WHEN {parts['type']} = 1 THEN {parts['values']} ELSE {sparse} END"
         return Reading(array, "double")
     name, *further = fields or (list(known) if len(known) == 1 else [""])
     if name not in known:
         return None
-    return _reading(member(name), known[name], dialect, further)
+    return _reading(_member(column, name, dialect), known[name], dialect, further)
 
 
 def _of_array(column: str, tree: exp.DataType, dialect: Dialect) -> Reading | None:
@@ -224,7 +231,7 @@ def _of_array(column: str, tree: exp.DataType, dialect: Dialect) -> Reading | No
     element, value = tree.expressions[0], "sqlstab_v"
     while element.this == _T.STRUCT and len(_fields(element)) == 1:
         ((name, element),) = _fields(element).items()
-        value = dialect.member.format(value, identifier(name, dialect))
+        value = _member(value, name, dialect)
     if element.this not in _NUMERIC:
         return None
     if value != "sqlstab_v":
