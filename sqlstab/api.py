@@ -351,6 +351,13 @@ class Space:
             run = self._loaded(space, entry)
             target = OneTarget.of(outputs, engine)
             known = prepare.tables_of(named, {}, Key.parse(None), engine, run.maps)
+            for side in tables:
+                if not run.maps[side].invertible:
+                    log.warn(
+                        f"{side}: the maps of run {run.key} leave out directions, those in which "
+                        "its tables had nothing or that were cut off; scores of vectors that have "
+                        "something there are not kept."
+                    )
             job = prepare.job_of(known, None, target, options, engine, log, run.maps.shape[0])
             with target.whole():
                 drive.execute(write.apply(job, run.maps), engine, log)

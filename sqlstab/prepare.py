@@ -223,8 +223,11 @@ def reference_of(
             f"recent, previous, first, or the key of a run before this one: {known}."
         ) from None
     if not weights:
-        _check_first(space, tables.key, options, log)
-        return None
+        itself = _check_first(space, tables.key, options, log)
+        if itself is None:
+            return None
+        # Later runs were aligned with it: done again it keeps its axes, whatever was trained.
+        entries, weights = {itself.key: itself}, {itself.key: 1.0}
     for key in weights:
         check_figures(entries[key].figures, f"run {key}")
     newest = list(weights)[-1]
@@ -263,16 +266,21 @@ def reference_of(
     )
 
 
-def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> None:
+def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> Entry | None:
     """Check that a run without an earlier one is the first of its space.
+
+    Returns:
+        The run that it takes the place of, if later ones have been aligned with that.
 
     Raises:
         UsageError: Later runs are in the space that another first run defined.
     """
     entries = {entry.key: entry for entry in space.entries()}
     mine = entries.pop(key.value, None)
-    if not entries or (mine is not None and mine.figures.get("reference") is None):
-        return
+    if not entries:
+        return None
+    if mine is not None:
+        return mine
     said = (
         f"There is no run before {key.value} to align with, but the space has others, such as "
         f"{next(iter(entries))}: this run would get axes of its own, which theirs are not"
@@ -283,6 +291,7 @@ def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> None:
             "the same."
         )
     log.warn(f"{said}; written by force.")
+    return None
 
 
 def _members(
@@ -682,6 +691,11 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
 
     if isinstance(given, tuple) and len(given) == 2:
         ids, matrix = given
+        if any(np.ma.is_masked(part) for part in given):
+            raise UsageError(
+                f"{side}: the arrays have masked entries, which numpy alone knows of: leave their "
+                "rows out, or fill them."
+            )
         matrix = np.ascontiguousarray(matrix)
         if matrix.dtype.kind not in "fiub":
             raise UsageError(f"{side}: the matrix has components that are no numbers.")

@@ -12,7 +12,7 @@ from sqlstab.errors import UsageError
 _WANTED = "SIDE=PLACE, as in items=fresh.parquet"
 
 
-@click.command(short_help="Turn fresh vectors with a run's maps.")
+@click.command(cls=options.OnceCommand, short_help="Turn fresh vectors with a run's maps.")
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @options.tables
 @click.option(

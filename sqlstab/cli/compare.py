@@ -42,7 +42,10 @@ _UNITS = {
 }
 
 
-@click.command(short_help="Find out whether two models can be aligned; writes nothing.")
+@click.command(
+    cls=options.OnceCommand,
+    short_help="Find out whether two models can be aligned; writes nothing.",
+)
 @click.argument("model", metavar="MODEL")
 @click.argument("reference", metavar="REFERENCE")
 @options.declared("compare")

@@ -15,7 +15,9 @@ _USE = (
 )
 
 
-@click.command(short_help="Vectors for a model that was trained on another run.")
+@click.command(
+    cls=options.OnceCommand, short_help="Vectors for a model that was trained on another run."
+)
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @click.option("--as-of", required=True, metavar="J", help="The run that the model was trained on.")
 @click.option(

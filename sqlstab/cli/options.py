@@ -109,6 +109,23 @@ def typed_for(command: click.Command) -> Face:
     return face
 
 
+class OnceCommand(click.Command):
+    """A command that refuses an option given twice, of which click takes the last one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Raise where one is; see `click.Command`."""
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter in order:
+            once = isinstance(parameter, click.Option) and not (
+                parameter.multiple or parameter.count or parameter.is_flag
+            )
+            if once and order.count(parameter) > 1:
+                raise UsageError(
+                    f"{parameter.opts[-1]} is given twice, and takes one value; leave one out."
+                )
+        return super().parse_args(ctx, args)
+
+
 def no_empty_values(command: click.Command) -> None:
     """Let a command, or those of a group, refuse arguments and options that are given empty."""
     if isinstance(command, click.Group):

@@ -12,7 +12,9 @@ from sqlstab.cli import console, files, options
 _FORMATS = ("html", "md", "json")
 
 
-@click.command(short_help="Look at whether a space holds, or a run worked.")
+@click.command(
+    cls=options.OnceCommand, short_help="Look at whether a space holds, or a run worked."
+)
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @click.option(
     "--format",

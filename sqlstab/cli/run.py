@@ -11,7 +11,9 @@ from sqlstab.cli.summary import summary
 from sqlstab.errors import HalfWayInterrupt
 
 
-@click.command(short_help="Put a run's vectors into the space of earlier runs.")
+@click.command(
+    cls=options.OnceCommand, short_help="Put a run's vectors into the space of earlier runs."
+)
 @options.config
 @options.tables
 @options.also

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@click.command(short_help="Find the maps from saved sums.")
+@click.command(cls=options.OnceCommand, short_help="Find the maps from saved sums.")
 @click.option(
     "--gram",
     "gram_files",

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _STEPS = ("gram", "cross-gram", "check", "apply", "inverse", "drift")
 
 
-@click.command(short_help="Print the SQL of a run, or of a step, for any client.")
+@click.command(
+    cls=options.OnceCommand, short_help="Print the SQL of a run, or of a step, for any client."
+)
 @click.argument("step", metavar="[STEP | script]", required=False)
 @click.option(
     "--dialect",

@@ -116,6 +116,12 @@ def _balance(job: Job, tables: dict[Side, Checked]) -> Flow[tuple[dict[Side, Che
         for side in SIDES:
             tables[side], factors[side] = yield from sums.factor(job, tables[side])
         check.dimensions(tables["users"], tables["items"])
+        if job.share < 1 and solve.balance(factors["users"], factors["items"]).dropped:
+            # What carries no score in a sample may carry some in the other rows.
+            job.log.warn("The sample shows too few dimensions; all rows were summed instead.")
+            every = replace(job, options=replace(job.options, sample=None))
+            for side in SIDES:
+                tables[side], factors[side] = yield from sums.factor(every, tables[side])
         balanced = _two_tables(job, factors)
     for name, side in job.like.items():
         check.alike(tables[name], tables[side])
@@ -295,6 +301,7 @@ def _write(
         for name, checked in tables.items():
             matrix = balanced.maps[job.like.get(name, name)]
             written[name] = yield from write.stable(job, checked, matrix, omega, balanced.condition)
+            yield from write.check_rows(job, checked, written[name], omega.shape[1])
         found["scores"] |= yield from write.compare(job, tables, written, maps.shape)
         found["outputs"] = {
             # Where a run is written beside its place, the place.

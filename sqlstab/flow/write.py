@@ -106,6 +106,31 @@ def multiplied(
     yield from job.drop(keep)
 
 
+def check_rows(job: Job, checked: Checked, written: VectorTable, dimension: int) -> Flow[None]:
+    """Check that as many rows were written as were checked.
+
+    Raises:
+        DataError: The table has changed in between, or has other rows each time that it is read.
+    """
+    wanted = checked.rows * (dimension if written.layout == "long" else 1)
+    rows: int = yield Statement(
+        f"count {written.side}",
+        (build.count(written, job.dialect),),
+        lambda found: int(found[0]["n_rows"]),
+        wanted,
+        reads=(f"stable {written.side}",),
+    )
+    # Where nothing is run the number of rows is unknown.
+    if rows != wanted:
+        size = dimension if written.layout == "long" else 1
+        raise DataError(
+            f"{check.about(checked.table)} had {checked.rows:,} rows when it was checked, and "
+            f"{rows // size:,} when it was written: it has changed meanwhile, or it is a view that "
+            "gives other rows each time, or of tables that this run writes. Nothing was written; "
+            "give a table that stays as it is."
+        )
+
+
 def compare(
     job: Job,
     checked: Mapping[str, Checked],
@@ -219,7 +244,8 @@ def begin(job: Job) -> Flow[None]:
 
 def commit(job: Job, matrices: Mapping[str, Matrix], figures: str) -> Flow[None]:
     """Store the maps, and last the row by which the run is there."""
-    conflict = job.target.conflict_check()
+    first = job.reference is None and not job.options.force
+    conflict = job.target.conflict_check(first=first)
     if conflict is not None:
         yield conflict
     texts = job.target.commit(matrices, figures)

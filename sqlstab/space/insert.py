@@ -124,14 +124,15 @@ class TablesTarget:
         kind = there.get(output.vector[0].lower()) if output.layout == "array" else None
         return replace(found, vector_type=kind) if kind else found
 
-    def conflict_check(self) -> Statement[None]:
-        """Return what raises ConflictError where another run with this key came in between."""
+    def conflict_check(self, *, first: bool) -> Statement[None]:
+        """Return what raises ConflictError where another run came in between; see `Target`."""
         condition = self.key.condition(self.dialect)
         if self._transactions:
             table = self._quoted(RUNS)
+            where = "" if first else f"\nWHERE {condition}"
             return Statement(
                 "check for others",
-                (f"SELECT count(*) AS n\nFROM {table}\nWHERE {condition}",),
+                (f"SELECT count(*) AS n\nFROM {table}{where}",),
                 self._read_count,
                 None,
             )
@@ -197,8 +198,8 @@ class TablesTarget:
     def conflict(self) -> ConflictError:
         """Return what is raised where another run has the key."""
         return ConflictError(
-            f"Another run with the key {self.key.value} has written to {self.names} meanwhile: "
-            "it stays, and this run is discarded."
+            f"Another run with the key {self.key.value}, or the first one of the space, has "
+            f"written to {self.names} meanwhile: it stays, and this run is discarded. Run it again."
         )
 
     def _read_count(self, rows: list[dict[str, Any]]) -> None:

@@ -89,7 +89,7 @@ class OneTarget:
         """Return the rows as a table to read."""
         return stable_rows(side, output, self.place(side))
 
-    def conflict_check(self) -> None:
+    def conflict_check(self, *, first: bool) -> None:
         """Return None: what is there is not replaced."""
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:

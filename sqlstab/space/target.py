@@ -48,10 +48,13 @@ class Target(Protocol):
     def written(self, side: str, output: StableTable) -> VectorTable:
         """Return the rows of this run, and no other, as a table to read."""
 
-    def conflict_check(self) -> Statement[None] | None:
+    def conflict_check(self, *, first: bool) -> Statement[None] | None:
         """Return what raises ConflictError where another run with this key came in between.
 
         It comes right before `commit`; None where `commit` or the end of the staging finds out.
+
+        Args:
+            first: This is the first run of its space, so any other one came in between.
         """
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
@@ -134,7 +137,7 @@ class DirectoryTarget:
         path = str(self._file(side))
         return replace(stable_rows(side, output, path), files=(path,))
 
-    def conflict_check(self) -> None:
+    def conflict_check(self, *, first: bool) -> None:
         """Return None: putting the folder in place finds out."""
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
@@ -181,7 +184,7 @@ class MemoryTarget:
         """Return a table to read."""
         return stable_rows(side, output, self.place(side))
 
-    def conflict_check(self) -> None:
+    def conflict_check(self, *, first: bool) -> None:
         """Return None: a session has its own tables."""
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:

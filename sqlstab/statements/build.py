@@ -178,6 +178,11 @@ def check(table: VectorTable, dialect: Dialect) -> str:
     return _render("check", dialect, t=_source(table, dialect))
 
 
+def count(table: VectorTable, dialect: Dialect) -> str:
+    """One row with the number of rows, as `n_rows`; in the long layout of components."""
+    return _render("count", dialect, t=_source(table, dialect))
+
+
 def lengths(table: VectorTable, dialect: Dialect) -> str:
     """Rows (n, n_rows): how many vectors have how many components."""
     return _render("lengths", dialect, t=_source(table, dialect))
