@@ -155,7 +155,7 @@ class Texts:
     def script(self) -> str:
         """Return the whole run as one text, with the solver in SQL."""
         return Script(
-            self.dialect,
+            self.dialect.of_a_script(),
             self.tables,
             self.like,
             self.dimension,

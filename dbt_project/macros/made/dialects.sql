@@ -51,6 +51,7 @@
     "divide": "{0} // {1}",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "",
     "stored_slice": "",
     "gram": "pairs",
@@ -82,7 +83,9 @@
         "field": "",
         "counting": "",
         "reverse": "",
-        "position": ""
+        "position": "",
+        "gathered": "",
+        "records": ["", ""]
     }
 }) }}
 {%- endmacro -%}
@@ -141,6 +144,7 @@
     "divide": "{0} DIV {1}",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "LATERAL VIEW explode(sequence({0}, {1}, {2})) AS {3}",
     "stored_slice": "",
     "gram": "blocks",
@@ -172,7 +176,9 @@
         "field": "{0}.col{1}",
         "counting": "sequence(1, {0})",
         "reverse": "reverse({0})",
-        "position": "array_position({0}, {1})"
+        "position": "array_position({0}, {1})",
+        "gathered": "",
+        "records": ["", ""]
     }
 }) }}
 {%- endmacro -%}
@@ -231,6 +237,7 @@
     "divide": "{0} DIV {1}",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "LATERAL VIEW explode(sequence({0}, {1}, {2})) AS {3}",
     "stored_slice": "",
     "gram": "blocks",
@@ -262,7 +269,9 @@
         "field": "{0}.col{1}",
         "counting": "sequence(1, {0})",
         "reverse": "reverse({0})",
-        "position": "array_position({0}, {1})"
+        "position": "array_position({0}, {1})",
+        "gathered": "",
+        "records": ["", ""]
     }
 }) }}
 {%- endmacro -%}
@@ -320,6 +329,7 @@
     "divide": "{0} / {1}",
     "remainder": "mod({0}, {1})",
     "fence": "OFFSET 0",
+    "member": "{0}.{1}",
     "steps": "",
     "stored_slice": "({0})[{1}:{2}]",
     "gram": "pairs",
@@ -351,7 +361,9 @@
         "field": "",
         "counting": "",
         "reverse": "",
-        "position": ""
+        "position": "",
+        "gathered": "",
+        "records": ["", ""]
     }
 }) }}
 {%- endmacro -%}
@@ -411,6 +423,7 @@
     "divide": "intDiv({0}, {1})",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "ARRAY JOIN range({0}, {1} + 1, {2}) AS {3}",
     "stored_slice": "",
     "gram": "strips",
@@ -442,13 +455,16 @@
         "field": "{0}.{1}",
         "counting": "range(1, {0} + 1)",
         "reverse": "arrayReverse({0})",
-        "position": "indexOf({0}, {1})"
+        "position": "indexOf({0}, {1})",
+        "gathered": "",
+        "records": ["", ""]
     }
 }) }}
 {%- endmacro -%}
 
 {#- Why snowflake is as it is:
-    real: FLOAT is an 8-byte number there, whatever its name; there is no shorter one. -#}
+    real: FLOAT is an 8-byte number there, whatever its name; there is no shorter one.
+    solving.refuse: No expression raises an error of its own, but this one repeats the text. -#}
 {%- macro snowflake__dialect() -%}
 {{ return({
     "name": "snowflake",
@@ -493,6 +509,7 @@
     "divide": "FLOOR({0} / {1})",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}:{1}",
     "steps": "",
     "stored_slice": "",
     "gram": "pairs",
@@ -508,7 +525,26 @@
     "tables": {
         "storage": ""
     },
-    "solving": none
+    "solving": {
+        "way": "javascript",
+        "now": "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6\"+00:00\"')",
+        "refuse": "CAST({0} AS FLOAT)",
+        "slice": "",
+        "no_doubles": "",
+        "append": "",
+        "combined": "",
+        "recursion_key": "",
+        "zip_with": "",
+        "reduce": "",
+        "struct": "",
+        "member": "{0}",
+        "field": "",
+        "counting": "",
+        "reverse": "",
+        "position": "",
+        "gathered": "ARRAY_AGG(OBJECT_CONSTRUCT('kind', s.kind, 'side', s.side, 'i', s.i, 'j', s.j, 'value', s.value, 'n_rows', s.n_rows))",
+        "records": ["CROSS JOIN LATERAL FLATTEN(input => {0}) AS r", "r.value"]
+    }
 }) }}
 {%- endmacro -%}
 
@@ -559,6 +595,7 @@
     "divide": "DIV({0}, {1})",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "",
     "stored_slice": "",
     "gram": "pairs",
@@ -574,7 +611,26 @@
     "tables": {
         "storage": ""
     },
-    "solving": none
+    "solving": {
+        "way": "javascript",
+        "now": "FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E6S+00:00', CURRENT_TIMESTAMP(), 'UTC')",
+        "refuse": "ERROR({0})",
+        "slice": "",
+        "no_doubles": "",
+        "append": "",
+        "combined": "",
+        "recursion_key": "",
+        "zip_with": "",
+        "reduce": "",
+        "struct": "",
+        "member": "{0}",
+        "field": "",
+        "counting": "",
+        "reverse": "",
+        "position": "",
+        "gathered": "ARRAY_AGG(STRUCT(s.kind, s.side, CAST(s.i AS FLOAT64) AS i, CAST(s.j AS FLOAT64) AS j, s.value, CAST(s.n_rows AS FLOAT64) AS n_rows))",
+        "records": ["CROSS JOIN UNNEST({0}) AS r", "r"]
+    }
 }) }}
 {%- endmacro -%}
 
@@ -624,6 +680,7 @@
     "divide": "{0} / {1}",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "",
     "stored_slice": "",
     "gram": "pairs",
@@ -690,6 +747,7 @@
     "divide": "{0} / {1}",
     "remainder": "mod({0}, {1})",
     "fence": "",
+    "member": "{0}.{1}",
     "steps": "CROSS JOIN UNNEST(sequence({0}, {1}, {2})) AS steps_{3}({3})",
     "stored_slice": "",
     "gram": "blocks",
