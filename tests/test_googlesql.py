@@ -1,0 +1,191 @@
+"""BigQuery's statements, judged by GoogleSQL: Google's own analyser and reference executor."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from conftest import write_vectors
+from invoke import invoke
+from test_script import AS_A_SCRIPT, alike
+from test_sql import DIALECTS, statements
+
+from sqlstab import Space
+from sqlstab.statements import build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from googlesql import GoogleSQL
+
+BIGQUERY = DIALECTS["bigquery"]
+STATEMENTS = statements(BIGQUERY)
+VECTOR = "ARRAY<FLOAT64>"
+
+
+@pytest.fixture(scope="session")
+def _service() -> Any:
+    """The one process of all tests: WebAssembly takes half a minute to start."""
+    if importlib.util.find_spec("zetasql") is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("zetasql is not installed")
+    from googlesql import client  # noqa: PLC0415 - see above
+
+    return client()
+
+
+@pytest.fixture
+def sql(_service: Any) -> GoogleSQL:
+    """An empty database."""
+    from googlesql import GoogleSQL  # noqa: PLC0415 - see above
+
+    return GoogleSQL(_service)
+
+
+# ---- Every statement -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known(_service: Any) -> GoogleSQL:
+    """What the statements of the golden set are about."""
+    from googlesql import GoogleSQL  # noqa: PLC0415 - see above
+
+    sql = GoogleSQL(_service)
+    sql.create("items", {"id": "INT64", "embedding": VECTOR, "year": "INT64", "n_ratings": "INT64"})
+    sql.create("users", {"id": "INT64", "v": VECTOR})
+    wide = dict.fromkeys(("e0", "e1", "e2"), "FLOAT64")
+    sql.create("lake.items", {"item_id": "INT64", **wide, "genre": "STRING"})
+    sql.create("lake.users", {"id": "INT64", "dim": "INT64", "value": "FLOAT64"})
+    sql.create("yesterday.items", {"id": "INT64", "embedding": VECTOR, "run": "STRING"})
+    matrix = {"side": "STRING", "i": "INT64", "j": "INT64", "value": "FLOAT64"}
+    for name in ("sqlstab_transform", "t"):
+        sql.create(name, matrix)
+    for name in ("grams", "crosses", "shared_run", "shared_reference"):
+        sql.create(name, {**matrix, "n_rows": "INT64"})
+    sql.create("solution", {"name": "STRING", "i": "INT64", "j": "INT64", "value": "FLOAT64"})
+    sql.create("figures", {"name": "STRING", "value": "FLOAT64"})
+    sql.create("reference", {"run_key": "STRING"})
+    sql.execute(build.solve(BIGQUERY, 3, "grams").function)
+    return sql
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_it_is_googlesql(known: GoogleSQL, name: str) -> None:
+    """Names are known, types fit, functions have such arguments."""
+    for statement in STATEMENTS[name].split(";\n"):
+        known.analyse(statement)
+
+
+def test_what_is_not_googlesql_is_refused(known: GoogleSQL) -> None:
+    for statement in ("SELECT nothing FROM items", "SELECT CAST(1 AS DOUBLE)", "SELECT"):
+        with pytest.raises(Exception, match="INVALID_ARGUMENT"):
+            known.analyse(statement)
+
+
+# ---- A run ---------------------------------------------------------------------------------------
+
+
+def read(sql: GoogleSQL, key: str, size: int) -> Any:
+    """A run as it stands in the tables of a space."""
+    maps = {}
+    for side in ("users", "items"):
+        rows = sql.query(
+            f"SELECT i, j, value FROM movies_maps WHERE run = '{key}' AND side = '{side}'"
+        )
+        matrix = np.full((size, size), np.nan)
+        for row in rows:
+            matrix[row["i"] - 1, row["j"] - 1] = row["value"]
+        maps[side] = matrix
+    (row,) = sql.query(f"SELECT figures FROM movies_runs WHERE run = '{key}'")
+    figures = json.loads(row["figures"])
+    return SimpleNamespace(
+        figures=figures,
+        maps={
+            side: SimpleNamespace(matrix=matrix, invertible=figures["invertible"][side])
+            for side, matrix in maps.items()
+        },
+    )
+
+
+def test_scripts(sql: GoogleSQL, rng: np.random.Generator, tmp_path: Path) -> None:
+    """Two scripts, whose function Node runs, write what two runs of sqlstab write."""
+    size = 3
+    raw = {
+        "users": rng.standard_normal((30, size)),
+        "items": rng.standard_normal((25, size)),
+    }
+    usual = Space(tmp_path / "usual")
+    for key in "ab":
+        for side, vectors in raw.items():
+            rows = [[k, vector.tolist()] for k, vector in enumerate(vectors)]
+            sql.create(side, {"id": "INT64", "embedding": VECTOR}, rows)
+            write_vectors(tmp_path / f"{side}.parquet", vectors)
+        files = (tmp_path / "users.parquet", tmp_path / "items.parquet")
+        wanted = usual.run(*files, key=key, options=AS_A_SCRIPT)
+        sql.run(script(key, *(("--first-run",) if key == "a" else ())))
+        found = read(sql, key, size)
+        # Quantiles are not interpolated.
+        for side in (wanted.figures["cosine"] or {}) if key == "b" else {}:
+            got, want = (run.figures["cosine"][side]["after"] for run in (found, wanted))
+            for name in ("p10", "median"):
+                assert want.pop(name) >= got.pop(name) - 1e-9
+        alike(found, wanted)
+        stable = {
+            side: np.array(
+                [
+                    row["embedding"]
+                    for row in sql.query(
+                        f"SELECT embedding FROM movies_{side} WHERE run = '{key}' ORDER BY id"
+                    )
+                ]
+            )
+            for side in raw
+        }
+        scores = raw["items"] @ raw["users"].T
+        np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-12)
+        turn = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        raw = {
+            side: (vectors + 0.1 * rng.standard_normal(vectors.shape)) @ turn
+            for side, vectors in raw.items()
+        }
+    assert not [name for name in sql.tables if name.startswith("sqlstab_")]
+
+
+def script(key: str, *more: object) -> str:
+    return invoke(
+        *("sql", "script", "--dialect", "bigquery", "--dimension", 3, "--element", "double"),
+        *("--users", "users", "--items", "items", "--space", "movies", "--run", key, *more),
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda rows: rows[3].__setitem__(1, [1.0, 2.0]), "vectors without 3 components: 1"),
+        (lambda rows: rows[3].__setitem__(1, [1.0, float("nan"), 1.0]), "not finite: 1"),
+        (lambda rows: rows[3].__setitem__(0, 4), "duplicate ids: 1"),
+    ],
+    ids=["length", "nan", "duplicate"],
+)
+def test_nothing_is_written_after_an_error(
+    sql: GoogleSQL, rng: np.random.Generator, spoil: Any, message: str
+) -> None:
+    rows: list[list[Any]] = [[k, vector.tolist()] for k, vector in enumerate(rng.random((9, 3)))]
+    sql.create("users", {"id": "INT64", "embedding": VECTOR}, rows)
+    spoil(rows)
+    sql.create("items", {"id": "INT64", "embedding": VECTOR}, rows)
+    with pytest.raises(Exception, match=message):
+        sql.run(script("a", "--first-run"))
+    assert sql.query("SELECT run FROM movies_runs") == []
+
+
+def test_no_earlier_run_is_an_error(sql: GoogleSQL, rng: np.random.Generator) -> None:
+    rows = [[k, vector.tolist()] for k, vector in enumerate(rng.random((9, 3)))]
+    for side in ("users", "items"):
+        sql.create(side, {"id": "INT64", "embedding": VECTOR}, rows)
+    with pytest.raises(Exception, match="Runs of the space before a, to align with: 0"):
+        sql.run(script("a"))
