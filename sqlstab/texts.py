@@ -426,6 +426,16 @@ def explained(statements: list[Statement[Any]]) -> dict[str, Any]:
     return {"steps": steps, "scans": scans, "longest": longest}
 
 
+def over_http(dialect: str, longest: int) -> str:
+    """Return a note where a statement is longer than an engine takes over HTTP; else nothing."""
+    most = dialect_named(dialect).longest_by_http
+    if most is None or longest <= most:
+        return ""
+    return (
+        f"note: over HTTP (Data API), {dialect} takes {most:,} bytes of a statement; use a driver"
+    )
+
+
 def solve(
     grams: Sequence[tuple[str, bytes]],
     crosses: Sequence[tuple[str, bytes]],

@@ -216,6 +216,7 @@ class Dialect:
         few_rows: What ends a query that is to work on few rows at a time.
         longest_statement: Bytes of a statement, by the engine's default settings; None: no limit
             that matters.
+        longest_by_http: The same over HTTP, where that takes less than a driver.
         most_columns: Columns of a table or a result.
         temporary: Whether there are temporary tables, which go with the session.
         transactions: Whether DDL takes part in transactions.
@@ -289,6 +290,7 @@ class Dialect:
     tail: str = ""
     few_rows: str = ""
     longest_statement: int | None
+    longest_by_http: int | None = None
     most_columns: int
     transactions: bool
     temporary: bool = False

@@ -24,7 +24,7 @@ s.x
 {{ sqlstab.filled(dialect.array, [parts]) }}
 {%- endif -%}
 {%- endset -%}
-{%- set elements = "s.x" if dialect.style == "arrays" else array -%}
+{%- set result = sqlstab.part_multiplied(dialect, query, steps[-1], others) if steps else query -%}
 -- The stable vectors of the {{ t.side }}: each row {{ "times a matrix" if function or steps else "as it is" }}
 {%- if function %}, by a function of this session{% elif steps | length == 2 %}, then times another{% endif %}.
 SELECT
@@ -39,8 +39,8 @@ SELECT
     {%- if not loop.last %},{% endif %}
     {%- endfor %}
     {%- else %}
-    {{ sqlstab.filled(dialect.unnest[1], [elements, output.dimension]) }} + {{ output.first }} AS {{ output.vector[0] }},
-    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.unnest[2], [elements, output.dimension])]) }} AS {{ output.vector[1] }}
+    {{ sqlstab.filled(dialect.unnest[1], ["s.x", output.dimension]) }} + {{ output.first }} AS {{ output.vector[0] }},
+    {{ sqlstab.filled(cast, [sqlstab.filled(dialect.unnest[2], ["s.x", output.dimension])]) }} AS {{ output.vector[1] }}
     {%- endif %}
     {%- for column in t.keep_names %},
     s.k{{ loop.index }} AS {{ column }}
@@ -54,11 +54,19 @@ FROM (
     FROM (
         {{ query | indent(8) }}
     ) AS r
+    {%- elif output.layout == "long" and dialect.style == "components" %}
+    {#- Redshift makes rows of a column, and of no other array. #}
+    SELECT
+        s.*,
+        {{ array }} AS x
+    FROM (
+        {{ result | indent(8) }}
+    ) AS s
     {%- else %}
-    {{ (sqlstab.part_multiplied(dialect, query, steps[-1], others) if steps else query) | indent(4) }}
+    {{ result | indent(4) }}
     {%- endif %}
 ) AS s
 {%- if output.layout == "long" and dialect.unnest[0] %}
-{{ sqlstab.filled(dialect.unnest[0], [elements, output.dimension]) }}
+{{ sqlstab.filled(dialect.unnest[0], ["s.x", output.dimension]) }}
 {%- endif %}
 {%- endmacro -%}

@@ -83,9 +83,7 @@
         "field": "",
         "counting": "",
         "reverse": "",
-        "position": "",
-        "gathered": "",
-        "records": ["", ""]
+        "position": ""
     }
 }) }}
 {%- endmacro -%}
@@ -176,9 +174,7 @@
         "field": "{0}.col{1}",
         "counting": "sequence(1, {0})",
         "reverse": "reverse({0})",
-        "position": "array_position({0}, {1})",
-        "gathered": "",
-        "records": ["", ""]
+        "position": "array_position({0}, {1})"
     }
 }) }}
 {%- endmacro -%}
@@ -269,9 +265,7 @@
         "field": "{0}.col{1}",
         "counting": "sequence(1, {0})",
         "reverse": "reverse({0})",
-        "position": "array_position({0}, {1})",
-        "gathered": "",
-        "records": ["", ""]
+        "position": "array_position({0}, {1})"
     }
 }) }}
 {%- endmacro -%}
@@ -361,9 +355,7 @@
         "field": "",
         "counting": "",
         "reverse": "",
-        "position": "",
-        "gathered": "",
-        "records": ["", ""]
+        "position": ""
     }
 }) }}
 {%- endmacro -%}
@@ -455,16 +447,13 @@
         "field": "{0}.{1}",
         "counting": "range(1, {0} + 1)",
         "reverse": "arrayReverse({0})",
-        "position": "indexOf({0}, {1})",
-        "gathered": "",
-        "records": ["", ""]
+        "position": "indexOf({0}, {1})"
     }
 }) }}
 {%- endmacro -%}
 
 {#- Why snowflake is as it is:
-    real: FLOAT is an 8-byte number there, whatever its name; there is no shorter one.
-    solving.refuse: No expression raises an error of its own, but this one repeats the text. -#}
+    real: FLOAT is an 8-byte number there, whatever its name; there is no shorter one. -#}
 {%- macro snowflake__dialect() -%}
 {{ return({
     "name": "snowflake",
@@ -525,26 +514,7 @@
     "tables": {
         "storage": ""
     },
-    "solving": {
-        "way": "javascript",
-        "now": "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6\"+00:00\"')",
-        "refuse": "CAST({0} AS FLOAT)",
-        "slice": "",
-        "no_doubles": "",
-        "append": "",
-        "combined": "",
-        "recursion_key": "",
-        "zip_with": "",
-        "reduce": "",
-        "struct": "",
-        "member": "{0}",
-        "field": "",
-        "counting": "",
-        "reverse": "",
-        "position": "",
-        "gathered": "ARRAY_AGG(OBJECT_CONSTRUCT('kind', s.kind, 'side', s.side, 'i', s.i, 'j', s.j, 'value', s.value, 'n_rows', s.n_rows))",
-        "records": ["CROSS JOIN LATERAL FLATTEN(input => {0}) AS r", "r.value"]
-    }
+    "solving": none
 }) }}
 {%- endmacro -%}
 
@@ -611,26 +581,7 @@
     "tables": {
         "storage": ""
     },
-    "solving": {
-        "way": "javascript",
-        "now": "FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E6S+00:00', CURRENT_TIMESTAMP(), 'UTC')",
-        "refuse": "ERROR({0})",
-        "slice": "",
-        "no_doubles": "",
-        "append": "",
-        "combined": "",
-        "recursion_key": "",
-        "zip_with": "",
-        "reduce": "",
-        "struct": "",
-        "member": "{0}",
-        "field": "",
-        "counting": "",
-        "reverse": "",
-        "position": "",
-        "gathered": "ARRAY_AGG(STRUCT(s.kind, s.side, CAST(s.i AS FLOAT64) AS i, CAST(s.j AS FLOAT64) AS j, s.value, CAST(s.n_rows AS FLOAT64) AS n_rows))",
-        "records": ["CROSS JOIN UNNEST({0}) AS r", "r"]
-    }
+    "solving": none
 }) }}
 {%- endmacro -%}
 
