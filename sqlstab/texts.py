@@ -427,7 +427,7 @@ def explained(statements: list[Statement[Any]]) -> dict[str, Any]:
 
 
 def over_http(dialect: str, longest: int) -> str:
-    """Return a note where a statement is longer than an engine takes over HTTP; else nothing."""
+    """Return a note where a statement is longer than an engine takes over HTTP."""
     most = dialect_named(dialect).longest_by_http
     if most is None or longest <= most:
         return ""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from google.protobuf import empty_pb2
 from javascript import evaluate
-from zetasql.core.wasm_client import WasmClient
+from wasmtime import Config
+from zetasql.core import wasm_client
 from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import function_pb2
@@ -24,10 +26,19 @@ from zetasql.wasi._pb2.zetasql.public import options_pb2, simple_table_pb2, type
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zetasql.core.wasm_client import WasmClient
+
 
 def client() -> WasmClient:
-    """Start the executor; in half a minute it takes a gigabyte."""
-    return WasmClient(str(get_wasm_path()))
+    """Start the executor: half a minute and a gigabyte, the first time on a machine."""
+
+    def cached() -> Config:
+        config = Config()
+        config.cache = True
+        return config
+
+    with mock.patch.object(wasm_client, "Config", cached):
+        return wasm_client.WasmClient(str(get_wasm_path()))
 
 
 KINDS = {
