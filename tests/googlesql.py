@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -15,6 +16,7 @@ from google.protobuf import empty_pb2
 from javascript import evaluate
 from wasmtime import Config
 from zetasql.core import wasm_client
+from zetasql.core.exceptions import ServerError
 from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import function_pb2
@@ -22,6 +24,10 @@ from zetasql.wasi._pb2.zetasql.proto import options_pb2 as options
 from zetasql.wasi._pb2.zetasql.proto import simple_catalog_pb2 as catalogs
 from zetasql.wasi._pb2.zetasql.public import function_pb2 as enums
 from zetasql.wasi._pb2.zetasql.public import options_pb2, simple_table_pb2, type_pb2, value_pb2
+
+from sqlstab.engines.bigquery import BIGQUERY
+from sqlstab.errors import DataError, EngineError
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +47,7 @@ def client() -> WasmClient:
         return wasm_client.WasmClient(str(get_wasm_path()))
 
 
+NAME = r"(?:`[^`]*`|\w+)(?:\.(?:`[^`]*`|\w+))*"
 KINDS = {
     "BOOL": type_pb2.TYPE_BOOL,
     "INT64": type_pb2.TYPE_INT64,
@@ -55,7 +62,14 @@ def type_of(name: str) -> Any:
         element = type_of(name.removeprefix("ARRAY<").removesuffix(">"))
         array = type_pb2.ArrayTypeProto(element_type=element)
         return type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY, array_type=array)
-    return type_pb2.TypeProto(type_kind=KINDS[name])
+    return type_pb2.TypeProto(type_kind=KINDS.get(name.upper(), type_pb2.TYPE_INT64))
+
+
+def name_of(kind: Any) -> str:
+    """Return the name of a type."""
+    if kind.type_kind == type_pb2.TYPE_ARRAY:
+        return f"ARRAY<{name_of(kind.array_type.element_type)}>"
+    return next(name for name, known in KINDS.items() if known == kind.type_kind)
 
 
 def value_of(value: Any) -> Any:
@@ -98,10 +112,14 @@ class Table:
 
 
 class GoogleSQL:
-    """Tables, and what statements make of them."""
+    """An engine: tables, and what statements make of them.
+
+    Args:
+        client: The executor, which several may share.
+    """
 
     def __init__(self, client: WasmClient) -> None:
-        self._client = client
+        self.client = client
         self._language = self._call(
             "GetLanguageOptions",
             service.LanguageOptionsRequest(maximum_features=True),
@@ -116,7 +134,34 @@ class GoogleSQL:
         self._body = ""
 
     def _call(self, name: str, request: Any, response: Any) -> Any:
-        return self._client.call_grpc_func(f"ZetaSqlLocalService_{name}", request, response)
+        try:
+            return self.client.call_grpc_func(f"ZetaSqlLocalService_{name}", request, response)
+        except ServerError as error:
+            text = getattr(request, "sql", "") or getattr(request, "sql_statement", "")
+            raise EngineError(f"GoogleSQL: {error}", text) from error
+
+    # ---- An engine -------------------------------------------------------------------------------
+
+    dialect = BIGQUERY
+    version = metadata.version("zetasql")
+    streams = False
+
+    def describe(self, relation: str) -> list[Column]:
+        """See `Engine`."""
+        name = _name(relation)
+        if name not in self.tables:
+            raise DataError(f"There is no table or view {relation}.")
+        return [Column(column.name, name_of(column.type)) for column in self.tables[name].columns]
+
+    def kind(self, name: str) -> str | None:
+        """See `Engine`."""
+        return "table" if _name(name) in self.tables else None
+
+    def rollback(self) -> None:
+        """See `Engine`; nothing is taken back."""
+
+    def close(self) -> None:
+        """See `Engine`."""
 
     # ---- Tables ----------------------------------------------------------------------------------
 
@@ -133,15 +178,17 @@ class GoogleSQL:
             cells = [value_of(value) for value in row]
             self.tables[name].rows.append(service.TableData.Row(cell=cells))
 
-    def _catalog(self) -> Any:
-        """Return a catalog with all tables; a name with points is in catalogs of its own."""
+    def _catalog(self, *, nested: bool = True) -> Any:
+        """Return a catalog with all tables, and one in it for each schema unless not nested."""
         top = catalogs.SimpleCatalogProto(name="project")
         top.builtin_function_options.language_options.CopyFrom(self._language)
         top.custom_function.extend(self.functions)
+        for name in ("INT", "SMALLINT", "INTEGER", "BIGINT"):
+            top.named_type.add(name=name, type=type_of("INT64"))
         inner = {"": top}
         for number, (name, table) in enumerate(self.tables.items(), start=1):
             folder = ""
-            *schema, bare = name.split(".")
+            *schema, bare = name.split(".") if nested else [name]
             for part in schema:
                 path = f"{folder}.{part}"
                 if path not in inner:
@@ -165,21 +212,26 @@ class GoogleSQL:
 
     def _evaluated(self, query: str) -> Table:
         request = service.EvaluateQueryRequest(
-            sql=query, options=self._options(), simple_catalog=self._catalog()
+            options=self._options(), simple_catalog=self._catalog(nested=False)
         )
         for name, table in self.tables.items():
-            if "." not in name:
-                request.table_content[name].table_data.row.extend(table.rows)
-                request.table_content[name].table_data.SetInParent()
+            # The executor takes rows of tables without a schema only.
+            quoted = ".".join(f"`{part}`" for part in name.split("."))
+            query = query.replace(quoted, f"`{name}`")
+            if name in query:
+                content = request.table_content[name].table_data
+                content.SetInParent()
+                content.row.extend(table.rows)
+        request.sql = query
         found = self._call("EvaluateQuery", request, service.EvaluateQueryResponse)
         return Table(list(found.prepared.columns), list(found.content.table_data.row))
 
-    def query(self, text: str) -> list[dict[str, Any]]:
-        """Return the rows of a query."""
+    def query(self, text: str, step: object = None) -> list[dict[str, Any]]:
+        """See `Engine`."""
         found = self._evaluated(text)
         return [
             {
-                column.name: plain(cell, column.type)
+                column.name.lower(): plain(cell, column.type)
                 for column, cell in zip(found.columns, row.cell, strict=True)
             }
             for row in found.rows
@@ -191,28 +243,35 @@ class GoogleSQL:
         for statement in re.split(r";\n\n(?=--|[A-Z])", script):
             self.execute(statement.strip().removesuffix(";"))
 
-    def execute(self, statement: str) -> None:
-        """Do what a statement of a script says, as far as a script has such."""
+    def execute(self, statement: str, step: object = None) -> None:
+        """See `Engine`: what scripts have, and tests."""
         text = re.sub(r"\A(--[^\n]*\n|\s)+", "", statement)
         self.analyse(text)
         head, _, query = text.partition(" AS\n")
-        if made := re.fullmatch(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (\S+)", head):
+        if made := re.fullmatch(rf"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) ({NAME})", head):
             # Nobody looks at a view after its tables have changed.
             self.tables[_name(made[1])] = self._evaluated(self._solved(query))
         elif text.startswith("CREATE TEMP FUNCTION"):
             self._define(text)
-        elif made := re.match(r"CREATE TABLE (?:IF NOT EXISTS )?(\S+) \((.*)\)", text, re.S):
-            columns = dict(part.split() for part in made[2].split(","))
+        elif made := re.match(rf"CREATE TABLE (?:IF NOT EXISTS )?({NAME}) \((.*)\)", text, re.S):
+            columns = [part.strip().rpartition(" ") for part in made[2].split(",")]
             if _name(made[1]) not in self.tables:
-                self.create(_name(made[1]), {_name(c): kind for c, kind in columns.items()})
-        elif made := re.match(r"INSERT INTO (\S+)(?: \(([^)]*)\))?\n(.*)", text, re.S):
+                self.create(_name(made[1]), {_name(column): kind for column, _, kind in columns})
+        elif made := re.match(rf"INSERT INTO ({NAME}) VALUES\s+(.*)", text, re.S):
+            # Rows of literals, which have the types of the columns.
+            columns = ", ".join(
+                f"`{c.name}` {name_of(c.type)}" for c in self.tables[_name(made[1])].columns
+            )
+            rows = f"SELECT * FROM UNNEST(ARRAY<STRUCT<{columns}>>[{made[2]}])"
+            self._insert(_name(made[1]), None, rows)
+        elif made := re.match(rf"INSERT INTO ({NAME})(?: \(([^)]*)\))?\n(.*)", text, re.S):
             self._insert(_name(made[1]), made[2], made[3])
-        elif made := re.match(r"DELETE FROM (\S+) WHERE (.*)", text, re.S):
+        elif made := re.match(rf"DELETE FROM ({NAME}) WHERE (.*)", text, re.S):
             kept = f"SELECT * FROM {made[1]} WHERE NOT coalesce({made[2]}, false)"
             self.tables[_name(made[1])].rows = self._evaluated(kept).rows
-        elif made := re.match(r"DROP (?:TABLE|VIEW) IF EXISTS (\S+)", text):
+        elif made := re.match(rf"DROP (?:TABLE|VIEW) (?:IF EXISTS )?({NAME})", text):
             self.tables.pop(_name(made[1]), None)
-        elif text not in ("BEGIN TRANSACTION", "COMMIT TRANSACTION"):
+        elif not re.match(r"(BEGIN|COMMIT) TRANSACTION|(CREATE|DROP) SCHEMA", text):
             self._evaluated(text)
 
     def _insert(self, name: str, listed: str | None, query: str) -> None:

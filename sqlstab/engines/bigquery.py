@@ -20,6 +20,9 @@ AS r"""
 return solve(sums, settings);
 """'''
 
+_SORTED = "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"
+_PLACE = "{1} * (COUNT({0}) - 1)"
+
 BIGQUERY = Dialect(
     name="bigquery",
     sqlglot="bigquery",
@@ -46,10 +49,10 @@ BIGQUERY = Dialect(
         "WITH OFFSET AS k ORDER BY k)"
     ),
     transform="ARRAY(SELECT {2} FROM UNNEST({0}) AS {1} WITH OFFSET AS k ORDER BY k)",
-    # PERCENTILE_CONT is a window function only; this is the value below, not interpolated.
+    # PERCENTILE_CONT is a window function only.
     quantile=(
-        "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"
-        "[SAFE_OFFSET(CAST(FLOOR({1} * (COUNT({0}) - 1)) AS INT64))]"
+        f"{_SORTED}[SAFE_OFFSET(CAST(FLOOR({_PLACE}) AS INT64))] * (1 - {_PLACE} + FLOOR({_PLACE}))"
+        f" + {_SORTED}[SAFE_OFFSET(CAST(CEIL({_PLACE}) AS INT64))] * ({_PLACE} - FLOOR({_PLACE}))"
     ),
     digest="TO_HEX(MD5({0}))",
     divide="DIV({0}, {1})",
