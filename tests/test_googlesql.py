@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-from conftest import write_vectors
 from invoke import invoke
-from test_script import AS_A_SCRIPT, alike
 from test_sql import DIALECTS, statements
 
-from sqlstab import Space
 from sqlstab.statements import build
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    import numpy as np
     from engines import Running
     from googlesql import GoogleSQL
 
@@ -73,68 +66,7 @@ def test_what_is_not_googlesql_is_refused(known: GoogleSQL) -> None:
             known.analyse(statement)
 
 
-# ---- A run ---------------------------------------------------------------------------------------
-
-
-def read(sql: GoogleSQL, key: str, size: int) -> Any:
-    """A run as it stands in the tables of a space."""
-    maps = {}
-    for side in ("users", "items"):
-        rows = sql.query(
-            f"SELECT i, j, value FROM movies_maps WHERE run = '{key}' AND side = '{side}'"
-        )
-        matrix = np.full((size, size), np.nan)
-        for row in rows:
-            matrix[row["i"] - 1, row["j"] - 1] = row["value"]
-        maps[side] = matrix
-    (row,) = sql.query(f"SELECT figures FROM movies_runs WHERE run = '{key}'")
-    figures = json.loads(row["figures"])
-    return SimpleNamespace(
-        figures=figures,
-        maps={
-            side: SimpleNamespace(matrix=matrix, invertible=figures["invertible"][side])
-            for side, matrix in maps.items()
-        },
-    )
-
-
-def test_scripts(sql: GoogleSQL, rng: np.random.Generator, tmp_path: Path) -> None:
-    """Two scripts, whose function Node runs, write what two runs of sqlstab write."""
-    size = 3
-    raw = {
-        "users": rng.standard_normal((30, size)),
-        "items": rng.standard_normal((25, size)),
-    }
-    usual = Space(tmp_path / "usual")
-    for key in "ab":
-        for side, vectors in raw.items():
-            rows = [[k, vector.tolist()] for k, vector in enumerate(vectors)]
-            sql.create(side, {"id": "INT64", "embedding": VECTOR}, rows)
-            write_vectors(tmp_path / f"{side}.parquet", vectors)
-        files = (tmp_path / "users.parquet", tmp_path / "items.parquet")
-        wanted = usual.run(*files, key=key, options=AS_A_SCRIPT)
-        sql.run(script(key, *(("--first-run",) if key == "a" else ())))
-        found = read(sql, key, size)
-        alike(found, wanted)
-        stable = {
-            side: np.array(
-                [
-                    row["embedding"]
-                    for row in sql.query(
-                        f"SELECT embedding FROM movies_{side} WHERE run = '{key}' ORDER BY id"
-                    )
-                ]
-            )
-            for side in raw
-        }
-        scores = raw["items"] @ raw["users"].T
-        np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-12)
-        turn = np.linalg.qr(rng.standard_normal((size, size)))[0]
-        raw = {
-            side: (vectors + 0.1 * rng.standard_normal(vectors.shape)) @ turn
-            for side, vectors in raw.items()
-        }
-    assert not [name for name in sql.tables if name.startswith("sqlstab_")]
+# ---- Scripts ----------------------------------------------------------------------------------
 
 
 def script(key: str, *more: object) -> str:

@@ -48,7 +48,7 @@ SNOWFLAKE = Dialect(
         way="javascript",
         now=(
             "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), "
-            '\'YYYY-MM-DD"T"HH24:MI:SS.FF6"+00:00"\')'
+            "'YYYY-MM-DD\"T\"HH24:MI:SS.FF6') || '+00:00'"
         ),
         # No expression raises an error of its own, but this one repeats the text.
         refuse="CAST({0} AS FLOAT)",

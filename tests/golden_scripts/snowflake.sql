@@ -1548,7 +1548,7 @@ INSERT INTO "SQLSTAB_RUN_FBE87B76"
 -- What there is to know of this run, as JSON.
 SELECT
     '{"format": 2, "sqlstab": "VERSION", "key": "2026-11-30", "column": "run", "created": '
-    || '"' || TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD"T"HH24:MI:SS.FF6"+00:00"') || '"'
+    || '"' || TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD"T"HH24:MI:SS.FF6') || '+00:00' || '"'
     || ', "created_by": null, "engine": "snowflake", "versions": {}, "options": {"align": "previous", "memory": 0.8, "anchor": "items", "plain_rows": true, "maps_only": false, "map": null, "columns": null, "rank": null, "sample": null, "strategy": "sql", "refine": "never", "on_invalid": "error", "output_layout": null, "output_type": null, "min_agreement": null, "min_shared_ids": null, "force": false}, "strategy": "sql", "inputs": {"users": {"relation": "ml.users", "id": "ID", "id_type": "bigint", "layout": "array", "vector": ["EMBEDDING"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ml.items", "id": "ID", "id_type": "bigint", "layout": "array", "vector": ["EMBEDDING"], "element": "float", "filter": null, "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "tables": {"users": {"rows": '
     || coalesce(CAST(CAST(f.users_rows AS bigint) AS VARCHAR), 'null')
     || ', "dimension": 3, "summed": '
@@ -1622,7 +1622,7 @@ SELECT
     || '}, "outputs": {"users": {"relation": "ML.MOVIES_USERS", "id": "ID", "id_type": "bigint", "layout": "array", "vector": ["EMBEDDING"], "element": "float", "filter": "\\"RUN\\" = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}, "items": {"relation": "ML.MOVIES_ITEMS", "id": "ID", "id_type": "bigint", "layout": "array", "vector": ["EMBEDDING"], "element": "float", "filter": "\\"RUN\\" = \'2026-11-30\'", "weight": null, "anchor_filter": null, "keep": [], "first": 0, "vector_type": "", "fields": []}}, "warnings": '
     || CASE WHEN f.ambiguous > 0 THEN '["The shared ids say nothing about some directions; those were placed in what is left of the space, near their own axes."]' ELSE '[]' END
     || ', "timings": {}}' AS figures,
-    TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD"T"HH24:MI:SS.FF6"+00:00"') AS created
+    TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD"T"HH24:MI:SS.FF6') || '+00:00' AS created
 FROM (
     SELECT
         max(CASE WHEN name = 'users_rows' THEN value END) AS users_rows,

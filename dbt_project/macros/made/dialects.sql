@@ -527,7 +527,7 @@
     },
     "solving": {
         "way": "javascript",
-        "now": "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6\"+00:00\"')",
+        "now": "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6') || '+00:00'",
         "refuse": "CAST({0} AS FLOAT)",
         "slice": "",
         "no_doubles": "",
