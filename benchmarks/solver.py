@@ -1,17 +1,19 @@
-"""`make bench-solver`: the SQL solver against the Python solver, and how long each takes.
+"""`make bench-solver`: the solvers in SQL and JavaScript against the one in Python; their times.
 
 Random tables of n = 4 e rows with a given condition, and a reference that is the table itself in
 another space, changed by a third. Compared are the stable vectors T M_T Omega (largest difference,
 relative to the largest component), the singular values (relative), and scores against those of the
-raw vectors (relative to the largest). Times of DuckDB are CPU seconds on one core; those of the
-other engines are on the clock, since they are other processes. Writes the tables into
+raw vectors (relative to the largest). Times of DuckDB and Node are CPU seconds on one core; those
+of the other engines are on the clock, since they are other processes. Writes the tables into
 docs/sql-solver.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,18 @@ if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
     from sqlstab.statements.dialect import Dialect
 
+NODE = """
+const [code, settings, rounds, sums] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const solve = new Function(`${code}\nreturn solve;`)();
+let [best, rows] = [Infinity, null];
+for (let round = 0; round < rounds; round++) {
+  const started = process.cpuUsage();
+  rows = solve(sums, settings);
+  const { user, system } = process.cpuUsage(started);
+  best = Math.min(best, (user + system) / 1e6);
+}
+console.log(JSON.stringify([best, rows]));
+"""
 PAGE = DOCS / "sql-solver.md"
 COLUMNS = {"side": "text", "i": "integer", "j": "integer", "value": "double", "n_rows": "bigint"}
 
@@ -99,8 +113,13 @@ def solution(dialect: Dialect, size: int) -> build.Solve:
     return build.solve(dialect, size, "grams", crosses="crosses", anchors={"items": 1.0})
 
 
-def contest(size: int, condition: float, rounds: int) -> Row | str:
-    """The figures; or why the SQL solver refuses."""
+Solved = tuple[float, dict[str, np.ndarray]]
+
+
+def contest(
+    size: int, condition: float, rounds: int, solved: Callable[[Problem, int], Solved | str]
+) -> Row | str:
+    """The figures; or why a solver refuses."""
     problem = Problem.random(size, condition)
     users, items = problem.users, problem.items
 
@@ -109,22 +128,10 @@ def contest(size: int, condition: float, rounds: int) -> Row | str:
         return balanced, solve.align(balanced.items.T @ problem.cross).omega
 
     python_seconds, (balanced, omega) = timed(python, rounds)
-    with duckdb.connect(config={"threads": 1}) as connection:
-        for name, sums in problem.tables().items():
-            connection.register("given", sums)
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
-        try:
-            seconds, rows = timed(
-                lambda: connection.execute(solution(DUCKDB, size).query).fetchall(), rounds
-            )
-        except duckdb.InvalidInputException as error:
-            return str(error).removeprefix("Invalid Input Error: ")
-    found = {
-        name: np.zeros((size, size)) for name in ("users", "items", "omega", "singular_values")
-    }
-    for name, i, j, value in rows:
-        if name in found:
-            found[name][i - 1, j - 1] = value
+    other = solved(problem, rounds)
+    if isinstance(other, str):
+        return other
+    seconds, found = other
     scores = items @ users.T
     stable = items @ balanced.items @ omega
     return Row(
@@ -141,6 +148,55 @@ def contest(size: int, condition: float, rounds: int) -> Row | str:
     )
 
 
+def in_duckdb(problem: Problem, rounds: int) -> Solved | str:
+    """What the statement gives, or why not."""
+    size = len(problem.cross)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for name, sums in problem.tables().items():
+            connection.register("given", sums)
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM given")
+        try:
+            seconds, rows = timed(
+                lambda: connection.execute(solution(DUCKDB, size).query).fetchall(), rounds
+            )
+        except duckdb.InvalidInputException as error:
+            return str(error).removeprefix("Invalid Input Error: ")
+    found = {
+        name: np.zeros((size, size)) for name in ("users", "items", "omega", "singular_values")
+    }
+    for name, i, j, value in rows:
+        if name in found:
+            found[name][i - 1, j - 1] = value
+    return seconds, found
+
+
+def in_node(problem: Problem, rounds: int) -> Solved | str:
+    """What the function gives, or why not."""
+    kinds = {"grams": "gram", "crosses": "cross"}
+    sums = [
+        {"kind": kinds[name], **row}
+        for name, entries_ in problem.tables().items()
+        for row in entries_.to_pylist()
+    ]
+    size = len(problem.cross)
+    settings = {"dimension": size, "reference_dimension": size, "anchors": {"items": 1}}
+    code = (DOCS.parent / "sql" / "solver.js").read_text()
+    done = subprocess.run(
+        ["node", "-e", NODE],
+        input=json.dumps([code, json.dumps(settings), rounds, sums]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return next(line for line in done.stderr.splitlines() if "Error: " in line)
+    seconds, rows = json.loads(done.stdout)
+    found: dict[str, list[list[float]]] = {}
+    for row in rows:
+        found.setdefault(row["name"], []).append(row["x"])
+    return seconds, {name: np.array(matrix) for name, matrix in found.items()}
+
+
 def timed(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
     """The least CPU time of some rounds, and the result."""
     best, result = float("inf"), None
@@ -151,10 +207,10 @@ def timed(work: Callable[[], Any], rounds: int) -> tuple[float, Any]:
     return best, result
 
 
-def table(rows: list[Row | str], cases: list[tuple[int, float]]) -> str:
+def table(rows: list[Row | str], cases: list[tuple[int, float]], solver: str) -> str:
     lines = [
         "| e | condition | stable vectors | singular values | scores | scores, Python "
-        "| DuckDB, s | Python, s |",
+        f"| {solver}, s | Python, s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for (size, condition), row in zip(cases, rows, strict=True):
@@ -218,16 +274,21 @@ def main() -> None:
     parser.add_argument("--sizes", default="8,32,64,128,256")
     parser.add_argument("--conditions", default="1,10,1e2,1e4,1e6")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--engines", default="duckdb,postgres,clickhouse,spark")
+    parser.add_argument("--engines", default="duckdb,node,postgres,clickhouse,spark")
     given = parser.parse_args()
     sizes = [int(size) for size in given.sizes.split(",")]
-    if "duckdb" in given.engines:
-        cases = [(size, float(c)) for size in sizes for c in given.conditions.split(",")]
+    for name, solver, solved, most, mark in (
+        ("duckdb", "DuckDB", in_duckdb, 256, "bench-solver"),
+        ("node", "Node", in_node, 128, "bench-solver-node"),
+    ):
+        if name not in given.engines.split(","):
+            continue
+        cases = [(s, float(c)) for s in sizes if s <= most for c in given.conditions.split(",")]
         rows = []
         for size, condition in cases:
-            rows.append(contest(size, condition, given.rounds if size <= 128 else 1))
+            rows.append(contest(size, condition, given.rounds if size <= 128 else 1, solved))
             print(rows[-1], flush=True)
-        write_block(PAGE, "bench-solver", table(rows, cases))
+        write_block(PAGE, mark, table(rows, cases, solver))
     for name in ("postgres", "clickhouse", "spark"):
         if name in given.engines.split(","):
             mark = f"bench-solver-{name}"

@@ -155,7 +155,7 @@ class Texts:
     def script(self) -> str:
         """Return the whole run as one text, with the solver in SQL."""
         return Script(
-            self.dialect,
+            self.dialect.of_a_script(),
             self.tables,
             self.like,
             self.dimension,
@@ -424,6 +424,16 @@ def explained(statements: list[Statement[Any]]) -> dict[str, Any]:
             scans[name] = scans.get(name, 0) + 1
     longest = max(len(text.encode()) for statement in statements for text in statement.texts)
     return {"steps": steps, "scans": scans, "longest": longest}
+
+
+def over_http(dialect: str, longest: int) -> str:
+    """Return a note where a statement is longer than an engine takes over HTTP."""
+    most = dialect_named(dialect).longest_by_http
+    if most is None or longest <= most:
+        return ""
+    return (
+        f"note: over HTTP (Data API), {dialect} takes {most:,} bytes of a statement; use a driver"
+    )
 
 
 def solve(

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import duckdb
+    from googlesql import GoogleSQL
     from pyspark.sql import SparkSession
 
 # What Spark 4 runs on.
@@ -277,6 +278,14 @@ def _snowflake() -> Iterator[str]:
             yield "snowflake://user:password@account/TESTS/PUBLIC"
 
 
+@contextmanager
+def _bigquery() -> Iterator[GoogleSQL]:
+    """GoogleSQL's reference executor, which holds tables in this process."""
+    from googlesql import GoogleSQL, client  # noqa: PLC0415 - zetasql may not be installed
+
+    yield GoogleSQL(client())
+
+
 @dataclass(frozen=True)
 class Target:
     """An engine that tests run on, and what they must know of it.
@@ -321,6 +330,7 @@ TARGETS = {
         array="ARRAY",
         emulated=True,
     ),
+    "bigquery": Target(_bigquery, ("zetasql",), array="ARRAY<{0}>", emulated=True),
 }
 # Those that whole runs are made on, and those of them that are quick.
 RUNNABLE = [name for name, target in TARGETS.items() if not target.emulated]

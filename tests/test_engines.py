@@ -1086,6 +1086,8 @@ _OUR_COLUMNS = {
 )
 def test_names(warehouse: Warehouse, layout: Layout, names: dict[str, str]) -> None:
     engine, dialect = warehouse.engine, warehouse.dialect
+    forbidden = str.maketrans("", "", dialect.not_in_names)
+    names = {name: called.translate(forbidden) for name, called in names.items()}
     odd = _ODD_TABLE.get(warehouse.name, ('odd "schema"', "order by é, it's"))
     schema, table, target = (quoting.identifier(n, dialect) for n in (*odd, odd[1] + "2"))
     kind = TARGETS[warehouse.name].schema

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DIALECTS = dialects()
 SOLVERS = [name for name, dialect in DIALECTS.items() if dialect.solving]
+# Databricks has no engine of its own here; BigQuery's scripts have a file of their own.
+RUNNABLE = [name for name in SOLVERS if name not in ("databricks", "bigquery", "snowflake")]
 # From the PyPI package duckdb-cli.
 DUCKDB = Path(sysconfig.get_path("scripts")) / "duckdb"
 # What a script does: the newest run before, plain rows.
@@ -186,8 +188,7 @@ def test_no_earlier_run_is_an_error(tmp_path: Path, model: Any) -> None:
 # --- tables ---------------------------------------------------------------------------------------
 
 
-# Databricks has no engine of its own here.
-@pytest.mark.parametrize("engine", [name for name in SOLVERS if name != "databricks"])
+@pytest.mark.parametrize("engine", RUNNABLE)
 def test_runs_of_tables(
     engine: str, warehouses: Callable[[str], Warehouse], rng: np.random.Generator
 ) -> None:
@@ -292,8 +293,15 @@ def test_what_a_script_cannot_do(arguments: tuple[Any, ...], message: str) -> No
 
 
 def test_dialects_without_a_solver_say_so() -> None:
-    base = ("sql", "script", "--dialect", "snowflake", "--dimension", 4, "--space", "s")
+    base = ("sql", "script", "--dialect", "redshift", "--dimension", 4, "--space", "s")
     assert "no SQL solver" in invoke(*base, "--users", "u", "--items", "i", code=2).stderr
+
+
+def test_a_script_longer_than_a_request() -> None:
+    """BigQuery takes a script as a whole."""
+    base = ("sql", "script", "--dialect", "bigquery", "--dimension", 128, "--space", "s")
+    message = invoke(*base, "--users", "u", "--items", "i", code=2).stderr
+    assert "bigquery takes 1,048,576 in one request" in message
 
 
 GOLDEN = Path(__file__).parent / "golden_scripts"

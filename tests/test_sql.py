@@ -180,7 +180,6 @@ def statements(dialect: Dialect) -> dict[str, str]:
                     shared=("shared_run", "shared_reference"),
                 ),
             ),
-            "align": build.align(dialect, 3, 4, "crosses"),
             "guard": build.guard(ANCHORED, 3, dialect),
             "maps": build.maps("solution", dialect),
             "whole": build.whole(build.gram(ITEMS, 3, dialect, other=REFERENCE)[0], 3, 3, dialect),
@@ -207,6 +206,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
                 dialect,
             ),
         }
+        if dialect.solving.way != "javascript":
+            found["align"] = build.align(dialect, 3, 4, "crosses")
     if dialect.name in ("duckdb", "spark"):
         found |= {
             "rows": build.rows(replace(WIDE, share=0.5), dialect),

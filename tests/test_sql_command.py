@@ -173,6 +173,14 @@ def test_explain_on_tables(
         assert [step["step"] for step in json.loads(text)["steps"]] == explained
 
 
+@pytest.mark.parametrize(("dimension", "noted"), [(16, False), (128, True)])
+def test_explain_says_what_takes_a_driver(dimension: int, noted: bool) -> None:
+    """Redshift's Data API takes less than its driver."""
+    arguments = ("--users", "u", "--items", "i", "--dimension", dimension, "--space", "s")
+    shown = invoke("sql", "--dialect", "redshift", "--explain", *arguments, "--run", "a").stdout
+    assert ("takes 102,400 bytes of a statement; use a driver" in shown) is noted
+
+
 def test_explain_says_what_is_scanned(tmp_path: Path, model: Any) -> None:
     source = model()
     arguments = (

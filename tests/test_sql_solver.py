@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from warehouse import Warehouse
 
 DIALECTS = dialects()
-SOLVERS = [name for name, dialect in DIALECTS.items() if dialect.solving]
+SOLVERS = [
+    name
+    for name, dialect in DIALECTS.items()
+    if dialect.solving and dialect.solving.way != "javascript"
+]
 # Databricks has no engine of its own here; on Spark a solution takes some ten seconds: see the end.
 RUNNABLE = [name for name in SOLVERS if name not in ("databricks", "spark")]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sqlstab import DataError, EmbeddingTable, UsageError
 from sqlstab.engines import dialects
+from sqlstab.statements.declared import declared
 from sqlstab.statements.table import Column, VectorTable, resolve, stable_table
 
 WIDE = [f"e{k} FLOAT" for k in range(4)]
@@ -68,6 +70,33 @@ def test_found(texts: list[str], id_name: str, layout: str, vector: str, element
 def test_named(spec: Any, layout: Any, want: tuple[str, ...]) -> None:
     texts = ["id BIGINT", "v FLOAT[]", *WIDE, "k INTEGER", "w FLOAT", "odd..name FLOAT[]"]
     assert resolved(texts, vector=spec, layout=layout).vector == want
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "there", "declared_as"),
+    [
+        ("snowflake", "user_id", "USER_ID", "USER_ID"),
+        ("snowflake", '"user_id"', "user_id", "user_id"),
+        ("snowflake", "User_Id", "USER_ID", "USER_ID"),
+        ("postgres", "USER_ID", "user_id", "user_id"),
+        ("postgres", '"USER_ID"', "USER_ID", "USER_ID"),
+        # It differs in case alone from the one that is there.
+        ("duckdb", "User_ID", "user_id", "User_ID"),
+        ("bigquery", "User_ID", "user_id", "User_ID"),
+    ],
+)
+def test_names_of_columns_fold_as_those_of_tables(
+    dialect: str, name: str, there: str, declared_as: str
+) -> None:
+    of = dialects()[dialect]
+    table = EmbeddingTable("t", id=name, vector="v")
+    other = there.swapcase() if of.fold else "another"
+    listed = [Column(other, of.text), Column(there, of.text)]
+    listed.append(Column(of.folded("v"), of.tables.array.format(of.double)))
+    assert resolve(table, "users", listed, of).id_names() == there
+    known = declared(replace(table, keep=[name]), "users", 4, of, id_types=[of.text])
+    assert known.id_names() == known.keep[0].name == declared_as
+    assert known.vector == (of.folded("v"),)
 
 
 @pytest.mark.parametrize(

@@ -141,3 +141,5 @@ def _show(statements: list[Any], given: Mapping[str, Any]) -> None:
     console.print_rows(rows, titles=("step", "scans", "statements", "longest, bytes", "makes"))
     scans = ", ".join(f"{name} {times}x" for name, times in found["scans"].items())
     click.echo(printable(f"\nscans: {scans}"))
+    if given["dialect"] and (note := texts.over_http(given["dialect"], found["longest"])):
+        click.echo(note)

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 from sqlstab.engines.base import KIND_IN_INFORMATION_SCHEMA
-from sqlstab.statements.dialect import Dialect, Tables
+from sqlstab.statements.dialect import Dialect, Solving, Tables
+
+# A function in JavaScript takes no INT64. Its body may have 32,768 bytes.
+_SOLVER = '''\
+CREATE TEMP FUNCTION {0}(
+    sums ARRAY<STRUCT<
+        kind STRING, side STRING, i FLOAT64, j FLOAT64, value FLOAT64, n_rows FLOAT64
+    >>,
+    settings STRING
+)
+RETURNS ARRAY<STRUCT<name STRING, i FLOAT64, x ARRAY<FLOAT64>>>
+LANGUAGE js
+AS r"""
+{1}
+return solve(sums, settings);
+"""'''
+
+_SORTED = "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"
+_PLACE = "{1} * (COUNT({0}) - 1)"
 
 BIGQUERY = Dialect(
     name="bigquery",
@@ -31,10 +49,10 @@ BIGQUERY = Dialect(
         "WITH OFFSET AS k ORDER BY k)"
     ),
     transform="ARRAY(SELECT {2} FROM UNNEST({0}) AS {1} WITH OFFSET AS k ORDER BY k)",
-    # PERCENTILE_CONT is a window function only; this is the value below, not interpolated.
+    # PERCENTILE_CONT is a window function only.
     quantile=(
-        "ARRAY_AGG({0} IGNORE NULLS ORDER BY {0})"
-        "[SAFE_OFFSET(CAST(FLOOR({1} * (COUNT({0}) - 1)) AS INT64))]"
+        f"{_SORTED}[SAFE_OFFSET(CAST(FLOOR({_PLACE}) AS INT64))] * (1 - {_PLACE} + FLOOR({_PLACE}))"
+        f" + {_SORTED}[SAFE_OFFSET(CAST(CEIL({_PLACE}) AS INT64))] * ({_PLACE} - FLOOR({_PLACE}))"
     ),
     digest="TO_HEX(MD5({0}))",
     divide="DIV({0}, {1})",
@@ -42,6 +60,19 @@ BIGQUERY = Dialect(
     longest_statement=2**20,
     most_columns=10_000,
     transactions=False,
+    solving=Solving(
+        way="javascript",
+        now="FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E6S+00:00', CURRENT_TIMESTAMP(), 'UTC')",
+        refuse="ERROR({0})",
+        function=_SOLVER,
+        gathered=(
+            "ARRAY_AGG(STRUCT(s.kind, s.side, CAST(s.i AS FLOAT64) AS i, "
+            "CAST(s.j AS FLOAT64) AS j, s.value, CAST(s.n_rows AS FLOAT64) AS n_rows))"
+        ),
+        records=("CROSS JOIN UNNEST({0}) AS r", "r"),
+        begin="BEGIN TRANSACTION",
+        commit="COMMIT TRANSACTION",
+    ),
     tables=Tables(
         describe=(
             "SELECT column_name, data_type FROM {3}INFORMATION_SCHEMA.COLUMNS "

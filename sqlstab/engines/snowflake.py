@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sqlstab.engines.base import KIND_IN_INFORMATION_SCHEMA
-from sqlstab.statements.dialect import Dialect, NativeVector, Tables
+from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
+
+# The body knows its arguments by their folded names.
+_SOLVER = """\
+CREATE OR REPLACE TEMPORARY FUNCTION {0}(sums ARRAY, settings VARCHAR)
+RETURNS ARRAY
+LANGUAGE JAVASCRIPT
+AS $$
+{1}
+return solve(SUMS, SETTINGS);
+$$"""
 
 SNOWFLAKE = Dialect(
     name="snowflake",
@@ -34,6 +44,21 @@ SNOWFLAKE = Dialect(
     most_columns=100_000,
     transactions=False,
     temporary=True,
+    solving=Solving(
+        way="javascript",
+        now=(
+            "TO_CHAR(CONVERT_TIMEZONE('UTC', CURRENT_TIMESTAMP()), "
+            "'YYYY-MM-DD\"T\"HH24:MI:SS.FF6') || '+00:00'"
+        ),
+        # No expression raises an error of its own, but this one repeats the text.
+        refuse="CAST({0} AS FLOAT)",
+        function=_SOLVER,
+        gathered=(
+            "ARRAY_AGG(OBJECT_CONSTRUCT('kind', s.kind, 'side', s.side, 'i', s.i, 'j', s.j, "
+            "'value', s.value, 'n_rows', s.n_rows))"
+        ),
+        records=("CROSS JOIN LATERAL FLATTEN(input => {0}) AS r", "r.value"),
+    ),
     tables=Tables(
         describe="DESCRIBE TABLE {0}",
         # It does not say whether an object is not there or not to be seen.

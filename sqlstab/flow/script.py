@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from sqlstab.statements.sides import Side
     from sqlstab.statements.table import VectorTable
 
+_AMBIGUOUS = (
+    "The shared ids say nothing about some directions; those were placed in what is left of the "
+    "space, near their own axes."
+)
 _HOLE = re.compile(r'"@@(.*?)@@"')
 
 
@@ -87,13 +91,24 @@ class Script:
             raise UsageError(f"{self.dialect.name} writes no directories: name a prefix of tables.")
 
     def render(self) -> str:
-        """Return the text."""
+        """Return the text.
+
+        Raises:
+            UsageError: It is longer than the engine takes.
+        """
         body: list[str] = []
         for title, statements in self._steps():
             rule = "-" * max(2, 96 - len(title))
             body.append(f"-- {title} {rule}\n")
             body += [f"{statement.strip()};\n" for statement in statements]
-        return "\n".join([self._header(), *body])
+        text = "\n".join([self._header(), *body])
+        if build.check_solver(self.dialect).begin and not self.dialect.takes(text):
+            raise UsageError(
+                f"The script for {self.dimension} dimensions has {len(text.encode()):,} bytes; "
+                f"{self.dialect.name} takes {self.dialect.longest_statement:,} in one request. Use "
+                "sqlstab run."
+            )
+        return text
 
     def _header(self) -> str:
         dialect = self.dialect
@@ -119,6 +134,10 @@ class Script:
             ]
         elif dialect.transactions:
             lines.append("An error leaves everything as it was: all is one transaction.")
+        elif self._begins_late:
+            lines.append(
+                "It must stop at an error: what it writes to the space is one transaction."
+            )
         else:
             lines.append(
                 "It must stop at an error: the run is there when its row is, written last."
@@ -140,8 +159,8 @@ class Script:
             yield "   Sums over the ids that are shared with the earlier run", self._shared()
         yield "2. The maps", [*self._solution()]
         stored = [statement for side in self.tables for statement in self._stable(side)]
-        if not dialect.tables.begin and not isinstance(self.space, Path):
-            stored = [*self._target.begin(), *stored]
+        if not dialect.transactions:
+            stored = [*self._empty_figures(), *self._target.begin(), *stored]
         yield "3. The stable vectors: each raw vector times its map", stored
         yield "4. Figures", self._figures()
         yield "5. The run is there", [*self._finished()]
@@ -204,7 +223,7 @@ class Script:
         if isinstance(self.space, Path):
             return statements
         statements += creations(self.space, self._columns, self.key, dialect)
-        return [*statements, *self._target.begin()] if dialect.tables.begin else statements
+        return [*statements, *self._target.begin()] if dialect.transactions else statements
 
     # ---- The reference ---------------------------------------------------------------------------
 
@@ -325,6 +344,8 @@ class Script:
         )
 
     def _solution(self) -> Iterator[str]:
+        if self._solve.function:
+            yield self._solve.function
         for name, query in self._solve.tables.items():
             yield ddl.create_scratch(name, query, self.dialect)
         yield self._create("solution", self._solve.query)
@@ -342,6 +363,24 @@ class Script:
 
     def _written(self, side: Side) -> VectorTable:
         return self._target.written(side, self.outputs[side])
+
+    @property
+    def _begins_late(self) -> bool:
+        """Whether a transaction takes no tables to be made: it begins once they are there."""
+        return bool(self.dialect.tables.begin) and not self.dialect.transactions
+
+    def _empty_figures(self) -> list[str]:
+        if not self._begins_late:
+            return []
+        text, double = self.dialect.text, self.dialect.double
+        columns = {
+            "figures": f"name {text}, value {double}",
+            "run": f"figures {text}, created {text}",
+        }
+        kind = "TEMPORARY TABLE" if self.dialect.temporary else "TABLE"
+        return [
+            f"CREATE {kind} {self._relation(name)} ({listed})" for name, listed in columns.items()
+        ]
 
     def _figures(self) -> list[str]:
         dialect, d = self.dialect, self._stable_dimension
@@ -362,9 +401,13 @@ class Script:
             dialect,
         )
         names = build.solution_figures(aligned=self.aligned, shared=self.aligned)
+        names += ("ambiguous",) if self.aligned and self._solve.function else ()
         solution = self._name("solution")
         query = build.run_figures(solution, names, drifts, shared, scores, dialect)
-        return [self._create("figures", query), self._create("run", self._text())]
+        kept = {"figures": query, "run": self._text()}
+        if self._begins_late:
+            return [f"INSERT INTO {self._relation(name)}\n{text}" for name, text in kept.items()]
+        return [self._create(name, text) for name, text in kept.items()]
 
     def _finished(self) -> Iterator[str]:
         dialect = self.dialect
@@ -441,6 +484,9 @@ class Script:
             value = f"CAST({value} AS {self.dialect.bigint})"
             if self.dialect.name == "clickhouse":
                 value = f"toInt64OrNull({as_text.format(f'f.{name}')})"
+        if kind == "ambiguous":
+            warning = quoting.string(json.dumps([_AMBIGUOUS]), self.dialect)
+            return f"CASE WHEN {value} > 0 THEN {warning} ELSE '[]' END"
         return f"coalesce({as_text.format(value)}, 'null')"
 
     def _known(self) -> dict[str, Any]:
@@ -517,10 +563,11 @@ class Script:
             "anchors": "@@int:anchors@@",
             "unit_rows": False,
             "plain_rows_cost": None,
-            "ambiguous": 0,
+            "ambiguous": "@@int:ambiguous@@" if self._solve.function else 0,
             **{name: f"@@float:{name}@@" for name in ("relative_residual", "bound", "cka")},
         }
         return {
+            "warnings": "@@ambiguous:ambiguous@@" if self._solve.function else [],
             "reference": {
                 "align": "previous",
                 "run": "@@key:@@",

@@ -8,6 +8,7 @@ its time grows with e squared. Statements about tables as such are in `ddl`.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 import textwrap
@@ -37,14 +38,19 @@ if TYPE_CHECKING:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _templates() -> Path:
     here = Path(__file__).resolve().parents[1]
     # In a wheel the templates are part of the package; a checkout keeps them at the top level.
     folder = next((d for d in (here / "templates", here.parent / "sql") if d.is_dir()), None)
     if folder is None:
         raise FileNotFoundError("The SQL templates are missing from this installation of sqlstab.")
+    return folder
+
+
+@cache
+def _environment() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(_templates()),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - the output is SQL, not HTML
     )
@@ -406,10 +412,12 @@ class Solve:
         tables: Queries of tables, by their names, in their order; empty where one statement does
             it all.
         query: Its rows are the solution.
+        function: What makes the function that the query calls; empty where it calls none.
     """
 
     tables: Mapping[str, str]
     query: str
+    function: str = ""
 
 
 def solve(
@@ -443,9 +451,23 @@ def solve(
     Raises:
         UsageError: The dialect has no such solver, or the reference too few dimensions.
     """
-    way = check_solver(dialect).way
+    solving = check_solver(dialect)
     stable_dimension = reference_dimension or dimension
     _check_dimensions(dimension, stable_dimension)
+    if solving.way == "javascript":
+        kinds = {"gram": grams, "cross": crosses}
+        kinds |= dict(zip(("shared_run", "shared_reference"), shared or (), strict=False))
+        settings = {"dimension": dimension, "reference_dimension": stable_dimension}
+        text = _render(
+            "solve_javascript",
+            dialect,
+            sums={kind: sums for kind, sums in kinds.items() if sums},
+            settings=string(
+                json.dumps(settings | ({"anchors": anchors} if anchors else {})), dialect
+            ),
+        )
+        code = (_templates() / "solver.js").read_text(encoding="utf-8").strip()
+        return Solve({}, text, solving.function.format("sqlstab_solve", code))
     figures = solution_figures(aligned=crosses is not None, shared=shared is not None)
     text = _render(
         "solve",
@@ -461,7 +483,7 @@ def solve(
         shared={"run": shared[0], "reference": shared[1]} if shared else None,
         figure_names=figures,
     )
-    return Solve({}, text) if way == "recursive" else _in_tables(text, table, dialect)
+    return Solve({}, text) if solving.way == "recursive" else _in_tables(text, table, dialect)
 
 
 def check_solver(dialect: Dialect) -> Solving:
@@ -498,6 +520,8 @@ def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
         UsageError: The dialect has no such solver, or C fewer columns than rows.
     """
     way = check_solver(dialect).way
+    if way == "javascript":
+        raise UsageError(f"{dialect.name} aligns in JavaScript, together with the maps.")
     _check_dimensions(rank, dimension)
     text = _render("align", dialect, reference_dimension=dimension, cross=cross)
     return wrapped(text) if way == "fold" else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
+from sqlstab.statements.quoting import column_name
 from sqlstab.statements.table import Column, VectorTable, range_of_names
 from sqlstab.statements.types import reading
 
@@ -30,8 +31,8 @@ def declared(
     """What a user says of a table, with a default for all that is left open.
 
     The id is `id`; the vector is `embedding`, or `e0`, `e1`, ... in the wide layout, or `dim,value`
-    in the long one, as the engine spells them without quotes; the layout is `array`, unless the
-    vector has more than one column.
+    in the long one; the layout is `array`, unless the vector has more than one column. Names mean
+    what they would mean in a statement: without double quotes, the engine may fold them.
 
     Args:
         table: What the user says.
@@ -48,7 +49,7 @@ def declared(
         UsageError: It does not fit together.
     """
     where = f"{side} table {table.relation}"
-    layout, vector = _vector(table.vector, table.layout, dimension, where, dialect)
+    layout, vector = _vector(table.vector, table.layout, dimension, where)
     if layout == "wide" and dimension not in (None, len(vector)):
         raise UsageError(
             f"{where}: the vector has {len(vector)} columns, but {dimension} dimensions."
@@ -68,6 +69,7 @@ def declared(
                 f"{vector_type} is none in {dialect.name}, or the vector has several columns."
             )
         element = known.element
+    vector = [column_name(name, dialect) for name in vector]
     # Of a type no more is asked here than whether two ids can be compared, and that is not checked.
     return VectorTable(
         side=side,
@@ -77,9 +79,9 @@ def declared(
         vector=tuple(vector),
         element=element,
         filter=table.filter,
-        weight=table.weight,
+        weight=table.weight and column_name(table.weight, dialect),
         anchor_filter=table.anchor_filter,
-        keep=tuple(Column(name, dialect.text) for name in table.keep),
+        keep=tuple(Column(column_name(name, dialect), dialect.text) for name in table.keep),
         first=first,
         vector_type=vector_type or "",
         fields=fields,
@@ -89,8 +91,8 @@ def declared(
 def _ids(
     spec: str | Sequence[str] | None, types: Sequence[str], where: str, dialect: Dialect
 ) -> tuple[Column, ...]:
-    names = spec.split(",") if isinstance(spec, str) else spec or [dialect.folded("id")]
-    names = [name.strip() for name in names]
+    names = spec.split(",") if isinstance(spec, str) else spec or ["id"]
+    names = [column_name(name.strip(), dialect) for name in names]
     if len(names) == 1 != len(types):
         types = [dialect.bigint]
     if len(types) != len(names):
@@ -107,13 +109,11 @@ def _vector(
     layout: Layout | None,
     dimension: int | None,
     where: str,
-    dialect: Dialect,
 ) -> tuple[Layout, list[str]]:
     if spec is None:
         if layout == "wide":
-            return layout, _numbered(dialect.folded("e"), dimension, where)
-        names = ["dim", "value"] if layout == "long" else ["embedding"]
-        return layout or "array", list(map(dialect.folded, names))
+            return layout, _numbered("e", dimension, where)
+        return layout or "array", ["dim", "value"] if layout == "long" else ["embedding"]
     if not isinstance(spec, str):
         names = list(spec)
     elif ".." in spec:

@@ -6,7 +6,7 @@ them together and know no engine by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 
@@ -99,8 +99,8 @@ class Solving:
         combined: The sum of {2} times array {0} and {3} times array {1}.
         recursion_key: What lets a recursive query keep the newest row of each {0} only, where there
             is such a thing.
-        way: With arrays in a recursive query, all in one statement; or by folding arrays of arrays,
-            each step a table.
+        way: With arrays in a recursive query, all in one statement; by folding arrays of arrays,
+            each step a table; or by a function in JavaScript.
         zip_with: As `transform`, for pairs: elements {2} of array {0} and {3} of array {1} make
             {4}.
         reduce: {4} for each element {3} of array {0}, where {2} is what that gave before, at first
@@ -112,9 +112,15 @@ class Solving:
         position: Where in array {0} {1} stands first.
         now: The time in UTC as a text.
         refuse: A number that cannot be had: an error with the text {0}.
+        function: What makes function {0} with the body {1}, from an array of sums and a text of
+            settings to an array of records; see `solve` in `sql/solver.js`.
+        gathered: Rows `s` of sums as an array of records.
+        records: Rows from array {0} of records: what to add to FROM, and the record.
+        begin, commit: Around what a script writes, where one request takes several statements and
+            `Tables.begin` is empty since a transaction ends with its request.
     """
 
-    way: Literal["recursive", "fold"]
+    way: Literal["recursive", "fold", "javascript"]
     now: str
     refuse: str
     slice: str = ""
@@ -130,6 +136,11 @@ class Solving:
     counting: str = ""
     reverse: str = ""
     position: str = ""
+    function: str = ""
+    gathered: str = ""
+    records: tuple[str, str] = ("", "")
+    begin: str = ""
+    commit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +216,7 @@ class Dialect:
         few_rows: What ends a query that is to work on few rows at a time.
         longest_statement: Bytes of a statement, by the engine's default settings; None: no limit
             that matters.
+        longest_by_http: The same over HTTP, where that takes less than a driver.
         most_columns: Columns of a table or a result.
         temporary: Whether there are temporary tables, which go with the session.
         transactions: Whether DDL takes part in transactions.
@@ -278,6 +290,7 @@ class Dialect:
     tail: str = ""
     few_rows: str = ""
     longest_statement: int | None
+    longest_by_http: int | None = None
     most_columns: int
     transactions: bool
     temporary: bool = False
@@ -295,6 +308,13 @@ class Dialect:
 
     def __str__(self) -> str:
         return self.name
+
+    def of_a_script(self) -> Dialect:
+        """Return the dialect of statements that share a session, whoever runs them."""
+        if self.solving is None or not self.solving.begin:
+            return self
+        tables = replace(self.tables, begin=self.solving.begin, commit=self.solving.commit)
+        return replace(self, tables=tables)
 
     def number(self, value: float) -> str:
         """Return a literal of type double: exact, and of one width, so that columns line up.

@@ -43,6 +43,13 @@ def identifier(name: str, dialect: Dialect) -> str:
     return exp.to_identifier(one_line, quoted=True).sql(dialect=dialect.sqlglot)
 
 
+def column_name(text: str, dialect: Dialect) -> str:
+    """Return the name of the column that a user names: in double quotes as it is, else folded."""
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        return text[1:-1].replace('""', '"')
+    return dialect.folded(text)
+
+
 def _whole(name: str, dialect: Dialect) -> str:
     """Refuse what an engine would cut: the rest may be the name of another table, an input even."""
     size = len(name.encode())

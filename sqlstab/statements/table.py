@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
+from sqlstab.statements import quoting
 from sqlstab.statements.conditions import condition
 from sqlstab.statements.given import EmbeddingTable, FurtherTable, check_further
 from sqlstab.statements.sides import (
@@ -150,23 +151,30 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
 
 
 class _Columns:
-    """The columns of one relation, looked up without regard to case where that is unambiguous."""
+    """The columns of one relation, by the names that a user gives.
+
+    A name means what it would mean in a statement; if there is no such column, the one that differs
+    in case alone.
+    """
 
     def __init__(
         self,
         table: EmbeddingTable,
         side: Side,
         columns: Sequence[Column],
+        dialect: Dialect,
         hidden: Sequence[Column] = (),
     ) -> None:
         self.hidden = hidden
+        self.dialect = dialect
         self.where = f"{side} table {table.relation}"
         self.columns = columns
         self._exact = {column.name: column for column in columns}
 
     def get(self, name: str, purpose: str) -> Column:
-        if name in self._exact:
-            return self._exact[name]
+        for meant in (quoting.column_name(name, self.dialect), name):
+            if meant in self._exact:
+                return self._exact[meant]
         folded = [column for column in self.columns if column.name.lower() == name.lower()]
         if len(folded) == 1:
             return folded[0]
@@ -207,7 +215,7 @@ def resolve(
         UsageError: The columns allow more than one reading; the message says how to choose. Or a
             filter is no condition.
     """
-    known = _Columns(table, side, columns, hidden)
+    known = _Columns(table, side, columns, dialect, hidden)
     ids = _find_ids(table, side, known)
     for column in ids:
         alone = len(ids) == 1

@@ -4,10 +4,10 @@ SELECT
     count(*) AS n_rows,
     count(cosine) AS n_cosines,
     avg(cosine) AS cosine_mean,
-    ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(FLOOR(0.05 * (COUNT(cosine) - 1)) AS INT64))] AS cosine_p05,
-    ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(cosine) - 1)) AS INT64))] AS cosine_p50,
-    ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(FLOOR(0.05 * (COUNT(norm_ratio) - 1)) AS INT64))] AS norm_ratio_p05,
-    ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(norm_ratio) - 1)) AS INT64))] AS norm_ratio_p50
+    ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(FLOOR(0.05 * (COUNT(cosine) - 1)) AS INT64))] * (1 - 0.05 * (COUNT(cosine) - 1) + FLOOR(0.05 * (COUNT(cosine) - 1))) + ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(CEIL(0.05 * (COUNT(cosine) - 1)) AS INT64))] * (0.05 * (COUNT(cosine) - 1) - FLOOR(0.05 * (COUNT(cosine) - 1))) AS cosine_p05,
+    ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(cosine) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(cosine) - 1) + FLOOR(0.5 * (COUNT(cosine) - 1))) + ARRAY_AGG(cosine IGNORE NULLS ORDER BY cosine)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(cosine) - 1)) AS INT64))] * (0.5 * (COUNT(cosine) - 1) - FLOOR(0.5 * (COUNT(cosine) - 1))) AS cosine_p50,
+    ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(FLOOR(0.05 * (COUNT(norm_ratio) - 1)) AS INT64))] * (1 - 0.05 * (COUNT(norm_ratio) - 1) + FLOOR(0.05 * (COUNT(norm_ratio) - 1))) + ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(CEIL(0.05 * (COUNT(norm_ratio) - 1)) AS INT64))] * (0.05 * (COUNT(norm_ratio) - 1) - FLOOR(0.05 * (COUNT(norm_ratio) - 1))) AS norm_ratio_p05,
+    ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(norm_ratio) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(norm_ratio) - 1) + FLOOR(0.5 * (COUNT(norm_ratio) - 1))) + ARRAY_AGG(norm_ratio IGNORE NULLS ORDER BY norm_ratio)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(norm_ratio) - 1)) AS INT64))] * (0.5 * (COUNT(norm_ratio) - 1) - FLOOR(0.5 * (COUNT(norm_ratio) - 1))) AS norm_ratio_p50
 FROM (
     SELECT
         cosine,

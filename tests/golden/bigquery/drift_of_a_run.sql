@@ -3,11 +3,11 @@
 SELECT
     count(*) AS n_rows,
     avg(after) AS after_mean,
-    ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(FLOOR(0.1 * (COUNT(after) - 1)) AS INT64))] AS after_p10,
-    ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(after) - 1)) AS INT64))] AS after_median,
+    ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(FLOOR(0.1 * (COUNT(after) - 1)) AS INT64))] * (1 - 0.1 * (COUNT(after) - 1) + FLOOR(0.1 * (COUNT(after) - 1))) + ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(CEIL(0.1 * (COUNT(after) - 1)) AS INT64))] * (0.1 * (COUNT(after) - 1) - FLOOR(0.1 * (COUNT(after) - 1))) AS after_p10,
+    ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(after) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(after) - 1) + FLOOR(0.5 * (COUNT(after) - 1))) + ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(after) - 1)) AS INT64))] * (0.5 * (COUNT(after) - 1) - FLOOR(0.5 * (COUNT(after) - 1))) AS after_median,
     avg(before) AS before_mean,
-    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.1 * (COUNT(before) - 1)) AS INT64))] AS before_p10,
-    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(before) - 1)) AS INT64))] AS before_median
+    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.1 * (COUNT(before) - 1)) AS INT64))] * (1 - 0.1 * (COUNT(before) - 1) + FLOOR(0.1 * (COUNT(before) - 1))) + ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(CEIL(0.1 * (COUNT(before) - 1)) AS INT64))] * (0.1 * (COUNT(before) - 1) - FLOOR(0.1 * (COUNT(before) - 1))) AS before_p10,
+    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(before) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(before) - 1) + FLOOR(0.5 * (COUNT(before) - 1))) + ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(before) - 1)) AS INT64))] * (0.5 * (COUNT(before) - 1) - FLOOR(0.5 * (COUNT(before) - 1))) AS before_median
 FROM (
     -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
     SELECT

@@ -5,18 +5,23 @@ SELECT
     CAST(CAST(u.value AS FLOAT) AS FLOAT) AS "value"
 FROM (
     SELECT
-        id,
-        m.x1 * 5.0000000000000000e-01 + m.x2 * 2.5000000000000000e-01 + m.x3 * 0.0000000000000000e+00 AS x1,
-        m.x1 * 0.0000000000000000e+00 + m.x2 * -1.0000000000000000e+00 + m.x3 * 2.0000000000000000e+00 AS x2,
-        m.x1 * 1.0000000000000000e+00 + m.x2 * 0.0000000000000000e+00 + m.x3 * 9.9999999999999995e-21 AS x3
+        s.*,
+        ARRAY_CONSTRUCT(CAST(s.x1 AS FLOAT), CAST(s.x2 AS FLOAT), CAST(s.x3 AS FLOAT)) AS x
     FROM (
         SELECT
-            t."id" AS id,
-            max(CASE WHEN t."dim" = 0 THEN CAST(t."value" AS FLOAT) END) AS x1,
-            max(CASE WHEN t."dim" = 1 THEN CAST(t."value" AS FLOAT) END) AS x2,
-            max(CASE WHEN t."dim" = 2 THEN CAST(t."value" AS FLOAT) END) AS x3
-        FROM "LAKE"."USERS" AS t
-        GROUP BY t."id"
-    ) AS m
+            id,
+            m.x1 * 5.0000000000000000e-01 + m.x2 * 2.5000000000000000e-01 + m.x3 * 0.0000000000000000e+00 AS x1,
+            m.x1 * 0.0000000000000000e+00 + m.x2 * -1.0000000000000000e+00 + m.x3 * 2.0000000000000000e+00 AS x2,
+            m.x1 * 1.0000000000000000e+00 + m.x2 * 0.0000000000000000e+00 + m.x3 * 9.9999999999999995e-21 AS x3
+        FROM (
+            SELECT
+                t."id" AS id,
+                max(CASE WHEN t."dim" = 0 THEN CAST(t."value" AS FLOAT) END) AS x1,
+                max(CASE WHEN t."dim" = 1 THEN CAST(t."value" AS FLOAT) END) AS x2,
+                max(CASE WHEN t."dim" = 2 THEN CAST(t."value" AS FLOAT) END) AS x3
+            FROM "LAKE"."USERS" AS t
+            GROUP BY t."id"
+        ) AS m
+    ) AS s
 ) AS s
-CROSS JOIN LATERAL FLATTEN(input => ARRAY_CONSTRUCT(CAST(s.x1 AS FLOAT), CAST(s.x2 AS FLOAT), CAST(s.x3 AS FLOAT))) AS u
+CROSS JOIN LATERAL FLATTEN(input => s.x) AS u
