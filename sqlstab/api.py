@@ -352,7 +352,7 @@ class Space:
             target = OneTarget.of(outputs, engine)
             known = prepare.tables_of(named, {}, Key.parse(None), engine, run.maps)
             for side in tables:
-                if not run.maps[side].invertible:
+                if not run.maps[side].is_whole:
                     log.warn(
                         f"{side}: the maps of run {run.key} leave out directions, those in which "
                         "its tables had nothing or that were cut off; scores of vectors that have "

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import write_vectors
+from invoke import invoke
 
-from sqlstab import DataError, EmbeddingTable, Options, Space, UsageError, compare, stabilize
+from sqlstab import (
+    DataError,
+    EmbeddingTable,
+    Options,
+    Space,
+    UsageError,
+    compare,
+    prepare,
+    stabilize,
+)
+from sqlstab.errors import ConflictError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,7 +199,7 @@ def test_a_run_before_the_first(tmp_path: Path, model: tuple[object, object]) ->
     with pytest.raises(UsageError, match=r"no run before 1 .* such as 2.*--force|force"):
         space.run(*model, key="1")
     again = space.run(*model, key="2")
-    assert again.figures["reference"] is None
+    assert again.figures["reference"]["run"] == "2"
     space.drop("2")
     with pytest.raises(UsageError, match="no run before 2"):
         space.run(*model, key="2")
@@ -229,3 +240,130 @@ def test_one_side_whose_ids_mean_something_else(
     assert run.figures["alignment"]["verdict"] == "alignable"
     (warning,) = run.figures["warnings"]
     assert "The users hardly agree, though those that were aligned do" in warning
+
+
+@pytest.mark.parametrize("kind", ["balanced", "rotation"])
+@pytest.mark.parametrize("place", ["directory", "tables"])
+def test_the_first_run_done_again_keeps_its_axes(
+    tmp_path: Path,
+    connection: duckdb.DuckDBPyConnection,
+    model: tuple[tuple[np.ndarray, np.ndarray], ...],
+    rng: np.random.Generator,
+    place: str,
+    kind: str,
+) -> None:
+    """Later runs were aligned with it, so another training is aligned with what it was."""
+    (_, users), (_, items) = model
+    options = Options(map=kind, output_type="double")  # type: ignore[arg-type]
+    space = Space(tmp_path / "s") if place == "directory" else Space("movies", connection)
+
+    def stable() -> np.ndarray:
+        return np.array(space["1"].items.arrow().sort_by("id")["embedding"].to_pylist())
+
+    space.run(*model, key="1", options=options)
+    before = stable()
+    space.run(*model, key="2", options=options)
+    space.run(*model, key="1", options=options)
+    np.testing.assert_allclose(stable(), before, atol=1e-12)
+    turn = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    space.run((IDS, users @ turn), (IDS, items @ turn), key="1", options=options)
+    np.testing.assert_allclose(stable(), before, atol=1e-12)
+    other = "rotation" if kind == "balanced" else "balanced"
+    with pytest.raises(UsageError, match="as its first run fixed"):
+        space.run(*model, key="1", options=Options(map=other))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["directory", "tables"])
+def test_two_first_runs(
+    tmp_path: Path,
+    connection: duckdb.DuckDBPyConnection,
+    model: tuple[object, object],
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two that began while the space was empty, one stays; the other one is to be run again."""
+    name: tuple[object, ...] = (tmp_path / "s",) if place == "directory" else ("movies", connection)
+    space = Space(*name)  # type: ignore[arg-type]
+    real = prepare.reference_of
+
+    def with_another(*arguments: object) -> object:
+        found = real(*arguments)  # type: ignore[arg-type]
+        monkeypatch.setattr(prepare, "reference_of", real)
+        Space(*name).run(*model, key="2")  # type: ignore[arg-type]
+        return found
+
+    monkeypatch.setattr(prepare, "reference_of", with_another)
+    with pytest.raises(ConflictError, match=r"[Rr]un it again"):
+        space.run(*model, key="1")
+    assert [run.key for run in space.runs] == ["2"]
+    space.run(*model, key="3")
+
+
+VIEWS = {
+    "of the rows that the run replaces": (
+        "SELECT items.* FROM items WHERE EXISTS (FROM movies_runs WHERE run = '2')"
+    ),
+    "with other rows each time": "SELECT * FROM items WHERE random() < 0.9",
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_that_changes_while_it_is_read(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, view: str
+) -> None:
+    for side, rows in (("users", 400), ("items", 2000)):
+        vectors = pa.table({"id": np.arange(rows), "e": list(rng.standard_normal((rows, 4)))})
+        connection.register("v", vectors)
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+    space = Space("movies", connection)
+    for key in ("1", "2"):
+        space.run("users", "items", key=key)
+    connection.execute(f"CREATE VIEW changing AS {VIEWS[view]}")
+    with pytest.raises(DataError, match=r"items table changing had [\d,]+ rows when .* written"):
+        space.run("users", "changing", key="2")
+    found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
+    assert found.fetchall() == [("1", 2000), ("2", 2000)]
+
+
+def test_apply_of_directions_that_the_run_had_not(
+    tmp_path: Path, model: tuple[tuple[np.ndarray, np.ndarray], ...], caplog: Any
+) -> None:
+    users, (ids, items) = model
+    flat = items.copy()
+    flat[:, 5] = 0
+    space = Space(tmp_path / "s")
+    space.run(users, (ids, flat), key="1")
+    caplog.clear()
+    space.apply({"items": (ids, items)}, {"items": tmp_path / "out.parquet"})
+    assert "leave out directions" in caplog.text
+
+
+def test_a_sample_that_shows_too_little(tmp_path: Path, rng: np.random.Generator) -> None:
+    """A few rows have what the sample has hardly a trace of: scores stay exact."""
+    users, items = rng.standard_normal((3000, 6)), rng.standard_normal((300, 6))
+    users[:, 5] = 1e-20
+    users[::700, 5] = 5
+    options = Options(sample="5%", output_type="double")
+    run = stabilize((np.arange(3000), users), (np.arange(300), items), options=options)
+    stable = [
+        np.array(run.table(side).arrow().sort_by("id")["embedding"].to_pylist())
+        for side in ("users", "items")
+    ]
+    np.testing.assert_allclose(stable[0] @ stable[1].T, users @ items.T, atol=1e-11)
+
+
+def test_masked_arrays(model: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None:
+    (ids, users), items = model
+    masked = np.ma.masked_array(users, mask=np.zeros(users.shape))
+    stabilize((ids, masked), items)
+    masked[3, 2] = np.ma.masked
+    with pytest.raises(UsageError, match="masked entries"):
+        stabilize((ids, masked), items)
+
+
+@pytest.mark.parametrize(
+    "twice", [("--users", "a", "--users", "b"), ("--run", "1", "--run", "2"), ("--rank", 2) * 2]
+)
+def test_an_option_given_twice(twice: tuple[object, ...]) -> None:
+    found = invoke("run", "--items", "i.parquet", *twice, code=2)
+    assert f"{twice[0]} is given twice" in found.stderr

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # What multiplying may cost of a score, relative to the largest: well below what a component of this
 # type costs anyway.
 SCORE_ERROR: dict[Literal["float", "double"], float] = {"float": 1e-8, "double": 1e-13}
+# A direction that is left out is off by 1; rounding errors are eps times the condition.
+_WHOLE = 1e-3
 # Whose map leads back.
 _OTHER = {"users": "items", "items": "users"}
 
@@ -54,6 +56,12 @@ class Map:
     def inverse_matrix(self) -> Matrix:
         """The way back, (d, e): raw = stable @ inverse_matrix."""
         return self.other.T
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether scores of any raw vector are kept, M_T M_W' = I: no direction is left out."""
+        both = self.matrix @ self.inverse_matrix
+        return bool(np.abs(both - np.eye(len(both))).max() < _WHOLE)
 
     def apply(self, vectors: ArrayLike) -> NDArray[np.floating[Any]]:
         """Turn raw vectors into stable ones.

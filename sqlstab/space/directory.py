@@ -318,17 +318,21 @@ class DirectorySpace:
                         f"Another run has written or dropped {target.final} meanwhile: it stays "
                         "as it is now, and this run is discarded."
                     )
-                first = known.get("reference", "") is None and not known["options"]["force"]
-                others = [run.key for run in self.entries() if run.key != known["key"]]
-                if first and others:
-                    raise ConflictError(
-                        f"Another run, {others[0]}, has begun {self.path} meanwhile, and this one "
-                        "would have axes of its own; it is discarded. Run it again."
-                    )
+                if known.get("reference", "") is None and not known["options"]["force"]:
+                    self._check_alone(known["key"])
                 target.place_folder()
         except OSError as error:
             raise _failed(target.final, error) from error
         return target.final
+
+    def _check_alone(self, key: str) -> None:
+        """Raise where a first run has another one beside it, which has begun the space since."""
+        others = [run.key for run in self.entries() if run.key != key]
+        if others:
+            raise ConflictError(
+                f"Another run, {others[0]}, has begun {self.path} meanwhile, and this one would "
+                "have axes of its own; it is discarded. Run it again."
+            )
 
     def drop(self, keys: Sequence[str]) -> None:
         """Remove runs.
