@@ -21,6 +21,7 @@ from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DUCKDB, DuckDBEngine
 from sqlstab.errors import DataError, SqlstabError, UsageError
 from sqlstab.project import Project
+from sqlstab.session import connect
 from sqlstab.statements import files, relations
 
 if TYPE_CHECKING:
@@ -621,3 +622,43 @@ def test_a_space_in_the_directory_of_a_table() -> None:
     Space("users/space").run(Path("users"), Path("items"), key="1")
     with pytest.raises(SqlstabError, match="users/space/run=1 is the directory of a model"):
         Space("users/space").run(Path("users"), Path("items"), key="2")
+
+
+def parquet(path: Path, **columns: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), path)
+    return path
+
+
+def test_columns_that_differ_in_case(tmp_path: Path) -> None:
+    """DuckDB takes the first one for both."""
+    vectors = [[1.0, 2.0]] * 2
+    path = parquet(tmp_path / "v.parquet", ID=[1, 2], id=[3, 4], embedding=vectors)
+    with (
+        connect(None) as engine,
+        pytest.raises(DataError, match=r"several columns called .* in case"),
+    ):
+        engine.describe(str(path))
+
+
+def test_a_column_that_is_a_folder_as_well(tmp_path: Path) -> None:
+    """DuckDB takes the folder's value; of one file, the file's own."""
+    path = parquet(tmp_path / "items" / "item_id=3" / "a.parquet", item_id=[103], e=[[1.0, 2.0]])
+    with connect(None) as engine:
+        with pytest.raises(DataError, match=r"item_id is a column .* and the name of its folder"):
+            engine.describe(f"{tmp_path}/items")
+        assert [column.name for column in engine.describe(str(path))] == ["item_id", "e"]
+
+
+@pytest.mark.parametrize("written", ["0x10", "0b11", "-0", " 5", "7 "])
+def test_numbers_of_csv_that_are_written_otherwise(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "ids.csv"
+    path.write_text(f"id,e0,e1\n{written},0.5,1\n")
+    with (
+        connect(None) as engine,
+        pytest.raises(DataError, match=r"the column id has .* digits alone"),
+    ):
+        engine.describe(str(path))
+    path.write_text("id,e0,e1\n-12,0.5,1\n0,-0.5,2\n,1,1\n")
+    with connect(None) as engine:
+        assert [column.type for column in engine.describe(str(path))][:2] == ["BIGINT", "DOUBLE"]

@@ -161,6 +161,15 @@ GROUP BY name
 HAVING count(*) > 1
 ORDER BY name
 """
+# A name of two columns of one file, or of a column and a folder.
+_NAMES_OF_TWO = """\
+SELECT min(name), file_name, contains(file_name, '/' || min(name) || '=') AS in_folder
+FROM (SELECT DISTINCT file_name, name FROM parquet_schema({0})) AS f
+GROUP BY file_name, lower(name)
+HAVING count(*) > 1 OR contains(file_name, '/' || min(name) || '=')
+ORDER BY in_folder
+LIMIT 1
+"""
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -325,8 +334,60 @@ class DuckDBEngine:
         patterns = files.parquet(relation)
         if patterns:
             self._check_widened(relation, patterns, columns)
+            self._check_names(relation, patterns)
             self._make_room(patterns)
+        as_text = files.csv_as_text(relation)
+        if as_text:
+            self._check_numbers(relation, as_text, columns)
         return columns
+
+    def _check_names(self, relation: str, patterns: str) -> None:
+        """Check that the name of a column in Parquet files means one column.
+
+        Raises:
+            DataError: It is a folder's as well, whose value DuckDB would take; or it differs from
+                another one in case alone.
+        """
+        statement = _NAMES_OF_TWO.format(patterns)
+        with self._failing(statement):
+            found = self._connection.execute(statement).fetchone()
+        if not found:
+            return
+        name, file, in_folder = found
+        if in_folder and "hive_partitioning = false" not in relations.named(relation, DUCKDB):
+            raise DataError(
+                f"{relation}: {name} is a column of {file} and the name of its folder, of which "
+                "the folder's value would be read: name the files so that no folder is a column, "
+                "or write one of them under another name."
+            )
+        if not in_folder:
+            raise DataError(
+                f"{relation}: {file} has several columns called {name} that differ in case alone, "
+                "which DuckDB does not tell apart: write the file with other names."
+            )
+
+    def _check_numbers(self, relation: str, as_text: str, columns: list[Column]) -> None:
+        """Check that whole numbers of CSV files stand there as such, since they may be ids.
+
+        Raises:
+            DataError: DuckDB has made a number of something else, as of 0x10 or a blank.
+        """
+        for column in columns:
+            if column.type != "BIGINT":
+                continue
+            name = quoting.identifier(column.name, DUCKDB)
+            statement = (
+                f"SELECT {name}\nFROM {as_text}\n"
+                f"WHERE NOT regexp_full_match({name}, '0|-?[1-9][0-9]*')\nLIMIT 1"
+            )
+            with self._failing(statement):
+                found = self._connection.execute(statement).fetchone()
+            if found:
+                raise DataError(
+                    f"{relation}: the column {column.name} has {found[0]!r}, which DuckDB would "
+                    "read as a number that it is not written as: write whole numbers in digits "
+                    "alone, or Parquet."
+                )
 
     def _load_delta(self, relation: str) -> None:
         """Load what reads Delta tables, if it is installed: `LOAD` alone would download it.

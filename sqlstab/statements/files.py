@@ -39,10 +39,8 @@ _OTHER = (
 
 # A column of CSV is whole numbers, numbers, or text as it stands, whichever all of its rows are:
 # what does not fit the first rows must not be rounded, and `007` is no number. Each line is a row.
-_CSV = (
-    "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'], sample_size = -1, "
-    "header = true, skip = 0, quote = '\"', comment = ''"
-)
+_CSV_TYPES = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'], sample_size = -1"
+_CSV = f"{_CSV_TYPES}, header = true, skip = 0, quote = '\"', comment = ''"
 
 # What tables have in their directory that are more than the files in it, and whose they are.
 _LAKES = {
@@ -116,6 +114,13 @@ def call(relation: str) -> str:
         # Else the types of the first file would be those of all.
         own = "union_by_name = true" if _is_several(patterns) and reader != "read_json" else ""
     return f"{reader}({', '.join(filter(None, (source, options, own)))})"
+
+
+def csv_as_text(relation: str) -> str | None:
+    """Return the call that reads CSV files with all columns as text; None for others."""
+    if not is_path(relation) or delta_table(relation) or _found(relation)[0] != "read_csv":
+        return None
+    return call(relation).replace(_CSV_TYPES, "all_varchar = true")
 
 
 def parquet(relation: str) -> str | None:
