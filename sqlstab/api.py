@@ -290,12 +290,13 @@ class Space:
         Raises:
             DataError: One of them is not there; none is removed then.
         """
+        once = list(dict.fromkeys(keys))
         with self._opened(writes=True) as (_, space):
-            for key in keys:
+            for key in once:
                 _entry(space, key, self.name)
-            if keys:
-                space.drop(keys)
-        return list(keys)
+            if once:
+                space.drop(once)
+        return once
 
     def keep(self, newest: int) -> list[str]:
         """Remove all runs but the newest ones.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import platform
+import re
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -174,7 +175,39 @@ def tables_of(
                 "filter."
             )
         found[side] = known
+    _check_numbers(found, like)
     return Tables(found, like, types, typed, dated)
+
+
+def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]) -> None:
+    """Check that numbered columns of vectors that are multiplied have the same numbers.
+
+    They are multiplied by position: with a column missing in the middle of one table, e5 would be
+    multiplied with e4.
+
+    Raises:
+        DataError: They have as many columns, with other gaps between their numbers.
+    """
+    numbers: dict[Side, list[int]] = {}
+    for side, table in tables.items():
+        found = [re.search(r"\d+$", name) for name in table.vector]
+        if table.layout == "wide" and all(found):
+            numbers[side] = [int(match[0]) for match in found if match]
+    pairs = [("users", "items"), *like.items()]
+    for one, other in pairs:
+        first, second = numbers.get(one), numbers.get(other)
+        if not first or not second or len(first) != len(second):
+            continue
+        # Counted from 0 in one table and from 1 in the other they are the same.
+        shifts = {a - b for a, b in zip(first, second, strict=True)}
+        if len(shifts) > 1:
+            raise DataError(
+                f"{one} table {tables[one].relation} has the columns "
+                f"{', '.join(tables[one].vector[:12])}, and {other} table "
+                f"{tables[other].relation} {', '.join(tables[other].vector[:12])}: their numbers "
+                "have other gaps, and vectors are multiplied column by column. Name the same "
+                "columns of both, or add those that are missing."
+            )
 
 
 def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], key: Key) -> Column:

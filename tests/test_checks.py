@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from conftest import write_vectors
 
 from sqlstab import DataError, EmbeddingTable, EngineError, Options, Space, UsageError, stabilize
 from sqlstab.maths import quality
@@ -471,3 +472,12 @@ def test_vectors_too_small_to_square(connection: duckdb.DuckDBPyConnection, stra
     )
     with pytest.raises(DataError, match="Multiply small vectors by a constant"):
         run(connection, strategy=strategy)
+
+
+def test_a_weight_that_is_no_number_in_a_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The statistics of a Parquet file know of no NaN, and DuckDB believes them."""
+    weights = np.ones(50)
+    weights[7] = np.nan
+    path = write_vectors(tmp_path / "v.parquet", rng.standard_normal((50, 4)), w=weights)
+    with pytest.raises(DataError, match=r"1 weight that is NULL, .* not finite .*example id 7"):
+        stabilize(vectors=EmbeddingTable(path, weight="w"))

@@ -367,3 +367,18 @@ def test_masked_arrays(model: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None
 def test_an_option_given_twice(twice: tuple[object, ...]) -> None:
     found = invoke("run", "--items", "i.parquet", *twice, code=2)
     assert f"{twice[0]} is given twice" in found.stderr
+
+
+def test_columns_with_other_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """They are multiplied one by one: with gaps, e5 would be with e4."""
+    connection.execute(
+        "CREATE TABLE users AS SELECT i AS id, random() AS e0, random() AS e1, random() AS e3, "
+        "random() AS e4 FROM range(50) AS r(i)"
+    )
+    for name, columns in (("gap", "e0, e2, e3, e4"), ("same", "e1, e2, e4, e5")):
+        wanted = ", ".join(f"random() AS {column}" for column in columns.split(", "))
+        connection.execute(f"CREATE TABLE {name} AS SELECT i AS id, {wanted} FROM range(50) r(i)")
+    tables = {name: EmbeddingTable(name, vector="e*") for name in ("users", "gap", "same")}
+    with pytest.raises(DataError, match=r"e0, e1, e3, e4, and items .* e0, e2, e3, e4: .* gaps"):
+        stabilize(tables["users"], tables["gap"], engine=connection)
+    stabilize(tables["users"], tables["same"], engine=connection)

@@ -8,6 +8,7 @@ import click
 
 from sqlstab.cli import console, options
 from sqlstab.errors import UsageError
+from sqlstab.statements.sides import OTHER
 
 _WANTED = "SIDE=PLACE, as in items=fresh.parquet"
 
@@ -66,7 +67,8 @@ def apply(context: click.Context, /, **given: Any) -> None:
 
 def _outputs(given: tuple[str, ...], sides: list[str]) -> dict[str, str]:
     """Return the place of each table."""
-    if len(sides) == len(given) == 1 and not given[0].startswith(f"{sides[0]}="):
+    named = any(given[0].startswith(f"{side}=") for side in (*sides, *OTHER)) if given else False
+    if len(sides) == len(given) == 1 and not named:
         return {sides[0]: given[0]}
     outputs = options.pairs(given, "--out", _WANTED)
     for side in sides:

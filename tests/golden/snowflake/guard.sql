@@ -25,7 +25,7 @@ FROM (
             count(*) AS n_rows,
             count(*) - count(id) AS null_ids,
             count(id) - count(DISTINCT id) AS duplicate_ids,
-            count(CASE WHEN w IS NULL OR w < 0 OR w - w <> 0 THEN 1 END) AS bad_weights
+            count(CASE WHEN w IS NULL OR NOT (w >= 0 AND w - w = 0) THEN 1 END) AS bad_weights
         FROM (
             SELECT
                 t."id" AS id,
