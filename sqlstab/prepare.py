@@ -25,6 +25,7 @@ from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
+from sqlstab.space.key import shape
 from sqlstab.statements import build, files, quoting, relations
 from sqlstab.statements.conditions import both, condition
 from sqlstab.statements.sides import VECTORS
@@ -266,6 +267,12 @@ def reference_of(
     newest = list(weights)[-1]
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
+    own = tables.key.value
+    if tables.key.type is None and shape(own) != shape(newest) and not (own + newest).isdecimal():
+        log.warn(
+            f"The key {own} is written otherwise than {newest}, the one before it: keys sort as "
+            "text. Is it the newest where it is meant to be?"
+        )
     if options.map not in (None, figures["map"]):
         raise UsageError(
             f"--map {options.map}: the maps of this space are {figures['map']}, as its first run "

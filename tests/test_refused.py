@@ -22,7 +22,10 @@ from sqlstab import (
     prepare,
     stabilize,
 )
+from sqlstab.engines.duckdb import DUCKDB
 from sqlstab.errors import ConflictError
+from sqlstab.space.key import Key
+from sqlstab.statements.types import Column
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -382,3 +385,39 @@ def test_columns_with_other_numbers(connection: duckdb.DuckDBPyConnection) -> No
     with pytest.raises(DataError, match=r"e0, e1, e3, e4, and items .* e0, e2, e3, e4: .* gaps"):
         stabilize(tables["users"], tables["gap"], engine=connection)
     stabilize(tables["users"], tables["same"], engine=connection)
+
+
+@pytest.mark.parametrize("view", ["movies_items_newest", "main.movies_items_newest"])
+def test_an_input_that_is_a_view_of_the_space(
+    connection: duckdb.DuckDBPyConnection, model: tuple[object, object], view: str
+) -> None:
+    space = Space("movies", connection)
+    space.run(*model, key="1")
+    with pytest.raises(UsageError, match=r"items table .* is the table of the space movies"):
+        space.run(model[0], view, key="1")
+
+
+def test_days_with_the_year_last(tmp_path: Path, model: tuple[object, object]) -> None:
+    with pytest.raises(UsageError, match="year first, as in 2026-11-30"):
+        Space(tmp_path / "s").run(*model, key="30.11.2026")
+
+
+def test_keys_of_another_form(tmp_path: Path, model: tuple[object, object]) -> None:
+    """A run without a key has the time, beside which days do not sort."""
+    space = Space(tmp_path / "s")
+    assert space.run(*model, key="2026-11-29").figures["warnings"] == []
+    assert space.run(*model, key="2026-11-30").figures["warnings"] == []
+    (warning,) = space.run(*model, key="20261130T101500.000000Z").figures["warnings"]
+    assert "written otherwise than 2026-11-30" in warning
+
+
+def test_one_moment_is_one_key() -> None:
+    """In whichever zone it is written; a column without zones takes none."""
+    zoned = Column("ds", "TIMESTAMP WITH TIME ZONE")
+    texts = ("2026-11-29 00:00+02", "2026-11-28 22:00:00+00:00", "2026-11-28 22:00Z")
+    keys = {Key(text, "ds").typed(zoned, DUCKDB).value for text in texts}
+    assert keys == {"2026-11-28 22:00:00+00:00"}
+    with pytest.raises(UsageError, match="without one: leave the offset out"):
+        Key(texts[0], "ds").typed(Column("ds", "TIMESTAMP"), DUCKDB)
+    with pytest.raises(UsageError, match="finer than a microsecond"):
+        Key("2026-11-29 00:00:00.000000001", "ds").typed(Column("ds", "TIMESTAMP_NS"), DUCKDB)

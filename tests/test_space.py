@@ -91,7 +91,7 @@ def test_a_key_takes_the_type_of_the_column(kind: str, value: str, literal: str)
 
 @pytest.mark.parametrize(
     ("kind", "value"),
-    [("DATE", "20.11.2026"), ("BIGINT", "a"), ("TIMESTAMP", "today"), ("DOUBLE", "1.5")],
+    [("DATE", "20 November"), ("BIGINT", "a"), ("TIMESTAMP", "today"), ("DOUBLE", "1.5")],
 )
 def test_a_key_that_is_not_of_the_columns_type_is_refused(kind: str, value: str) -> None:
     with pytest.raises(UsageError, match=kind):

@@ -29,9 +29,12 @@ _ESCAPED = re.compile(r"[\x01-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 # A day without zeros in front: 2026-9-1.
 _LOOSE_DATE = re.compile(r"\d{4}-(?:\d-\d{1,2}|\d{2}-\d)")
+# The year at the end: 30.11.2026.
+_YEAR_LAST = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{4}")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _T = exp.DataType.Type
 _DATES = {_T.DATE, _T.DATE32}
+_ZONED = {_T.TIMESTAMPTZ, _T.TIMESTAMPLTZ}
 _TIMES = {*exp.DataType.TEMPORAL_TYPES} - {*_DATES, _T.TIME, _T.TIMETZ}
 
 
@@ -69,6 +72,11 @@ class Key:
             raise UsageError(
                 f"The key {value!r} sorts as text, in which {value} does not stand among days: "
                 f"write {padded}."
+            )
+        if _YEAR_LAST.fullmatch(value):
+            raise UsageError(
+                f"The key {value!r} sorts as text, by what stands first, and not by its year: "
+                "write the year first, as in 2026-11-30."
             )
         size = len(escaped(self.column).encode()) + len(escaped(value).encode())
         if size > _MOST_BYTES:
@@ -194,9 +202,12 @@ def _normal(value: str, column: Column, dialect: Dialect) -> str:
         try:
             # Python 3.10 reads no Z.
             moment = dt.datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
-            return str(moment)
         except ValueError:
             wanted = "a time such as 2026-11-30 06:55:00"
+        else:
+            _check_time(value, moment, column, kind)
+            # One moment has one key, whichever zone it is written in.
+            return str(moment if moment.tzinfo is None else moment.astimezone(dt.timezone.utc))
     elif is_text(column.type, dialect) or kind in (_T.UUID, _T.ENUM, _T.ENUM8, _T.ENUM16):
         return value
     else:
@@ -207,6 +218,28 @@ def _normal(value: str, column: Column, dialect: Dialect) -> str:
     raise UsageError(
         f"The key {value!r} is not {wanted}, but the column {column.name} has type {column.type}."
     )
+
+
+def _check_time(value: str, moment: dt.datetime, column: Column, kind: exp.DType | None) -> None:
+    """Raise where a column of times would not have a key as it is written.
+
+    Raises:
+        UsageError: It has no zones, or the key is finer than a microsecond.
+    """
+    if re.search(r"\.\d{7}", value):
+        raise UsageError(
+            f"The key {value!r} is finer than a microsecond; {column.name} is read so."
+        )
+    if moment.tzinfo is not None and kind not in _ZONED:
+        raise UsageError(
+            f"The key {value!r} has an offset, but the column {column.name} has type {column.type}, "
+            "without one: leave the offset out."
+        )
+
+
+def shape(text: str) -> str:
+    """Return what keys have in common that sort as meant: `9999-99-99` of `2026-11-30`."""
+    return re.sub(r"\d", "9", text)
 
 
 def escaped(text: str) -> str:

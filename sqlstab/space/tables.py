@@ -556,6 +556,8 @@ class TablesSpace:
         """
         sides = dict.fromkeys([*relations, *self.names.sides(), MAPS, RUNS])
         own = {what: self._parts(self.names.table(what)) for what in sides}
+        for side in self.names.sides():
+            own[f"newest {side}"] = self._parts(self.names.newest(side))
         for side, relation in relations.items():
             if is_path(relation) and self.dialect.reads_files:
                 continue
