@@ -232,8 +232,8 @@ def _check_time(value: str, moment: dt.datetime, column: Column, kind: exp.DType
         )
     if moment.tzinfo is not None and kind not in _ZONED:
         raise UsageError(
-            f"The key {value!r} has an offset, but the column {column.name} has type {column.type}, "
-            "without one: leave the offset out."
+            f"The key {value!r} has an offset, but the column {column.name} has type "
+            f"{column.type}, without one: leave the offset out."
         )
 
 
