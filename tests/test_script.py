@@ -11,7 +11,9 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from conftest import movietweetings, read_vectors, write_vectors
 from engines import missing
@@ -186,6 +188,34 @@ def test_no_earlier_run_is_an_error(tmp_path: Path, model: Any) -> None:
 
 
 # --- tables ---------------------------------------------------------------------------------------
+
+
+def test_what_a_script_would_take_the_place_of(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """Rows that no run wrote, and the axes of other runs."""
+    for side, rows in (("users", 60), ("items", 50)):
+        vectors = pa.table({"id": np.arange(rows), "embedding": list(rng.normal(size=(rows, 3)))})
+        connection.register("v", vectors)
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+
+    def text(key: str, *more: object) -> str:
+        return script(
+            *("--dialect", "duckdb", "--dimension", 3, "--element", "double", "--database", "w.db"),
+            *("--users", "users", "--items", "items", "--space", "movies", "--run", key, *more),
+        )
+
+    connection.execute(text("1", "--first-run"))
+    with pytest.raises(duckdb.Error, match=r"other runs, with axes .*--first-run\. Rows: 1"):
+        connection.execute(text("2", "--first-run"))
+    connection.execute(text("2"))
+    connection.execute("INSERT INTO movies_items SELECT '3', id, embedding FROM items LIMIT 5")
+    with pytest.raises(duckdb.Error, match=r"no run wrote the items with this key.* Rows: 5"):
+        connection.execute(text("3"))
+    # A run of its own is done again.
+    connection.execute(text("2"))
+    found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
+    assert found.fetchall() == [("1", 50), ("2", 50), ("3", 5)]
 
 
 @pytest.mark.parametrize("engine", RUNNABLE)

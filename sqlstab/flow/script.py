@@ -222,8 +222,48 @@ class Script:
         statements = [*dialect.before, *self._drops()]
         if isinstance(self.space, Path):
             return statements
-        statements += creations(self.space, self._columns, self.key, dialect)
+        statements += [*creations(self.space, self._columns, self.key, dialect), *self._guards()]
         return [*statements, *self._target.begin()] if dialect.transactions else statements
+
+    def _guards(self) -> list[str]:
+        """Fail where the run would take the place of rows that no run wrote, or begin a space anew.
+
+        A directory is checked where its files are written: see `_reference_files`.
+        """
+        if isinstance(self.space, Path):
+            return []
+        dialect = self.dialect
+        runs, maps = (relations.named(self.space.table(what), dialect) for what in (RUNS, MAPS))
+        key = quoting.identifier(self.key.name(dialect), dialect)
+        literal = self.key.literal(dialect)
+        # Where there are no transactions a script that was killed has left maps.
+        ours = [runs] if dialect.tables.begin else [runs, maps]
+        foreign = " AND ".join(
+            f"(SELECT count(*) AS n FROM {table} AS r WHERE r.{key} = {literal}) = 0"
+            for table in ours
+        )
+        found = [
+            build.none(
+                f"foreign_{side}",
+                relations.named(self.space.table(side), dialect),
+                f"t.{key} = {literal} AND {foreign}",
+                f"no run wrote the {side} with this key, which this run would replace: delete "
+                "them, or take another key.",
+                dialect,
+            )
+            for side in self.tables
+        ]
+        if self.aligned:
+            return found
+        other = build.none(
+            "other_runs",
+            runs,
+            f"t.{key} <> {literal}",
+            "the space has other runs, with axes that this first one would not have: print the "
+            "script without --first-run.",
+            dialect,
+        )
+        return [*found, other]
 
     # ---- The reference ---------------------------------------------------------------------------
 

@@ -580,6 +580,27 @@ def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
     )
 
 
+def none(name: str, relation: str, where: str, message: str, dialect: Dialect) -> str:
+    """One row, unless there are rows: then it fails with a message and their number.
+
+    Args:
+        name: What the row is called.
+        relation: Where they would be, as it stands after FROM.
+        where: The condition that they would meet, as it stands in the statement.
+        message: Says what is wrong and what to do.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "none",
+        dialect,
+        name=name,
+        relation=relation,
+        condition=where,
+        what=message.partition(":")[0],
+        message=string(f"{message} Rows: ", dialect),
+    )
+
+
 def maps(solution: str, dialect: Dialect) -> str:
     """Return rows (side, i, j, value): the maps of a solution."""
     return _render("maps", dialect, solution=relations.named(solution, dialect))

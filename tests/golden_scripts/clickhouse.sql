@@ -94,6 +94,36 @@ WHERE "run" = (
     WHERE "part" = "parts"
 );
 
+-- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS foreign_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no run wrote the users with this key, which this run would replace: delete them, or take another key. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."movies_users" AS t
+    WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0 AND (SELECT count(*) AS n FROM "ml"."movies_maps" AS r WHERE r."run" = '2026-11-30') = 0
+) AS found;
+
+-- Fails where there are such rows: no run wrote the items with this key, which this run would replace.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS foreign_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no run wrote the items with this key, which this run would replace: delete them, or take another key. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."movies_items" AS t
+    WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0 AND (SELECT count(*) AS n FROM "ml"."movies_maps" AS r WHERE r."run" = '2026-11-30') = 0
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
 -- Fails where something is wrong with the users: sums would be wrong silently.

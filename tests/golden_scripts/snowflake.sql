@@ -82,6 +82,36 @@ WHERE "RUN" = (
     WHERE "PART" = "PARTS"
 );
 
+-- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS foreign_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no run wrote the users with this key, which this run would replace: delete them, or take another key. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."MOVIES_USERS" AS t
+    WHERE t."RUN" = '2026-11-30' AND (SELECT count(*) AS n FROM "ML"."MOVIES_RUNS" AS r WHERE r."RUN" = '2026-11-30') = 0
+) AS found;
+
+-- Fails where there are such rows: no run wrote the items with this key, which this run would replace.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS foreign_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no run wrote the items with this key, which this run would replace: delete them, or take another key. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."MOVIES_ITEMS" AS t
+    WHERE t."RUN" = '2026-11-30' AND (SELECT count(*) AS n FROM "ML"."MOVIES_RUNS" AS r WHERE r."RUN" = '2026-11-30') = 0
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
 -- Fails where something is wrong with the users: sums would be wrong silently.
