@@ -109,6 +109,10 @@ DUCKDB = Dialect(
             "WHERE lower(table_catalog) = lower({2}) AND lower(table_schema) = lower({1}) "
             "AND lower(table_name) = lower({0})"
         ),
+        definition=(
+            "SELECT sql AS definition FROM duckdb_views() WHERE lower(database_name) = lower({2}) "
+            "AND lower(schema_name) = lower({1}) AND lower(view_name) = lower({0})"
+        ),
         begin="BEGIN TRANSACTION",
         commit="COMMIT",
         unique="PRIMARY KEY ({0})",

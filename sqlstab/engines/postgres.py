@@ -103,6 +103,7 @@ POSTGRES = Dialect(
             + KIND_IN_PG_CLASS
             + "WHERE n.nspname = {1} AND c.relname = {0}"
         ),
+        definition=("SELECT definition FROM pg_views WHERE schemaname = {1} AND viewname = {0}"),
         begin="BEGIN",
         commit="COMMIT",
         unique="PRIMARY KEY ({0})",

@@ -12,6 +12,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
+from sqlglot import exp
+
 from sqlstab import saved
 from sqlstab.engines.base import qualified
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
@@ -561,14 +564,37 @@ class TablesSpace:
         for side, relation in relations.items():
             if is_path(relation) and self.dialect.reads_files:
                 continue
-            parts = self._parts(relation)
-            for what, other in own.items():
-                known = min(len(parts), len(other))
-                if parts[-known:] == other[-known:]:
+            for name in [relation, *self._read_by(relation, {relation})]:
+                parts = self._parts(name)
+                for what, other in own.items():
+                    known = min(len(parts), len(other))
+                    if parts[-known:] != other[-known:]:
+                        continue
+                    how = "is" if name == relation else "is a view of"
                     raise UsageError(
-                        f"{side} table {relation} is the table of the space {self.names} for its "
-                        f"{what}, whose rows a run replaces: name another space."
+                        f"{side} table {relation} {how} the table of the space {self.names} for "
+                        f"its {what}, whose rows a run replaces: name another space."
                     )
+
+    def _read_by(self, view: str, seen: set[str]) -> list[str]:
+        """List what a view reads, and the views in it, as far as its text can be had and read."""
+        pattern = self.dialect.tables.definition
+        if not pattern:
+            return []
+        whole = qualified(view, self._engine)
+        rows = self._engine.query(ddl.about(pattern, whole, self.dialect))
+        try:
+            trees = [sqlglot.parse_one(r["definition"], dialect=self.dialect.sqlglot) for r in rows]
+        except sqlglot.errors.SqlglotError:
+            return []
+        names = {
+            quoting.table_name([part.name for part in table.parts], self.dialect)
+            for tree in trees
+            for table in tree.find_all(exp.Table)
+            if all(isinstance(part, exp.Identifier) for part in table.parts)
+        } - seen
+        deeper = [each for name in sorted(names) for each in self._read_by(name, seen | names)]
+        return [*sorted(names), *deeper]
 
     def _parts(self, name: str) -> list[str]:
         return [part.casefold() for part in quoting.table_parts(name, self.dialect)]

@@ -40,6 +40,8 @@ class Tables:
         kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
             {0}, {1} and {2} are the name, its schema and its database as strings, {3} and {4} the
             quoted database and schema with a point behind. Empty where that cannot be asked.
+        definition: The query of a view, as `definition`; places as in `kind`. Empty where it is not
+            asked for.
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         storage: How a new table is stored, where that must be said.
         begin, commit: Around the statements that write the rows of one run; empty where each
@@ -69,6 +71,7 @@ class Tables:
     missing: tuple[str, ...] = ()
     current_schema: str = ""
     kind: str = ""
+    definition: str = ""
     lock: str = ""
     storage: str = ""
     begin: str = ""
