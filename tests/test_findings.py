@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sqlstab import EngineError, GateError, Options, Space, stabilize
+from sqlstab import EngineError, GateError, Options, Space, compare, stabilize
 from sqlstab.errors import spelled
 from sqlstab.flow.findings import findings
 from sqlstab.maths import solve
@@ -309,3 +309,10 @@ def test_in_a_database(tmp_path: Path) -> None:
     strangers = run.figures["cosine"]["items"]["strangers"]
     assert 190 <= strangers <= 280
     assert len(run.figures["examples"]["strangers"]["items"]) == 3
+
+
+def test_a_comparison_says_the_same() -> None:
+    found = compare(with_zeros(SECOND, "users", 0.8), FIRST)
+    (warning,) = found.figures["warnings"]
+    assert warning.startswith("Of the model: 480 of 600 users are vectors of zeros")
+    assert compare(SECOND, FIRST).figures["warnings"] == []

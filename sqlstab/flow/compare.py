@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sqlstab.errors import DataError
-from sqlstab.flow import check, sums
+from sqlstab.flow import check, findings, sums
+from sqlstab.flow.figures import counts
 from sqlstab.flow.reference import Member
 from sqlstab.maths import quality, solve
 from sqlstab.statements.sides import SIDES, VECTORS
@@ -109,6 +110,10 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
     except BaseException:
         yield from job.clear()
         raise
+    for each, name in zip(models, ("model", "reference"), strict=True):
+        for side, checked in each.tables.items():
+            for finding in findings.zeros(side, counts(checked), None):
+                job.log.warn(f"Of the {name}: {finding.text}")
     sides = {}
     for side, found in shared.items():
         rows = [each.tables[side].rows for each in models]
