@@ -174,7 +174,8 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --run =1", 2, "cannot be the name of a column"),
     (f"{RUN} --run {'x' * 300}", 2, "Take a shorter one"),
     (f"{RUN} --run ds=2026-11-30", 4, "there is no column ds, which --run ds=2026-11-30 takes"),
-    (f"{NEXT} days --run ds=1", 4, "there is no column ds"),
+    (f"{NEXT.replace(' --run 3', '')} days --run ds=1", 4, "there is no column ds"),
+    (f"{NEXT} space --run 4", 2, "--run is given twice"),
     # An option without a value, as of a variable that is not set in a script.
     (f"{RUN} --filter ''", 2, "--filter is empty"),
     (f"{RUN} --keep ' '", 2, "--keep is empty"),
