@@ -21,7 +21,7 @@ from sqlstab.space.key import Key
 from sqlstab.space.target import MemoryTarget
 from sqlstab.statements import ddl
 from sqlstab.statements.sides import SIDES, VECTORS, Side
-from sqlstab.statements.table import EmbeddingTable, FurtherTable
+from sqlstab.statements.table import EmbeddingTable, FurtherTable, check_further
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -327,7 +327,8 @@ class Space:
         """Write the stable vectors of fresh rows with the maps of a run.
 
         Args:
-            tables: The raw vectors, by the name of the table whose map they take.
+            tables: The raw vectors, by the name of the table whose map they take; or a
+                `FurtherTable` by a name of its own.
             outputs: The Parquet file or the table that each is written to; it must not be there.
             key: The run whose maps are used; None for the newest.
             options: Of these `strategy`, `on_invalid`, `output_layout` and `output_type` count.
@@ -341,7 +342,11 @@ class Space:
         from sqlstab.space.output import OneTarget  # noqa: PLC0415
 
         options, log = checked_options(options), Log(progress)
-        given = {side: embedding_table(table) for side, table in tables.items()}
+        further = {name: one for name, one in tables.items() if isinstance(one, FurtherTable)}
+        given = {
+            side: embedding_table(further[side].table if side in further else table)
+            for side, table in tables.items()
+        }
         with self._opened(writes=True) as (engine, space), prepare.data(given, engine) as named:
             entries = space.entries()
             if not entries:
@@ -351,9 +356,12 @@ class Space:
             entry = entries[-1] if key is None else _entry(space, key, self.name)
             run = self._loaded(space, entry)
             target = OneTarget.of(outputs, engine)
-            known = prepare.tables_of(named, {}, Key.parse(None), engine, run.maps)
+            like = {name: one.like for name, one in further.items()}
+            check_further(like, run.maps.sides)
+            maps = replace(run.maps, like={**run.maps.like, **like})
+            known = prepare.tables_of(named, {}, Key.parse(None), engine, maps)
             for side in tables:
-                if not run.maps[side].is_whole:
+                if not maps[side].is_whole:
                     log.warn(
                         f"{side}: the maps of run {run.key} leave out directions, those in which "
                         "its tables had nothing or that were cut off; scores of vectors that have "
@@ -361,7 +369,7 @@ class Space:
                     )
             job = prepare.job_of(known, None, target, options, engine, log, run.maps.shape[0])
             with target.whole():
-                drive.execute(write.apply(job, run.maps), engine, log)
+                drive.execute(write.apply(job, maps), engine, log)
 
     def feature_map(
         self,

@@ -284,7 +284,13 @@ def reference_of(
             f"write --columns {figures['dimension']}, or begin another space."
         )
     maps = Maps.of(space.maps(newest), figures["like"], figures["invertible"])
-    for name in figures["like"]:
+    for name, side in figures["like"].items():
+        if tables.like.get(name, side) != side:
+            raise UsageError(
+                f"--also {name}: it is to be like {tables.like[name]}, but run {newest} of this "
+                f"space has it like {side}: its vectors would move to another place. Give it "
+                "another name."
+            )
         if name not in tables.tables:
             log.warn(
                 f"{name}: run {newest} of the reference has this further table, and this run has "

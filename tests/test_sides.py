@@ -12,6 +12,7 @@ import pytest
 from conftest import read_vectors, write_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from invoke import invoke
 from scipy.linalg import orthogonal_procrustes
 
 from sqlstab import (
@@ -436,3 +437,29 @@ def test_vectors_whose_squares_overflow(rng: np.random.Generator, strategy: Any)
     raw = rng.standard_normal((50, 4)) * 1e200
     with pytest.raises(DataError, match="divide all vectors by a constant"):
         stabilize(vectors=(np.arange(50), raw), options=Options(strategy=strategy))
+
+
+def test_apply_of_a_further_table(tmp_path: Path, rng: np.random.Generator) -> None:
+    """With the map of the side that it is like, which the command line names, too."""
+    space = Space(tmp_path / "space")
+    model = [(np.arange(n), rng.standard_normal((n, 4))) for n in (60, 50)]
+    run = space.run(*model, key="1")
+    queries = rng.standard_normal((9, 4))
+    path = write_vectors(tmp_path / "q.parquet", queries)
+    also = ("--also", f"queries={path}:users", "--out", f"queries={tmp_path / 'sq.parquet'}")
+    invoke("apply", space.name, *also)
+    _, found = read_vectors(tmp_path / "sq.parquet")
+    np.testing.assert_allclose(found, run.maps["users"].apply(queries), atol=1e-12)
+    with pytest.raises(UsageError, match="is to be like"):
+        space.apply(
+            {"queries": FurtherTable(path, "vectors")}, {"queries": tmp_path / "no.parquet"}
+        )
+
+
+def test_a_further_table_stays_like_its_side(tmp_path: Path, rng: np.random.Generator) -> None:
+    space = Space(tmp_path / "space")
+    model = [(np.arange(n), rng.standard_normal((n, 4))) for n in (60, 50)]
+    queries = (np.arange(9), rng.standard_normal((9, 4)))
+    space.run(*model, also={"queries": FurtherTable(queries, "users")}, key="1")
+    with pytest.raises(UsageError, match=r"like items, but run 1 .* like users"):
+        space.run(*model, also={"queries": FurtherTable(queries, "items")}, key="2")

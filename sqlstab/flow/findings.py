@@ -135,7 +135,7 @@ def _strangers(
     text = (
         f"About {count:,} of {shared:,} shared {side} seem to mean something else than in the "
         f"earlier run{shown}: their vectors agree as by chance, those of the others do agree. Were "
-        "their ids given to others?"
+        "their ids given to others, or were these hardly trained?"
     )
     yield Finding("doubtful", f"Ids of {side}", text)
 

@@ -186,7 +186,8 @@ def _error(
             )
         raise check.overflow_error(checked[next(iter(names.values()))].table)
     promise = max(_promise(written[name], job.dialect) for name in names.values())
-    if error is None or error <= promise or job.options.rank or job.options.columns:
+    approximate = (job.options.rank or job.options.columns) and not further
+    if error is None or error <= promise or approximate:
         return error
     what = "Dot products" if VECTORS in checked else "Scores"
     if further and error > SCORES_KEPT:

@@ -167,4 +167,4 @@ def check_further(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
 
 
 # Tables of a space that hold no vectors.
-RESERVED = ("maps", "features", "runs", "name")
+RESERVED = ("run", "maps", "features", "runs", "name")
