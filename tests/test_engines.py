@@ -1492,7 +1492,7 @@ def test_what_a_worker_of_spark_cannot_write(
     names = {side: f"beyond_{side}" for side in SIDES}
     for name in names.values():
         warehouse.load(name, variant, rows)
-    with pytest.raises(DataError, match="beyond the range of FLOAT; write them as DOUBLE with"):
+    with pytest.raises(DataError, match="beyond the range of FLOAT; write them as DOUBLE: set"):
         Space("large", warehouse.engine).run(
             names["users"], names["items"], key="1", options=Options(output_type="float")
         )
