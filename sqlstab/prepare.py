@@ -268,7 +268,9 @@ def reference_of(
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
     own = tables.key.value
-    if tables.key.type is None and shape(own) != shape(newest) and not (own + newest).isdecimal():
+    days = shape(own), shape(newest)
+    odd = all(days) and days[0] != days[1] and not (own + newest).isdecimal()
+    if tables.key.type is None and odd:
         log.warn(
             f"The key {own} is written otherwise than {newest}, the one before it: keys sort as "
             "text. Is it the newest where it is meant to be?"

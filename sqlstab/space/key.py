@@ -238,8 +238,11 @@ def _check_time(value: str, moment: dt.datetime, column: Column, kind: exp.DType
 
 
 def shape(text: str) -> str:
-    """Return what keys have in common that sort as meant: `9999-99-99` of `2026-11-30`."""
-    return re.sub(r"\d", "9", text)
+    """Return what days have in common that sort as meant: `9999-99-99` of `2026-11-30`.
+
+    Of a name it is empty.
+    """
+    return re.sub(r"\d", "9", text) if text[:1].isdigit() else ""
 
 
 def escaped(text: str) -> str:
