@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from dbt_movies import SIDES, Core, E, Project, date
+from sqlalchemy.engine import make_url
+
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +26,15 @@ def projects(tmp_path_factory: pytest.TempPathFactory, running: Running) -> dict
     class Projects(dict[str, Project]):
         def __missing__(self, engine: str) -> Project:
             root = tmp_path_factory.mktemp(engine)
-            self[engine] = Project(root, running["postgres"] if engine == "postgres" else None)
+            self[engine] = Project(root, self.postgres() if engine == "postgres" else None)
             return self[engine]
+
+        def postgres(self) -> str:
+            """A database of its own: models stay there, in schemas that other tests make, too."""
+            with connect(running["postgres"]) as engine:
+                engine.execute("CREATE DATABASE dbt")
+            url = make_url(running["postgres"]).set(database="dbt")
+            return url.render_as_string(hide_password=False)
 
     return Projects()
 
