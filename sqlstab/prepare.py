@@ -311,6 +311,7 @@ def reference_of(
         maps=maps,
         map=figures["map"],
         lossless=figures["invertible"],
+        rank=figures["rank"],
     )
 
 
@@ -570,6 +571,7 @@ def reference_in_memory(
         maps=maps,
         map=figures["map"],
         lossless=figures["invertible"],
+        rank=figures["rank"],
     )
 
 

@@ -53,6 +53,7 @@ class Reference:
         maps: The maps of the newest.
         map: The kind of its maps: `balanced` or `rotation`.
         lossless: Whether its raw vectors can be had back, by side.
+        rank: How many of its dimensions carry scores.
     """
 
     align: str
@@ -62,6 +63,7 @@ class Reference:
     maps: Maps
     map: MapKind
     lossless: Mapping[Side, bool]
+    rank: int
 
     @property
     def dimension(self) -> int:
