@@ -245,7 +245,7 @@ def _align(
     agreement = quality.agreement(halves, count, balanced.rank, named, columns)
     cost = None
     if not unit_rows:
-        sample = min(job.share, quality.SAMPLED_ROWS / max(count, 1))
+        sample = min(job.share, quality.sampled(count))
         options = replace(job.options, plain_rows=False, sample=sample)
         with_unit_rows = replace(job, options=options)
         others = yield from _cross_sums(with_unit_rows, tables, balanced, job.reference)

@@ -352,6 +352,11 @@ def held_out(halves: tuple[SharedSums, SharedSums], columns: int | None = None) 
     return float(np.mean(scores))
 
 
+def sampled(rows: int) -> float:
+    """Return the share of so many rows that figures of single rows are taken of."""
+    return min(1.0, SAMPLED_ROWS / max(rows, 1))
+
+
 def share_with_length(sums: SharedSums) -> float:
     """Return the share of the weight that is on pairs of rows that are not zero.
 
