@@ -423,11 +423,23 @@ def test_space_goes_on(space: Space) -> None:
         read_vectors(folder / "applied.parquet")[1],
         space["c"].maps["items"].apply(read_vectors(raw[1])[1]),
     )
+    # A map for a run that is done again is fitted again, and none can be for one that is dropped;
+    # what is kept stays right for models that were trained on the run as it was.
+    before = space.feature_map("a").matrix
+    space.run(*(folder / f"{side}_c.parquet" for side in SIDES), key="a")
+    np.testing.assert_array_equal(kept(space, "d")["items", "a"], before)
+    after = space.feature_map("a").matrix
+    assert np.abs(after - before).max() > 0.01
+    np.testing.assert_array_equal(kept(space, "d")["items", "a"], after)
+    space.drop("a")
+    with pytest.raises(DataError, match="has no run a"):
+        space.feature_map("a")
+    assert ("items", "a") in kept(space, "d")
     # Done again, its vectors may be others; dropped, it is gone as a whole.
     space.run(*raw, key="c")
     assert not (Path(name) / "run=c" / "features.parquet").exists()
     assert space.drop("b") == ["b"]
-    assert sorted(path.name for path in Path(name).iterdir()) == ["run=a", "run=c", "run=d"]
+    assert sorted(path.name for path in Path(name).iterdir()) == ["run=c", "run=d"]
 
 
 def test_command(space: Space) -> None:
