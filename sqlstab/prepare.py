@@ -22,7 +22,7 @@ from sqlstab.flow import drive
 from sqlstab.flow import figures as known_figures
 from sqlstab.flow import reference as referring
 from sqlstab.flow.job import Job
-from sqlstab.flow.reference import Member, Reference
+from sqlstab.flow.reference import Made, Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
 from sqlstab.space.key import shape
@@ -403,6 +403,8 @@ def _raw_member(
             "those of other runs: name the column of the inputs that holds the key, as in --run "
             "ds=2026-11-30."
         )
+    matrix = space.maps(key)[figures["like"].get(side, side)]
+    then = figures["tables"][side]
     # The table holds all runs; its filter has this run's key in it.
     table = replace(
         table,
@@ -410,9 +412,10 @@ def _raw_member(
         weight=None,
         anchor_filter=None,
         keep=(),
+        only_valid=len(matrix) if then["left_out"] else None,
     )
-    matrix = space.maps(key)[figures["like"].get(side, side)]
-    return Member(table, matrix.shape[1], matrix, weight)
+    made = Made(key, then["rows"], then["squares"]) if "squares" in then else None
+    return Member(table, matrix.shape[1], matrix, weight, made)
 
 
 def placed(table: VectorTable, rows: Rows) -> VectorTable:
