@@ -62,12 +62,17 @@ DUCKDB = Dialect(
     unnest=("", "unnest(range({1}))", "unnest({0})"),
     # FLOAT[64] is another type than FLOAT[].
     stored_reals="CAST({0} AS FLOAT[])",
-    # What is no number within a list becomes NULL.
-    from_text="TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE[])",
+    # What is no number within a list becomes NULL; 1_0 would be 10.
+    from_text=(
+        "CASE WHEN NOT contains(CAST({0} AS VARCHAR), '_') "
+        "THEN TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE[]) END"
+    ),
     sparse=(
-        "list_transform(range({size}), lambda sqlstab_k: "
+        "CASE WHEN len(list_intersect(range({size}), {indices})) = len({values}) "
+        "AND len({indices}) = len({values}) "
+        "THEN list_transform(range({size}), lambda sqlstab_k: "
         "CASE WHEN list_contains({indices}, sqlstab_k) "
-        "THEN {values}[list_position({indices}, sqlstab_k)] ELSE 0 END)"
+        "THEN {values}[list_position({indices}, sqlstab_k)] ELSE 0 END) END"
     ),
     dense="list_transform({0}, lambda v: coalesce(v, 0))",
     has_null="list_count({0}) <> len({0})",
