@@ -10,6 +10,7 @@ import getpass
 import platform
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -40,7 +41,7 @@ from sqlstab.statements.table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -739,11 +740,36 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     """
     if type(given).__module__.startswith("pyspark.") and engine.dialect.name == "spark":
         return given
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        table = _arrow_table(side, given)
+        if len(set(table.column_names)) < table.num_columns:
+            raise ValueError(f"Duplicate column names: {', '.join(table.column_names)}")
+        return _readable(table)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        said = "; ".join(str(argument).rstrip(".") for argument in error.args)
+        raise UsageError(
+            f"{side}: the data cannot be read: {said}. Give each column one name, and values of "
+            "one type that Arrow has: ids as text or integers of at most 64 bits, vectors as lists "
+            "of numbers."
+        ) from error
+
+
+def _arrow_table(side: Side, given: Any) -> pa.Table:
+    """Return data as an Arrow table."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
     if isinstance(given, tuple) and len(given) == 2:
         ids, matrix = given
+        for part in given:
+            # Sets and generators; a mapping has keys.
+            if not hasattr(part, "__getitem__") or isinstance(part, Mapping):
+                raise UsageError(
+                    f"{side}: ids and vectors are arrays or lists, whose order lets the one "
+                    f"belong to the other, not a {type(part).__name__}."
+                )
         if any(np.ma.is_masked(part) for part in given):
             raise UsageError(
                 f"{side}: the arrays have masked entries, which numpy alone knows of: leave their "
@@ -760,12 +786,9 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        try:
-            return pa.table({"id": pa.array(ids), "embedding": vectors})
-        except pa.ArrowException as error:
-            raise UsageError(f"{side}: the ids are not of one type: {error}.") from error
+        return pa.table({"id": pa.array(ids), "embedding": vectors})
     if hasattr(given, "__arrow_c_stream__"):
-        return _without_halves(pa.table(given))
+        return pa.table(given)
     if hasattr(given, "to_arrow_table"):  # a relation of DuckDB before it had the protocol
         return given.to_arrow_table()
     raise UsageError(
@@ -775,8 +798,11 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     )
 
 
-def _without_halves(table: pa.Table) -> pa.Table:
-    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow."""
+def _readable(table: pa.Table) -> pa.Table:
+    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow.
+
+    Periods of pandas become text such as `2026-11`: engines would read their numbers.
+    """
     import pyarrow as pa  # noqa: PLC0415
 
     def single(kind: pa.DataType) -> pa.DataType:
@@ -787,6 +813,10 @@ def _without_halves(table: pa.Table) -> pa.Table:
         return pa.float32() if kind == pa.float16() else kind
 
     for place, field in enumerate(table.schema):
+        if getattr(field.type, "extension_name", "") == "pandas.period":
+            periods = table.column(place).to_pandas()
+            texts = pa.array(periods.astype(str), pa.string(), mask=periods.isna())
+            table = table.set_column(place, field.name, texts)
         if "halffloat" in str(field.type):
             column = table.column(place).cast(single(field.type))
             table = table.set_column(place, field.name, column)

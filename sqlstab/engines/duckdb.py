@@ -649,7 +649,8 @@ class DuckDBEngine:
             The name that statements read it by; on a connection of the user's, it hides no other.
         """
         name = f"sqlstab_{secrets.token_hex(8)}"
-        self._connection.register(name, rows)
+        with self._failing(""):
+            self._connection.register(name, rows)
         return name
 
     def unregister(self, name: str) -> None:
