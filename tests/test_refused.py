@@ -442,6 +442,26 @@ def test_periods_of_pandas_are_what_they_say() -> None:
         stabilize(vectors=frame)
 
 
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    """A name with a typo leaves no empty database behind; what was there stays."""
+    there, typo = tmp_path / "w.duckdb", tmp_path / "typo.duckdb"
+    with duckdb.connect(str(there)):
+        pass
+    for path in (typo, there):
+        invoke(
+            *("run", "--database", path, "--users", "users", "--items", "items"),
+            *("--space", "movies", "--run", "1"),
+            code=4,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["w.duckdb"]
+    write_vectors(tmp_path / "v.parquet", VECTORS)
+    invoke(
+        *("run", "--database", typo, "--vectors", tmp_path / "v.parquet"),
+        *("--space", "movies", "--run", "1"),
+    )
+    assert typo.exists()
+
+
 @pytest.mark.parametrize(
     "twice", [("--users", "a", "--users", "b"), ("--run", "1", "--run", "2"), ("--rank", 2) * 2]
 )

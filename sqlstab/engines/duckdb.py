@@ -234,6 +234,8 @@ class DuckDBEngine:
         if connection is not None:
             self._connection = connection
             return
+        # A database in which nothing was made, as of a name with a typo, is not left behind.
+        self._new_file = Path(database) if database and not Path(database).exists() else None
         try:
             self._connection = duckdb.connect(
                 str(database) if database else ":memory:",
@@ -295,8 +297,21 @@ class DuckDBEngine:
     def close(self) -> None:
         """See `Engine`."""
         if self._owned:
+            unused = self._new_file if self._new_file and self._is_empty() else None
             self._connection.close()
+            if unused:
+                unused.unlink(missing_ok=True)
             self._spill.remove()
+
+    def _is_empty(self) -> bool:
+        """Whether the database has no table and no view; False where it cannot be asked."""
+        import duckdb  # noqa: PLC0415
+
+        try:
+            self.rollback()
+            return not self._connection.execute("FROM information_schema.tables").fetchone()
+        except duckdb.Error:
+            return False
 
     def describe(self, relation: str) -> list[Column]:
         """List the columns of a file, a glob, a table or a view.
