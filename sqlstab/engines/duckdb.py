@@ -115,8 +115,9 @@ DUCKDB = Dialect(
             "AND lower(table_name) = lower({0})"
         ),
         definition=(
-            "SELECT sql AS definition FROM duckdb_views() WHERE lower(database_name) = lower({2}) "
-            "AND lower(schema_name) = lower({1}) AND lower(view_name) = lower({0})"
+            "SELECT sql AS definition FROM duckdb_views() "
+            "WHERE lower({2}) IN ('', lower(database_name)) AND lower(schema_name) = lower({1}) "
+            "AND lower(view_name) = lower({0})"
         ),
         begin="BEGIN TRANSACTION",
         commit="COMMIT",
