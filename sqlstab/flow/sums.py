@@ -34,11 +34,19 @@ _ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Gram:
-    """T'T, (e, e), the number of rows of T, and of those how many are zeros, where it is known."""
+    """T'T of a table T.
+
+    Attributes:
+        matrix: (e, e).
+        rows: How many rows T has.
+        zeros: How many of them are zeros, where it is known.
+        stands_in: Whether it stands in for what is not run.
+    """
 
     matrix: Matrix
     rows: int
     zeros: int | None = None
+    stands_in: bool = False
 
 
 # ---- Gram matrices -------------------------------------------------------------------------------
@@ -98,15 +106,18 @@ def gram(job: Job, checked: Checked, wanted: int | None = None) -> Flow[tuple[Ch
     return replace(checked, dimension=len(found.matrix), summed=found.rows, zeros=zeros), found
 
 
-def squares(job: Job, checked: Checked) -> Flow[float]:
+def squares(job: Job, checked: Checked) -> Flow[float | None]:
     """Sum the squares of a table's vectors, of a sample: by these its rows are known again.
 
     Component i counts i times, as a rotation would keep their plain sum.
+
+    Returns:
+        The sum; None where nothing is run.
     """
     options = replace(job.options, sample=quality.sampled(checked.rows))
     _, found = yield from gram(replace(job, options=options), checked)
     diagonal = np.diag(found.matrix)
-    return float(diagonal @ np.arange(1, len(diagonal) + 1))
+    return None if found.stands_in else float(diagonal @ np.arange(1, len(diagonal) + 1))
 
 
 def _refined(job: Job, checked: Checked, found: Gram) -> Flow[Factor]:
@@ -144,7 +155,7 @@ def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> 
     side = table.side
     again = "" if whitener is None else " once more, to full accuracy"
     size = checked.dimension or job.dimension
-    stand_in = Gram(np.eye(size if whitener is None else whitener.shape[1]), _ROWS)
+    stand_in = Gram(np.eye(size if whitener is None else whitener.shape[1]), _ROWS, stands_in=True)
     common: dict[str, Any] = {
         "step": f"gram {side}",
         "stand_in": stand_in,
@@ -243,7 +254,7 @@ def _check_unchanged(job: Job, table: VectorTable, size: int, made: Made) -> Flo
         DataError: They are others, so their products with the map are no stable vectors.
     """
     now = yield from squares(job, Checked(table, made.rows, size))
-    if not math.isclose(now, made.squares, rel_tol=_SAME):
+    if now is not None and not math.isclose(now, made.squares, rel_tol=_SAME):
         raise DataError(
             f"Run {made.key}, which this run is aligned with, kept its maps alone, and its raw "
             f"rows in {check.about(table)} have changed since: a sum of their squares was "
