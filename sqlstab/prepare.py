@@ -10,6 +10,7 @@ import getpass
 import platform
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -22,7 +23,7 @@ from sqlstab.flow import drive
 from sqlstab.flow import figures as known_figures
 from sqlstab.flow import reference as referring
 from sqlstab.flow.job import Job
-from sqlstab.flow.reference import Member, Reference
+from sqlstab.flow.reference import Made, Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
 from sqlstab.space.key import shape
@@ -40,7 +41,7 @@ from sqlstab.statements.table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -311,6 +312,7 @@ def reference_of(
         maps=maps,
         map=figures["map"],
         lossless=figures["invertible"],
+        rank=figures["rank"],
     )
 
 
@@ -402,6 +404,8 @@ def _raw_member(
             "those of other runs: name the column of the inputs that holds the key, as in --run "
             "ds=2026-11-30."
         )
+    matrix = space.maps(key)[figures["like"].get(side, side)]
+    then = figures["tables"][side]
     # The table holds all runs; its filter has this run's key in it.
     table = replace(
         table,
@@ -409,9 +413,10 @@ def _raw_member(
         weight=None,
         anchor_filter=None,
         keep=(),
+        only_valid=len(matrix) if then["left_out"] else None,
     )
-    matrix = space.maps(key)[figures["like"].get(side, side)]
-    return Member(table, matrix.shape[1], matrix, weight)
+    made = Made(key, then["rows"], then["squares"]) if "squares" in then else None
+    return Member(table, matrix.shape[1], matrix, weight, made)
 
 
 def placed(table: VectorTable, rows: Rows) -> VectorTable:
@@ -570,6 +575,7 @@ def reference_in_memory(
         maps=maps,
         map=figures["map"],
         lossless=figures["invertible"],
+        rank=figures["rank"],
     )
 
 
@@ -734,11 +740,36 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     """
     if type(given).__module__.startswith("pyspark.") and engine.dialect.name == "spark":
         return given
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        table = _arrow_table(side, given)
+        if len(set(table.column_names)) < table.num_columns:
+            raise ValueError(f"Duplicate column names: {', '.join(table.column_names)}")
+        return _readable(table)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+        said = "; ".join(str(argument).rstrip(".") for argument in error.args)
+        raise UsageError(
+            f"{side}: the data cannot be read: {said}. Give each column one name, and values of "
+            "one type that Arrow has: ids as text or integers of at most 64 bits, vectors as lists "
+            "of numbers."
+        ) from error
+
+
+def _arrow_table(side: Side, given: Any) -> pa.Table:
+    """Return data as an Arrow table."""
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
     if isinstance(given, tuple) and len(given) == 2:
         ids, matrix = given
+        for part in given:
+            # Sets and generators; a mapping has keys.
+            if not hasattr(part, "__getitem__") or isinstance(part, Mapping):
+                raise UsageError(
+                    f"{side}: ids and vectors are arrays or lists, whose order lets the one "
+                    f"belong to the other, not a {type(part).__name__}."
+                )
         if any(np.ma.is_masked(part) for part in given):
             raise UsageError(
                 f"{side}: the arrays have masked entries, which numpy alone knows of: leave their "
@@ -755,12 +786,9 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
         if matrix.dtype not in (np.float32, np.float64):
             matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        try:
-            return pa.table({"id": pa.array(ids), "embedding": vectors})
-        except pa.ArrowException as error:
-            raise UsageError(f"{side}: the ids are not of one type: {error}.") from error
+        return pa.table({"id": pa.array(ids), "embedding": vectors})
     if hasattr(given, "__arrow_c_stream__"):
-        return _without_halves(pa.table(given))
+        return pa.table(given)
     if hasattr(given, "to_arrow_table"):  # a relation of DuckDB before it had the protocol
         return given.to_arrow_table()
     raise UsageError(
@@ -770,8 +798,11 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     )
 
 
-def _without_halves(table: pa.Table) -> pa.Table:
-    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow."""
+def _readable(table: pa.Table) -> pa.Table:
+    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow.
+
+    Periods of pandas become text such as `2026-11`: engines would read their numbers.
+    """
     import pyarrow as pa  # noqa: PLC0415
 
     def single(kind: pa.DataType) -> pa.DataType:
@@ -782,6 +813,10 @@ def _without_halves(table: pa.Table) -> pa.Table:
         return pa.float32() if kind == pa.float16() else kind
 
     for place, field in enumerate(table.schema):
+        if getattr(field.type, "extension_name", "") == "pandas.period":
+            periods = table.column(place).to_pandas()
+            texts = pa.array(periods.astype(str), pa.string(), mask=periods.isna())
+            table = table.set_column(place, field.name, texts)
         if "halffloat" in str(field.type):
             column = table.column(place).cast(single(field.type))
             table = table.set_column(place, field.name, column)

@@ -390,6 +390,7 @@ class Texts:
             maps=Maps.of(maps, self.like),
             map=self.options.map_of(sides),
             lossless=dict.fromkeys(sides, True),
+            rank=self.dimension,
         )
 
 

@@ -92,7 +92,8 @@ def expected(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.sum(x * y) / np.linalg.norm(x) / np.linalg.norm(y))
+    """The mean of the rows' cosines."""
+    return float(np.mean(np.sum(x * y, 1) / np.linalg.norm(x, axis=1) / np.linalg.norm(y, axis=1)))
 
 
 def check(found: FeatureMap, run: Vectors, model: Vectors) -> None:
@@ -101,16 +102,9 @@ def check(found: FeatureMap, run: Vectors, model: Vectors) -> None:
     x, y = (np.array([rows[key] for key in ids.tolist()]) for rows in (run, model))
     np.testing.assert_allclose(found.matrix, expected(x, y), atol=1e-10)
     assert found.shared == len(ids)
-    figures = np.array(
-        [
-            (
-                cosine(x[~half], y[~half]),
-                cosine(x[~half] @ expected(x[half], y[half]), y[~half]),
-            )
-            for half in halves(ids)
-        ]
-    )
-    np.testing.assert_allclose((found.before, found.after), figures.mean(axis=0), atol=1e-10)
+    after = [cosine(x[~half] @ expected(x[half], y[half]), y[~half]) for half in halves(ids)]
+    assert found.before == pytest.approx(cosine(x, y), abs=1e-10)
+    assert found.after == pytest.approx(np.mean(after), abs=1e-10)
 
 
 def kept(space: Space, key: str) -> dict[tuple[str, str], np.ndarray]:
@@ -288,7 +282,15 @@ def test_fewer_ids_than_dimensions(space: Space, caplog: pytest.LogCaptureFixtur
         x, y = (np.array([rows[key] for key in keys]) for rows in (run, model))
         np.testing.assert_allclose(found.matrix, expected(x, y), atol=1e-10)
         assert f"only {count} shared ids fit a feature map of 5 dimensions" in caplog.text
-    assert found.before is found.after is None
+    assert found.before == pytest.approx(cosine(x, y))
+    assert found.after is None
+
+
+def test_the_cosine_is_that_of_the_run(space: Space) -> None:
+    """Before a map, of the two runs that the later one compared itself."""
+    for side in SIDES:
+        known = space["b"].figures["cosine"][side]["after"]["mean"]
+        assert space.feature_map("a", "b", side).before == pytest.approx(known, abs=1e-6)
 
 
 def without_shared_ids(space: Space) -> None:
@@ -421,11 +423,23 @@ def test_space_goes_on(space: Space) -> None:
         read_vectors(folder / "applied.parquet")[1],
         space["c"].maps["items"].apply(read_vectors(raw[1])[1]),
     )
+    # A map for a run that is done again is fitted again, and none can be for one that is dropped;
+    # what is kept stays right for models that were trained on the run as it was.
+    before = space.feature_map("a").matrix
+    space.run(*(folder / f"{side}_c.parquet" for side in SIDES), key="a")
+    np.testing.assert_array_equal(kept(space, "d")["items", "a"], before)
+    after = space.feature_map("a").matrix
+    assert np.abs(after - before).max() > 0.01
+    np.testing.assert_array_equal(kept(space, "d")["items", "a"], after)
+    space.drop("a")
+    with pytest.raises(DataError, match="has no run a"):
+        space.feature_map("a")
+    assert ("items", "a") in kept(space, "d")
     # Done again, its vectors may be others; dropped, it is gone as a whole.
     space.run(*raw, key="c")
     assert not (Path(name) / "run=c" / "features.parquet").exists()
     assert space.drop("b") == ["b"]
-    assert sorted(path.name for path in Path(name).iterdir()) == ["run=a", "run=c", "run=d"]
+    assert sorted(path.name for path in Path(name).iterdir()) == ["run=c", "run=d"]
 
 
 def test_command(space: Space) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from conftest import write_vectors
@@ -15,6 +17,7 @@ from invoke import invoke
 from sqlstab import (
     DataError,
     EmbeddingTable,
+    EngineError,
     Options,
     Space,
     UsageError,
@@ -28,6 +31,7 @@ from sqlstab.space.key import Key
 from sqlstab.statements.types import Column
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 IDS = np.arange(300)
@@ -368,6 +372,94 @@ def test_masked_arrays(model: tuple[tuple[np.ndarray, np.ndarray], ...]) -> None
     masked[3, 2] = np.ma.masked
     with pytest.raises(UsageError, match="masked entries"):
         stabilize((ids, masked), items)
+
+
+VECTORS = np.random.default_rng(0).standard_normal((20, 4))
+NUMBERS = list(range(20))
+UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
+    "a set of ids": (lambda: (set(NUMBERS), VECTORS), "not a set"),
+    "a generator of ids": (lambda: (iter(NUMBERS), VECTORS), "not a list_iterator"),
+    "keys of a dict": (lambda: (dict.fromkeys(NUMBERS).keys(), VECTORS), "not a dict_keys"),
+    "a generator of vectors": (lambda: (NUMBERS, (row for row in VECTORS)), "not a generator"),
+    "vectors by id": (
+        lambda: (NUMBERS, dict(zip(NUMBERS, VECTORS, strict=True))),
+        "not a dict",
+    ),
+    "one id": (lambda: (7, VECTORS), "not a int"),
+    "large ids": (lambda: ([2**70 + k for k in NUMBERS], VECTORS), "too large .* 64 bits"),
+    "ids of two types": (lambda: ([*NUMBERS[:-1], "x"], VECTORS), "users: the data cannot"),
+    "ids that are rows": (lambda: (np.ones((20, 2)), VECTORS), "only handle 1-dimensional"),
+    "vectors of two lengths": (lambda: (NUMBERS, [[1.0] * (k % 2 + 1) for k in NUMBERS]), "shape"),
+    "names that stand twice": (
+        lambda: pd.DataFrame(VECTORS, columns=["id", "e0", "e1", "e1"]),
+        "Duplicate column names",
+    ),
+    "names that stand twice in Arrow": (
+        lambda: pa.table([pa.array(NUMBERS), *map(pa.array, VECTORS.T[:2])], ["id", "v", "v"]),
+        "Duplicate column names: id, v, v",
+    ),
+    "large ids in a frame": (
+        lambda: pd.DataFrame({"id": [2**70 + k for k in NUMBERS], "embedding": list(VECTORS)}),
+        "too large",
+    ),
+    "a sparse column": (
+        lambda: pd.DataFrame({"id": NUMBERS, "e0": pd.arrays.SparseArray(VECTORS[:, 0])}),
+        "Sparse pandas data",
+    ),
+    "integers of 128 bits": (
+        lambda: pl.DataFrame(
+            {"id": pl.Series(NUMBERS, dtype=pl.Int128), "embedding": VECTORS.tolist()}
+        ),
+        "users: the data cannot be read: .*int",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_data_that_cannot_be_read(case: str) -> None:
+    given, message = UNREADABLE[case]
+    with pytest.raises(UsageError, match=message):
+        stabilize(given(), (NUMBERS, VECTORS))
+
+
+def test_decimals_that_duckdb_does_not_have() -> None:
+    ids = pa.array(NUMBERS, pa.decimal256(60, 0))
+    table = pa.table({"id": ids, "embedding": list(VECTORS)})
+    with pytest.raises(EngineError, match="Unsupported Internal Arrow Type"):
+        stabilize(table, (NUMBERS, VECTORS))
+
+
+def test_periods_of_pandas_are_what_they_say() -> None:
+    """Not the number of months since 1970."""
+    months = pd.period_range("2024-01", periods=20, freq="M")
+    texts = [f"{2024 + k // 12}-{k % 12 + 1:02}" for k in NUMBERS]
+    frame = pd.DataFrame({"id": months, "embedding": list(VECTORS)})
+    for given in ((months, VECTORS), frame):
+        run = stabilize(vectors=given)
+        assert sorted(run.vectors.arrow()["id"].to_pylist()) == texts
+    frame.loc[3, "id"] = pd.NaT
+    with pytest.raises(DataError, match="1 NULL id"):
+        stabilize(vectors=frame)
+
+
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    """A name with a typo leaves no empty database behind; what was there stays."""
+    there, typo = tmp_path / "w.duckdb", tmp_path / "typo.duckdb"
+    with duckdb.connect(str(there)):
+        pass
+    for path in (typo, there):
+        invoke(
+            *("run", "--database", path, "--users", "users", "--items", "items"),
+            *("--space", "movies", "--run", "1"),
+            code=4,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["w.duckdb"]
+    write_vectors(tmp_path / "v.parquet", VECTORS)
+    invoke(
+        *("run", "--database", typo, "--vectors", tmp_path / "v.parquet"),
+        *("--space", "movies", "--run", "1"),
+    )
+    assert typo.exists()
 
 
 @pytest.mark.parametrize(

@@ -666,6 +666,61 @@ def test_maps_alone_and_raw_rows_are_a_reference_too(
         _ = alone.items
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("kind", ["balanced", "rotation"])
+def test_raw_rows_that_changed_after_their_maps_are_no_reference(
+    tmp_path: Path, days: list[dict[str, paper.Rows]], strategy: Any, kind: Any
+) -> None:
+    space = Space(tmp_path / "space")
+    tables = [str(tmp_path / f"{side}?.parquet") for side in ("users", "items")]
+    options = Options(maps_only=True, strategy=strategy, map=kind)
+
+    def run(day: int) -> Run:
+        return space.run(*tables, key=f"ds={day}", options=options)
+
+    for day in (0, 1):
+        run(day)
+    # The same ids, trained anew.
+    rows = days[1]["items"]
+    turn = np.linalg.qr(np.random.default_rng(5).standard_normal((5, 5)))[0]
+    write_vectors(
+        tmp_path / "items1.parquet",
+        np.array(list(rows.values())) @ turn,
+        np.array(list(rows)),
+        ds=["1"] * len(rows),
+    )
+    with pytest.raises(DataError, match=r"Run 1, .*, and its raw rows in items .* have changed"):
+        run(2)
+    assert [each.key for each in space.runs] == ["0", "1"]
+    run(1)
+    assert run(2).figures["alignment"]["verdict"] == "alignable"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_maps_alone_and_rows_that_were_left_out(
+    tmp_path: Path, days: list[dict[str, paper.Rows]], strategy: Any
+) -> None:
+    """They are no reference either."""
+    rows = days[0]["items"]
+    twice = list(rows)[:30]
+    write_vectors(
+        tmp_path / "items0.parquet",
+        np.vstack([*rows.values(), np.full((30, 5), 9.0)]),
+        np.array([*rows, *twice]),
+        ds=["0"] * (len(rows) + 30),
+    )
+    tables = [str(tmp_path / f"{side}?.parquet") for side in ("users", "items")]
+    maps = []
+    for maps_only in (False, True):
+        space = Space(tmp_path / f"space{maps_only}")
+        options = Options(maps_only=maps_only, strategy=strategy, on_invalid="drop")
+        for day in (0, 1):
+            run = space.run(*tables, key=f"ds={day}", options=options)
+        assert space["0"].figures["tables"]["items"]["left_out"] == 60
+        maps.append(run.maps["items"].matrix)
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-11)
+
+
 def test_maps_alone_need_a_column_of_days(
     tmp_path: Path, days: list[dict[str, paper.Rows]]
 ) -> None:

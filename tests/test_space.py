@@ -463,7 +463,7 @@ class Tables:
         query, columns = days(self.engine, rows, self.name)
         sides: dict[str, list[Column]] = {} if extra.pop("maps_only", False) else {"items": columns}
         space.check(sides, key)
-        between = extra.pop("between", None)
+        between, first = extra.pop("between", None), extra.pop("first", False)
         with space.staging(key) as target:
             for text in target.begin():
                 self.engine.execute(text)
@@ -472,7 +472,7 @@ class Tables:
                     self.engine.execute(text)
             if between:
                 between()
-            check = target.conflict_check(first=False)
+            check = target.conflict_check(first=first)
             check.read(self.engine.query(check.texts[0]))
             for text in target.commit(MAPS, json.dumps({"rows": rows, **extra})):
                 self.engine.execute(text)
@@ -565,6 +565,29 @@ def test_a_killed_run_is_not_there_and_is_repaired(tables: Tables) -> None:
         space.maps("2026-11-30")
     tables.write(tables.key("2026-11-30"), 5)
     assert tables.counts() == {"2026-11-29": 4, "2026-11-30": 5}
+
+
+@on("tables", ["duckdb", "postgres", "clickhouse"], indirect=True)
+def test_a_view_of_the_space_is_no_input(tables: Tables) -> None:
+    tables.write(tables.key("2026-11-30"), 3)
+    items = f"{tables.schema}.movies_items"
+    tables.engine.execute(f"CREATE VIEW {tables.schema}.mine AS SELECT * FROM {items} WHERE id > 1")
+    space = tables.space()
+    space.check_inputs({"items": f"{tables.schema}.raw"})
+    for view in ("mine", "movies_items_newest"):
+        with pytest.raises(UsageError, match=r"is .*the table of the space"):
+            space.check_inputs({"items": f"{tables.schema}.{view}"})
+
+
+@on("tables", ["clickhouse", "spark"], indirect=True)
+def test_two_first_runs(tables: Tables) -> None:
+    """Each would have axes of its own; engines with transactions are in tests/test_faults.py."""
+    early, late = (tables.key(day) for day in ("2026-11-29", "2026-11-30"))
+    with pytest.raises(ConflictError, match="the first one of the space"):
+        tables.write(late, 3, first=True, between=lambda: tables.write(early, 4, first=True))
+    assert keys(tables.space()) == ["2026-11-29"]
+    tables.write(late, 3)
+    assert keys(tables.space()) == ["2026-11-29", "2026-11-30"]
 
 
 @on("tables", ["duckdb", "clickhouse"], indirect=True)
@@ -856,7 +879,7 @@ def test_sqlglot_reads_the_statements_of_a_run(name: str, typed: bool) -> None:
     texts = [
         *target.begin(),
         *target.store("items", "SELECT id, v FROM raw", OUTPUT),
-        *target.conflict_check(first=False).texts,
+        *target.conflict_check(first=True).texts,
         *target.commit(MAPS, json.dumps({"created": "2026-11-30T06:55:00Z"})),
     ]
     wanted = [record.tables.begin] if record.tables.begin else []

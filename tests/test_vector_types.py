@@ -214,6 +214,7 @@ NO_VECTORS = [
     '{"values": [1, 2, 3, 4, 5, 6, 7, 8]}',
     "[[1, 2, 3, 4], [5, 6, 7, 8]]",
     "[1, 2, 3, 4, 5, 6, 7, ]",
+    "[1, 2, 3, 4, 5, 6, 7, 1_0]",
 ]
 
 
@@ -293,7 +294,14 @@ RENDERED = [
         "row(type tinyint, size integer, indices array(integer), values array(double))",
         (),
         "array(double)",
-        "sequence(0",
+        "array_intersect(sequence(0",
+    ),
+    (
+        "spark",
+        "struct<type:tinyint,size:int,indices:array<int>,values:array<double>>",
+        (),
+        "array<double>",
+        "array_intersect(sequence(0",
     ),
     ("databricks", "string", (), "array<double>", "from_json(t.`V`"),
     ("databricks", "struct<a:array<float>,b:int>", ("a",), "array<float>", "t.`V`.`a`"),
@@ -456,6 +464,34 @@ def test_files_of_the_command_line(tmp_path: Path) -> None:
     items = vectors_of(run.items.arrow().rename_columns(["id", "embedding"]))
     np.testing.assert_allclose(users @ items.T, RAW @ RAW.T, atol=1e-9)
     assert run.figures["inputs"]["items"]["vector"] == ["features"]
+
+
+NO_SPARSE = {
+    "beyond its size": [0, E],
+    "before its start": [-1, 2],
+    "twice": [3, 3],
+    "NULL": [None, 2],
+    "fewer than values": [1],
+    "more than values": [1, 2, 3],
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("case", NO_SPARSE)
+def test_sparse_vectors_that_are_none(case: str, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"type": 0, "size": E, "indices": list(range(E)), "values": row.tolist()} for row in RAW
+    ]
+    rows[7] = {"type": 0, "size": E, "indices": NO_SPARSE[case], "values": [1.0, 2.0]}
+    kind = {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
+    vectors = pa.array(rows, pa.struct({**kind, "values": pa.list_(pa.float64())}))
+    path = tmp_path / "items.parquet"
+    pq.write_table(pa.table({"id": np.arange(len(RAW)), "embedding": vectors}), path)
+    with pytest.raises(
+        DataError,
+        match=r"items\.parquet .* among 120 rows, 1 vector that is NULL, or whose indices .*id 7",
+    ):
+        Space(tmp_path / "s").run((np.arange(len(RAW)), RAW), path, key="a")
 
 
 def test_spark(running: Running) -> None:

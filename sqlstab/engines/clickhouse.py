@@ -88,6 +88,10 @@ CLICKHOUSE = Dialect(
             "THEN 'dictionary' ELSE 'table' END AS kind "
             "FROM system.tables WHERE database = {1} AND name = {0}"
         ),
+        definition=(
+            "SELECT as_select AS definition FROM system.tables "
+            "WHERE database = {1} AND name = {0} AND as_select <> ''"
+        ),
         storage=" ENGINE = MergeTree ORDER BY tuple()",
         store="exchange",
         partitioned=" ENGINE = MergeTree PARTITION BY {0} ORDER BY tuple()",

@@ -62,12 +62,17 @@ DUCKDB = Dialect(
     unnest=("", "unnest(range({1}))", "unnest({0})"),
     # FLOAT[64] is another type than FLOAT[].
     stored_reals="CAST({0} AS FLOAT[])",
-    # What is no number within a list becomes NULL.
-    from_text="TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE[])",
+    # What is no number within a list becomes NULL; 1_0 would be 10.
+    from_text=(
+        "CASE WHEN NOT contains(CAST({0} AS VARCHAR), '_') "
+        "THEN TRY_CAST(CAST({0} AS VARCHAR) AS DOUBLE[]) END"
+    ),
     sparse=(
-        "list_transform(range({size}), lambda sqlstab_k: "
+        "CASE WHEN len(list_intersect(range({size}), {indices})) = len({values}) "
+        "AND len({indices}) = len({values}) "
+        "THEN list_transform(range({size}), lambda sqlstab_k: "
         "CASE WHEN list_contains({indices}, sqlstab_k) "
-        "THEN {values}[list_position({indices}, sqlstab_k)] ELSE 0 END)"
+        "THEN {values}[list_position({indices}, sqlstab_k)] ELSE 0 END) END"
     ),
     dense="list_transform({0}, lambda v: coalesce(v, 0))",
     has_null="list_count({0}) <> len({0})",
@@ -110,8 +115,9 @@ DUCKDB = Dialect(
             "AND lower(table_name) = lower({0})"
         ),
         definition=(
-            "SELECT sql AS definition FROM duckdb_views() WHERE lower(database_name) = lower({2}) "
-            "AND lower(schema_name) = lower({1}) AND lower(view_name) = lower({0})"
+            "SELECT sql AS definition FROM duckdb_views() "
+            "WHERE lower({2}) IN ('', lower(database_name)) AND lower(schema_name) = lower({1}) "
+            "AND lower(view_name) = lower({0})"
         ),
         begin="BEGIN TRANSACTION",
         commit="COMMIT",
@@ -229,6 +235,8 @@ class DuckDBEngine:
         if connection is not None:
             self._connection = connection
             return
+        # A database in which nothing was made, as of a name with a typo, is not left behind.
+        self._new_file = Path(database) if database and not Path(database).exists() else None
         try:
             self._connection = duckdb.connect(
                 str(database) if database else ":memory:",
@@ -290,8 +298,21 @@ class DuckDBEngine:
     def close(self) -> None:
         """See `Engine`."""
         if self._owned:
+            unused = self._new_file if self._new_file and self._is_empty() else None
             self._connection.close()
+            if unused:
+                unused.unlink(missing_ok=True)
             self._spill.remove()
+
+    def _is_empty(self) -> bool:
+        """Whether the database has no table and no view; False where it cannot be asked."""
+        import duckdb  # noqa: PLC0415
+
+        try:
+            self.rollback()
+            return not self._connection.execute("FROM information_schema.tables").fetchone()
+        except duckdb.Error:
+            return False
 
     def describe(self, relation: str) -> list[Column]:
         """List the columns of a file, a glob, a table or a view.
@@ -644,7 +665,8 @@ class DuckDBEngine:
             The name that statements read it by; on a connection of the user's, it hides no other.
         """
         name = f"sqlstab_{secrets.token_hex(8)}"
-        self._connection.register(name, rows)
+        with self._failing(""):
+            self._connection.register(name, rows)
         return name
 
     def unregister(self, name: str) -> None:

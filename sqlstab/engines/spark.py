@@ -34,8 +34,10 @@ logger = logging.getLogger("sqlstab.sql")
 T = TypeVar("T")
 
 _SPARSE = (
-    "transform(sequence(0, {size} - 1), k -> CASE WHEN array_contains({indices}, k) "
-    "THEN {values}[array_position({indices}, k) - 1] ELSE 0E0 END)"
+    "CASE WHEN size(array_intersect(sequence(0, {size} - 1), {indices})) = size({values}) "
+    "AND size({indices}) = size({values}) AND {indices} IS NOT NULL "
+    "THEN transform(sequence(0, {size} - 1), k -> CASE WHEN array_contains({indices}, k) "
+    "THEN {values}[array_position({indices}, k) - 1] ELSE 0E0 END) END"
 )
 # A vector of pyspark.ml: SQL has no function that reads one, but writes it as JSON.
 _FROM_UDT = (

@@ -24,9 +24,11 @@ TRINO = Dialect(
     from_text="TRY(CAST(json_parse({0}) AS array(double)))",
     from_json="TRY(CAST({0} AS array(double)))",
     sparse=(
-        "transform(sequence(0, {size} - 1), "
+        "CASE WHEN cardinality(array_intersect(sequence(0, {size} - 1), {indices})) "
+        "= cardinality({values}) AND cardinality({indices}) = cardinality({values}) "
+        "THEN transform(sequence(0, {size} - 1), "
         "k -> CASE WHEN contains({indices}, k) "
-        "THEN element_at({values}, array_position({indices}, k)) ELSE 0E0 END)"
+        "THEN element_at({values}, array_position({indices}, k)) ELSE 0E0 END) END"
     ),
     has_null="any_match({0}, v -> v IS NULL)",
     is_finite="none_match({0}, v -> NOT is_finite(v))",

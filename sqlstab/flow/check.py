@@ -67,6 +67,16 @@ _NO_TEXTS = {
     **dict.fromkeys(("null_vectors", "null_components", _NOTHING), _NO_TEXT),
 }
 
+# The same where they may be sparse ones.
+_NO_SPARSE = {
+    **_PROBLEMS,
+    "null_vectors": (
+        "vector that is NULL, or whose indices are not numbers of its components, each once",
+        "vectors that are NULL, or whose indices are not numbers of their components, each once",
+        "mend or remove {them}",
+    ),
+}
+
 # What stands in for the counts of a table that is not looked at.
 _ROWS = 1_000_000
 
@@ -183,7 +193,7 @@ def _vectors(
         lengths = dict(lengths)
         rows = sum(lengths.values())
         found["null_vectors"] = lengths.pop(None, 0)
-        if not any(lengths) and _is_text(table, dialect):
+        if not any(lengths) and _words(table, dialect) is _NO_TEXTS:
             raise (yield from _error(table, {_NOTHING: rows}, rows, None, dialect, drop=None))
         if not any(lengths):
             raise DataError(f"{about(table)} has no vector in any row.")
@@ -211,8 +221,7 @@ def _error(
 ) -> Flow[DataError]:
     """Make the error that names every problem with a count, an example and a remedy."""
     lines = []
-    words = _NO_TEXTS if _is_text(table, dialect) else _PROBLEMS
-    for name, (one, several, remedy) in words.items():
+    for name, (one, several, remedy) in _words(table, dialect).items():
         if name not in found:
             continue
         line = counted(found[name], one, several).format(dimension=dimension)
@@ -230,10 +239,12 @@ def _error(
     )
 
 
-def _is_text(table: VectorTable, dialect: Dialect) -> bool:
-    """Return whether the vectors are texts, which may be something else."""
+def _words(table: VectorTable, dialect: Dialect) -> dict[str, tuple[str, str, str]]:
+    """Return what problems are called: texts and sparse vectors may be something else."""
     known = table.reading(dialect)
-    return known is not None and known.is_text
+    if known is None:
+        return _PROBLEMS
+    return _NO_TEXTS if known.is_text else _NO_SPARSE if known.is_sparse else _PROBLEMS
 
 
 def example(

@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sqlstab.errors import DataError
-from sqlstab.flow import check, sums
+from sqlstab.flow import check, measure, sums
 from sqlstab.flow import write as writing
 from sqlstab.maths import features, quality
 from sqlstab.maths.features import FeatureMap
@@ -22,6 +23,7 @@ from sqlstab.maths.features import FeatureMap
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Member
     from sqlstab.maths.solve import Matrix
@@ -85,16 +87,39 @@ def _fit(job: Job, side: Side, member: Member, as_of: str) -> Flow[FeatureMap]:
         raise (yield from check.damage(member.table, member.stored, job.dialect, error))
     if both.is_zero:
         raise DataError(f"{runs} share {side} with zero vectors only: {other}.")
-    held_out = features.held_out(halves)
+    before = yield from _cosine(job, checked, member, np.eye(e, max(e, member.dimension)), shared)
+    after = yield from _held_out(job, checked, member, halves, shared)
     if shared < quality.enough(e):
         job.log.warn(
             f"{side}: only {shared:,} shared ids fit a feature map of {e} dimensions; below "
             f"{quality.enough(e):,} it does little for others."
         )
-    before, after = held_out or (None, None)
     if before is not None and after is not None and after < before - _LOWER:
         job.log.warn(
             f"{side}: ids that the feature map was not fitted to agree to {after:.3f} with it, and "
             f"to {before:.3f} without: take the stable vectors as they are."
         )
     return FeatureMap(features.feature_map(both), shared, before, after)
+
+
+def _held_out(
+    job: Job, checked: Checked, member: Member, halves: sums.Halves, shared: int
+) -> Flow[float | None]:
+    """Take the mean cosine of each half of the ids through a map of the other; None for too few."""
+    found = []
+    for half, other in enumerate(reversed(halves)):
+        if other.is_zero:
+            return None
+        held = replace(checked, table=replace(checked.table, half=half))
+        found.append((yield from _cosine(job, held, member, features.feature_map(other), shared)))
+    means = [mean for mean in found if mean is not None]
+    return float(np.mean(means)) if len(means) == len(found) else None
+
+
+def _cosine(
+    job: Job, checked: Checked, member: Member, matrix: Matrix, shared: int
+) -> Flow[float | None]:
+    """Take the mean cosine of the same id in both runs, x times a matrix and y, as a run does."""
+    band, share = quality.Band.of(0.0, job.dimension), quality.sampled(shared)
+    both = yield from measure.cosines(job, checked, member, matrix, None, share, band)
+    return both.after.mean if both.after else None

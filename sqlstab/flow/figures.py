@@ -117,6 +117,7 @@ WORDS: Mapping[str, str] = {
     "accuracy": "rounding error",
     "passes": "scans for its sums",
     "summed": "rows summed",
+    "squares": "sum of squares",
     "left_out": "rows left out",
     "min_agreement": "agreement, at least",
     "min_shared_ids": "shared ids, at least",
@@ -187,6 +188,7 @@ _COUNTS = {
 _SIDE = {
     **_COUNTS,
     "zeros?": int,
+    "squares?": float,
     "rank?": int,
     "passes?": int,
     "condition?": float,

@@ -117,16 +117,11 @@ def _all_cosines(
             member,
             balanced.maps[side] @ omega,
             back if comparable else None,
-            share=_sampled(shared[name]),
+            share=quality.sampled(shared[name]),
             band=quality.Band.of(level, omega.shape[1]),
         )
         found[name] = asdict(both)
     return found
-
-
-def _sampled(shared: int) -> float:
-    """Return the share of the shared ids that figures of single rows are taken of."""
-    return min(1.0, quality.SAMPLED_ROWS / max(shared, 1))
 
 
 def _examples(
@@ -148,7 +143,7 @@ def _examples(
             examples["unshared"][name] = pair
         elif found["cosine"][name]["strangers"]:
             matrix = balanced.maps[job.like.get(name, name)] @ omega
-            share = _sampled(found["shared"][name])
+            share = quality.sampled(found["shared"][name])
             ids = yield from least_alike(job, table, member, matrix, share)
             examples["strangers"][name] = ids
     return examples

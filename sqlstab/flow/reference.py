@@ -19,6 +19,21 @@ LEAST_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
+class Made:
+    """What the raw rows of a run were when its maps were made.
+
+    Attributes:
+        key: The run.
+        rows: How many there were.
+        squares: The sum of their squares, by `sums.squares`.
+    """
+
+    key: str
+    rows: int
+    squares: float
+
+
+@dataclass(frozen=True)
 class Member:
     """Rows of the reference in one relation; an id stands there once for each run.
 
@@ -28,12 +43,14 @@ class Member:
         dimension: Components of a stable vector.
         matrix: From raw rows to stable ones, (e, dimension); None where the rows are stable.
         weight: How much all of the rows count, beside the table's own weights.
+        made: What raw rows were; None for stable ones.
     """
 
     table: VectorTable
     dimension: int
     matrix: Matrix | None = None
     weight: float = 1.0
+    made: Made | None = None
 
     @property
     def stored(self) -> int:
@@ -53,6 +70,7 @@ class Reference:
         maps: The maps of the newest.
         map: The kind of its maps: `balanced` or `rotation`.
         lossless: Whether its raw vectors can be had back, by side.
+        rank: How many of its dimensions carry scores.
     """
 
     align: str
@@ -62,6 +80,7 @@ class Reference:
     maps: Maps
     map: MapKind
     lossless: Mapping[Side, bool]
+    rank: int
 
     @property
     def dimension(self) -> int:

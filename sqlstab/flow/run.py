@@ -140,7 +140,9 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
                 f"{factors[side].condition:.1e}), so the axes are accurate to "
                 f"{accuracy[side]:.0e} only; scores are exact all the same."
             )
-    if balance.rank < min(job.rank or dimension, dimension):
+    # Columns that no run has used are no news.
+    known = job.reference.rank if job.reference else dimension
+    if balance.rank < min(job.rank or dimension, known):
         job.log.warn(
             f"The scores have rank {balance.rank}; {dimension - balance.rank} of {dimension} "
             "dimensions carry none."
@@ -237,15 +239,13 @@ def _align(
     if unit_rows:
         # Rows of zeros have stayed so, and align nothing.
         count = round(count * quality.share_with_length(both))
-    for warning in quality.alignment_warnings(
-        alignment, balanced.rank, count, job.reference.dimension, share=job.share
-    ):
+    for warning in quality.alignment_warnings(alignment, both.reference, count, share=job.share):
         job.log.warn(warning)
     named = " and ".join(sides)
     agreement = quality.agreement(halves, count, balanced.rank, named, columns)
     cost = None
     if not unit_rows:
-        sample = min(job.share, quality.SAMPLED_ROWS / max(count, 1))
+        sample = min(job.share, quality.sampled(count))
         options = replace(job.options, plain_rows=False, sample=sample)
         with_unit_rows = replace(job, options=options)
         others = yield from _cross_sums(with_unit_rows, tables, balanced, job.reference)
@@ -295,6 +295,9 @@ def _write(
         job.like,
         balanced.restored,
     )
+    for name, checked in tables.items() if job.options.maps_only else ():
+        # Later runs multiply these rows again, if they are still the same.
+        found["tables"][name]["squares"] = yield from sums.squares(job, checked)
     yield from write.begin(job)
     if not job.options.maps_only:
         written = {}

@@ -527,8 +527,10 @@ def solved(sums: Sums, anchors: Sequence[Side] | None = None, rank: int | None =
         alignment = solve.align(cross / largest)
         omega = alignment.omega
         count = sum(sums.shared[side] for side in sides)
-        warnings += quality.alignment_warnings(alignment, width, count, cross.shape[1])
-        if sums.judged and first.is_finite and second.is_finite:
+        judged = sums.judged and first.is_finite and second.is_finite
+        reference = first.reference + second.reference if judged else np.eye(cross.shape[1])
+        warnings += quality.alignment_warnings(alignment, reference, count)
+        if judged:
             agreement = quality.agreement((first, second), count, width, " and ".join(sides))
             if agreement.verdict != "alignable":
                 warnings.append(f"The alignment is {agreement.verdict}. {agreement.reason}")
@@ -551,7 +553,7 @@ def _axes(
         for side, factor in factors.items()
         if solve.wants_refinement(factor, "auto")
     ]
-    if balance.dropped and not rank:
+    if balance.dropped and not rank and not sums.halves:
         warnings.append(
             f"The scores have rank {balance.rank}; {balance.dropped} of "
             f"{len(balance.items)} dimensions carry none."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,31 +11,42 @@ import numpy as np
 
 from sqlstab import folds
 from sqlstab.engines.base import UnusableVectorsError
-from sqlstab.errors import EngineError, OutOfRangeError
+from sqlstab.errors import DataError, EngineError, OutOfRangeError
 from sqlstab.flow import check, temporary
-from sqlstab.maths import solve
+from sqlstab.flow.check import Checked
+from sqlstab.maths import quality, solve
 from sqlstab.maths.quality import SharedSums
 from sqlstab.statements import build
 from sqlstab.statements.statement import Fold, Statement
 
 if TYPE_CHECKING:
-    from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
-    from sqlstab.flow.reference import Member
+    from sqlstab.flow.reference import Made, Member
     from sqlstab.maths.solve import Factor, Matrix
     from sqlstab.statements.statement import Flow, Part, Rows
+    from sqlstab.statements.table import VectorTable
 
+# Of sums that are taken in another order.
+_SAME = 1e-9
 # What stands in for the rows of a table that is not looked at.
 _ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Gram:
-    """T'T, (e, e), the number of rows of T, and of those how many are zeros, where it is known."""
+    """T'T of a table T.
+
+    Attributes:
+        matrix: (e, e).
+        rows: How many rows T has.
+        zeros: How many of them are zeros, where it is known.
+        stands_in: Whether it stands in for what is not run.
+    """
 
     matrix: Matrix
     rows: int
     zeros: int | None = None
+    stands_in: bool = False
 
 
 # ---- Gram matrices -------------------------------------------------------------------------------
@@ -94,6 +106,20 @@ def gram(job: Job, checked: Checked, wanted: int | None = None) -> Flow[tuple[Ch
     return replace(checked, dimension=len(found.matrix), summed=found.rows, zeros=zeros), found
 
 
+def squares(job: Job, checked: Checked) -> Flow[float | None]:
+    """Sum the squares of a table's vectors, of a sample: by these its rows are known again.
+
+    Component i counts i times, as a rotation would keep their plain sum.
+
+    Returns:
+        The sum; None where nothing is run.
+    """
+    options = replace(job.options, sample=quality.sampled(checked.rows))
+    _, found = yield from gram(replace(job, options=options), checked)
+    diagonal = np.diag(found.matrix)
+    return None if found.stands_in else float(diagonal @ np.arange(1, len(diagonal) + 1))
+
+
 def _refined(job: Job, checked: Checked, found: Gram) -> Flow[Factor]:
     known = solve.factor(found.matrix, found.rows)
     share = job.share if _is_sample(checked, found) else 1.0
@@ -129,7 +155,7 @@ def _pass(job: Job, checked: Checked, whitener: Matrix | None, share: float) -> 
     side = table.side
     again = "" if whitener is None else " once more, to full accuracy"
     size = checked.dimension or job.dimension
-    stand_in = Gram(np.eye(size if whitener is None else whitener.shape[1]), _ROWS)
+    stand_in = Gram(np.eye(size if whitener is None else whitener.shape[1]), _ROWS, stands_in=True)
     common: dict[str, Any] = {
         "step": f"gram {side}",
         "stand_in": stand_in,
@@ -211,12 +237,29 @@ def cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[Ha
         matrix: From raw to balanced vectors, (e, r).
 
     Raises:
-        DataError: The reference's vectors are damaged.
+        DataError: The reference's vectors are damaged, or are others than its map was made of.
     """
     try:
+        if member.made is not None:
+            yield from _check_unchanged(job, member.table, member.stored, member.made)
         return (yield from _cross(job, checked, member, matrix))
     except (UnusableVectorsError, EngineError) as error:
         raise (yield from check.damage(member.table, member.stored, job.dialect, error)) from error
+
+
+def _check_unchanged(job: Job, table: VectorTable, size: int, made: Made) -> Flow[None]:
+    """Check that the raw rows of an earlier run are those that its map was made of.
+
+    Raises:
+        DataError: They are others, so their products with the map are no stable vectors.
+    """
+    now = yield from squares(job, Checked(table, made.rows, size))
+    if now is not None and not math.isclose(now, made.squares, rel_tol=_SAME):
+        raise DataError(
+            f"Run {made.key}, which this run is aligned with, kept its maps alone, and its raw "
+            f"rows in {check.about(table)} have changed since: a sum of their squares was "
+            f"{made.squares:.9g}, and is {now:.9g}. Do that run again, or drop it."
+        )
 
 
 def _cross(job: Job, checked: Checked, member: Member, matrix: Matrix) -> Flow[Halves]:

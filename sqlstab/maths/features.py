@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab.maths import quality
 from sqlstab.maths.maps import multiply
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ class FeatureMap:
     Attributes:
         matrix: F, (e, d) float64; features = stable @ matrix.
         shared: How many ids both runs have.
-        before: Cosine of held-out ids in the two runs, weighted by length; None where the ids are
-            too few to hold some of them out.
-        after: The same with a map that was fitted to the other ids.
+        before: Mean cosine of the same id in the two runs; None where one of both is a zero vector.
+        after: The same through the map, of ids that it was not fitted to: each half of them through
+            a map of the other; None for too few.
     """
 
     matrix: Matrix
@@ -77,17 +76,3 @@ def feature_map(sums: SharedSums) -> Matrix:
         sums.run + ridge * np.eye(e), sums.cross + ridge * kept * np.eye(e, d)
     )
     return found
-
-
-def held_out(halves: tuple[SharedSums, SharedSums]) -> tuple[float, float] | None:
-    """Return the mean cosine of held-out ids without and with a feature map; None for too few.
-
-    The map is fitted to one half of the ids and looked at on the other, both ways; rows count by
-    their length.
-    """
-    if any(half.is_zero for half in halves):
-        return None
-    pairs = (halves, halves[::-1])
-    before = [quality.cosine_with(np.eye(*other.cross.shape), other) for _, other in pairs]
-    after = [quality.cosine_with(feature_map(fitted), other) for fitted, other in pairs]
-    return float(np.mean(before)), float(np.mean(after))

@@ -352,6 +352,11 @@ def held_out(halves: tuple[SharedSums, SharedSums], columns: int | None = None) 
     return float(np.mean(scores))
 
 
+def sampled(rows: int) -> float:
+    """Return the share of so many rows that figures of single rows are taken of."""
+    return min(1.0, SAMPLED_ROWS / max(rows, 1))
+
+
 def share_with_length(sums: SharedSums) -> float:
     """Return the share of the weight that is on pairs of rows that are not zero.
 
@@ -398,9 +403,8 @@ def enough(rank: int) -> int:
 
 def alignment_warnings(
     alignment: Alignment,
-    rank: int,
+    reference: Matrix,
     anchors: int,
-    reference_dimension: int,
     *,
     share: float = 1.0,
 ) -> list[str]:
@@ -408,12 +412,12 @@ def alignment_warnings(
 
     Args:
         alignment: The alignment.
-        rank: r, the number of directions that were aligned.
+        reference: G_Y, (d, d).
         anchors: How many shared ids took part.
-        reference_dimension: Components of a stable vector of the reference.
         share: The share of the rows that was looked at.
     """
     warnings = []
+    rank, known = len(alignment.omega), len(reference)
     wanted = enough(rank)
     if anchors < wanted:
         sampled = f" in a sample of {share:.2%} of the rows" if share < 1 else ""
@@ -422,8 +426,11 @@ def alignment_warnings(
             "alignment suits these ids better than others."
             + (" Take a larger --sample, or none." if sampled else "")
         )
+    else:
+        # What the reference does not use can't be aligned with, but a few ids may just not show it.
+        known = solve.directions(solve.singular_values(reference))
     # New dimensions are no surprise: the model has grown.
-    new = max(rank - reference_dimension, 0)
+    new = max(rank - known, 0)
     if alignment.ambiguous > new:
         warnings.append(
             f"The shared ids say nothing about {alignment.ambiguous - new} of {rank} dimensions; "

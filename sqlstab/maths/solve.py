@@ -458,8 +458,7 @@ def align(cross: Matrix, columns: int | None = None) -> Alignment:
     ambiguous = 0
     for guide in _guides(padded):
         left, values, right_t = np.linalg.svd(rows.T @ guide @ columns_left)
-        # An eps of noise in C turns a direction by eps over its relative singular value.
-        sure = int(np.sum(values > np.sqrt(EPS) * values[0])) if values[0] > 0 else 0
+        sure = directions(values)
         omega += rows @ left[:, :sure] @ right_t[:sure] @ columns_left.T
         rows, columns_left = rows @ left[:, sure:], columns_left @ right_t[sure:].T
         left_over = min(rows.shape[1], columns_left.shape[1])
@@ -487,6 +486,14 @@ def _guides(cross: Matrix) -> Iterator[Matrix]:
 def first_alignment(rank: int, dimension: int) -> Matrix:
     """Omega of a run without a reference: its principal axes, padded with zero columns, (r, d)."""
     return np.eye(rank, dimension)
+
+
+def directions(values: Matrix) -> int:
+    """Count the singular values, descending, that decide a direction of an alignment.
+
+    An eps of noise in C turns a direction by eps over its relative singular value.
+    """
+    return int(np.sum(values > np.sqrt(EPS) * values[0])) if values[0] > 0 else 0
 
 
 def singular_values(matrix: Matrix) -> Matrix:

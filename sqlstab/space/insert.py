@@ -136,15 +136,15 @@ class TablesTarget:
                 self._read_count,
                 None,
             )
-        return Statement(
-            "check for others",
-            (
-                f"SELECT {self._name_of('value')} AS claimed\nFROM {self._quoted(MAPS)}\n"
-                f"WHERE {condition} AND {self._is_claim()} AND {self._name_of('i')} = 0",
-            ),
-            self._read_claims,
-            None,
+        text = (
+            f"SELECT {self._name_of('value')} AS claimed\nFROM {self._quoted(MAPS)}\n"
+            f"WHERE {condition} AND {self._is_claim()} AND {self._name_of('i')} = 0"
         )
+        if first:
+            # No run's claim: one that has begun the space since.
+            other = self.dialect.number(-1.0)
+            text += f"\nUNION ALL\nSELECT {other} AS claimed\nFROM {self._quoted(RUNS)}"
+        return Statement("check for others", (text,), self._read_claims, None)
 
     def commit(self, maps: Mapping[str, Matrix], figures: str) -> list[str]:
         """Return the statements that add the maps, then the run, and end the transaction."""

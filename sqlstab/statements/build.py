@@ -92,6 +92,7 @@ class _Source:
     keep: tuple[str, ...]
     keep_names: tuple[str, ...]
     below: str | None
+    half: str | None
     only_valid: int | None
     is_made: bool
 
@@ -132,6 +133,7 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
         keep=tuple(column(c.name) for c in table.keep),
         keep_names=tuple(identifier(c.name, dialect) for c in table.keep),
         below=_below(table.share),
+        half=None if table.half is None else str(table.half),
         only_valid=table.only_valid,
         is_made=table.layout == "array" and vector != columns[-1],
     )

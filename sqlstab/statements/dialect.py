@@ -205,7 +205,7 @@ class Dialect:
         from_json: The same of a value of type JSON, where it differs.
         member: Field {1} of struct {0}.
         sparse: A sparse vector of Spark's machine learning as an array, from {size}, {indices} and
-            {values}.
+            {values}; NULL where the indices are not numbers of its components, each once.
         steps: What to add to FROM for rows {3} from {0} on to {1} in steps of {2}.
         stored_slice: Components {1} to {2} of array {0} as an array, where reading an element of a
             stored one is slow.

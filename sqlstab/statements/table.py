@@ -98,6 +98,7 @@ class VectorTable:
             empty for a plain array, or numbers, of type `element`.
         fields: The fields that lead from the array column to the vector, where it is a struct.
         share: The share of the rows that take part, chosen by a hash of the id; 1 for all.
+        half: The half of the ids that takes part, 0 or 1, by another hash; None for both.
         only_valid: Dimension of the rows that take part; rows with a NULL id, a duplicate id, or a
             vector of another length or with a NULL or non-finite component are left out. None where
             every row takes part.
@@ -120,6 +121,7 @@ class VectorTable:
     vector_type: str = ""
     fields: tuple[str, ...] = ()
     share: float = 1.0
+    half: int | None = None
     only_valid: int | None = None
     files: tuple[str, ...] = ()
     weight_expression: str | None = None

@@ -138,6 +138,7 @@ class Reading(NamedTuple):
         stored: The type of stable vectors of {0} components; empty for a plain array.
         is_text: Whether it is a text, and may hold something else.
         is_half: Whether numbers of a stable vector have 2 bytes.
+        is_sparse: Whether it may be a sparse vector, and none of those that can be.
     """
 
     array: str
@@ -145,6 +146,7 @@ class Reading(NamedTuple):
     stored: str = ""
     is_text: bool = False
     is_half: bool = False
+    is_sparse: bool = False
 
 
 def reading(
@@ -164,17 +166,18 @@ def reading(
     named = _NAMED.fullmatch(column_type)
     for native in dialect.native_vectors if named and not fields else ():
         if named and named[2].lower() == native.name:
-            return _native(column, named[1], native)
+            return _native(column, named[1], native, dialect)
     tree = _parsed(column_type, dialect.sqlglot)
     return None if tree is None else _reading(column, tree, dialect, fields)
 
 
-def _native(column: str, schema: str, native: NativeVector) -> Reading:
+def _native(column: str, schema: str, native: NativeVector, dialect: Dialect) -> Reading:
     return Reading(
         native.array.format(column, schema),
         "double" if native.element == "double" else "float",
         schema + native.stored if native.stored else "",
         is_half=native.element == "half",
+        is_sparse=bool(dialect.sparse),
     )
 
 
@@ -218,7 +221,7 @@ def _of_struct(
         parts = {name: _member(column, name, dialect) for name in known}
         sparse = dialect.sparse.format(**parts) or dialect.no_array or "NULL"
         array = f"CASE WHEN {parts['type']} = 1 THEN {parts['values']} ELSE {sparse} END"
-        return Reading(array, "double")
+        return Reading(array, "double", is_sparse=True)
     name, *further = fields or (list(known) if len(known) == 1 else [""])
     if name not in known:
         return None
