@@ -95,8 +95,8 @@ def cross(
         y = y if reference_matrix is None else y @ reference_matrix
         if unit_rows:
             x, y = unit(x), unit(y)
-        weights = batch.column(2).to_numpy(zero_copy_only=False).astype(np.float64)
-        second = batch.column(3).to_numpy(zero_copy_only=False) == 1
+        weights = numbers(batch.column(2)).astype(np.float64)
+        second = numbers(batch.column(3)) == 1
         for half, chosen in enumerate((~second, second)):
             root = np.sqrt(weights[chosen])[:, None]
             a, b = x[chosen] * root, y[chosen] * root
@@ -172,7 +172,7 @@ def multiplied(array: pa.Array, steps: Sequence[Floats], single: bool) -> pa.Arr
     if not np.isfinite(result).all():
         raise OutOfRange
     offsets = np.arange(0, result.size + 1, result.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(result.ravel()))
+    return pa.ListArray.from_arrays(arrow(offsets), arrow(result.ravel()))
 
 
 def sliced(batches: Iterator[pa.RecordBatch], components: int) -> Iterator[pa.RecordBatch]:
@@ -195,12 +195,32 @@ def vectors(batch: pa.RecordBatch, column: int, dimension: int) -> Floats:
 
 def _rows(array: pa.Array, column: int, dimension: int) -> Floats:
     """Return an Arrow array of lists as an (n, dimension) matrix of its own type."""
-    values = array.flatten()
-    lengths = np.diff(array.offsets.to_numpy())
-    if array.null_count or values.null_count or not dimension or (lengths != dimension).any():
+    if array.null_count:
         raise Unusable(column)
-    rows: Floats = values.to_numpy(zero_copy_only=False).reshape(-1, dimension)
-    return rows
+    if len(array) == 0:
+        return np.empty((0, dimension))
+    offsets = numbers(array.offsets)
+    values = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    if values.null_count or not dimension or (np.diff(offsets) != dimension).any():
+        raise Unusable(column)
+    return numbers(values).reshape(-1, dimension)
+
+
+def numbers(array: pa.Array) -> NDArray[Any]:
+    """Return an Arrow array of numbers, none of them NULL, as one of numpy's.
+
+    `to_numpy` imports pandas where that is installed: a fifth of a second. So does `pa.array`.
+    """
+    found: NDArray[Any] = np.asarray(np.from_dlpack(array))
+    return found
+
+
+def arrow(values: NDArray[Any]) -> pa.Array:
+    """Return numbers of numpy's, (n,), as an Arrow array."""
+    import pyarrow as pa  # noqa: PLC0415 - executors have it, a process that only solves may not
+
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def row_cosines(x: Floats, y: Floats) -> Floats:

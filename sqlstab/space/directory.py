@@ -225,13 +225,15 @@ class DirectorySpace:
         import pyarrow.compute as pc  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
+        from sqlstab import parquet  # noqa: PLC0415 - loads pyarrow
+
         found = _entries(maps)
         found = found.append_column("feature_of", pa.array([as_of] * len(found), pa.string()))
         path = self.folder(key) / FEATURES_FILE
         try:
             with locked(self.path):
                 if path.exists():
-                    before = _read(path)
+                    before = parquet.read(path)
                     same = (pc.field("feature_of") == as_of) & pc.field("side").isin(list(maps))
                     found = pa.concat_tables([before.filter(~same), found])
                 beside = LockedFolder(self.path, f".{path.parent.name}{_MARK}")
@@ -532,37 +534,38 @@ def _entries(maps: Mapping[str, Matrix]) -> pa.Table:
     import numpy as np  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
-    sides, rows, columns, values = [], [], [], []
+    from sqlstab import folds  # noqa: PLC0415 - loads numpy
+
+    tables = []
     for side, matrix in maps.items():
-        i, j = np.indices(matrix.shape) + 1
-        sides.append(np.full(matrix.size, side, dtype=object))
-        rows.append(i.ravel())
-        columns.append(j.ravel())
-        values.append(np.asarray(matrix, dtype=np.float64).ravel())
-    return pa.table(
-        {
-            "side": pa.array(np.concatenate(sides), pa.string()),
-            "i": pa.array(np.concatenate(rows), pa.int32()),
-            "j": pa.array(np.concatenate(columns), pa.int32()),
-            "value": pa.array(np.concatenate(values), pa.float64()),
+        i, j = np.indices(matrix.shape, dtype=np.int32) + 1
+        columns = {
+            "side": _repeated(side, matrix.size),
+            "i": folds.arrow(i.ravel()),
+            "j": folds.arrow(j.ravel()),
+            "value": folds.arrow(np.ascontiguousarray(matrix, dtype=np.float64).ravel()),
         }
-    )
+        tables.append(pa.table(columns))
+    return pa.concat_tables(tables).combine_chunks()
 
 
-def _read(path: Path) -> pa.Table:
-    import pyarrow.parquet as pq  # noqa: PLC0415
+def _repeated(text: str, count: int) -> pa.Array:
+    """Return a text so many times; not by `pa.repeat`, which imports pandas, as `folds` says."""
+    import numpy as np  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
 
-    # Not `read_table`: it scans with threads of its own, and where the process ends soon after,
-    # their pool may abort it (https://github.com/apache/arrow/issues/34314).
-    with pq.ParquetFile(path) as file:
-        return file.read(use_threads=False)
+    data = text.encode()
+    ends = np.arange(count + 1, dtype=np.int32) * len(data)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(data * count))
 
 
 def _read_maps(path: Path) -> dict[str, Matrix]:
     import pyarrow as pa  # noqa: PLC0415
 
+    from sqlstab import parquet  # noqa: PLC0415 - loads pyarrow
+
     try:
-        table = _read(path)
+        table = parquet.read(path)
         # Text that is not UTF-8, and times beyond what Python has, are noticed only as values.
         columns = [table[name].to_pylist() for name in ("side", "i", "j", "value")]
     except (OSError, KeyError, OverflowError, ValueError, pa.ArrowException) as error:
