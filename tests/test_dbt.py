@@ -150,6 +150,33 @@ def test_weights(movies: Project) -> None:
     np.testing.assert_allclose(left @ right, np.eye(E), atol=1e-9)
 
 
+def test_rotations(anywhere: Project, tmp_path: Path) -> None:
+    """One orthogonal map of both sides, the core's; the first day's vectors stay as they are."""
+    movies = anywhere
+    movies.write("models/embedding_maps.sql", maps("map='rotation'"))
+    core = Core(tmp_path / "core", map="rotation")
+    for days in ((1,), (2, 3)):
+        movies.load(*days)
+        movies.dbt("run")
+        core.run(*days)
+        movies.check(core)
+    for side, raw in movies.raw[1].items():
+        assert movies.stable(side)[date(1)].tobytes() == raw.tobytes()
+    found = movies.maps()
+    for day in movies.raw:
+        np.testing.assert_array_equal(found[date(day), "users"], found[date(day), "items"])
+    # Balanced maps have no place beside them, nor they beside those.
+    movies.load(4)
+    movies.write("models/embedding_maps.sql", maps())
+    said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+    assert "map is balanced, but the maps so far are rotation" in said
+    assert movies.maps().keys() == found.keys()
+    movies.sql("UPDATE ml.embedding_maps SET value = 2 * value WHERE side = 'users'")
+    movies.write("models/embedding_maps.sql", maps("map='rotation'"))
+    said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+    assert "map is rotation, but the maps so far are balanced" in said
+
+
 def test_full_refresh(movies: Project, core: Core) -> None:
     """It leaves the maps where the config says so, else it makes all of them anew, in order."""
     movies.load(1, 2, 3)

@@ -25,6 +25,20 @@
   {%- endfor -%}
 {%- endmacro %}
 
+{#- Refuse maps of one kind beside those of the other: a rotation is the same map of both sides. -#}
+{% macro check_kind(spec, so_far) -%}
+  {%- set found = run_query(
+      "SELECT count(*) AS n, count(CASE WHEN u.value <> i.value THEN 1 END) AS other FROM (" ~ so_far ~ ") AS u JOIN ("
+      ~ so_far ~ ") AS i ON i.run_key = u.run_key AND i.i = u.i AND i.j = u.j WHERE u.side = 'users' AND i.side = 'items'"
+  ).rows[0] -%}
+  {%- set kind = 'balanced' if found[1] > 0 else 'rotation' -%}
+  {%- if found[0] > 0 and kind != spec.map -%}
+    {{ exceptions.raise_compiler_error(
+        "sqlstab.maps: map is " ~ spec.map ~ ", but the maps so far are " ~ kind ~ ": their axes and lengths would not be "
+        ~ "comparable. Leave map='" ~ kind ~ "', or make a model of maps beside this one.") }}
+  {%- endif -%}
+{%- endmacro %}
+
 {#- Refuse a run that sorts before all others and would define a space of its own. -#}
 {% macro check_first(spec, at, so_far, known, name) -%}
   {%- set found = run_query(
