@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from dbt_movies import SIDES, Core, E, Project, date
+from dbt_movies import ROOT, SIDES, Core, E, Project, date
 from sqlalchemy.engine import make_url
 
 from sqlstab.session import connect
@@ -446,6 +448,30 @@ def test_unused_or_disabled(movies: Project) -> None:
     project = (movies.root / "dbt_project.yml").read_text()
     movies.write("dbt_project.yml", project + "models:\n  sqlstab:\n    +enabled: false\n")
     movies.dbt("build")
+
+
+PACKAGES = re.findall(
+    r"```yaml\n(packages:.*?)```", (ROOT / "dbt_project" / "README.md").read_text(), re.DOTALL
+)
+
+
+@pytest.mark.parametrize("packages", PACKAGES, ids=["local", "git"])
+def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> None:
+    """`dbt deps` with either file of the README, from a repository that has the package below."""
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("SQLSTAB_GIT", (tmp_path / "sqlstab").as_uri())
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "sqlstab" / "dbt_project")
+    for command in ("init -q -b main", "add .", "-c user.name=a -c user.email=a commit -q -m a"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path / "sqlstab", check=True)
+    movies = Project(tmp_path / "movies")
+    movies.begin_models()
+    package = movies.root / "dbt_packages" / "sqlstab"
+    package.unlink()
+    movies.write("packages.yml", packages)
+    movies.dbt("deps")
+    assert (package / "LICENSE").exists()
+    assert package.is_symlink() == ("local" in packages)
+    movies.dbt("parse")
 
 
 def test_unit_tests(movies: Project) -> None:
