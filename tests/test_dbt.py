@@ -678,6 +678,40 @@ def test_inverse_and_drift(anywhere: Project) -> None:
             assert list(row[2:]) == pytest.approx(wanted, abs=1e-9)
 
 
+def test_features(anywhere: Project, core: Core) -> None:
+    """Those of the core; of some runs, from the ids that both have; none without such ids."""
+    movies = anywhere
+    movies.load(1, 2, 3)
+    core.run(1, 2, 3)
+    model = (
+        "{{ config(materialized='table') }} "
+        "select * from {{ sqlstab.features(ref('stable_items'), as_of='2026-11-01', run='ds', "
+        f"id='id', dimension={E}{{}}) }}}}\n"
+    )
+    movies.write("models/features.sql", model.replace("{}", ""))
+    movies.dbt("run")
+    stable, found = movies.stable("items"), movies.stable("items", "ml.features")
+    np.testing.assert_allclose(found[date(1)], stable[date(1)], atol=1e-9)
+    for day in (2, 3):
+        want = core.space.feature_map(date(1), date(day)).apply(stable[date(day)])
+        np.testing.assert_allclose(found[date(day)], want, atol=1e-6 * np.abs(want).max())
+
+    movies.sql(f"DELETE FROM ml.stable_items WHERE ds = '{date(1)}' AND id > 'i3'")
+    movies.write("models/features.sql", model.replace("{}", f", runs=\"ds > '{date(2)}'\""))
+    movies.dbt("run", "--select", "features")
+    both = [f"i{k}" <= "i3" for k in range(SIDES["items"])]
+    x, y = stable[date(3)][both], stable[date(1)][both]
+    gram, cross, ridge = x.T @ x, x.T @ y, np.trace(x.T @ x) / len(x) * np.eye(E)
+    matrix = np.linalg.inv(gram + ridge) @ (cross + ridge * np.trace(cross) / np.trace(gram))
+    found = movies.stable("items", "ml.features")
+    assert set(found) == {date(3)}
+    np.testing.assert_allclose(found[date(3)], stable[date(3)] @ matrix, atol=1e-9)
+
+    movies.sql(f"UPDATE ml.stable_items SET id = 'n' || id WHERE ds = '{date(1)}'")
+    said = movies.dbt("run", "--select", "features", fails=True)["features"]
+    assert f"run {date(3)} and run {date(1)} share no id with a vector other than zero" in said
+
+
 def test_one_run_in_a_select(movies: Project) -> None:
     """`stable` is a relation like another: with conditions, joins and names of its own."""
     movies.load(1, 2)

@@ -181,7 +181,7 @@ sqlstab_grams AS MATERIALIZED (
     {{ "UNION ALL" if not loop.first }}
     SELECT '{{ side }}' AS side, g.i AS i, g.j AS j, g.value AS value, g.n_rows AS n_rows
     FROM (
-        {{ sqlstab.sums(sqlstab.components(sqlstab.raw_rows(spec, side, 'sqlstab_run'), e), e, 'x', '', true) | indent(8) }}
+        {{ sqlstab.sums(sqlstab.components(sqlstab.raw_rows(spec, side, 'sqlstab_run'), e, []), e, 'x', '', true) | indent(8) }}
     ) AS g
     {%- endfor %}
 ),
@@ -280,7 +280,7 @@ SELECT
     earlier.y{{ k }}
     {%- endfor %}
 FROM (
-    {{ sqlstab.components(sqlstab.unit(rows) if spec.unit_rows else rows, e, ['w']) | indent(4) }}
+    {{ sqlstab.components(sqlstab.unit(rows) if spec.unit_rows else rows, e, ['id', 'w']) | indent(4) }}
 ) AS run
 JOIN (
     SELECT
@@ -289,7 +289,7 @@ JOIN (
         sum(s.w * s.x{{ k }}) AS y{{ k }}
         {%- endfor %}
     FROM (
-        {{ sqlstab.components(sqlstab.unit(earlier_rows) if spec.unit_rows else earlier_rows, e, ['w']) | indent(8) }}
+        {{ sqlstab.components(sqlstab.unit(earlier_rows) if spec.unit_rows else earlier_rows, e, ['id', 'w']) | indent(8) }}
     ) AS s
     GROUP BY s.id
 ) AS earlier ON earlier.id = run.id

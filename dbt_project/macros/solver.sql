@@ -16,6 +16,17 @@
 {{ adapter.dispatch('polar', 'sqlstab')(dimension) }}
 {%- endmacro %}
 
+{#- Rows (side, i, r, p): the Cholesky factors of sqlstab_matrices, rows (side, i, x), and their inverses. -#}
+{% macro cholesky(dimension) -%}
+{{ adapter.dispatch('cholesky', 'sqlstab')(dimension) }}
+{%- endmacro %}
+
+{% macro default__cholesky(dimension) -%}
+{{ exceptions.raise_compiler_error(
+    "sqlstab.features is for DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab features --out` before dbt, and "
+    ~ "declare its table as a source.") }}
+{%- endmacro %}
+
 {#- An error with this text, in place of a number. -#}
 {% macro failed(text) -%}
 {{ adapter.dispatch('failed', 'sqlstab')(text) }}
