@@ -93,6 +93,7 @@ class Project:
         example = ROOT / "examples" / "dbt"
         (self.root / "dbt_project.yml").write_text((example / "dbt_project.yml").read_text())
         (self.root / "profiles.yml").write_text(yaml.safe_dump(self._profile()))
+        self.write("packages.yml", f"packages: [{{local: {ROOT / 'dbt_project'}}}]\n")
         package = self.root / "dbt_packages" / "sqlstab"
         if not package.exists():
             package.parent.mkdir()

@@ -127,7 +127,7 @@ def maps(
     """The model of maps."""
     return (
         f"{{{{ config(materialized='incremental', unique_key='ds'{config}) }}}}\n"
-        f"{{{{ sqlstab.maps(users={users}, items=source('raw', 'item_embeddings'), run='ds', "
+        f"{{{{ sqlstab.fit_maps(users={users}, items=source('raw', 'item_embeddings'), run='ds', "
         f"user_id='id', item_id='id', vector='embedding', dimension={E}"
         f"{', ' + arguments if arguments else ''}) }}}}\n"
     )
@@ -582,7 +582,7 @@ def test_two_families(anywhere: Project, core: Core) -> None:
     movies.write(
         "models/other_maps.sql",
         "{{ config(materialized='incremental', unique_key='day') }}\n"
-        "{{ sqlstab.maps(users=source('other', 'users'), items=ref('staged'), run='day', "
+        "{{ sqlstab.fit_maps(users=source('other', 'users'), items=ref('staged'), run='day', "
         f"user_id='user_id', item_id='item_id', vector='v', dimension={E}, align='first') }}}}\n",
     )
     movies.write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections import ChainMap
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,7 +169,7 @@ def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> 
 @pytest.mark.parametrize(
     ("call", "command"),
     [
-        ("maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)", "run --maps-only"),
+        ("fit_maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)", "run --maps-only"),
         ("features('stable', '2026-11-01', 'ds', 'id', 3)", "features --out"),
     ],
 )
@@ -189,7 +190,7 @@ def test_size() -> None:
     assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 120
 
 
-PUBLIC = {"maps", "stable", "inverse", "features", "drift"}
+PUBLIC = {"fit_maps", "stable", "inverse", "features", "drift"}
 
 
 def test_only_public_macros_are_shown() -> None:
@@ -200,6 +201,8 @@ def test_only_public_macros_are_shown() -> None:
     names = re.findall(r"{%-? macro (\w+)", text)
     assert shown == PUBLIC
     assert sorted(m["name"] for m in described) == sorted(names)
+    # dbt 1.12 keeps macros in such a mapping, whose own attributes hide those of the same name.
+    assert not {*names} & {*dir(ChainMap)}
     for name in {name.split("__")[-1] for name in names} - PUBLIC:
         assert re.search(rf"sqlstab\.(default__)?{name}\(", text), name
     for macro in described:

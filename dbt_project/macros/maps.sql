@@ -5,7 +5,7 @@
     its key, that is with their raw vectors times their maps.
 
     Where dbt only compiles, or tests with fixtures, this is the query of the oldest run that has no map. -#}
-{% macro maps(
+{% macro fit_maps(
     users, items, run, user_id, item_id, vector, dimension, align='recent', memory=0.8, anchor='items',
     unit_rows=true, weight=none, least_agreement=0.1, again=[], map='balanced'
 ) -%}
@@ -21,7 +21,7 @@
   } -%}
   {%- if align not in ['recent', 'previous', 'first'] or not spec.anchors or map not in ['balanced', 'rotation'] -%}
     {{ exceptions.raise_compiler_error(
-        "sqlstab.maps: align is recent, previous or first, anchor items, users or both, and map balanced or rotation; not "
+        "sqlstab.fit_maps: align is recent, previous or first, anchor items, users or both, and map balanced or rotation; not "
         ~ align ~ ", " ~ anchor ~ " and " ~ map ~ ".") }}
   {%- endif -%}
   {%- if model.resource_type == 'model' -%}
@@ -63,7 +63,7 @@ FROM {{ made }} AS d
       "SELECT t.place, 'run ' || CAST(t.run_key AS varchar) AS name FROM " ~ runs ~ " AS t ORDER BY t.place") -%}
   {%- set names = found.columns[1].values() | list -%}
   {%- for key in again if 'run ' ~ key not in names -%}
-    {{ exceptions.raise_compiler_error("sqlstab.maps: again names run " ~ key ~ ", which the raw tables have not both.") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: again names run " ~ key ~ ", which the raw tables have not both.") }}
   {%- endfor -%}
   {%- for name in names -%}
     {%- set at = "SELECT t.run_key FROM " ~ runs ~ " AS t WHERE t.place = " ~ loop.index -%}
@@ -226,7 +226,7 @@ sqlstab_omega AS MATERIALIZED (
         p.j AS j,
         CASE
             WHEN abs(d.determined - d.rank) <= 1E-9 * d.rank THEN p.value
-            ELSE {{ sqlstab.failed("'sqlstab.maps: the ids that are shared with earlier runs determine ' || CAST(CAST(floor(d.determined + 1E-3) AS integer) AS varchar) || ' of ' || CAST(CAST(d.rank AS integer) AS varchar) || ' directions; sqlstab run places the others'") }}
+            ELSE {{ sqlstab.failed("'sqlstab.fit_maps: the ids that are shared with earlier runs determine ' || CAST(CAST(floor(d.determined + 1E-3) AS integer) AS varchar) || ' of ' || CAST(CAST(d.rank AS integer) AS varchar) || ' directions; sqlstab run places the others'") }}
         END AS value
     FROM sqlstab_polar AS p
     CROSS JOIN sqlstab_determined AS d

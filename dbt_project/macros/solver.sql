@@ -7,7 +7,7 @@
 
 {% macro default__solve(dimension) -%}
 {{ exceptions.raise_compiler_error(
-    "sqlstab.maps solves on DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab run --maps-only` before dbt, and "
+    "sqlstab.fit_maps solves on DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab run --maps-only` before dbt, and "
     ~ "declare the table of maps as a source.") }}
 {%- endmacro %}
 
