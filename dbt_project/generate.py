@@ -1,9 +1,9 @@
 """Make the package's solver from `sql/` and `sqlstab/engines/`: `make dbt-macros`.
 
 The text of a solver depends on one thing only, the number of dimensions. So each is rendered here,
-with a hole wherever that number goes, and becomes the macro `ADAPTER__solve` or `ADAPTER__polar`:
-plain text that dbt parses in no time. Where odd numbers of dimensions have other lines than even
-ones, both are there.
+with a hole wherever that number goes, and becomes the macro `ADAPTER__solve`, `ADAPTER__polar` or
+`ADAPTER__cholesky`: plain text that dbt parses in no time. Where odd numbers of dimensions have
+other lines than even ones, both are there.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlstab import engines
 from sqlstab.statements import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sqlstab.statements.dialect import Dialect
 
 MADE = Path(__file__).resolve().parent / "macros" / "made"
@@ -29,7 +27,7 @@ DIALECTS = {
     if dialect.solving and dialect.solving.way == "recursive"
 }
 # The relations that a solver reads, as the package calls them.
-GRAMS, CROSS = "sqlstab_grams", "sqlstab_cross"
+GRAMS, CROSS, MATRICES = "sqlstab_grams", "sqlstab_cross", "sqlstab_matrices"
 
 
 @dataclass(frozen=True)
@@ -78,15 +76,22 @@ def made() -> dict[str, str]:
     return {f"{name}.sql": note + _solver(dialect) for name, dialect in DIALECTS.items()}
 
 
+def rendered(dialect: Dialect, dimension: Any) -> dict[str, str]:
+    """Return the query of each macro of an adapter, for a number of dimensions or a hole."""
+    return {
+        "solve": build.solve(dialect, dimension, GRAMS).query,
+        "polar": build.align(dialect, dimension, dimension, CROSS),
+        "cholesky": build.cholesky(dialect, dimension, MATRICES),
+    }
+
+
 def _solver(dialect: Dialect) -> str:
-    solve = _macro(f"{dialect}__solve", lambda e: build.solve(dialect, e, GRAMS).query)
-    return solve + _macro(f"{dialect}__polar", lambda e: build.align(dialect, e, e, CROSS))
+    even, odd = (rendered(dialect, Hole("dimension", odd)) for odd in (False, True))
+    return "".join(_macro(f"{dialect}__{name}", even[name], odd[name]) for name in even)
 
 
-def _macro(name: str, render: Callable[[Hole], str]) -> str:
-    even, odd = (
-        render(Hole("dimension", odd)).strip().splitlines(keepends=True) for odd in (False, True)
-    )
+def _macro(name: str, *texts: str) -> str:
+    even, odd = (text.strip().splitlines(keepends=True) for text in texts)
     lines = []
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=even, b=odd, autojunk=False).get_opcodes():
         if tag == "equal":

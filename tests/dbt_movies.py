@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import psycopg
 import yaml
 from conftest import write_vectors
+from packaging.version import Version
 
 from sqlstab import Options, Space
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 E = 6
 SIDES = {"users": 40, "items": 60}
+
+# dbt takes `arguments` of a test from 1.10.5 on.
+OLD = Version(version("dbt-core")) < Version("1.10.5")
 
 # Ids and vectors of each side, of a day and a seed.
 Training = dict[str, tuple[list[str], np.ndarray]]
@@ -45,6 +50,15 @@ def training(day: int, seed: int = 0) -> Training:
 def date(day: int) -> str:
     """The key of a day."""
     return f"2026-11-{day:02d}"
+
+
+def _arguments_outside(text: str) -> str:
+    """Models with tests in the words of an older dbt."""
+    found = yaml.safe_load(text)
+    for model in found["models"]:
+        for (given,) in map(dict.values, model["data_tests"]):
+            given.update(given.pop("arguments"))
+    return yaml.safe_dump(found)
 
 
 @dataclass
@@ -93,6 +107,7 @@ class Project:
         example = ROOT / "examples" / "dbt"
         (self.root / "dbt_project.yml").write_text((example / "dbt_project.yml").read_text())
         (self.root / "profiles.yml").write_text(yaml.safe_dump(self._profile()))
+        self.write("packages.yml", f"packages: [{{local: {ROOT / 'dbt_project'}}}]\n")
         package = self.root / "dbt_packages" / "sqlstab"
         if not package.exists():
             package.parent.mkdir()
@@ -126,7 +141,7 @@ class Project:
         """Write a file of the project."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(_arguments_outside(text) if "arguments:" in text and OLD else text)
 
     def dbt(self, *arguments: str, fails: bool = False, writes: bool = False) -> dict[str, str]:
         """Run a command.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from dbt_movies import SIDES, Core, E, Project, date
+import yaml
+from dbt_movies import ROOT, SIDES, Core, E, Project, date
 from sqlalchemy.engine import make_url
 
 from sqlstab.session import connect
@@ -125,7 +128,7 @@ def maps(
     """The model of maps."""
     return (
         f"{{{{ config(materialized='incremental', unique_key='ds'{config}) }}}}\n"
-        f"{{{{ sqlstab.maps(users={users}, items=source('raw', 'item_embeddings'), run='ds', "
+        f"{{{{ sqlstab.fit_maps(users={users}, items=source('raw', 'item_embeddings'), run='ds', "
         f"user_id='id', item_id='id', vector='embedding', dimension={E}"
         f"{', ' + arguments if arguments else ''}) }}}}\n"
     )
@@ -148,6 +151,35 @@ def test_weights(movies: Project) -> None:
     reference, stable = (x / np.linalg.norm(x, axis=1)[:, None] for x in (reference, stable))
     left, _, right = np.linalg.svd(stable.T @ reference)
     np.testing.assert_allclose(left @ right, np.eye(E), atol=1e-9)
+
+
+def test_rotations(anywhere: Project, tmp_path: Path) -> None:
+    """One orthogonal map of both sides, the core's; the first day's vectors stay as they are."""
+    movies = anywhere
+    movies.write("models/embedding_maps.sql", maps("map='rotation'"))
+    core = Core(tmp_path / "core", map="rotation")
+    for days in ((1,), (2, 3)):
+        movies.load(*days)
+        movies.dbt("run")
+        core.run(*days)
+        movies.check(core)
+    for side in SIDES:
+        # As they stand there: an engine need not read digits as Python does.
+        raw = movies.stable(side, f"raw.{side[:-1]}_embeddings")[date(1)]
+        assert movies.stable(side)[date(1)].tobytes() == raw.tobytes()
+    found = movies.maps()
+    for day in movies.raw:
+        np.testing.assert_array_equal(found[date(day), "users"], found[date(day), "items"])
+    # Balanced maps have no place beside them, nor they beside those.
+    movies.load(4)
+    movies.write("models/embedding_maps.sql", maps())
+    said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+    assert "map is balanced, but the maps so far are rotation" in said
+    assert movies.maps().keys() == found.keys()
+    movies.sql("UPDATE ml.embedding_maps SET value = 2 * value WHERE side = 'users'")
+    movies.write("models/embedding_maps.sql", maps("map='rotation'"))
+    said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+    assert "map is rotation, but the maps so far are balanced" in said
 
 
 def test_full_refresh(movies: Project, core: Core) -> None:
@@ -421,6 +453,30 @@ def test_unused_or_disabled(movies: Project) -> None:
     movies.dbt("build")
 
 
+PACKAGES = re.findall(
+    r"```yaml\n(packages:.*?)```", (ROOT / "dbt_project" / "README.md").read_text(), re.DOTALL
+)
+
+
+@pytest.mark.parametrize("packages", PACKAGES, ids=["local", "git"])
+def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> None:
+    """`dbt deps` with either file of the README, from a repository that has the package below."""
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("SQLSTAB_GIT", (tmp_path / "sqlstab").as_uri())
+    shutil.copytree(ROOT / "dbt_project", tmp_path / "sqlstab" / "dbt_project")
+    for command in ("init -q -b main", "add .", "-c user.name=a -c user.email=a commit -q -m a"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path / "sqlstab", check=True)
+    movies = Project(tmp_path / "movies")
+    movies.begin_models()
+    package = movies.root / "dbt_packages" / "sqlstab"
+    package.unlink()
+    movies.write("packages.yml", packages)
+    movies.dbt("deps")
+    assert (package / "LICENSE").exists()
+    assert package.is_symlink() == ("local" in packages)
+    movies.dbt("parse")
+
+
 def test_unit_tests(movies: Project) -> None:
     """dbt's own, with fixtures, of a model of vectors and of the model of maps."""
     rows = [
@@ -529,7 +585,7 @@ def test_two_families(anywhere: Project, core: Core) -> None:
     movies.write(
         "models/other_maps.sql",
         "{{ config(materialized='incremental', unique_key='day') }}\n"
-        "{{ sqlstab.maps(users=source('other', 'users'), items=ref('staged'), run='day', "
+        "{{ sqlstab.fit_maps(users=source('other', 'users'), items=ref('staged'), run='day', "
         f"user_id='user_id', item_id='item_id', vector='v', dimension={E}, align='first') }}}}\n",
     )
     movies.write(
@@ -625,6 +681,40 @@ def test_inverse_and_drift(anywhere: Project) -> None:
             assert list(row[2:]) == pytest.approx(wanted, abs=1e-9)
 
 
+def test_features(anywhere: Project, core: Core) -> None:
+    """Those of the core; of some runs, from the ids that both have; none without such ids."""
+    movies = anywhere
+    movies.load(1, 2, 3)
+    core.run(1, 2, 3)
+    model = (
+        "{{ config(materialized='table') }} "
+        "select * from {{ sqlstab.features(ref('stable_items'), as_of='2026-11-01', run='ds', "
+        f"id='id', dimension={E}{{}}) }}}}\n"
+    )
+    movies.write("models/features.sql", model.replace("{}", ""))
+    movies.dbt("run")
+    stable, found = movies.stable("items"), movies.stable("items", "ml.features")
+    np.testing.assert_allclose(found[date(1)], stable[date(1)], atol=1e-9)
+    for day in (2, 3):
+        want = core.space.feature_map(date(1), date(day)).apply(stable[date(day)])
+        np.testing.assert_allclose(found[date(day)], want, atol=1e-6 * np.abs(want).max())
+
+    movies.sql(f"DELETE FROM ml.stable_items WHERE ds = '{date(1)}' AND id > 'i3'")
+    movies.write("models/features.sql", model.replace("{}", f", runs=\"ds > '{date(2)}'\""))
+    movies.dbt("run", "--select", "features")
+    both = [f"i{k}" <= "i3" for k in range(SIDES["items"])]
+    x, y = stable[date(3)][both], stable[date(1)][both]
+    gram, cross, ridge = x.T @ x, x.T @ y, np.trace(x.T @ x) / len(x) * np.eye(E)
+    matrix = np.linalg.inv(gram + ridge) @ (cross + ridge * np.trace(cross) / np.trace(gram))
+    found = movies.stable("items", "ml.features")
+    assert set(found) == {date(3)}
+    np.testing.assert_allclose(found[date(3)], stable[date(3)] @ matrix, atol=1e-9)
+
+    movies.sql(f"UPDATE ml.stable_items SET id = 'n' || id WHERE ds = '{date(1)}'")
+    said = movies.dbt("run", "--select", "features", fails=True)["features"]
+    assert f"run {date(3)} and run {date(1)} share no id with a vector other than zero" in said
+
+
 def test_one_run_in_a_select(movies: Project) -> None:
     """`stable` is a relation like another: with conditions, joins and names of its own."""
     movies.load(1, 2)
@@ -690,7 +780,10 @@ def test_generic_tests(projects: dict[str, Project]) -> None:
         schema.write_text(plain)
         said = movies.dbt("test", "--select", f"test_name:{test}", fails=True)
         assert [status[:4] for status in said.values()] == ["fail"], said
-        where = f"\n          config: {{where: \"ds < '{date(3)}'\"}}\n          arguments:"
-        schema.write_text(plain.replace("\n          arguments:", where))
+        found = yaml.safe_load(plain)
+        for model in found["models"]:
+            for (given,) in map(dict.values, model["data_tests"]):
+                given["config"] = {"where": f"ds < '{date(3)}'"}
+        schema.write_text(yaml.safe_dump(found))
         said = movies.dbt("test", "--select", f"test_name:{test}")
         assert list(said.values()) == ["pass"], said

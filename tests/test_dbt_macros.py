@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections import ChainMap
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,6 @@ import sqlglot
 import yaml
 
 from sqlstab.engines import dialects
-from sqlstab.statements import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +54,7 @@ def test_they_render_what_python_renders(name: str, dimension: int) -> None:
     dialect = generator().DIALECTS[name]
     text = (PROJECT / "macros" / "made" / f"{name}.sql").read_text()
     module: Any = jinja2.Environment(autoescape=False).from_string(text).module
-    grams, cross = generator().GRAMS, generator().CROSS
-    wanted = {
-        "solve": build.solve(dialect, dimension, grams).query,
-        "polar": build.align(dialect, dimension, dimension, cross),
-    }
-    for what, query in wanted.items():
+    for what, query in generator().rendered(dialect, dimension).items():
         found = getattr(module, f"{name}__{what}")(dimension)
         assert re.sub(r"\n\s*\n", "\n", found).strip() == query.strip()
 
@@ -171,9 +166,15 @@ def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> 
 
 
 @pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(generator().DIALECTS)))
-def test_maps_are_refused_where_nothing_solves(engine: str) -> None:
-    call = "maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)"
-    with pytest.raises(ValueError, match=f"On {engine} run `sqlstab run --maps-only` before dbt"):
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        ("fit_maps('users', 'items', 'ds', 'id', 'id', 'embedding', 3)", "run --maps-only"),
+        ("features('stable', '2026-11-01', 'ds', 'id', 3)", "features --out"),
+    ],
+)
+def test_what_is_refused_where_nothing_solves(engine: str, call: str, command: str) -> None:
+    with pytest.raises(ValueError, match=f"On {engine} run `sqlstab {command}` before dbt"):
         rendered(engine, call)
 
 
@@ -183,13 +184,13 @@ def test_microbatch_is_refused() -> None:
 
 
 def test_size() -> None:
-    """What a project pays when it is parsed: 0.15 s of processor time for so much."""
+    """What a project pays when it is parsed: some 0.2 s of processor time for so much."""
     text = "".join(path.read_text() for path in MACROS)
-    assert len(text) < 100_000
-    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 110
+    assert len(text) < 110_000
+    assert len(re.findall(r"{%-? (?:macro|test) ", text)) < 120
 
 
-PUBLIC = {"maps", "stable", "inverse", "drift"}
+PUBLIC = {"fit_maps", "stable", "inverse", "features", "drift"}
 
 
 def test_only_public_macros_are_shown() -> None:
@@ -200,6 +201,8 @@ def test_only_public_macros_are_shown() -> None:
     names = re.findall(r"{%-? macro (\w+)", text)
     assert shown == PUBLIC
     assert sorted(m["name"] for m in described) == sorted(names)
+    # dbt 1.12 keeps macros in such a mapping, whose own attributes hide those of the same name.
+    assert not {*names} & {*dir(ChainMap)}
     for name in {name.split("__")[-1] for name in names} - PUBLIC:
         assert re.search(rf"sqlstab\.(default__)?{name}\(", text), name
     for macro in described:

@@ -208,6 +208,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
         }
         if dialect.solving.way != "javascript":
             found["align"] = build.align(dialect, 3, 4, "crosses")
+        if dialect.solving.way == "recursive":
+            found["cholesky"] = build.cholesky(dialect, 3, "matrices")
     if dialect.name in ("duckdb", "spark"):
         found |= {
             "rows": build.rows(replace(WIDE, share=0.5), dialect),

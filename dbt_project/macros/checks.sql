@@ -1,13 +1,13 @@
 {#- Refuse a model that cannot have maps made in a temporary table, or from such relations. -#}
 {% macro check_model(spec) -%}
   {%- if config.get('materialized') not in ['incremental', 'table'] -%}
-    {{ exceptions.raise_compiler_error("sqlstab.maps: the model of maps is incremental (or a table), not " ~ config.get('materialized') ~ ".") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: the model of maps is incremental (or a table), not " ~ config.get('materialized') ~ ".") }}
   {%- endif -%}
   {%- if config.get('incremental_strategy') == 'microbatch' -%}
-    {{ exceptions.raise_compiler_error("sqlstab.maps: a batch sees its own day only, and no earlier one to align with; leave microbatch out.") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: a batch sees its own day only, and no earlier one to align with; leave microbatch out.") }}
   {%- endif -%}
   {%- for side in ['users', 'items'] if spec.relation[side].is_cte -%}
-    {{ exceptions.raise_compiler_error("sqlstab.maps: " ~ side ~ " are an ephemeral model; make it a view.") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: " ~ side ~ " are an ephemeral model; make it a view.") }}
   {%- endfor -%}
 {%- endmacro %}
 
@@ -19,10 +19,24 @@
         "r." ~ spec.run ~ " = (" ~ at ~ ")", spec.weight if side in spec.anchors else none)).rows -%}
     {%- if found -%}
       {{ exceptions.raise_compiler_error(
-          "sqlstab.maps: " ~ name ~ " of " ~ spec.relation[side] ~ ": " ~ found[0][0] ~ " rows with " ~ found[0][1]
+          "sqlstab.fit_maps: " ~ name ~ " of " ~ spec.relation[side] ~ ": " ~ found[0][0] ~ " rows with " ~ found[0][1]
           ~ ", such as " ~ found[0][2] ~ ". Leave such rows out in a model before this one.") }}
     {%- endif -%}
   {%- endfor -%}
+{%- endmacro %}
+
+{#- Refuse maps of one kind beside those of the other: a rotation is the same map of both sides. -#}
+{% macro check_kind(spec, so_far) -%}
+  {%- set found = run_query(
+      "SELECT count(*) AS n, count(CASE WHEN u.value <> i.value THEN 1 END) AS other FROM (" ~ so_far ~ ") AS u JOIN ("
+      ~ so_far ~ ") AS i ON i.run_key = u.run_key AND i.i = u.i AND i.j = u.j WHERE u.side = 'users' AND i.side = 'items'"
+  ).rows[0] -%}
+  {%- set kind = 'balanced' if found[1] > 0 else 'rotation' -%}
+  {%- if found[0] > 0 and kind != spec.map -%}
+    {{ exceptions.raise_compiler_error(
+        "sqlstab.fit_maps: map is " ~ spec.map ~ ", but the maps so far are " ~ kind ~ ": their axes and lengths would not be "
+        ~ "comparable. Leave map='" ~ kind ~ "', or make a model of maps beside this one.") }}
+  {%- endif -%}
 {%- endmacro %}
 
 {#- Refuse a run that sorts before all others and would define a space of its own. -#}
@@ -33,7 +47,7 @@
   {%- set had = run_query("SELECT count(*) AS n FROM (" ~ known ~ ") AS k WHERE k.run_key = (" ~ at ~ ")").rows[0][0] -%}
   {%- if found[0] == 0 and found[1] > 0 and had == 0 -%}
     {{ exceptions.raise_compiler_error(
-        "sqlstab.maps: there is no run before " ~ name ~ " to align with, but later runs have maps: it would get axes of "
+        "sqlstab.fit_maps: there is no run before " ~ name ~ " to align with, but later runs have maps: it would get axes of "
         ~ "its own, which theirs are not. Leave it out of the raw tables, in a model before this one.") }}
   {%- endif -%}
 {%- endmacro %}
@@ -45,7 +59,7 @@
       "SELECT count(m.value) AS n FROM " ~ made ~ " AS m WHERE m.run_key = (" ~ at ~ ")").rows[0][0] -%}
   {%- if found != 2 * e * e -%}
     {{ exceptions.raise_compiler_error(
-        "sqlstab.maps: " ~ name ~ ": none of the " ~ spec.anchors | join(" and ") ~ " stands in an earlier run whose raw "
+        "sqlstab.fit_maps: " ~ name ~ ": none of the " ~ spec.anchors | join(" and ") ~ " stands in an earlier run whose raw "
         ~ "vectors are still there, so there is nothing to align with. Keep the raw vectors of the last runs.") }}
   {%- endif -%}
   {%- set side = spec.anchors[-1] -%}
@@ -59,7 +73,7 @@
   {#- Of fewer ids than four for each dimension the figure says little. -#}
   {%- if figures and figures[0][0] >= 4 * e and figures[0][1] is not none and figures[0][1] < least_agreement -%}
     {{ exceptions.raise_compiler_error(
-        "sqlstab.maps: " ~ name ~ " is unrelated to the run before it: of " ~ side ~ " that took no part in the fit, "
+        "sqlstab.fit_maps: " ~ name ~ " is unrelated to the run before it: of " ~ side ~ " that took no part in the fit, "
         ~ "the agreement above chance is " ~ figures[0][1] | round(3) ~ ", and must be " ~ least_agreement
         ~ ". Do the same ids mean the same? least_agreement=-1 makes the map all the same.") }}
   {%- endif -%}

@@ -10,16 +10,15 @@ FROM (
 ) AS l
 {%- endmacro %}
 
-{#- Rows (id, x1, x2, ..., others) from rows (id, x, others). -#}
-{% macro components(rows, dimension, others=[]) -%}
+{#- Rows (others, x1, x2, ...) from rows (others, x), or of several vectors. -#}
+{% macro components(rows, dimension, others, vectors=['x']) -%}
 SELECT
-    v.id AS id
-    {%- for k in range(1, dimension + 1) %},
-    v.x[{{ k }}] AS x{{ k }}
+    {%- for other in others %}
+    v.{{ other }} AS {{ other }},
     {%- endfor %}
-    {%- for other in others %},
-    v.{{ other }} AS {{ other }}
-    {%- endfor %}
+    {%- for vector in vectors %}{% set last = loop.last %}{% for k in range(1, dimension + 1) %}
+    v.{{ vector }}[{{ k }}] AS {{ vector }}{{ k }}{{ "," if not (last and loop.last) }}
+    {%- endfor %}{% endfor %}
 FROM (
     {{ rows | indent(4) }}
     {{ sqlstab.fence() }}
@@ -112,18 +111,7 @@ sqlstab_pairs AS MATERIALIZED (
     WHERE s.w IS NOT NULL
 ),
 sqlstab_sums AS MATERIALIZED (
-    {%- set pairs -%}
-SELECT
-    q.shuffled AS shuffled,
-    q.half AS half,
-    {%- for k in range(1, dimension + 1) %}
-    q.x[{{ k }}] AS x{{ k }},
-    q.y[{{ k }}] AS y{{ k }},
-    {%- endfor %}
-    q.w AS w
-FROM sqlstab_pairs AS q
-{{ sqlstab.fence() }}
-    {%- endset %}
+    {%- set pairs = sqlstab.components("SELECT * FROM sqlstab_pairs", dimension, ['shuffled', 'half', 'w'], ['x', 'y']) %}
     {{ sqlstab.sums(pairs, dimension, 'y', 'p.w * ', false, ['shuffled', 'half']) | indent(4) }}
 ),
 sqlstab_omegas AS MATERIALIZED (

@@ -5,9 +5,9 @@
     its key, that is with their raw vectors times their maps.
 
     Where dbt only compiles, or tests with fixtures, this is the query of the oldest run that has no map. -#}
-{% macro maps(
+{% macro fit_maps(
     users, items, run, user_id, item_id, vector, dimension, align='recent', memory=0.8, anchor='items',
-    unit_rows=true, weight=none, least_agreement=0.1, again=[]
+    unit_rows=true, weight=none, least_agreement=0.1, again=[], map='balanced'
 ) -%}
   {%- if not execute -%}
     {{ return('') }}
@@ -16,13 +16,13 @@
   {%- do sqlstab.solve(dimension) -%}
   {%- set spec = {
       'run': run, 'vector': vector, 'dimension': dimension, 'align': align, 'memory': memory, 'unit_rows': unit_rows,
-      'anchors': {'users': ['users'], 'items': ['items'], 'both': ['users', 'items']}.get(anchor), 'weight': weight,
+      'anchors': {'users': ['users'], 'items': ['items'], 'both': ['users', 'items']}.get(anchor), 'weight': weight, 'map': map,
       'relation': {'users': users, 'items': items}, 'id': {'users': user_id, 'items': item_id}
   } -%}
-  {%- if align not in ['recent', 'previous', 'first'] or not spec.anchors -%}
+  {%- if align not in ['recent', 'previous', 'first'] or not spec.anchors or map not in ['balanced', 'rotation'] -%}
     {{ exceptions.raise_compiler_error(
-        "sqlstab.maps: align is recent, previous or first, and anchor items, users or both; not "
-        ~ align ~ " and " ~ anchor ~ ".") }}
+        "sqlstab.fit_maps: align is recent, previous or first, anchor items, users or both, and map balanced or rotation; not "
+        ~ align ~ ", " ~ anchor ~ " and " ~ map ~ ".") }}
   {%- endif -%}
   {%- if model.resource_type == 'model' -%}
     {%- do sqlstab.check_model(spec) -%}
@@ -57,12 +57,13 @@ UNION ALL
 SELECT d.*
 FROM {{ made }} AS d
   {%- endset -%}
+  {%- do sqlstab.check_kind(spec, so_far) -%}
   {#- With a word before it, or a key would be taken for a number. -#}
   {%- set found = run_query(
       "SELECT t.place, 'run ' || CAST(t.run_key AS varchar) AS name FROM " ~ runs ~ " AS t ORDER BY t.place") -%}
   {%- set names = found.columns[1].values() | list -%}
   {%- for key in again if 'run ' ~ key not in names -%}
-    {{ exceptions.raise_compiler_error("sqlstab.maps: again names run " ~ key ~ ", which the raw tables have not both.") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: again names run " ~ key ~ ", which the raw tables have not both.") }}
   {%- endfor -%}
   {%- for name in names -%}
     {%- set at = "SELECT t.run_key FROM " ~ runs ~ " AS t WHERE t.place = " ~ loop.index -%}
@@ -146,7 +147,7 @@ WHERE
 
     Zielnicki & Hsiao, RecSys 2025, with users W and items T. M_T and M_W make the Gram matrices of T M_T and W M_W
     equal and keep all scores; the orthogonal Omega brings them closest to the earlier runs; the maps are M_T Omega
-    and M_W Omega.
+    and M_W Omega. With map='rotation' M_T and M_W are the identity, and Omega is the map of both.
       at       a query of the run's key
       so_far   a query of the maps of other runs (run_key, side, i, j, value) -#}
 {% macro map_of_run(spec, at, so_far) -%}
@@ -158,13 +159,29 @@ sqlstab_run AS MATERIALIZED (
 sqlstab_known AS MATERIALIZED (
     {{ so_far | indent(4) }}
 ),
+{%- if spec.map == 'rotation' %}
+-- 1. to 3. One orthogonal map of all vectors keeps their scores: M_T and M_W are the identity.
+sqlstab_balanced AS MATERIALIZED (
+    SELECT
+        r.run_key AS run_key,
+        s.side AS side,
+        a.k + 1 AS i,
+        b.k + 1 AS j,
+        CAST(CASE WHEN a.k = b.k THEN 1 ELSE 0 END AS double precision) AS value
+    FROM sqlstab_run AS r
+    CROSS JOIN (SELECT 'users' AS side UNION ALL SELECT 'items' AS side) AS s
+    CROSS JOIN {{ sqlstab.numbers(e) }} AS a
+    CROSS JOIN {{ sqlstab.numbers(e) }} AS b
+    WHERE r.run_key IS NOT NULL
+),
+{%- else %}
 -- 1. Gram matrices, W'W and T'T.
 sqlstab_grams AS MATERIALIZED (
     {%- for side in ['users', 'items'] %}
     {{ "UNION ALL" if not loop.first }}
     SELECT '{{ side }}' AS side, g.i AS i, g.j AS j, g.value AS value, g.n_rows AS n_rows
     FROM (
-        {{ sqlstab.sums(sqlstab.components(sqlstab.raw_rows(spec, side, 'sqlstab_run'), e), e, 'x', '', true) | indent(8) }}
+        {{ sqlstab.sums(sqlstab.components(sqlstab.raw_rows(spec, side, 'sqlstab_run'), e, []), e, 'x', '', true) | indent(8) }}
     ) AS g
     {%- endfor %}
 ),
@@ -178,6 +195,7 @@ sqlstab_balanced AS MATERIALIZED (
     CROSS JOIN sqlstab_run AS r
     WHERE s.name IN ('users', 'items')
 ),
+{%- endif %}
 -- The earlier runs that count, and how much.
 sqlstab_earlier AS MATERIALIZED (
     {{ sqlstab.earlier_runs(spec) | indent(4) }}
@@ -199,7 +217,7 @@ sqlstab_polar AS MATERIALIZED (
 -- Of each direction that the shared ids determine it has a row of length one, of others nothing: scores would change.
 sqlstab_determined AS MATERIALIZED (
     SELECT
-        (SELECT s.value FROM sqlstab_solution AS s WHERE s.name = 'rank') AS rank,
+        {{ e if spec.map == 'rotation' else "(SELECT s.value FROM sqlstab_solution AS s WHERE s.name = 'rank')" }} AS rank,
         (SELECT sum(p.value * p.value) FROM sqlstab_polar AS p) AS determined
 ),
 sqlstab_omega AS MATERIALIZED (
@@ -208,7 +226,7 @@ sqlstab_omega AS MATERIALIZED (
         p.j AS j,
         CASE
             WHEN abs(d.determined - d.rank) <= 1E-9 * d.rank THEN p.value
-            ELSE {{ sqlstab.failed("'sqlstab.maps: the ids that are shared with earlier runs determine ' || CAST(CAST(floor(d.determined + 1E-3) AS integer) AS varchar) || ' of ' || CAST(CAST(d.rank AS integer) AS varchar) || ' directions; sqlstab run places the others'") }}
+            ELSE {{ sqlstab.failed("'sqlstab.fit_maps: the ids that are shared with earlier runs determine ' || CAST(CAST(floor(d.determined + 1E-3) AS integer) AS varchar) || ' of ' || CAST(CAST(d.rank AS integer) AS varchar) || ' directions; sqlstab run places the others'") }}
         END AS value
     FROM sqlstab_polar AS p
     CROSS JOIN sqlstab_determined AS d
@@ -250,8 +268,10 @@ WHERE {{ "power(" ~ spec.memory ~ ", e.age) >= 0.05" if spec.align == 'recent' e
 {%- set maps = "SELECT m.run_key, m.i, m.j, m.value FROM sqlstab_balanced AS m WHERE m.side = '" ~ side ~ "'" -%}
 {%- set earlier_maps = "SELECT m.run_key, m.i, m.j, m.value FROM sqlstab_known AS m WHERE m.side = '" ~ side ~ "'" -%}
 {%- set weight = "CAST(r." ~ spec.weight ~ " AS double precision)" if spec.weight else "1E0" -%}
-{%- set rows = sqlstab.multiplied(
-    sqlstab.raw_rows(spec, side, 'sqlstab_run', weight), maps, ['id', 'w'], 'x', e) -%}
+{%- set rows = sqlstab.raw_rows(spec, side, 'sqlstab_run', weight) -%}
+{%- if spec.map != 'rotation' -%}
+{%- set rows = sqlstab.multiplied(rows, maps, ['id', 'w'], 'x', e) -%}
+{%- endif -%}
 {%- set earlier_rows = sqlstab.multiplied(
     sqlstab.raw_rows(spec, side, 'sqlstab_earlier', 'n.weight'), earlier_maps, ['id', 'w'], 'x', e) -%}
 SELECT
@@ -260,7 +280,7 @@ SELECT
     earlier.y{{ k }}
     {%- endfor %}
 FROM (
-    {{ sqlstab.components(sqlstab.unit(rows) if spec.unit_rows else rows, e, ['w']) | indent(4) }}
+    {{ sqlstab.components(sqlstab.unit(rows) if spec.unit_rows else rows, e, ['id', 'w']) | indent(4) }}
 ) AS run
 JOIN (
     SELECT
@@ -269,7 +289,7 @@ JOIN (
         sum(s.w * s.x{{ k }}) AS y{{ k }}
         {%- endfor %}
     FROM (
-        {{ sqlstab.components(sqlstab.unit(earlier_rows) if spec.unit_rows else earlier_rows, e, ['w']) | indent(8) }}
+        {{ sqlstab.components(sqlstab.unit(earlier_rows) if spec.unit_rows else earlier_rows, e, ['id', 'w']) | indent(8) }}
     ) AS s
     GROUP BY s.id
 ) AS earlier ON earlier.id = run.id

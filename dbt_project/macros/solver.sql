@@ -7,13 +7,24 @@
 
 {% macro default__solve(dimension) -%}
 {{ exceptions.raise_compiler_error(
-    "sqlstab.maps solves on DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab run --maps-only` before dbt, and "
+    "sqlstab.fit_maps solves on DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab run --maps-only` before dbt, and "
     ~ "declare the table of maps as a source.") }}
 {%- endmacro %}
 
 {#- Rows (k, j, value): the orthogonal polar factor of sqlstab_cross. -#}
 {% macro polar(dimension) -%}
 {{ adapter.dispatch('polar', 'sqlstab')(dimension) }}
+{%- endmacro %}
+
+{#- Rows (side, i, r, p): the Cholesky factors of sqlstab_matrices, rows (side, i, x), and their inverses. -#}
+{% macro cholesky(dimension) -%}
+{{ adapter.dispatch('cholesky', 'sqlstab')(dimension) }}
+{%- endmacro %}
+
+{% macro default__cholesky(dimension) -%}
+{{ exceptions.raise_compiler_error(
+    "sqlstab.features is for DuckDB and Postgres. On " ~ target.type ~ " run `sqlstab features --out` before dbt, and "
+    ~ "declare its table as a source.") }}
 {%- endmacro %}
 
 {#- An error with this text, in place of a number. -#}

@@ -19,6 +19,100 @@ FROM (
 {{ sqlstab.times_maps(relation, entries, run, id, vector, keep, dimension, alias) }}
 {%- endmacro %}
 
+{#- The stable vectors of each run as a model takes them that was trained on those of the run `as_of`, likewise: each
+    times the feature map of its run. For models that read vectors: scores are not kept.
+      runs  a condition on the rows of the runs to turn; by default all -#}
+{% macro features(
+    relation, as_of, run, id, dimension, vector='embedding', runs='1 = 1', keep=[], alias='features'
+) -%}
+{{ sqlstab.times_maps(
+    relation, sqlstab.feature_maps(relation, as_of, run, id, dimension, vector, runs), run, id, vector, keep, dimension,
+    alias) }}
+{%- endmacro %}
+
+{#- Rows (run_key, i, j, value): F = (G + rho g I)^-1 (C + rho c g I) of each run. With x its vectors and y those of
+    `as_of`, of the n ids of both: G = sum of x' x, C = sum of x' y, g = tr G / e, c = tr C / tr G, rho = e / n. Here all
+    is divided by g, so that pivots are near one. -#}
+{% macro feature_maps(relation, as_of, run, id, dimension, vector, runs) -%}
+{#- Refuses where there is none. -#}
+{%- set factors = sqlstab.cholesky(dimension) -%}
+{%- set key = "'" ~ as_of | string | replace("'", "''") ~ "'" -%}
+{%- set vectors = sqlstab.vectors_of(relation, run, id, vector) -%}
+WITH
+sqlstab_runs AS MATERIALIZED (
+    SELECT DISTINCT r.{{ run }} AS run_key
+    FROM {{ sqlstab.rows_of(relation) }} AS r
+    WHERE {{ runs }}
+),
+sqlstab_pairs AS MATERIALIZED (
+    SELECT
+        n.run_key AS run_key
+        {%- for name, x in [('x', 'a.x'), ('y', 'b.x')] %},
+        CASE WHEN {{ sqlstab.is_vector(x, dimension) }} THEN {{ x }} ELSE {{ sqlstab.refused(x) }} END AS {{ name }}
+        {%- endfor %}
+    FROM sqlstab_runs AS n
+    JOIN {{ vectors | indent(4) }} AS a ON a.run_key = n.run_key
+    JOIN {{ vectors | indent(4) }} AS b ON b.id = a.id
+    WHERE b.run_key = {{ key }}
+),
+{%- set pairs = sqlstab.components("SELECT * FROM sqlstab_pairs", dimension, ['run_key'], ['x', 'y']) %}
+sqlstab_gram AS MATERIALIZED (
+    {{ sqlstab.sums(pairs, dimension, 'x', '', false, ['run_key']) | indent(4) }}
+),
+sqlstab_cross AS MATERIALIZED (
+    {{ sqlstab.sums(pairs, dimension, 'y', '', false, ['run_key']) | indent(4) }}
+),
+sqlstab_sizes AS MATERIALIZED (
+    SELECT
+        g.run_key AS run_key,
+        sum(g.value) / {{ dimension }} AS g,
+        sum(c.value) / nullif(sum(g.value), 0) AS c,
+        {{ dimension }}E0 / max(g.n_rows) AS rho
+    FROM sqlstab_gram AS g
+    JOIN sqlstab_cross AS c ON c.run_key = g.run_key AND c.i = g.i AND c.j = g.j
+    WHERE g.i = g.j
+    GROUP BY g.run_key
+),
+sqlstab_matrices AS MATERIALIZED (
+    SELECT
+        g.run_key AS side,
+        g.i AS i,
+        {{ sqlstab.collected('g.value / s.g + CASE WHEN g.i = g.j THEN s.rho ELSE 0 END', 'g.j') }} AS x
+    FROM sqlstab_gram AS g
+    JOIN sqlstab_sizes AS s ON s.run_key = g.run_key
+    WHERE s.g > 0
+    GROUP BY g.run_key, g.i
+),
+sqlstab_factors AS MATERIALIZED (
+    {{ factors | indent(4) }}
+),
+sqlstab_inverses AS MATERIALIZED (
+    SELECT a.side AS run_key, a.i AS i, b.i AS k, {{ sqlstab.dot('a.p', 'b.p') }} AS value
+    FROM sqlstab_factors AS a
+    JOIN sqlstab_factors AS b ON b.side = a.side
+)
+SELECT
+    n.run_key AS run_key,
+    f.i AS i,
+    f.j AS j,
+    CASE
+        WHEN f.value - f.value = 0 THEN f.value
+        ELSE {{ sqlstab.failed("'sqlstab.features: run ' || CAST(n.run_key AS varchar) || ' and run ' || " ~ key ~ " || ' share no id with a vector other than zero'") }}
+    END AS value
+FROM sqlstab_runs AS n
+LEFT JOIN (
+    SELECT
+        m.run_key AS run_key,
+        m.i AS i,
+        c.j AS j,
+        sum(m.value * (c.value / s.g + CASE WHEN c.i = c.j THEN s.rho * s.c ELSE 0 END)) AS value
+    FROM sqlstab_inverses AS m
+    JOIN sqlstab_cross AS c ON c.run_key = m.run_key AND c.i = m.k
+    JOIN sqlstab_sizes AS s ON s.run_key = m.run_key
+    GROUP BY m.run_key, m.i, c.j
+) AS f ON f.run_key = n.run_key
+{%- endmacro %}
+
 {#- Each vector of a table times the matrix of its run, from a query of rows (run_key, i, j, value). -#}
 {% macro times_maps(relation, entries, run, id, vector, keep, dimension, alias) -%}
 {%- set rows -%}

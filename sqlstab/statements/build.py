@@ -529,6 +529,22 @@ def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
     return wrapped(text) if way == "fold" else text
 
 
+def cholesky(dialect: Dialect, dimension: int, matrices: str) -> str:
+    """Rows (side, i, r, p): G = R'R and R P = I, column i of R and row i of P.
+
+    Args:
+        dialect: The dialect to write.
+        dimension: Rows of a matrix.
+        matrices: A relation (side, i, x): rows of positive definite matrices G, whose traces are
+            near e.
+
+    Raises:
+        UsageError: The dialect has no such solver.
+    """
+    check_solver(dialect)
+    return _render("cholesky", dialect, dimension=dimension, matrices=matrices)
+
+
 _EXPRESSION = re.compile(r"((?:^--[^\n]*\n)*)^(\w+) AS MATERIALIZED \(\n(.*?)^\),?\n", re.M | re.S)
 # The steps of a solution that take long, or that several others read.
 _KEPT = ("unit_factors", "triangles", "singular", "balanced", "omega_rows", "figures")

@@ -44,6 +44,10 @@ CAST({{ x }} AS ARRAY)
 {{ sqlstab.default__solve(dimension) }}
 {%- endmacro %}
 
+{% macro redshift__cholesky(dimension) -%}
+{{ sqlstab.default__cholesky(dimension) }}
+{%- endmacro %}
+
 {#- As `multiplied`. Of a vector that is longer or shorter than its map, or has a component that is no finite number,
     all is refused. -#}
 {% macro joined(rows, entries, columns, vector, others, engine) -%}

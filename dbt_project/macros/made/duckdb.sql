@@ -660,3 +660,62 @@ SELECT
     unnest(m.x) AS value
 FROM omega_rows AS m
 {%- endmacro %}
+{% macro duckdb__cholesky(dimension) -%}
+-- Cholesky factors, G = R'R, and their inverses, R P = I: column i of R (r) and row i of P (p).
+WITH RECURSIVE
+steps USING KEY (side, i) AS (
+    SELECT
+        CAST(0 AS INTEGER) AS n,
+        side,
+        i,
+        CAST([] AS DOUBLE[]) AS r,
+        CAST([] AS DOUBLE[]) AS p,
+        x[i] AS d
+    FROM sqlstab_matrices AS m
+    UNION ALL (
+        WITH standing AS (
+            SELECT *
+            FROM steps
+            WHERE n < {{ dimension }}
+        ),
+        chosen AS (
+            SELECT
+                side,
+                i,
+                d,
+                r,
+                row_number() OVER (PARTITION BY side ORDER BY d DESC, i) AS place
+            FROM standing
+        )
+        SELECT
+            CAST(n + 1 AS INTEGER) AS n,
+            side,
+            i,
+            list_append(r, entry) AS r,
+            list_append(p, CASE WHEN pivot_d > {{ 4 * dimension * 2.220446049250313e-16 }} THEN (CASE WHEN i = pivot_i THEN 1 ELSE 0 END - coalesce(list_dot_product(p, pivot_r), 0)) / sqrt(pivot_d) ELSE 0 END) AS p,
+            CASE WHEN i = pivot_i THEN 0 ELSE d - entry * entry END AS d
+        FROM (
+            SELECT
+                s.*,
+                c.i AS pivot_i,
+                c.d AS pivot_d,
+                c.r AS pivot_r,
+                CASE
+                    WHEN s.d > {{ 4 * dimension * 2.220446049250313e-16 }}
+                    THEN (g.x[s.i] - coalesce(list_dot_product(s.r, c.r), 0)) / sqrt(c.d)
+                    ELSE 0
+                END AS entry
+            FROM standing AS s
+            JOIN chosen AS c ON c.side = s.side AND c.place = 1
+            JOIN sqlstab_matrices AS g ON g.side = c.side AND g.i = c.i
+        ) AS entries
+    )
+)
+SELECT
+    side,
+    i,
+    r,
+    p
+FROM steps
+WHERE n = {{ dimension }}
+{%- endmacro %}
