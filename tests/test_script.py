@@ -187,6 +187,17 @@ def test_no_earlier_run_is_an_error(tmp_path: Path, model: Any) -> None:
     assert "Runs of the space before a, to align with: 0" in done.stderr
 
 
+@needs_duckdb
+def test_a_space_of_rotations_is_refused(tmp_path: Path, model: Any) -> None:
+    source = model(dimension=32)
+    tables = source / "users.parquet", source / "items.parquet"
+    Space(tmp_path / "s").run(*tables, key="a", options=Options(map="rotation"))
+    done = duckdb_cli(tmp_path, on_files(source, tmp_path / "s", "b"))
+    assert done.returncode == 1
+    assert "maps of this space are rotations" in done.stderr
+    assert list((tmp_path / "s" / "run=b").iterdir()) == []
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
@@ -199,10 +210,10 @@ def test_what_a_script_would_take_the_place_of(
         connection.register("v", vectors)
         connection.execute(f"CREATE TABLE {side} AS FROM v")
 
-    def text(key: str, *more: object) -> str:
+    def text(key: str, *more: object, space: str = "movies") -> str:
         return script(
             *("--dialect", "duckdb", "--dimension", 3, "--element", "double", "--database", "w.db"),
-            *("--users", "users", "--items", "items", "--space", "movies", "--run", key, *more),
+            *("--users", "users", "--items", "items", "--space", space, "--run", key, *more),
         )
 
     connection.execute(text("1", "--first-run"))
@@ -216,6 +227,10 @@ def test_what_a_script_would_take_the_place_of(
     connection.execute(text("2"))
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 50), ("2", 50), ("3", 5)]
+    # Maps of the other kind.
+    Space("turned", connection).run("users", "items", key="1", options=Options(map="rotation"))
+    with pytest.raises(duckdb.Error, match="maps of this space are rotations"):
+        connection.execute(text("2", space="turned"))
 
 
 @pytest.mark.parametrize("engine", RUNNABLE)

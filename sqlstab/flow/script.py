@@ -279,13 +279,16 @@ class Script:
             f"SELECT max(t.{key}) AS run_key\nFROM {runs} AS t\n"
             f"WHERE t.{part} = t.{parts} AND t.{key} < {self.key.literal(dialect)}\n"
         )
-        statements = [self._create("reference", newest), self._earlier()]
+        reference = f"SELECT run_key FROM {self._relation('reference')} AS r"
+        figures = quoting.identifier(dialect.folded("figures"), dialect)
+        statements = [
+            self._create("reference", newest),
+            self._earlier(),
+            self._no_rotation(runs, f"t.{key} = ({reference}) AND t.{figures}"),
+        ]
         for side in self.tables:
             rows = relations.named(self.space.table(side), dialect)
-            query = (
-                f"SELECT *\nFROM {rows} AS t\n"
-                f"WHERE t.{key} = (SELECT run_key FROM {self._relation('reference')} AS r)"
-            )
+            query = f"SELECT *\nFROM {rows} AS t\nWHERE t.{key} = ({reference})"
             statements.append(self._view(side, query))
         return statements
 
@@ -304,7 +307,12 @@ class Script:
             f"    FROM glob({quoting.string(pattern, dialect)})\n) AS runs\n"
             f"WHERE {by} < {before}\n"
         )
-        statements = [self._create("reference", newest), self._earlier()]
+        statements = [
+            self._create("reference", newest),
+            self._earlier(),
+            f"SET VARIABLE sqlstab_run = (SELECT file FROM {self._relation('reference')})",
+            self._no_rotation("read_text(getvariable('sqlstab_run'))", "t.content"),
+        ]
         for side in self.tables:
             name = quoting.string(file_name(side), dialect)
             end = quoting.string(FIGURES_FILE, dialect)
@@ -318,6 +326,15 @@ class Script:
     def _earlier(self) -> str:
         message = f"Runs of the space before {self.key.value}, to align with: "
         return build.earlier(self._name("reference"), message, self.dialect)
+
+    def _no_rotation(self, runs: str, figures: str) -> str:
+        """Fail where the figures of the earlier run say that its maps are of the other kind."""
+        message = (
+            "the maps of this space are rotations, which a script does not make: use sqlstab run."
+        )
+        return build.none(
+            "rotations", runs, f'{figures} LIKE \'%"map": "rotation"%\'', message, self.dialect
+        )
 
     def _view(self, side: Side, query: str) -> str:
         temporary = "TEMPORARY " if self.dialect.temporary else ""

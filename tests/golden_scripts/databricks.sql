@@ -278,6 +278,21 @@ FROM (
     FROM `ml`.`sqlstab_reference_fbe87b76` AS r
 ) AS counts;
 
+-- Fails where there are such rows: the maps of this space are rotations, which a script does not make.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS rotations
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the maps of this space are rotations, which a script does not make: use sqlstab run. Rows: ' || CAST(count(*) AS string) AS message
+    FROM `ml`.`movies_runs` AS t
+    WHERE t.`run` = (SELECT run_key FROM `ml`.`sqlstab_reference_fbe87b76` AS r) AND t.`figures` LIKE '%"map": "rotation"%'
+) AS found;
+
 CREATE OR REPLACE VIEW `ml`.`sqlstab_earlier_users_fbe87b76` AS
 SELECT *
 FROM `ml`.`movies_users` AS t

@@ -280,6 +280,21 @@ FROM (
     FROM "SQLSTAB_REFERENCE_FBE87B76" AS r
 ) AS counts;
 
+-- Fails where there are such rows: the maps of this space are rotations, which a script does not make.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS rotations
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the maps of this space are rotations, which a script does not make: use sqlstab run. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."MOVIES_RUNS" AS t
+    WHERE t."RUN" = (SELECT run_key FROM "SQLSTAB_REFERENCE_FBE87B76" AS r) AND t."FIGURES" LIKE '%"map": "rotation"%'
+) AS found;
+
 CREATE OR REPLACE TEMPORARY VIEW "SQLSTAB_EARLIER_USERS_FBE87B76" AS
 SELECT *
 FROM "ML"."MOVIES_USERS" AS t
