@@ -99,6 +99,8 @@ SPARK = Dialect(
     gram="blocks",
     longest_statement=None,
     most_columns=100_000,
+    # Else two small samples are joined as the product of all their partitions.
+    broadcast=" /*+ BROADCAST({0}) */",
     transactions=False,
     solving=Solving(
         slice="slice({0}, {1}, {2} - {1} + 1)",

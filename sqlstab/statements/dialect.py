@@ -221,6 +221,7 @@ class Dialect:
             that matters.
         longest_by_http: The same over HTTP, where that takes less than a driver.
         most_columns: Columns of a table or a result.
+        broadcast: What follows SELECT where relation {0} has few rows: each task gets all of them.
         temporary: Whether there are temporary tables, which go with the session.
         transactions: Whether DDL takes part in transactions.
         before: Settings of a session, as statements that are run first.
@@ -296,6 +297,7 @@ class Dialect:
     longest_by_http: int | None = None
     most_columns: int
     transactions: bool
+    broadcast: str = ""
     temporary: bool = False
     before: tuple[str, ...] = ()
     tables: Tables
