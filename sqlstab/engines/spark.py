@@ -135,6 +135,8 @@ SPARK = Dialect(
 
 # All that the driver is sent at once. By default it refuses more than 1 GiB.
 _COLLECTED_BYTES = 256 * 2**20
+# What stands before an exception that PySpark has no class for.
+_OF_JAVA = re.compile(r"An error occurred while calling \S+\n: ")
 
 
 class SparkEngine:
@@ -280,19 +282,28 @@ def _by_value(function: T) -> T:
 @contextmanager
 def _failing(statement: str) -> Iterator[None]:
     """Raise EngineError for what Spark raises; PySpark prints each error with pages of Java."""
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
-
     printers = [logging.getLogger(f"{name}QueryContextLogger") for name in ("SQL", "DataFrame")]
     before = [printer.disabled for printer in printers]
     for printer in printers:
         printer.disabled = True
     try:
         yield
-    except PySparkException as error:
+    except _raised() as error:
         raise EngineError(f"spark: {_reason(error)}", statement) from error
     finally:
         for printer, disabled in zip(printers, before, strict=True):
             printer.disabled = disabled
+
+
+def _raised() -> tuple[type[Exception], ...]:
+    """Return what PySpark raises; of Java's exceptions, those that it has no class for, too."""
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+
+    try:
+        from py4j.protocol import Py4JError  # noqa: PLC0415 - PySpark brings it
+    except ImportError:  # a client of Spark Connect alone
+        return (PySparkException,)
+    return PySparkException, Py4JError
 
 
 def _reason(error: Exception) -> str:
@@ -300,12 +311,13 @@ def _reason(error: Exception) -> str:
 
     Of a Python worker's that is what stands after the traceback.
     """
-    first, *lines = str(error).strip().splitlines() or [""]
+    text = _OF_JAVA.sub("", str(error).strip())
+    first, *lines = text.splitlines() or [""]
     tracebacks = [k for k, line in enumerate(lines) if line.startswith("Traceback")]
     if tracebacks:
         said = (line for line in lines[tracebacks[-1] + 1 :] if line.strip() and line[0] != " ")
-        return reason(next(said, first))
+        return f"on a worker: {reason(next(said, first))}"
     # `line 1 pos 7;` ends what an analysis says: its plan follows.
-    whole = reason(first if first.endswith(";") else error)
+    whole = reason(first if first.endswith(";") else text)
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     return whole if not causes or causes[-1] in whole else f"{whole} Cause: {reason(causes[-1])}"
