@@ -123,8 +123,16 @@ SPARK = Dialect(
     ),
     tables=Tables(
         storage=" USING parquet",
-        missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
-        current_schema="SELECT current_database() AS s",
+        missing=(
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "SCHEMA_NOT_FOUND",
+            "CATALOG_NOT_FOUND",
+            # Of a catalogue that there is not.
+            "REQUIRES_SINGLE_PART_NAMESPACE",
+        ),
+        # Spark 4.3 casts each catalogue to one with views.
+        viewless=("MISSING_CATALOG_ABILITY.VIEWS", "connector.catalog.ViewCatalog"),
+        current_schema="SELECT current_catalog() AS c, current_database() AS s",
         store="overwrite",
         partitioned=" USING parquet PARTITIONED BY ({0})",
         keyed=" USING parquet PARTITIONED BY ({0})",

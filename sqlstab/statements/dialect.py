@@ -35,6 +35,7 @@ class Tables:
             the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
             schema with a point, as strings.
         missing: What errors about a relation that is not there have in them: a code or a name.
+        viewless: What errors have in them of a catalogue that takes no views.
         current_schema: One row with the parts, outermost first, of the name of the schema that a
             table with a bare name is made in; empty where there is none to ask for.
         kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
@@ -69,6 +70,7 @@ class Tables:
 
     describe: str = "DESCRIBE {0}"
     missing: tuple[str, ...] = ()
+    viewless: tuple[str, ...] = ()
     current_schema: str = ""
     kind: str = ""
     definition: str = ""
