@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import secrets
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from sqlstab.engines.base import (
     qualified,
     reason,
 )
-from sqlstab.errors import EngineError
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.statements import relations
 from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
 from sqlstab.statements.table import Column
@@ -97,10 +98,10 @@ SPARK = Dialect(
     steps="LATERAL VIEW explode(sequence({0}, {1}, {2})) AS {3}",
     # Code generation gives up on thousands of sums in one statement, which then takes minutes.
     gram="blocks",
-    longest_statement=None,
-    most_columns=100_000,
     # Else two small samples are joined as the product of all their partitions.
     broadcast=" /*+ BROADCAST({0}) */",
+    longest_statement=None,
+    most_columns=100_000,
     transactions=False,
     solving=Solving(
         slice="slice({0}, {1}, {2} - {1} + 1)",
@@ -143,44 +144,85 @@ SPARK = Dialect(
 
 # All that the driver is sent at once. By default it refuses more than 1 GiB.
 _COLLECTED_BYTES = 256 * 2**20
+# Seconds for a Connect server to answer: by itself, its client tries for ten minutes.
+_PATIENCE = 20
 # What stands before an exception that PySpark has no class for.
 _OF_JAVA = re.compile(r"An error occurred while calling \S+\n: ")
 
 
 class SparkEngine:
-    """A Spark session of the user's, which stays open.
+    """A Spark session, of this process or of a Connect server.
 
     The executors need numpy and pyarrow, but no sqlstab.
 
     Args:
         session: The session; its catalogue has the tables.
+        owned: Whether it was started here and ends with this; one of the user's stays open.
     """
 
-    dialect = SPARK
-
-    def __init__(self, session: SparkSession) -> None:
+    def __init__(self, session: SparkSession, *, owned: bool = False) -> None:
         from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
         self.session = session
-        self.version: str | None = session.version
+        self.lends_frames = not owned
+        with _failing(""):
+            self.version: str | None = session.version
+        self.dialect = SPARK
         # Spark 4.0 has no Arrow functions that SQL calls.
         self.streams = hasattr(functions, "arrow_udf")
 
+    @classmethod
+    def start(cls, remote: str = "") -> SparkEngine:
+        """Start a session of a Connect server, or of this installation of Spark.
+
+        Args:
+            remote: The server's URL, `sc://...`; empty for what the environment variable
+                SPARK_REMOTE names, or else for a session as `spark-defaults.conf` sets it up.
+
+        Raises:
+            UsageError: A package is not installed, or the URL is not valid.
+            EngineError: The server cannot be reached, or Spark does not start.
+        """
+        try:
+            from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError(
+                "Spark is not installed here: pip install 'sqlstab[spark]'."
+            ) from error
+        remote = remote or os.environ.get("SPARK_REMOTE", "")
+        builder = SparkSession.builder.appName("sqlstab")
+        with _failing(""):
+            if remote.startswith("sc://"):
+                _reach(remote)
+                return cls(builder.remote(remote).create(), owned=True)
+            before = SparkSession.getActiveSession()
+            if not remote:
+                # The tables are those of the Hive metastore, which a session does not see by
+                # itself.
+                builder = builder.enableHiveSupport()
+            return cls(builder.getOrCreate(), owned=before is None)
+
     def close(self) -> None:
-        """See `Engine`; the session is the user's."""
+        """See `Engine`; one of the user's stays open."""
+        if not self.lends_frames:
+            self.session.stop()
 
     def rollback(self) -> None:
         """See `Engine`; there are no transactions."""
 
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
+        text = f"SELECT * FROM {relations.named(relation, self.dialect)}"
         try:
-            frame = self._run(f"SELECT * FROM {relations.named(relation, self.dialect)}")
+            frame = self._run(text)
+            # Of a Connect server this is the first that is heard of it.
+            with _failing(text):
+                kinds = frame.dtypes
         except EngineError as error:
             if not any(mark in str(error) for mark in self.dialect.tables.missing):
                 raise
             raise no_relation(relation, error) from error
-        return [Column(name, kind) for name, kind in frame.dtypes]
+        return [Column(name, kind) for name, kind in kinds]
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
@@ -275,6 +317,38 @@ class SparkEngine:
         logger.debug("%s", text)
         with _failing(text):
             return self.session.sql(text)
+
+
+def _reach(remote: str) -> None:
+    """Wait until a Connect server answers.
+
+    Raises:
+        UsageError: A package is not installed, or the URL is not valid.
+        EngineError: The server does not answer.
+    """
+    try:
+        import grpc  # noqa: PLC0415 - an extra
+        from pyspark.errors import PySparkValueError  # noqa: PLC0415
+        from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            f"Spark Connect needs more packages here: pip install 'sqlstab[spark]'. ({error})"
+        ) from error
+    try:
+        server = DefaultChannelBuilder(remote)
+    except PySparkValueError:
+        # It may hold a token: it is not repeated.
+        raise UsageError(
+            "The URL of the Spark Connect server is not valid: write sc://host:port, and what it "
+            "needs behind it, as in sc://host:443/;use_ssl=true;token=..."
+        ) from None
+    with server.toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_PATIENCE)
+        except grpc.FutureTimeoutError:
+            raise EngineError(
+                f"spark: no Connect server answers at {server.endpoint} within {_PATIENCE} s."
+            ) from None
 
 
 def _by_value(function: T) -> T:
