@@ -25,6 +25,7 @@ from sqlstab.statements.table import Column
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from sqlstab.progress import Step
@@ -124,6 +125,7 @@ SPARK = Dialect(
     ),
     tables=Tables(
         storage=" USING parquet",
+        held="CREATE TEMPORARY VIEW {0} AS\n{1}",
         missing=(
             "TABLE_OR_VIEW_NOT_FOUND",
             "SCHEMA_NOT_FOUND",
@@ -148,6 +150,7 @@ _COLLECTED_BYTES = 256 * 2**20
 _PATIENCE = 20
 # What stands before an exception that PySpark has no class for.
 _OF_JAVA = re.compile(r"An error occurred while calling \S+\n: ")
+_VIEW = re.compile(r"CREATE TEMPORARY VIEW `(\w+)` AS\n")
 
 
 class SparkEngine:
@@ -245,7 +248,23 @@ class SparkEngine:
 
     def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        self._run(text)
+        view = _VIEW.match(text)
+        if not view:
+            self._run(text)
+            return
+        # A view that SQL makes looks up the names in its query whenever it is read, when the run's
+        # function and views are gone; that of a frame has them in it.
+        frame = self._run(text[view.end() :])
+        with _failing(text):
+            frame.createOrReplaceTempView(view[1])
+
+    def frame(self, text: str) -> DataFrame:
+        """Return the rows of a query as a frame: nothing is computed before it is asked for."""
+        return self._run(text)
+
+    def arrow(self, text: str) -> pa.Table:
+        """Return the rows of a query."""
+        return collected(self._run(text))
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; each partition gives a part.
@@ -281,7 +300,7 @@ class SparkEngine:
             self.session.udf.register(call.name, udf)
         try:
             for text in call.texts:
-                self._run(text)
+                self.execute(text)
         except EngineError as error:
             # A worker hands over the text of what it raises.
             said = str(error.__cause__)
@@ -317,6 +336,16 @@ class SparkEngine:
         logger.debug("%s", text)
         with _failing(text):
             return self.session.sql(text)
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """Return the rows of a frame as an Arrow table.
+
+    Raises:
+        EngineError: Spark refused or failed.
+    """
+    with _failing(""):
+        return frame.toArrow()
 
 
 def _reach(remote: str) -> None:

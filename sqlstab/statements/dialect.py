@@ -45,6 +45,7 @@ class Tables:
             asked for.
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         storage: How a new table is stored, where that must be said.
+        held: Keeps the rows of query {1} for this session, as {0}.
         begin, commit: Around the statements that write the rows of one run; empty where each
             statement is a transaction of its own.
         store: How the rows of a run take the place of earlier ones with its key, in a new table:
@@ -76,6 +77,7 @@ class Tables:
     definition: str = ""
     lock: str = ""
     storage: str = ""
+    held: str = "CREATE TEMPORARY TABLE {0} AS\n{1}"
     begin: str = ""
     commit: str = ""
     store: Literal["delete", "overwrite", "replace", "exchange"] = "delete"
@@ -219,11 +221,11 @@ class Dialect:
         flattened: An array of arrays as one array.
         tail: Array {0} from element {1} on.
         few_rows: What ends a query that is to work on few rows at a time.
+        broadcast: What follows SELECT where relation {0} has few rows: each task gets all of them.
         longest_statement: Bytes of a statement, by the engine's default settings; None: no limit
             that matters.
         longest_by_http: The same over HTTP, where that takes less than a driver.
         most_columns: Columns of a table or a result.
-        broadcast: What follows SELECT where relation {0} has few rows: each task gets all of them.
         temporary: Whether there are temporary tables, which go with the session.
         transactions: Whether DDL takes part in transactions.
         before: Settings of a session, as statements that are run first.
@@ -295,11 +297,11 @@ class Dialect:
     flattened: str = ""
     tail: str = ""
     few_rows: str = ""
+    broadcast: str = ""
     longest_statement: int | None
     longest_by_http: int | None = None
     most_columns: int
     transactions: bool
-    broadcast: str = ""
     temporary: bool = False
     before: tuple[str, ...] = ()
     tables: Tables
