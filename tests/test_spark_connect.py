@@ -14,7 +14,7 @@ from engines import spark_url
 from invoke import invoke
 
 from sqlstab import DataError, EngineError, Space, stabilize
-from sqlstab.engines import spark
+from sqlstab.engines import dialect, spark
 from sqlstab.engines.spark import SparkEngine
 from sqlstab.session import connect
 from sqlstab.statements import build
@@ -185,6 +185,19 @@ def test_scores_are_compared_with_one_scan_of_each_table(
         for stage in tracker.getJobInfo(job).stageIds
     }
     assert 4 * partitions <= sum(stages.values()) < 6 * partitions
+
+
+def test_a_session_of_databricks(running: Running) -> None:
+    """It has a function of this name, which Spark has not."""
+    session = running["spark"].newSession()
+    with connect(session) as engine:
+        assert engine.dialect.name == "spark"
+    session.sql(
+        "CREATE TEMPORARY FUNCTION current_version() RETURNS struct<dbr_version string> "
+        "RETURN named_struct('dbr_version', CAST(NULL AS string))"
+    )
+    with connect(session) as engine:
+        assert engine.dialect is dialect("databricks")
 
 
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

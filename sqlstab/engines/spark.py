@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlstab.engines import dialect
 from sqlstab.engines.base import (
     UnusableVectorsError,
     no_relation,
@@ -170,7 +171,7 @@ class SparkEngine:
         self.lends_frames = not owned
         with _failing(""):
             self.version: str | None = session.version
-        self.dialect = SPARK
+        self.dialect = dialect("databricks") if _is_databricks(session) else SPARK
         # Spark 4.0 has no Arrow functions that SQL calls.
         self.streams = hasattr(functions, "arrow_udf")
 
@@ -336,6 +337,23 @@ class SparkEngine:
         logger.debug("%s", text)
         with _failing(text):
             return self.session.sql(text)
+
+
+def _is_databricks(session: SparkSession) -> bool:
+    """Return whether a session has the function that tells the version of Databricks.
+
+    Serverless compute hides the settings that tell it.
+
+    Raises:
+        EngineError: Spark refused or failed.
+    """
+    try:
+        with _failing(""):
+            return bool(session.sql("SELECT current_version().dbr_version").columns)
+    except EngineError as error:
+        if "UNRESOLVED_ROUTINE" in str(error):
+            return False
+        raise
 
 
 def collected(frame: DataFrame) -> pa.Table:
