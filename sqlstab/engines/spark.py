@@ -8,6 +8,7 @@ import re
 import secrets
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlstab.engines import dialect
@@ -429,10 +430,10 @@ def _raised() -> tuple[type[Exception], ...]:
     from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
 
     try:
-        from py4j.protocol import Py4JError  # noqa: PLC0415 - PySpark brings it
+        java: type[Exception] = import_module("py4j.protocol").Py4JError
     except ImportError:  # a client of Spark Connect alone
         return (PySparkException,)
-    return PySparkException, Py4JError
+    return PySparkException, java
 
 
 def _reason(error: Exception) -> str:
