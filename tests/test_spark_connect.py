@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickletools
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -35,6 +36,17 @@ def remote(running: Running) -> Iterator[str]:
     # PySpark marks a process that has a remote session; other sessions of this one are not.
     with mock.patch.dict(os.environ):
         yield spark_url(running["spark"])
+
+
+@pytest.fixture
+def session(remote: str) -> Iterator[Any]:
+    """A session of this server."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+
+    found = SparkSession.builder.remote(remote).create()
+    yield found
+    # One that is open when Python ends looks for its server for ten minutes.
+    found.stop()
 
 
 def trainings(rng: np.random.Generator) -> list[dict[str, np.ndarray]]:
@@ -69,35 +81,50 @@ def check_scores(raw: dict[str, np.ndarray], stable: dict[str, np.ndarray]) -> N
         np.testing.assert_allclose(np.linalg.svd(x, compute_uv=False) ** 2, values, rtol=1e-5)
 
 
+def names_of_numpy(function: Any) -> set[str]:
+    """What a pickle names of the inside of numpy, which numpy 1 has elsewhere than numpy 2."""
+    from pyspark import cloudpickle  # noqa: PLC0415 - an extra
+
+    words = [word for _, word, _ in pickletools.genops(cloudpickle.dumps(function))]
+    inside = ("numpy._core", "numpy.core")
+    return {word for word in words if isinstance(word, str) and word.startswith(inside)}
+
+
 def cosine(x: np.ndarray, y: np.ndarray) -> float:
     lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
     return float((np.einsum("ij,ij->i", x, y) / lengths).mean())
 
 
 def test_frames_stay_in_spark(
-    remote: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    session: Any, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Spark Connect; `cluster_job.py` does it in a session of its own."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
-
-    session: Any = SparkSession.builder.remote(remote).create()
     raw = trainings(rng)
     days = [{side: session.createDataFrame(arrow(x)) for side, x in day.items()} for day in raw]
     fetched: list[int] = []
-    query = SparkEngine.query
+    sent: list[Any] = []
+    query, by_value = SparkEngine.query, spark._by_value
 
     def counted(*given: Any) -> Any:
         found = query(*given)
         fetched.append(len(found))
         return found
 
+    def noted(function: Any) -> Any:
+        sent.append(by_value(function))
+        return sent[-1]
+
     with monkeypatch.context() as patched:
         patched.setattr(SparkEngine, "query", counted)
         patched.setattr(spark, "collected", None)
+        patched.setattr(spark, "_by_value", noted)
         monday = stabilize(days[0]["users"], days[0]["items"])
         tuesday = stabilize(**days[1], reference=monday)
         results = {side: tuesday.table(side).spark() for side in SIDES}  # type: ignore[arg-type]
     assert max(fetched) < min(SIDES.values()), "vectors have come to the driver"
+    assert names_of_numpy(np.eye(2))
+    for function in sent:
+        assert not names_of_numpy(function)
     for frame in results.values():
         assert frame.sparkSession is session
         assert dict(frame.dtypes) == {"id": "bigint", "embedding": "array<float>"}
@@ -114,7 +141,6 @@ def test_frames_stay_in_spark(
         assert cosine(raw[1][side], raw[0][side]) < 0.9
         reported = tuesday.figures["cosine"][side]["after"]["mean"]
         assert reported == pytest.approx(measured, abs=1e-6)
-    session.stop()
 
 
 def test_names_of_three_parts_on_the_command_line(
