@@ -28,7 +28,7 @@ lock: $(VENV)/uv.stamp
 # The lowest versions that pyproject.toml allows, and the newest there are, each in an environment of
 # its own; both leave out what takes most of the time of `make test`. OLDEST is a Python or its path.
 OLDEST ?= 3.10
-SELECTED ?= -k "not spark and not faults"
+SELECTED ?= -k "not spark and not cluster and not faults"
 test-oldest: $(VENV)/uv.stamp chromium
 	$(UV) venv --quiet --clear --python $(OLDEST) $(VENV)/oldest
 	$(UV) pip install --quiet --python $(VENV)/oldest --resolution lowest-direct --editable '.[dev]'

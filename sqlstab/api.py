@@ -45,7 +45,7 @@ class Relation:
 
     Attributes:
         name: What they are called.
-        read: Reads them.
+        read: Reads them: an Arrow table, or a DataFrame of Spark.
     """
 
     name: str
@@ -53,8 +53,27 @@ class Relation:
 
     def arrow(self) -> pa.Table:
         """Return them as an Arrow table."""
-        table: pa.Table = self.read()
+        found = self.read()
+        if prepare.is_frame_of_spark(found):
+            from sqlstab.engines.spark import collected  # noqa: PLC0415 - an extra
+
+            return collected(found)
+        table: pa.Table = found
         return table
+
+    def spark(self) -> Any:
+        """Return them as a DataFrame of Spark, which nothing has computed yet.
+
+        Raises:
+            UsageError: The run is in no Spark session of yours.
+        """
+        found = self.read()
+        if prepare.is_frame_of_spark(found):
+            return found
+        raise UsageError(
+            f"The {self.name} are not in a Spark session of yours: give DataFrames of Spark, or a "
+            "space a SparkSession as its engine."
+        )
 
     def df(self) -> Any:
         """Return them as a data frame of pandas."""
@@ -516,7 +535,7 @@ class Space:
         def read(side: Side) -> pa.Table:
             with self._opened(writes=False) as (engine, space):
                 rows = space.reference(side, {key: 1.0})
-                return prepare.arrow_rows(rows, figures["outputs"][side], engine)
+                return prepare.stable_rows(rows, figures["outputs"][side], engine)
 
         return Run(key, figures, maps, read, self)
 
@@ -550,6 +569,9 @@ def stabilize(
 ) -> Run:
     """Put a retrained model's vectors into the space of an earlier run, in memory.
 
+    DataFrames of Spark stay where they are, and so do the results, which Spark computes when they
+    are used.
+
     Args:
         users: The user vectors, as for `Space.run`.
         items: The item vectors.
@@ -557,11 +579,12 @@ def stabilize(
         vectors: Vectors that have no second side, instead of users and items.
         also: Further tables by name.
         options: How to align; what is about several runs does not count.
-        engine: A DuckDB connection that has the tables; None is DuckDB of its own.
+        engine: A DuckDB connection or a Spark session that has the tables; None is the session of
+            DataFrames of Spark, or else DuckDB of its own.
         progress: Shows what is going on.
 
     Returns:
-        The run, whose tables are in memory.
+        The run, whose tables are in memory; on Spark they are views of the session.
 
     Example:
         >>> monday = stabilize(users, items)  # doctest: +SKIP
@@ -570,6 +593,9 @@ def stabilize(
     """
     options, log = checked_options(options), Log(progress)
     given = named_tables(users, items, vectors)
+    relations: list[Any] = [table.relation for table in given.values()]
+    for relation in filter(prepare.is_frame_of_spark, relations):
+        engine = engine or relation.sparkSession
     with ExitStack() as stack:
         session = stack.enter_context(connect(engine, writes=True))
         named = stack.enter_context(prepare.data(given, session))
@@ -578,7 +604,7 @@ def stabilize(
         known = None
         if reference is not None:
             earlier = {
-                side: EmbeddingTable(reference.table(side).arrow(), id=None)
+                side: EmbeddingTable(_within(session, reference.table(side)), id=None)
                 for side in reference.figures["tables"]
                 if side in tables.tables
             }
@@ -589,14 +615,21 @@ def stabilize(
         size = prepare.dimension_of(next(iter(tables.tables.values())), session)
         target = MemoryTarget(f"sqlstab_{Key.parse(None).value.replace('.', '')}", session.dialect)
         job = prepare.job_of(tables, known, target, options, session, log, size)
-        for side in tables.tables:
+        for side in tables.tables if not hasattr(session, "frame") else ():
             stack.callback(session.execute, ddl.drop_table(target.place(side), session.dialect))
         done = drive.execute(flow.run(job), session, log)
         results = {
-            side: prepare.arrow_rows(Rows(target.place(side)), output, session)
+            side: prepare.stable_rows(Rows(target.place(side)), output, session)
             for side, output in (done.figures["outputs"] or {}).items()
         }
     return Run(tables.key.value, done.figures, done.maps, results.__getitem__)
+
+
+def _within(session: Engine, relation: Relation) -> Any:
+    """Return rows as a session takes them: a frame of its own as it is."""
+    found = relation.read()
+    own = getattr(session, "session", None)
+    return found if own and getattr(found, "sparkSession", None) is own else relation.arrow()
 
 
 def _entry(space: AnySpace, key: str, name: str) -> Entry:

@@ -62,7 +62,7 @@ class EngineSettings:
     """What runs the statements: DuckDB on files, if nothing else is set.
 
     Attributes:
-        url: A SQLAlchemy URL.
+        url: A SQLAlchemy URL, or that of a Spark Connect server.
         database: The path of a DuckDB database file.
         kind: `spark`: the session of this Spark installation.
         threads: DuckDB's threads.
@@ -71,7 +71,8 @@ class EngineSettings:
 
     url: SecretUrl | None = declare(
         "The database that holds the tables: a SQLAlchemy URL, as in "
-        "postgresql+psycopg://host/name, or spark for the Spark session of this installation. "
+        "postgresql+psycopg://host/name; sc://host:port for a Spark Connect server; or spark for "
+        "the Spark session of this installation. "
         f"Better set in the environment variable {ENGINE_VARIABLE} if it has a password in it; it "
         "is never shown. Default: DuckDB, here.",
         metavar="URL",

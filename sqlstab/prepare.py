@@ -579,8 +579,12 @@ def reference_in_memory(
     )
 
 
-def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
-    """Read stable rows as an Arrow table: the columns of the output alone."""
+def stable_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
+    """Read stable rows, the columns of the output alone.
+
+    Returns:
+        An Arrow table; in a Spark session of the user's a DataFrame, which nothing has computed.
+    """
     import pyarrow as pa  # noqa: PLC0415
 
     dialect = engine.dialect
@@ -595,6 +599,8 @@ def arrow_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
     source = files.exact(rows.files) if rows.files else relations.named(rows.relation, dialect)
     where = f"\nWHERE {rows.filter}" if rows.filter else ""
     text = f"SELECT {', '.join(columns.values())}\nFROM {source}{where}\n"
+    if getattr(engine, "lends_frames", False):
+        return engine.frame(text)  # type: ignore[attr-defined]
     if arrow is not None:
         return arrow(text)
     found = engine.query(text)
@@ -738,7 +744,7 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     Raises:
         UsageError: It is no data that can be read.
     """
-    if type(given).__module__.startswith("pyspark.") and engine.dialect.name == "spark":
+    if is_frame_of_spark(given) and hasattr(engine, "frame"):
         return given
     import pyarrow as pa  # noqa: PLC0415
 
@@ -796,6 +802,11 @@ def _arrow_table(side: Side, given: Any) -> pa.Table:
         f"or as a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB), not as "
         f"{type(given).__name__}."
     )
+
+
+def is_frame_of_spark(given: Any) -> bool:
+    """Return whether data is a DataFrame of Spark, of this process or of a Connect server."""
+    return type(given).__module__.startswith("pyspark.") and hasattr(given, "sparkSession")
 
 
 def _readable(table: pa.Table) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from sqlstab.engines import NAMES
 from sqlstab.errors import UsageError
@@ -30,8 +30,9 @@ def connect(engine: AnyEngine, *, writes: bool = True) -> Iterator[Engine]:
     """Open a session with what a user names as an engine; close it at the end, if it was opened.
 
     Args:
-        engine: An `Engine`, a DuckDB connection, a SparkSession, a SQLAlchemy engine or URL, the
-            path of a DuckDB database file, or None for DuckDB on files.
+        engine: An `Engine`, a DuckDB connection, a SparkSession or the URL of a Spark Connect
+            server, a SQLAlchemy engine or URL, the path of a DuckDB database file, or None for
+            DuckDB on files.
         writes: Whether tables will be written: a database file is opened for that.
 
     Raises:
@@ -47,6 +48,10 @@ def connect(engine: AnyEngine, *, writes: bool = True) -> Iterator[Engine]:
         from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
 
         session = SparkEngine(cast("SparkSession", engine))
+    elif isinstance(engine, str) and engine.startswith("sc://"):
+        from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
+
+        session = SparkEngine.start(engine)
     elif package == "sqlalchemy" or (isinstance(engine, str) and "://" in engine):
         from sqlstab.engines.sqlalchemy import SqlAlchemyEngine  # noqa: PLC0415 - an extra
 
@@ -93,40 +98,26 @@ def opened(settings: EngineSettings, *, writes: bool) -> Iterator[Engine]:
         UsageError: It is not installed.
         EngineError: It cannot be reached.
     """
-    # It loads sqlglot.
-    from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415
-
+    if settings.url:
+        with connect(settings.url.reveal(), writes=writes) as named:
+            yield named
+        return
+    engine: Engine
     if settings.kind == "spark":
-        with _spark_session() as session, connect(session, writes=writes) as spark:
-            yield spark
-    elif settings.url:
-        with connect(settings.url.reveal(), writes=writes) as database:
-            yield database
+        from sqlstab.engines.spark import SparkEngine  # noqa: PLC0415 - an extra
+
+        engine = SparkEngine.start()
     else:
-        duckdb = DuckDBEngine(
+        # It loads sqlglot.
+        from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415
+
+        engine = DuckDBEngine(
             settings.database,
             read_only=not writes,
             threads=settings.threads,
             memory_limit=settings.memory_limit,
         )
-        try:
-            yield duckdb
-        finally:
-            duckdb.close()
-
-
-@contextmanager
-def _spark_session() -> Iterator[Any]:
-    """Yield a Spark session; stop it at the end, unless it had been started before."""
     try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("Spark is not installed here: pip install 'sqlstab[spark]'.") from error
-    before = SparkSession.getActiveSession()
-    # The tables are those of the Hive metastore, which a session does not see by itself.
-    session = SparkSession.builder.appName("sqlstab").enableHiveSupport().getOrCreate()
-    try:
-        yield session
+        yield engine
     finally:
-        if before is None:
-            session.stop()
+        engine.close()

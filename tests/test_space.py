@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import sqlglot
 
 from sqlstab import folders
 from sqlstab.engines import dialect, dialects
+from sqlstab.engines.duckdb import DuckDBEngine
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.session import connect
 from sqlstab.space import directory
@@ -914,6 +916,30 @@ def test_names_are_made_of_a_prefix_or_given() -> None:
         Names({"items": "i", "maps": "m"}, DUCKDB)
     with pytest.raises(UsageError, match="63"):
         Names("x" * 60, dialect("postgres"))
+
+
+def test_a_catalogue_without_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A space has none there; any other reason why one cannot be made is an error."""
+    viewless = replace(DUCKDB, tables=replace(DUCKDB.tables, viewless=("no views here",)))
+    execute = DuckDBEngine.execute
+
+    def refusing(engine: DuckDBEngine, text: str, *rest: Any) -> None:
+        if text.startswith("CREATE VIEW"):
+            raise EngineError(f"duckdb: {said}.", text)
+        execute(engine, text, *rest)
+
+    monkeypatch.setattr(DuckDBEngine, "dialect", viewless)
+    monkeypatch.setattr(DuckDBEngine, "execute", refusing)
+    with duckdb.connect() as connection, connect(connection) as engine:
+        space = TablesSpace(engine, "s")
+        outputs = {"items": [Column("id", "BIGINT"), Column("v", "FLOAT[]")]}
+        said = "no rights"
+        with pytest.raises(EngineError, match=said):
+            space.check(outputs, Key("a"))
+        said = "no views here"
+        space.check(outputs, Key("a"))
+        assert engine.kind("s_items") == "table"
+        assert engine.kind("s_items_newest") is None
 
 
 def test_temporary_tables_hold_a_run_in_memory(warehouses: Callable[[str], Warehouse]) -> None:

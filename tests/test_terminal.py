@@ -552,9 +552,10 @@ def test_a_reason_of_spark() -> None:
     assert said(
         f"Job aborted: lost.\n{trace}Caused by: java.A: a\n{trace}Caused by: B: b\n{trace}"
     ) == ("Job aborted: lost. Cause: B: b")
+    assert said(f"An error occurred while calling o51.sql.\n: java.A: a\n{trace}") == "java.A: a"
     assert (
         said("[E] x:\nTraceback (most recent call last):\n  File\nValueError: no")
-        == "ValueError: no"
+        == "on a worker: ValueError: no"
     )
 
 

@@ -332,7 +332,7 @@ def engine_settings(context: click.Context, given: Mapping[str, Any]) -> EngineS
             # It is not repeated: it may be a secret.
             raise UsageError(
                 "--engine is a SQLAlchemy URL, as in postgresql+psycopg://user:password@host/name, "
-                "or spark; for a DuckDB database file there is --database."
+                "sc://host:port or spark; for a DuckDB database file there is --database."
             )
         if url == "spark":
             return EngineSettings(kind="spark", **values)

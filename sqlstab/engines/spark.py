@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import secrets
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlstab.engines import dialect
 from sqlstab.engines.base import (
     UnusableVectorsError,
     no_relation,
@@ -16,7 +19,7 @@ from sqlstab.engines.base import (
     qualified,
     reason,
 )
-from sqlstab.errors import EngineError
+from sqlstab.errors import EngineError, UsageError
 from sqlstab.statements import relations
 from sqlstab.statements.dialect import Dialect, NativeVector, Solving, Tables
 from sqlstab.statements.table import Column
@@ -24,6 +27,7 @@ from sqlstab.statements.table import Column
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from sqlstab.progress import Step
@@ -99,6 +103,8 @@ SPARK = Dialect(
     steps="LATERAL VIEW explode(sequence({0}, {1}, {2})) AS {3}",
     # Code generation gives up on thousands of sums in one statement, which then takes minutes.
     gram="blocks",
+    # Else two small samples are joined as the product of all their partitions.
+    broadcast=" /*+ BROADCAST({0}) */",
     longest_statement=None,
     most_columns=100_000,
     transactions=False,
@@ -123,8 +129,17 @@ SPARK = Dialect(
     ),
     tables=Tables(
         storage=" USING parquet",
-        missing=("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND"),
-        current_schema="SELECT current_database() AS s",
+        held="CREATE TEMPORARY VIEW {0} AS\n{1}",
+        missing=(
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "SCHEMA_NOT_FOUND",
+            "CATALOG_NOT_FOUND",
+            # Of a catalogue that there is not.
+            "REQUIRES_SINGLE_PART_NAMESPACE",
+        ),
+        # Spark 4.3 casts each catalogue to one with views.
+        viewless=("MISSING_CATALOG_ABILITY.VIEWS", "connector.catalog.ViewCatalog"),
+        current_schema="SELECT current_catalog() AS c, current_database() AS s",
         store="overwrite",
         partitioned=" USING parquet PARTITIONED BY ({0})",
         keyed=" USING parquet PARTITIONED BY ({0})",
@@ -135,42 +150,86 @@ SPARK = Dialect(
 
 # All that the driver is sent at once. By default it refuses more than 1 GiB.
 _COLLECTED_BYTES = 256 * 2**20
+# Seconds for a Connect server to answer: by itself, its client tries for ten minutes.
+_PATIENCE = 20
+# What stands before an exception that PySpark has no class for.
+_OF_JAVA = re.compile(r"An error occurred while calling \S+\n: ")
+_VIEW = re.compile(r"CREATE TEMPORARY VIEW `(\w+)` AS\n")
 
 
 class SparkEngine:
-    """A Spark session of the user's, which stays open.
+    """A Spark session, of this process or of a Connect server.
 
     The executors need numpy and pyarrow, but no sqlstab.
 
     Args:
         session: The session; its catalogue has the tables.
+        owned: Whether it was started here and ends with this; one of the user's stays open.
     """
 
-    dialect = SPARK
-
-    def __init__(self, session: SparkSession) -> None:
+    def __init__(self, session: SparkSession, *, owned: bool = False) -> None:
         from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
         self.session = session
-        self.version: str | None = session.version
+        self.lends_frames = not owned
+        with _failing(""):
+            self.version: str | None = session.version
+        self.dialect = dialect("databricks") if _is_databricks(session) else SPARK
         # Spark 4.0 has no Arrow functions that SQL calls.
         self.streams = hasattr(functions, "arrow_udf")
 
+    @classmethod
+    def start(cls, remote: str = "") -> SparkEngine:
+        """Start a session of a Connect server, or of this installation of Spark.
+
+        Args:
+            remote: The server's URL, `sc://...`; empty for what the environment variable
+                SPARK_REMOTE names, or else for a session as `spark-defaults.conf` sets it up.
+
+        Raises:
+            UsageError: A package is not installed, or the URL is not valid.
+            EngineError: The server cannot be reached, or Spark does not start.
+        """
+        try:
+            from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise UsageError(
+                "Spark is not installed here: pip install 'sqlstab[spark]'."
+            ) from error
+        remote = remote or os.environ.get("SPARK_REMOTE", "")
+        builder = SparkSession.builder.appName("sqlstab")
+        with _failing(""):
+            if remote.startswith("sc://"):
+                _reach(remote)
+                return cls(builder.remote(remote).create(), owned=True)
+            before = SparkSession.getActiveSession()
+            if not remote:
+                # The tables are those of the Hive metastore, which a session does not see by
+                # itself.
+                builder = builder.enableHiveSupport()
+            return cls(builder.getOrCreate(), owned=before is None)
+
     def close(self) -> None:
-        """See `Engine`; the session is the user's."""
+        """See `Engine`; one of the user's stays open."""
+        if not self.lends_frames:
+            self.session.stop()
 
     def rollback(self) -> None:
         """See `Engine`; there are no transactions."""
 
     def describe(self, relation: str) -> list[Column]:
         """See `Engine`."""
+        text = f"SELECT * FROM {relations.named(relation, self.dialect)}"
         try:
-            frame = self._run(f"SELECT * FROM {relations.named(relation, self.dialect)}")
+            frame = self._run(text)
+            # Of a Connect server this is the first that is heard of it.
+            with _failing(text):
+                kinds = frame.dtypes
         except EngineError as error:
             if not any(mark in str(error) for mark in self.dialect.tables.missing):
                 raise
             raise no_relation(relation, error) from error
-        return [Column(name, kind) for name, kind in frame.dtypes]
+        return [Column(name, kind) for name, kind in kinds]
 
     def kind(self, name: str) -> str | None:
         """See `Engine`."""
@@ -193,7 +252,23 @@ class SparkEngine:
 
     def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        self._run(text)
+        view = _VIEW.match(text)
+        if not view:
+            self._run(text)
+            return
+        # A view that SQL makes looks up the names in its query whenever it is read, when the run's
+        # function and views are gone; that of a frame has them in it.
+        frame = self._run(text[view.end() :])
+        with _failing(text):
+            frame.createOrReplaceTempView(view[1])
+
+    def frame(self, text: str) -> DataFrame:
+        """Return the rows of a query as a frame: nothing is computed before it is asked for."""
+        return self._run(text)
+
+    def arrow(self, text: str) -> pa.Table:
+        """Return the rows of a query."""
+        return collected(self._run(text))
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; each partition gives a part.
@@ -229,7 +304,7 @@ class SparkEngine:
             self.session.udf.register(call.name, udf)
         try:
             for text in call.texts:
-                self._run(text)
+                self.execute(text)
         except EngineError as error:
             # A worker hands over the text of what it raises.
             said = str(error.__cause__)
@@ -267,6 +342,65 @@ class SparkEngine:
             return self.session.sql(text)
 
 
+def _is_databricks(session: SparkSession) -> bool:
+    """Return whether a session has the function that tells the version of Databricks.
+
+    Serverless compute hides the settings that tell it.
+
+    Raises:
+        EngineError: Spark refused or failed.
+    """
+    try:
+        with _failing(""):
+            return bool(session.sql("SELECT current_version().dbr_version").columns)
+    except EngineError as error:
+        if "UNRESOLVED_ROUTINE" in str(error):
+            return False
+        raise
+
+
+def collected(frame: DataFrame) -> pa.Table:
+    """Return the rows of a frame as an Arrow table.
+
+    Raises:
+        EngineError: Spark refused or failed.
+    """
+    with _failing(""):
+        return frame.toArrow()
+
+
+def _reach(remote: str) -> None:
+    """Wait until a Connect server answers.
+
+    Raises:
+        UsageError: A package is not installed, or the URL is not valid.
+        EngineError: The server does not answer.
+    """
+    try:
+        import grpc  # noqa: PLC0415 - an extra
+        from pyspark.errors import PySparkValueError  # noqa: PLC0415
+        from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            f"Spark Connect needs more packages here: pip install 'sqlstab[spark]'. ({error})"
+        ) from error
+    try:
+        server = DefaultChannelBuilder(remote)
+    except PySparkValueError:
+        # It may hold a token: it is not repeated.
+        raise UsageError(
+            "The URL of the Spark Connect server is not valid: write sc://host:port, and what it "
+            "needs behind it, as in sc://host:443/;use_ssl=true;token=..."
+        ) from None
+    with server.toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_PATIENCE)
+        except grpc.FutureTimeoutError:
+            raise EngineError(
+                f"spark: no Connect server answers at {server.endpoint} within {_PATIENCE} s."
+            ) from None
+
+
 def _by_value(function: T) -> T:
     """Return a function that takes what it uses of this package along to the executors."""
     from pyspark import cloudpickle  # noqa: PLC0415 - an extra
@@ -280,19 +414,28 @@ def _by_value(function: T) -> T:
 @contextmanager
 def _failing(statement: str) -> Iterator[None]:
     """Raise EngineError for what Spark raises; PySpark prints each error with pages of Java."""
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
-
     printers = [logging.getLogger(f"{name}QueryContextLogger") for name in ("SQL", "DataFrame")]
     before = [printer.disabled for printer in printers]
     for printer in printers:
         printer.disabled = True
     try:
         yield
-    except PySparkException as error:
+    except _raised() as error:
         raise EngineError(f"spark: {_reason(error)}", statement) from error
     finally:
         for printer, disabled in zip(printers, before, strict=True):
             printer.disabled = disabled
+
+
+def _raised() -> tuple[type[Exception], ...]:
+    """Return what PySpark raises; of Java's exceptions, those that it has no class for, too."""
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra
+
+    try:
+        java: type[Exception] = import_module("py4j.protocol").Py4JError
+    except ImportError:  # a client of Spark Connect alone
+        return (PySparkException,)
+    return PySparkException, java
 
 
 def _reason(error: Exception) -> str:
@@ -300,12 +443,13 @@ def _reason(error: Exception) -> str:
 
     Of a Python worker's that is what stands after the traceback.
     """
-    first, *lines = str(error).strip().splitlines() or [""]
+    text = _OF_JAVA.sub("", str(error).strip())
+    first, *lines = text.splitlines() or [""]
     tracebacks = [k for k, line in enumerate(lines) if line.startswith("Traceback")]
     if tracebacks:
         said = (line for line in lines[tracebacks[-1] + 1 :] if line.strip() and line[0] != " ")
-        return reason(next(said, first))
+        return f"on a worker: {reason(next(said, first))}"
     # `line 1 pos 7;` ends what an analysis says: its plan follows.
-    whole = reason(first if first.endswith(";") else error)
+    whole = reason(first if first.endswith(";") else text)
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     return whole if not causes or causes[-1] in whole else f"{whole} Cause: {reason(causes[-1])}"

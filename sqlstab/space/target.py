@@ -155,7 +155,7 @@ def file_name(side: str) -> str:
 
 @dataclass(frozen=True)
 class MemoryTarget:
-    """Temporary tables, which are gone with the session.
+    """Temporary tables, or on Spark views, which are gone with the session.
 
     Attributes:
         prefix: What their names begin with; each run of a session has another one.
@@ -174,7 +174,7 @@ class MemoryTarget:
     ) -> tuple[str, ...]:
         """Return the statement that makes a table."""
         name = quoting.identifier(self.place(side), self.dialect)
-        return (f"CREATE TEMPORARY TABLE {name} AS\n{query}",)
+        return (self.dialect.tables.held.format(name, query),)
 
     def place(self, side: str) -> str:
         """Return the name of a table."""

@@ -35,6 +35,7 @@ class Tables:
             the quoted relation, {1} its name as a string, {2} the name without a schema, {3} the
             schema with a point, as strings.
         missing: What errors about a relation that is not there have in them: a code or a name.
+        viewless: What errors have in them of a catalogue that takes no views.
         current_schema: One row with the parts, outermost first, of the name of the schema that a
             table with a bare name is made in; empty where there is none to ask for.
         kind: What a name stands for, as `kind`: `table`, or `view` and the like; no row for none.
@@ -44,6 +45,7 @@ class Tables:
             asked for.
         lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
         storage: How a new table is stored, where that must be said.
+        held: Keeps the rows of query {1} for this session, as {0}.
         begin, commit: Around the statements that write the rows of one run; empty where each
             statement is a transaction of its own.
         store: How the rows of a run take the place of earlier ones with its key, in a new table:
@@ -69,11 +71,13 @@ class Tables:
 
     describe: str = "DESCRIBE {0}"
     missing: tuple[str, ...] = ()
+    viewless: tuple[str, ...] = ()
     current_schema: str = ""
     kind: str = ""
     definition: str = ""
     lock: str = ""
     storage: str = ""
+    held: str = "CREATE TEMPORARY TABLE {0} AS\n{1}"
     begin: str = ""
     commit: str = ""
     store: Literal["delete", "overwrite", "replace", "exchange"] = "delete"
@@ -217,6 +221,7 @@ class Dialect:
         flattened: An array of arrays as one array.
         tail: Array {0} from element {1} on.
         few_rows: What ends a query that is to work on few rows at a time.
+        broadcast: What follows SELECT where relation {0} has few rows: each task gets all of them.
         longest_statement: Bytes of a statement, by the engine's default settings; None: no limit
             that matters.
         longest_by_http: The same over HTTP, where that takes less than a driver.
@@ -292,6 +297,7 @@ class Dialect:
     flattened: str = ""
     tail: str = ""
     few_rows: str = ""
+    broadcast: str = ""
     longest_statement: int | None
     longest_by_http: int | None = None
     most_columns: int

@@ -2264,11 +2264,11 @@ FROM (
             pinned.raw_score AS raw_score,
             pinned.stable_score AS stable_score
         FROM (
-            SELECT
+            SELECT /*+ BROADCAST(i) */
                 aggregate(zip_with(u.x, i.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS raw_score,
                 aggregate(zip_with(u.s, i.s, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS stable_score
             FROM (
-                SELECT
+                SELECT /*+ BROADCAST(s) */
                     r.x AS x,
                     s.x AS s
                 FROM (
@@ -2292,7 +2292,7 @@ FROM (
                 ) AS s USING (id)
             ) AS u
             CROSS JOIN (
-                SELECT
+                SELECT /*+ BROADCAST(s) */
                     r.x AS x,
                     s.x AS s
                 FROM (

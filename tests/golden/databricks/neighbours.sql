@@ -11,7 +11,7 @@ FROM (
         row_number() OVER (PARTITION BY query_id ORDER BY reference_score DESC, id) AS reference_rank,
         row_number() OVER (PARTITION BY query_id ORDER BY index_score DESC, id) AS index_rank
     FROM (
-        SELECT
+        SELECT /*+ BROADCAST(q) */
             q.id AS query_id,
             c.id AS id,
             aggregate(zip_with(q.x, c.x, (a, b) -> a * b), 0E0, (s, v) -> s + v) AS run_score,
