@@ -64,11 +64,11 @@ docs: $(VENV)/dev.stamp
 	$(MKDOCS)
 
 # Rewrite the rendered statements in tests/golden and tests/golden_scripts after a change of sql/, and
-# the table of options in docs/project-file.md; review the difference.
+# the tables of docs that are generated; review the difference.
 golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_script.py -k golden
-	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_pages.py -k table_of_options
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_pages.py -k generated_tables
 
 # Make the dbt package's solvers anew after a change of sql/ or of an engine's record.
 dbt-macros: $(VENV)/dev.stamp

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sqlstab.errors import UsageError
-from sqlstab.options import EngineSettings, Options, Place, options_table
+from sqlstab.options import EngineSettings, Options, Place
 from sqlstab.project import Project, sections
 from sqlstab.secret import SecretUrl, redacted
 from sqlstab.statements.given import EmbeddingTable, FurtherTable
@@ -781,11 +781,6 @@ def test_any_content(content: dict[str, Any], given_day: bool) -> None:
 
 
 # The page.
-
-
-def test_the_page_has_the_table_of_options() -> None:
-    """It is made by `python -c "from sqlstab.options import *; print(options_table())"`."""
-    assert options_table() in DOCS
 
 
 def test_the_examples_of_the_page() -> None:
