@@ -7,7 +7,7 @@ UV := $(VENV)/uv/bin/uv
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test test-extras fuzz lint format docs golden picture clean
-.PHONY: lock test-oldest test-newest
+.PHONY: lock test-oldest test-newest test-lakes
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-demo dbt-macros
 .PHONY: report-picture chromium
@@ -39,6 +39,16 @@ test-newest: $(VENV)/uv.stamp chromium
 	$(UV) pip install --quiet --python $(VENV)/newest --prerelease disallow --refresh \
 	  --editable '.[dev]'
 	$(VENV)/newest/bin/python -m pytest -n 2 $(SELECTED)
+
+# Tables of DuckLake, Delta and Iceberg, by extensions of DuckDB, which PyPI has for some versions.
+LAKES := ducklake delta iceberg avro
+DUCKDB ?= 1.5.5
+test-lakes: $(VENV)/uv.stamp
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)/lakes
+	$(UV) pip install --quiet --python $(VENV)/lakes --editable . duckdb==$(DUCKDB) \
+	  $(LAKES:%=duckdb-extension-%==$(DUCKDB)) deltalake 'pyiceberg[sql-sqlite]' \
+	  hypothesis pandas pytest pytest-xdist pytz
+	$(VENV)/lakes/bin/python -m pytest -q tests/lakes.py
 
 # Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
 test-extras:

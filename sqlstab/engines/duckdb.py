@@ -7,6 +7,8 @@ import secrets
 import tempfile
 import threading
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,6 +133,19 @@ DUCKDB = Dialect(
     ),
 )
 
+# For a session with a DuckLake, whose tables have neither primary keys nor arrays of a fixed size.
+# Two transactions that add rows to one table both commit there, but not two that comment on it.
+DUCKLAKE = replace(
+    DUCKDB,
+    tables=replace(
+        DUCKDB.tables,
+        unique="",
+        fixed_array="",
+        lock="COMMENT ON TABLE {4}{5} IS 'Runs of sqlstab'",
+        overtaken=(*DUCKDB.tables.overtaken, "but another transaction has"),
+    ),
+)
+
 # 4,096 rows of e = 64 in float64. Of 2,048 to 65,536 such rows, larger batches are slower: they
 # fall out of the cache.
 _BATCH_BYTES = 2 * 2**20
@@ -208,7 +223,6 @@ class DuckDBEngine:
         EngineError: The database cannot be opened.
     """
 
-    dialect = DUCKDB
     streams = True
 
     def __init__(
@@ -236,7 +250,8 @@ class DuckDBEngine:
             self._connection = connection
             return
         # A database in which nothing was made, as of a name with a typo, is not left behind.
-        self._new_file = Path(database) if database and not Path(database).exists() else None
+        file = Path(str(database or "").removeprefix("ducklake:"))
+        self._new_file = file if database and not file.exists() else None
         try:
             self._connection = duckdb.connect(
                 str(database) if database else ":memory:",
@@ -284,6 +299,13 @@ class DuckDBEngine:
                         f"{value!r} is not a valid {name.replace('_', ' ')}: {_said(error)}"
                     ) from error
 
+    @cached_property
+    def dialect(self) -> Dialect:
+        """See `Engine`."""
+        lakes = "FROM duckdb_databases() WHERE type = 'ducklake'"
+        with self._failing(lakes):
+            return DUCKLAKE if self._connection.execute(lakes).fetchone() else DUCKDB
+
     @property
     def holds_tables(self) -> bool:
         """Whether tables outlast the session: not in a database in memory of our own."""
@@ -310,7 +332,9 @@ class DuckDBEngine:
 
         try:
             self.rollback()
-            return not self._connection.execute("FROM information_schema.tables").fetchone()
+            # Of a DuckLake its own tables are in another one.
+            tables = "FROM information_schema.tables WHERE table_catalog = current_database()"
+            return not self._connection.execute(tables).fetchone()
         except duckdb.Error:
             return False
 
@@ -553,9 +577,9 @@ class DuckDBEngine:
                 self._stuck.discard(name)
 
     def _in_transaction(self) -> bool:
-        """Whether a transaction is open: else each statement has one of its own."""
-        numbers = [self._connection.execute("SELECT txid_current()").fetchone() for _ in "ab"]
-        return numbers[0] == numbers[1]
+        """Whether a transaction is open: else each statement has one, and its time, of its own."""
+        times = [self._connection.execute("SELECT epoch_us(now())").fetchone() for _ in "ab"]
+        return times[0] == times[1]
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; BLAS gets one thread, since DuckDB's are busy on the other cores."""
