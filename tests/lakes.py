@@ -10,10 +10,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import deltalake
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from invoke import invoke
+from pyiceberg.catalog.sql import SqlCatalog
 from test_space import two_at_once
 
 from sqlstab import GateError, Options, Space, UsageError
@@ -152,3 +155,47 @@ def test_the_command(tmp_path: Path, model: Callable[..., Path]) -> None:
     missing = ("--users", "u", "--items", "i", "--space", "movies")
     invoke("run", "--database", f"ducklake:{tmp_path}/typo.ducklake", *missing, code=4)
     assert not list(tmp_path.glob("typo*"))
+
+
+def _delta(folder: Path, rows: pa.Table) -> Path:
+    deltalake.write_deltalake(folder, rows)
+    deltalake.DeltaTable(folder).delete("id >= 50")
+    return folder
+
+
+def _iceberg(folder: Path, rows: pa.Table, *, hint: bool) -> Path:
+    folder.mkdir()
+    catalogue = SqlCatalog("c", uri=f"sqlite:///{folder}/c.db", warehouse=f"file://{folder}")
+    catalogue.create_namespace("ml")
+    table = catalogue.create_table("ml.t", schema=rows.schema)
+    table.append(rows)
+    table.delete("id >= 50")
+    file = Path(table.metadata_location.removeprefix("file://"))
+    if not hint:
+        return file
+    (file.parent / "version-hint.text").write_text(file.name.removesuffix(".metadata.json"))
+    return file.parent.parent
+
+
+@pytest.mark.parametrize("kind", ["delta", "iceberg", "iceberg by its version"])
+def test_tables_of_a_lake_as_inputs(tmp_path: Path, rng: np.random.Generator, kind: str) -> None:
+    """Rows that they have no longer, but their files, are not read."""
+    tables, frames = {}, {}
+    for side in ("users", "items"):
+        embedding = pa.array(list(rng.standard_normal((60, 4))), pa.list_(pa.float64()))
+        rows = pa.table({"id": np.arange(60), "embedding": embedding})
+        frames[side] = rows.slice(0, 50)
+        folder = tmp_path / side
+        written = (
+            _delta(folder, rows)
+            if kind == "delta"
+            else _iceberg(folder, rows, hint=kind == "iceberg")
+        )
+        tables[side] = str(written)
+    run = Space(tmp_path / "s").run(**tables, key="1")
+    wanted = Space(tmp_path / "w").run(**frames, key="1")
+    for side in ("users", "items"):
+        assert run.figures["tables"][side]["rows"] == 50
+        stable = (found.table(side).arrow().sort_by("id") for found in (run, wanted))
+        found, expected = (np.array(table["embedding"].to_pylist()) for table in stable)
+        np.testing.assert_allclose(found, expected, atol=1e-10)

@@ -450,7 +450,16 @@ def test_other_engines_read_no_files(engine: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("database", [":memory:", "md:warehouse", "s3://bucket/w.duckdb"])
+def test_the_catalogue_of_a_ducklake_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(document("database = 'ducklake:meta.ducklake'"))
+    project = Project.load(tmp_path / NAME, {})
+    assert project.engine.database == f"ducklake:{tmp_path}/meta.ducklake"
+
+
+@pytest.mark.parametrize(
+    "database",
+    [":memory:", "md:warehouse", "s3://bucket/w.duckdb", "ducklake:postgres:dbname=lake"],
+)
 def test_databases_that_are_no_path(database: str, tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(document(f"database = '{database}'"))
     assert Project.load(tmp_path / NAME, {}).engine.database == database

@@ -195,6 +195,12 @@ HAVING count(*) > 1 OR contains(file_name, '/' || min(name) || '=')
 ORDER BY in_folder
 LIMIT 1
 """
+# How Python reads tables of a lake without DuckDB.
+_FRAMES = {
+    "Delta": "deltalake.DeltaTable({0!r}).to_pyarrow_table()",
+    "Iceberg": "pyiceberg.table.StaticTable.from_metadata({0!r}).scan().to_arrow()",
+}
+
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -346,8 +352,9 @@ class DuckDBEngine:
         """
         import duckdb  # noqa: PLC0415
 
-        if files.is_path(relation) and files.delta_table(relation):
-            self._load_delta(relation)
+        lake = files.lake_table(relation)
+        if lake:
+            self._load(lake)
         statement = f"DESCRIBE SELECT * FROM {relations.named(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
@@ -438,21 +445,22 @@ class DuckDBEngine:
                     "alone, or Parquet."
                 )
 
-    def _load_delta(self, relation: str) -> None:
-        """Load what reads Delta tables, if it is installed: `LOAD` alone would download it.
+    def _load(self, table: files.LakeTable) -> None:
+        """Load what reads a table of a lake, if it is installed: `LOAD` alone would download it.
 
         Raises:
             DataError: It is not.
         """
-        found = "FROM duckdb_extensions() WHERE extension_name = 'delta' AND installed"
-        if not self.query(f"SELECT 1 AS n {found}"):
+        extension = table.kind.lower()
+        known = f"FROM duckdb_extensions() WHERE extension_name = '{extension}' AND installed"
+        if not self.query(f"SELECT 1 AS n {known}"):
             raise DataError(
-                f"{relation} is a Delta table, whose files may hold rows that it has no longer, "
-                "and DuckDB has no extension here that reads it. Run INSTALL delta in DuckDB "
-                f"{self.version}; or, in Python, pass its rows as a frame: "
-                f"deltalake.DeltaTable({relation!r}).to_pyarrow_table()."
+                f"{table.path} is a table of {table.kind}, whose files may hold rows that it has "
+                f"no longer, and DuckDB's extension {extension}, which reads it, is not installed. "
+                f"Run INSTALL {extension} in DuckDB {self.version}; or, in Python, pass its rows "
+                f"as a frame: {_FRAMES[table.kind].format(table.path)}."
             )
-        self.execute("LOAD delta")
+        self.execute(f"LOAD {extension}")
 
     def _check_widened(self, relation: str, patterns: str, columns: list[Column]) -> None:
         """Check that one type for a column of several Parquet files changes none of its values.
