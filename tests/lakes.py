@@ -14,12 +14,15 @@ import deltalake
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from invoke import invoke
 from pyiceberg.catalog.sql import SqlCatalog
 from test_space import two_at_once
 
 from sqlstab import GateError, Options, Space, UsageError
+from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.session import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,6 +154,10 @@ def test_the_command(tmp_path: Path, model: Callable[..., Path]) -> None:
             *("--users", folder / "users.parquet", "--items", folder / "items.parquet"),
         )
     assert "alignable" in invoke("runs", "--database", database, "movies").stdout
+    limit = "SELECT current_setting('memory_limit') AS n"
+    with connect(None) as files, connect(database) as lake, duckdb.connect() as plain:
+        assert lake.query(limit)[0]["n"] == plain.sql(limit).fetchall()[0][0]
+        assert files.query(limit) != lake.query(limit)
     # A database of another name is not left behind.
     missing = ("--users", "u", "--items", "i", "--space", "movies")
     invoke("run", "--database", f"ducklake:{tmp_path}/typo.ducklake", *missing, code=4)
@@ -192,6 +199,12 @@ def test_tables_of_a_lake_as_inputs(tmp_path: Path, rng: np.random.Generator, ki
             else _iceberg(folder, rows, hint=kind == "iceberg")
         )
         tables[side] = str(written)
+    engine = DuckDBEngine()
+    engine.describe(tables["users"])
+    parquet = next((tmp_path / "users").rglob("*.parquet"))
+    # Memory is made for them as for other files.
+    assert engine._row_group >= pq.read_metadata(parquet).row_group(0).total_byte_size
+    engine.close()
     run = Space(tmp_path / "s").run(**tables, key="1")
     wanted = Space(tmp_path / "w").run(**frames, key="1")
     for side in ("users", "items"):

@@ -222,7 +222,8 @@ class DuckDBEngine:
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
-            and with row groups, and to sum in SQL, which grows with threads.
+            and with row groups, and to sum in SQL, which grows with threads. For a DuckLake, whose
+            files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
@@ -268,6 +269,8 @@ class DuckDBEngine:
                 f"The database {database or 'in memory'} cannot be opened: {_said(error)}"
             ) from error
         self._most = _most_memory(self._connection)
+        if self.dialect is DUCKLAKE:
+            self._limit = None
         try:
             # What killed sessions have left; they may have spilled more than memory holds.
             for folder in spill_folders():
@@ -286,7 +289,7 @@ class DuckDBEngine:
             "enable_progress_bar": True,
             "enable_progress_bar_print": False,
             "threads": threads,
-            "memory_limit": memory_limit or f"{_MEMORY_LIMIT}B",
+            "memory_limit": memory_limit or (self._limit and f"{self._limit}B"),
             # A table name must not be taken for a variable of this program.
             "python_enable_replacements": False,
             # DuckDB's own choice is the working directory, which may not be writable.
@@ -461,6 +464,7 @@ class DuckDBEngine:
                 f"as a frame: {_FRAMES[table.kind].format(table.path)}."
             )
         self.execute(f"LOAD {extension}")
+        self._make_room(f"[{quoting.string(table.parquet, DUCKDB)}]")
 
     def _check_widened(self, relation: str, patterns: str, columns: list[Column]) -> None:
         """Check that one type for a column of several Parquet files changes none of its values.

@@ -147,6 +147,13 @@ class LakeTable(NamedTuple):
     kind: str
     path: str
 
+    @property
+    def parquet(self) -> str:
+        """The pattern of its files, also of those that it has no longer."""
+        path = Path(self.path)
+        folder = path if path.is_dir() else path.parents[1]
+        return str(Path(no_pattern(str(folder))) / "**" / "*.parquet")
+
 
 def lake_table(relation: str) -> LakeTable | None:
     """Return the table of Delta or Iceberg that a relation is, if it is one.
