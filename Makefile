@@ -7,7 +7,7 @@ UV := $(VENV)/uv/bin/uv
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo test test-extras fuzz lint format docs golden picture clean
-.PHONY: lock test-oldest test-newest test-dbt
+.PHONY: lock test-oldest test-newest test-dbt test-lakes
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-demo dbt-macros
 .PHONY: report-picture chromium
@@ -54,6 +54,16 @@ test-dbt: $(VENV)/uv.stamp
 	cd $(VENV)/dbt/examples/dbt && for command in deps parse; do DO_NOT_TRACK=1 \
 	  ../../bin/dbt-core-experimental-parser $$command --profiles-dir . || exit; done
 
+# Tables of DuckLake, Delta and Iceberg, by extensions of DuckDB, which PyPI has for some versions.
+LAKES := ducklake delta iceberg avro
+DUCKDB ?= 1.5.5
+test-lakes: $(VENV)/uv.stamp
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)/lakes
+	$(UV) pip install --quiet --python $(VENV)/lakes --editable . duckdb==$(DUCKDB) \
+	  $(LAKES:%=duckdb-extension-%==$(DUCKDB)) deltalake 'pyiceberg[sql-sqlite]' \
+	  hypothesis pandas pytest pytest-xdist pytz
+	$(VENV)/lakes/bin/python -m pytest -q tests/lakes.py
+
 # Each extra in a clean environment of its own: takes minutes, and downloads a gigabyte.
 test-extras:
 	$(PYTHON) tests/extras.py
@@ -78,11 +88,11 @@ docs: $(VENV)/dev.stamp
 	$(MKDOCS)
 
 # Rewrite the rendered statements in tests/golden and tests/golden_scripts after a change of sql/, and
-# the table of options in docs/project-file.md; review the difference.
+# the tables of docs that are generated; review the difference.
 golden: $(VENV)/dev.stamp
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_sql.py
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_script.py -k golden
-	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_pages.py -k table_of_options
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_pages.py -k generated_tables
 
 # Make the dbt package's solvers anew after a change of sql/ or of an engine's record.
 dbt-macros: $(VENV)/dev.stamp

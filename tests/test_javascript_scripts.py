@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API result")
 
 SIZE = 3
+EMULATED = ["bigquery", "snowflake"]
 
 
 def run(engine: Any, script: str) -> None:
@@ -101,7 +102,7 @@ def a_day(warehouse: Warehouse, key: str, raw: dict[str, np.ndarray], ids: dict[
     return script
 
 
-@pytest.mark.parametrize("name", ["bigquery", "snowflake"])
+@pytest.mark.parametrize("name", EMULATED)
 def test_scripts(
     name: str, warehouses: Callable[[str], Warehouse], rng: np.random.Generator, tmp_path: Path
 ) -> None:

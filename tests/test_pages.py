@@ -12,18 +12,24 @@ from typing import TYPE_CHECKING
 import click
 import duckdb
 import pytest
+import test_engines
+import test_googlesql
+import test_javascript_scripts
+import test_script
 from conftest import movietweetings
-from engines import psql_environment
+from engines import RUNNABLE, TARGETS, psql_environment
 from invoke import invoke
 from pages import PAGES, ROOT, Block, blocks, shell
-from warehouse import store_vectors
+from warehouse import VARIANTS, store_vectors
 
 from sqlstab import DataError, EngineError, GateError, Space, UsageError
 from sqlstab.cli import cli
+from sqlstab.engines import NAMES
 from sqlstab.options import options_table
 from sqlstab.session import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -199,15 +205,42 @@ def test_the_list_of_exit_codes() -> None:
     assert {int(code) for code in re.findall(r"(\d+) ", str(cli.epilog))} == wanted
 
 
-def test_the_table_of_options() -> None:
-    """It is made from the declarations: UPDATE_GOLDEN=1 writes it anew."""
-    page = ROOT / "docs" / "project-file.md"
-    text = page.read_text()
-    (shown,) = re.findall(r"^\| option \|.*?\n(?!\|)", text, re.MULTILINE | re.DOTALL) or [""]
+def table_of_tests() -> str:
+    """How each engine is tested, by what the suites of statements, runs and scripts are run on."""
+    lines = [
+        "| `--dialect` | tested on | statements | with vectors as | runs | scripts |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in NAMES:
+        target, package, how, vectors = TARGETS.get(name), "", "", list[str]()
+        if target:
+            package = f"`{target.packages[0]}`"
+            how = "emulated" if target.emulated else "run"
+            impossible = {what for engine, what in test_engines.EXCEPTIONS if engine == name}
+            vectors = [variant for variant in VARIANTS[name] if variant not in impossible]
+        statements = ["parsed", "analysed" if name == test_googlesql.BIGQUERY.name else "", how]
+        scripts = name in (*test_script.RUNNABLE, *test_javascript_scripts.EMULATED)
+        cells = (
+            *(f"`{name}`", package, ", ".join(filter(None, statements)), ", ".join(vectors)),
+            *(how if name in RUNNABLE else "", how if scripts else ""),
+        )
+        lines.append(f"| {' | '.join(cells)} |".replace("  ", " "))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [("docs/project-file.md", options_table), ("docs/engines.md", table_of_tests)],
+)
+def test_the_generated_tables(page: str, made: Callable[[], str]) -> None:
+    """They are made from declarations, and from the tests: UPDATE_GOLDEN=1 writes them anew."""
+    path, table = ROOT / page, made().strip()
+    text, first_cell = path.read_text(), table.split("|")[1]
+    (shown,) = re.findall(rf"^\|{first_cell}\|(?:.*\n\|)*.*\n", text, re.MULTILINE)
     if "UPDATE_GOLDEN" in os.environ:
-        page.write_text(text.replace(shown.rstrip("\n"), options_table().rstrip("\n")))
+        path.write_text(text.replace(shown.strip(), table))
     else:
-        assert shown.strip() == options_table().strip()
+        assert shown.strip() == table
 
 
 COMMANDS = [

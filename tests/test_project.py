@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sqlstab.errors import UsageError
-from sqlstab.options import EngineSettings, Options, Place, options_table
+from sqlstab.options import EngineSettings, Options, Place
 from sqlstab.project import Project, sections
 from sqlstab.secret import SecretUrl, redacted
 from sqlstab.statements.given import EmbeddingTable, FurtherTable
@@ -450,7 +450,16 @@ def test_other_engines_read_no_files(engine: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("database", [":memory:", "md:warehouse", "s3://bucket/w.duckdb"])
+def test_the_catalogue_of_a_ducklake_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(document("database = 'ducklake:meta.ducklake'"))
+    project = Project.load(tmp_path / NAME, {})
+    assert project.engine.database == f"ducklake:{tmp_path}/meta.ducklake"
+
+
+@pytest.mark.parametrize(
+    "database",
+    [":memory:", "md:warehouse", "s3://bucket/w.duckdb", "ducklake:postgres:dbname=lake"],
+)
 def test_databases_that_are_no_path(database: str, tmp_path: Path) -> None:
     (tmp_path / NAME).write_text(document(f"database = '{database}'"))
     assert Project.load(tmp_path / NAME, {}).engine.database == database
@@ -781,11 +790,6 @@ def test_any_content(content: dict[str, Any], given_day: bool) -> None:
 
 
 # The page.
-
-
-def test_the_page_has_the_table_of_options() -> None:
-    """It is made by `python -c "from sqlstab.options import *; print(options_table())"`."""
-    assert options_table() in DOCS
 
 
 def test_the_examples_of_the_page() -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engines import RUNNABLE, TARGETS
 from pages import ROOT, blocks, shell
-
-from sqlstab.engines import NAMES
 
 
 def test_it_is_short() -> None:
@@ -19,22 +16,6 @@ def test_the_demos_output_is_real() -> None:
     (shown,) = (block.text for block in blocks("README.md") if "AUC" in block.text)
     lines = [line.split() for line in printed.splitlines()]
     assert [line for line in map(str.split, shown.splitlines()) if line not in lines] == []
-
-
-def test_support_tiers_are_those_of_the_tests() -> None:
-    """What docs/engines.md calls tested is what the conformance suite runs on."""
-    expected = {
-        "itself": set(RUNNABLE),
-        "emulator": set(TARGETS) - set(RUNNABLE),
-        "parsed only": set(NAMES) - set(TARGETS),
-    }
-    tiers: dict[str, set[str]] = {tier: set() for tier in expected}
-    for line in (ROOT / "docs" / "engines.md").read_text().splitlines():
-        for tier in tiers:
-            if line.startswith("|") and tier in line.split("|")[2]:
-                names = line.split("|")[1].lower()
-                tiers[tier] |= {name for name in NAMES if name in names}
-    assert tiers == expected
 
 
 def test_no_link_is_dead() -> None:

@@ -20,10 +20,11 @@ import duckdb
 import numpy as np
 import pytest
 import sqlglot
+from warehouse import store_vectors
 
-from sqlstab import folders
+from sqlstab import Space, folders
 from sqlstab.engines import dialect, dialects
-from sqlstab.engines.duckdb import DuckDBEngine
+from sqlstab.engines.duckdb import DUCKLAKE, DuckDBEngine
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.session import connect
 from sqlstab.space import directory
@@ -275,6 +276,61 @@ def test_of_two_runs_of_one_key_one_wins(tmp_path: Path) -> None:
         with pytest.raises(ConflictError, match="meanwhile"):
             space.finish(target, MAPS, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def two_at_once(
+    name: str,
+    connection: duckdb.DuckDBPyConnection,
+    tables: tuple[str, str],
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Make a run, and another one with its key while its transaction is open: one of them stays."""
+    real, ends = TablesTarget.conflict_check, []
+
+    def attempt(connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            Space(name, connection).run(*tables, key=key)
+            ends.append("done")
+        except ConflictError:
+            ends.append("overtaken")
+
+    def with_another(self: TablesTarget, *, first: bool) -> Any:
+        monkeypatch.setattr(TablesTarget, "conflict_check", real)
+        with connection.cursor() as other:
+            attempt(other)
+        return real(self, first=first)
+
+    monkeypatch.setattr(TablesTarget, "conflict_check", with_another)
+    attempt(connection)
+    assert sorted(ends) == ["done", "overtaken"]
+    value = Key.parse(key).value
+    assert [run.key for run in Space(name, connection).runs].count(value) == 1
+    for side, table in zip(("users", "items"), tables, strict=True):
+        whole = Space(name, connection)[value].figures["tables"][side]["rows"]
+        condition = f"WHERE {Key.parse(key).column} = '{value}'"
+        count = f"SELECT count(*), count(DISTINCT id) FROM {name}_{side} {condition}"
+        assert connection.execute(count).fetchall() == [(whole, whole)], table
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_two_runs_of_one_key_without_primary_keys(
+    connection: duckdb.DuckDBPyConnection,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    first: bool,
+) -> None:
+    """As in a DuckLake, which `make test-lakes` tries: a comment on the runs tells them apart."""
+    monkeypatch.setattr(DuckDBEngine, "dialect", DUCKLAKE)
+    with connect(connection) as engine:
+        for side in ("users", "items"):
+            store_vectors(engine, side, rng.standard_normal((30, 3)))
+    if not first:
+        Space("movies", connection).run("users", "items", key="1")
+    two_at_once("movies", connection, ("users", "items"), "2", monkeypatch)
+    keys = "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type = 'PRIMARY KEY'"
+    assert connection.execute(keys).fetchall() == [(0,)]
 
 
 def test_runs_of_different_keys_at_once_are_both_whole(tmp_path: Path) -> None:

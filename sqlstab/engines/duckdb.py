@@ -7,6 +7,8 @@ import secrets
 import tempfile
 import threading
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -131,6 +133,19 @@ DUCKDB = Dialect(
     ),
 )
 
+# For a session with a DuckLake, whose tables have neither primary keys nor arrays of a fixed size.
+# Two transactions that add rows to one table both commit there, but not two that comment on it.
+DUCKLAKE = replace(
+    DUCKDB,
+    tables=replace(
+        DUCKDB.tables,
+        unique="",
+        fixed_array="",
+        lock="COMMENT ON TABLE {4}{5} IS 'Runs of sqlstab'",
+        overtaken=(*DUCKDB.tables.overtaken, "but another transaction has"),
+    ),
+)
+
 # 4,096 rows of e = 64 in float64. Of 2,048 to 65,536 such rows, larger batches are slower: they
 # fall out of the cache.
 _BATCH_BYTES = 2 * 2**20
@@ -180,6 +195,12 @@ HAVING count(*) > 1 OR contains(file_name, '/' || min(name) || '=')
 ORDER BY in_folder
 LIMIT 1
 """
+# How Python reads tables of a lake without DuckDB.
+_FRAMES = {
+    "Delta": "deltalake.DeltaTable({0!r}).to_pyarrow_table()",
+    "Iceberg": "pyiceberg.table.StaticTable.from_metadata({0!r}).scan().to_arrow()",
+}
+
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -201,14 +222,14 @@ class DuckDBEngine:
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
-            and with row groups, and to sum in SQL, which grows with threads.
+            and with row groups, and to sum in SQL, which grows with threads. For a DuckLake, whose
+            files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
         EngineError: The database cannot be opened.
     """
 
-    dialect = DUCKDB
     streams = True
 
     def __init__(
@@ -236,7 +257,8 @@ class DuckDBEngine:
             self._connection = connection
             return
         # A database in which nothing was made, as of a name with a typo, is not left behind.
-        self._new_file = Path(database) if database and not Path(database).exists() else None
+        file = Path(str(database or "").removeprefix("ducklake:"))
+        self._new_file = file if database and not file.exists() else None
         try:
             self._connection = duckdb.connect(
                 str(database) if database else ":memory:",
@@ -247,6 +269,8 @@ class DuckDBEngine:
                 f"The database {database or 'in memory'} cannot be opened: {_said(error)}"
             ) from error
         self._most = _most_memory(self._connection)
+        if self.dialect is DUCKLAKE:
+            self._limit = None
         try:
             # What killed sessions have left; they may have spilled more than memory holds.
             for folder in spill_folders():
@@ -265,7 +289,7 @@ class DuckDBEngine:
             "enable_progress_bar": True,
             "enable_progress_bar_print": False,
             "threads": threads,
-            "memory_limit": memory_limit or f"{_MEMORY_LIMIT}B",
+            "memory_limit": memory_limit or (self._limit and f"{self._limit}B"),
             # A table name must not be taken for a variable of this program.
             "python_enable_replacements": False,
             # DuckDB's own choice is the working directory, which may not be writable.
@@ -283,6 +307,13 @@ class DuckDBEngine:
                     raise UsageError(
                         f"{value!r} is not a valid {name.replace('_', ' ')}: {_said(error)}"
                     ) from error
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """See `Engine`."""
+        lakes = "FROM duckdb_databases() WHERE type = 'ducklake'"
+        with self._failing(lakes):
+            return DUCKLAKE if self._connection.execute(lakes).fetchone() else DUCKDB
 
     @property
     def holds_tables(self) -> bool:
@@ -310,7 +341,9 @@ class DuckDBEngine:
 
         try:
             self.rollback()
-            return not self._connection.execute("FROM information_schema.tables").fetchone()
+            # Of a DuckLake its own tables are in another one.
+            tables = "FROM information_schema.tables WHERE table_catalog = current_database()"
+            return not self._connection.execute(tables).fetchone()
         except duckdb.Error:
             return False
 
@@ -322,8 +355,9 @@ class DuckDBEngine:
         """
         import duckdb  # noqa: PLC0415
 
-        if files.is_path(relation) and files.delta_table(relation):
-            self._load_delta(relation)
+        lake = files.lake_table(relation)
+        if lake:
+            self._load(lake)
         statement = f"DESCRIBE SELECT * FROM {relations.named(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
@@ -414,21 +448,23 @@ class DuckDBEngine:
                     "alone, or Parquet."
                 )
 
-    def _load_delta(self, relation: str) -> None:
-        """Load what reads Delta tables, if it is installed: `LOAD` alone would download it.
+    def _load(self, table: files.LakeTable) -> None:
+        """Load what reads a table of a lake, if it is installed: `LOAD` alone would download it.
 
         Raises:
             DataError: It is not.
         """
-        found = "FROM duckdb_extensions() WHERE extension_name = 'delta' AND installed"
-        if not self.query(f"SELECT 1 AS n {found}"):
+        extension = table.kind.lower()
+        known = f"FROM duckdb_extensions() WHERE extension_name = '{extension}' AND installed"
+        if not self.query(f"SELECT 1 AS n {known}"):
             raise DataError(
-                f"{relation} is a Delta table, whose files may hold rows that it has no longer, "
-                "and DuckDB has no extension here that reads it. Run INSTALL delta in DuckDB "
-                f"{self.version}; or, in Python, pass its rows as a frame: "
-                f"deltalake.DeltaTable({relation!r}).to_pyarrow_table()."
+                f"{table.path} is a table of {table.kind}, whose files may hold rows that it has "
+                f"no longer, and DuckDB's extension {extension}, which reads it, is not installed. "
+                f"Run INSTALL {extension} in DuckDB {self.version}; or, in Python, pass its rows "
+                f"as a frame: {_FRAMES[table.kind].format(table.path)}."
             )
-        self.execute("LOAD delta")
+        self.execute(f"LOAD {extension}")
+        self._make_room(f"[{quoting.string(table.parquet, DUCKDB)}]")
 
     def _check_widened(self, relation: str, patterns: str, columns: list[Column]) -> None:
         """Check that one type for a column of several Parquet files changes none of its values.
@@ -553,9 +589,9 @@ class DuckDBEngine:
                 self._stuck.discard(name)
 
     def _in_transaction(self) -> bool:
-        """Whether a transaction is open: else each statement has one of its own."""
-        numbers = [self._connection.execute("SELECT txid_current()").fetchone() for _ in "ab"]
-        return numbers[0] == numbers[1]
+        """Whether a transaction is open: else each statement has one, and its time, of its own."""
+        times = [self._connection.execute("SELECT epoch_us(now())").fetchone() for _ in "ab"]
+        return times[0] == times[1]
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; BLAS gets one thread, since DuckDB's are busy on the other cores."""

@@ -67,6 +67,7 @@ def one_row(
     """Take the rows of a partition through a fold, for `mapInArrow`."""
     from pyspark import TaskContext  # noqa: PLC0415 - an extra
 
+    # It is for the order of the parts alone; what speaks Spark's protocol may have none.
     context = TaskContext.get()
     unusable, rows = None, 0
     arrays: list[NDArray[Any]] = []
@@ -75,11 +76,11 @@ def one_row(
     except Unusable as error:
         # Spark would try again what raises, and write pages about it.
         unusable = error.column
-    if context is None or (rows == 0 and unusable is None):
+    if rows == 0 and unusable is None:
         return
     yield pa.RecordBatch.from_pydict(
         {
-            "partition": pa.array([context.partitionId()], pa.int32()),
+            "partition": pa.array([context.partitionId() if context else 0], pa.int32()),
             "n_rows": pa.array([rows], pa.int64()),
             "arrays": pa.array([[array.tobytes() for array in arrays]], pa.list_(pa.binary())),
             "unusable": pa.array([unusable], pa.int32()),

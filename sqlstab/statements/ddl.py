@@ -97,8 +97,8 @@ def table_kind(name: str, dialect: Dialect) -> str:
 
 
 def lock(name: str, dialect: Dialect) -> str:
-    """A statement that waits for other transactions with the same statement; empty for none."""
-    return dialect.tables.lock.format(*_in_catalogue(name, dialect))
+    """A statement that lets no two transactions with it commit at once; empty for none."""
+    return about(dialect.tables.lock, name, dialect)
 
 
 def about(pattern: str, name: str, dialect: Dialect) -> str:

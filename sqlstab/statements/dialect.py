@@ -43,7 +43,8 @@ class Tables:
             quoted database and schema with a point behind. Empty where that cannot be asked.
         definition: The query of a view, as `definition`; places as in `kind`. Empty where it is not
             asked for.
-        lock: Lets one transaction at a time go on that names the same table; places as in `kind`.
+        lock: Lets one transaction at a time go on that names the same table, or the first commit;
+            places as in `layout`.
         storage: How a new table is stored, where that must be said.
         held: Keeps the rows of query {1} for this session, as {0}.
         begin, commit: Around the statements that write the rows of one run; empty where each

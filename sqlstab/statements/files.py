@@ -14,7 +14,7 @@ import sys
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
 from sqlstab.statements.sides import SIDES
@@ -43,9 +43,10 @@ _CSV_TYPES = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'], sample_siz
 _CSV = f"{_CSV_TYPES}, header = true, skip = 0, quote = '\"', comment = ''"
 
 # What tables have in their directory that are more than the files in it, and whose they are.
+_VERSIONS = "metadata/*.metadata.json"
 _LAKES = {
     "_delta_log": "Delta",
-    "metadata/*.metadata.json": "Iceberg",
+    _VERSIONS: "Iceberg",
     ".hoodie": "Hudi",
     "_spark_metadata": "Spark's streaming sink",
 }
@@ -98,9 +99,9 @@ def call(relation: str) -> str:
         UsageError: They are of a kind that is not read, or of several; or of several tables.
         DataError: They are a part of something else, or there are none in a directory.
     """
-    table = delta_table(relation)
+    table = lake_table(relation)
     if table:
-        return f"delta_scan({_string(table)})"
+        return f"{table.kind.lower()}_scan({_string(table.path)})"
     reader, patterns = _found(relation)
     source = ", ".join(map(_string, patterns))
     if len(patterns) > 1:
@@ -118,7 +119,7 @@ def call(relation: str) -> str:
 
 def csv_as_text(relation: str) -> str | None:
     """Return the call that reads CSV files with all columns as text; None for others."""
-    if not is_path(relation) or delta_table(relation) or _found(relation)[0] != "read_csv":
+    if not is_path(relation) or lake_table(relation) or _found(relation)[0] != "read_csv":
         return None
     return call(relation).replace(_CSV_TYPES, "all_varchar = true")
 
@@ -129,17 +130,55 @@ def parquet(relation: str) -> str | None:
     Raises:
         UsageError, DataError: See `call`.
     """
-    if not is_path(relation) or delta_table(relation):
+    if not is_path(relation) or lake_table(relation):
         return None
     reader, patterns = _found(relation)
     return f"[{', '.join(map(_string, patterns))}]" if reader == "read_parquet" else None
 
 
-def delta_table(relation: str) -> str | None:
-    """Return the path of the Delta table that a relation is, if it is one."""
+class LakeTable(NamedTuple):
+    """A table of Delta or Iceberg: of a directory, or of one version's file in it.
+
+    Attributes:
+        kind: `Delta` or `Iceberg`; in lower case the name of DuckDB's extension.
+        path: Absolute.
+    """
+
+    kind: str
+    path: str
+
+    @property
+    def parquet(self) -> str:
+        """The pattern of its files, also of those that it has no longer."""
+        path = Path(self.path)
+        folder = path if path.is_dir() else path.parents[1]
+        return str(Path(no_pattern(str(folder))) / "**" / "*.parquet")
+
+
+def lake_table(relation: str) -> LakeTable | None:
+    """Return the table of Delta or Iceberg that a relation is, if it is one.
+
+    Raises:
+        DataError: It is one of Iceberg, of which only its catalogue knows the version.
+    """
     (path, *others) = split(relation)
-    is_one = is_path(relation) and not others and (Path(path) / "_delta_log").is_dir()
-    return str(Path(path).absolute()) if is_one else None
+    if others or not is_path(relation):
+        return None
+    whole = Path(path).absolute()
+    if (whole / "_delta_log").is_dir():
+        return LakeTable("Delta", str(whole))
+    if whole.match(_VERSIONS) and whole.is_file():
+        return LakeTable("Iceberg", str(whole))
+    versions = _glob(str(Path(glob.escape(str(whole)), _VERSIONS))) if whole.is_dir() else []
+    if not versions:
+        return None
+    if not (whole / "metadata" / "version-hint.text").is_file():
+        newest = max(versions, key=lambda file: Path(file).stat().st_mtime)
+        raise DataError(
+            f"{relation} is a table of Iceberg, and its catalogue alone knows its version: name "
+            f"that file, which may be the newest, {newest}."
+        )
+    return LakeTable("Iceberg", str(whole))
 
 
 def exact(paths: Sequence[str]) -> str:
@@ -370,7 +409,7 @@ def _check_no_lake(path: str) -> None:
                 table = Path(found).parents[marker.count("/")]
                 remedy = (
                     f"Name the whole table, {table}, and a part of it by --filter"
-                    if kind == "Delta"
+                    if kind in ("Delta", "Iceberg")
                     else "Name it on an engine where it is a table, such as Spark or Trino"
                 )
                 raise DataError(
