@@ -522,6 +522,22 @@ def test_every_command_and_option_has_help(name: str) -> None:
     assert set(re.findall(r"(?<!\S)--[a-z-]+", command.help)) <= options
 
 
+@pytest.mark.parametrize("name", list(commands()))
+def test_help_is_one_screen(name: str) -> None:
+    """`--help` fits 40 lines of 80 columns; `--help-all` has every option in full."""
+    short = invoke(name, "--help").stdout
+    assert len(short.splitlines()) <= 40
+    assert "--help-all" in short
+    everything = " ".join(invoke(name, "--help-all").stdout.split())
+    for option in commands()[name].params:
+        if isinstance(option, click.Option):
+            assert option.opts[-1] in everything
+            assert " ".join((option.help or "").split()) in everything
+    if name == "run":
+        assert "--sample" in everything
+        assert "--sample" not in short
+
+
 def test_help_and_version() -> None:
     assert "retrained recommender" in sqlstab("--help").stdout
     assert "--space" in sqlstab("run", "-h").stdout
