@@ -189,7 +189,7 @@ class Space:
             key: What names the run and sorts it among the others, as in `2026-11-30`;
                 `ds=2026-11-30` takes the inputs' rows with that `ds`. None is the time in UTC.
             options: How to align, what to keep, how to write.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Returns:
             The run: its key, figures, maps and tables.
@@ -332,7 +332,7 @@ class Space:
             outputs: The Parquet file or the table that each is written to; it must not be there.
             key: The run whose maps are used; None for the newest.
             options: Of these `strategy`, `on_invalid`, `output_layout` and `output_type` count.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
             UsageError: An output is there already, or a name is not valid.
@@ -390,7 +390,7 @@ class Space:
             key: The run K whose vectors it is to read; None for the newest.
             table: Whose vectors.
             options: Of these `strategy` counts.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
             DataError: There is no such run or table, it has no stable rows, or no ids are shared.
@@ -418,7 +418,7 @@ class Space:
                 it must not be there. Without any, the maps of all tables are kept, and that is all.
             key: The run K whose vectors it is to read; None for the newest.
             options: Of these `strategy`, `output_layout` and `output_type` count.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Returns:
             The feature maps, as of `feature_map`.
@@ -487,7 +487,7 @@ class Space:
 
         Args:
             key: The run; None is the space, over all its runs.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
             DataError: There is no such run, or ids or vectors cannot be compared.
@@ -558,7 +558,7 @@ def stabilize(
         also: Further tables by name.
         options: How to align; what is about several runs does not count.
         engine: A DuckDB connection that has the tables; None is DuckDB of its own.
-        progress: Shows what is going on.
+        progress: Shows each step.
 
     Returns:
         The run, whose tables are in memory.

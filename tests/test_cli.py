@@ -272,7 +272,7 @@ def test_what_cannot_stand_beside_a_file(project: Path) -> None:
     for option in ("--users", "--id", "--database", "--engine"):
         done = invoke("run", "-c", project, "--var", "day=monday", option, "x://x", code=2)
         assert f"{option} cannot be given with --config" in done.stderr
-    assert "--var is of use with --config only" in invoke("run", "--var", "a=b", code=2).stderr
+    assert "--var needs --config" in invoke("run", "--var", "a=b", code=2).stderr
     for text in ("day", "=x"):
         assert (
             "write a name and a value" in invoke("run", "-c", project, "--var", text, code=2).stderr

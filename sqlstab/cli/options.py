@@ -262,7 +262,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
     file = given.get("config")
     if not file:
         if given.get("variables"):
-            raise UsageError("--var is of use with --config only.")
+            raise UsageError("--var needs --config.")
         return Project(
             engine=engine_settings(context, given),
             tables=named_tables(given) if run else {},

@@ -115,7 +115,7 @@ def _write(data: bytes, out: str | None, form: str) -> None:
         files.write(out, data)
         return
     if form == "parquet" and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("Parquet is nothing for a terminal: name a file with --out.")
+        raise UsageError("A terminal cannot show Parquet: name a file with --out.")
     click.echo(data, nl=False)
 
 

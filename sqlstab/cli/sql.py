@@ -76,7 +76,7 @@ def sql(context: click.Context, /, **given: Any) -> None:
     if step not in (None, "script", *_STEPS):
         raise UsageError(f"There is no step {step!r}; write script, or {', '.join(_STEPS)}.")
     if step and given["explain"]:
-        raise UsageError("--explain is about a whole run: leave the step out.")
+        raise UsageError("--explain covers a whole run: leave the step out.")
     project = options.project_of(context, given, run=True)
     if given["dialect"]:
         _declared(given, project, step)
@@ -85,7 +85,7 @@ def sql(context: click.Context, /, **given: Any) -> None:
     unused += ["earlier"] if given["earlier"] else []
     if step or unused or given["first_run"]:
         what = f"sqlstab sql {step}" if step else f"--{(*unused, 'first-run')[0]}"
-        raise UsageError(f"{what} needs --dialect, with which no table is looked at.")
+        raise UsageError(f"{what} needs --dialect, which prints SQL without a connection.")
     with options.space_of(context, project, None, writes=False) as space:
         tables = project.tables
         statements = space.explain(

@@ -138,7 +138,7 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
             job.log.warn(
                 f"{side}: columns are nearly dependent (condition "
                 f"{factors[side].condition:.1e}), so the axes are accurate to "
-                f"{accuracy[side]:.0e} only; scores are exact all the same."
+                f"{accuracy[side]:.0e} only; scores are still exact."
             )
     # Columns that no run has used are no news.
     known = job.reference.rank if job.reference else dimension

@@ -74,7 +74,7 @@ class DirectorySpace:
             self.path = Path(path).expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:
             # No home, a loop of links, a working directory that is gone.
-            raise UsageError(f"{path} is no path of a directory here: {error}.") from error
+            raise UsageError(f"{path} is not a valid path of a directory: {error}.") from error
         self.dialect = dialect_named("duckdb")
         # Once it is known, the folder of a key is looked up without a look at all the others.
         self._column: str | None = None
@@ -513,7 +513,7 @@ def _figures(folder: str) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{source} is damaged: it is no text in UTF-8.") from error
+        raise DataError(f"{source} is damaged: it is not UTF-8 text.") from error
     except ValueError as error:
         raise DataError(f"{source} is damaged: {error}.") from error
     if not isinstance(found, dict):
@@ -586,7 +586,7 @@ def matrices(entries: Sequence[tuple[str, int, int, float]], where: str) -> dict
         except (OverflowError, TypeError, ValueError):
             place, number = (0, 0), 0.0
         if not isinstance(side, str) or min(place) < 1:
-            raise DataError(f"{where}: the maps are damaged: {saved.shown(entry)} is no entry.")
+            raise DataError(f"{where}: the maps are damaged: {saved.shown(entry)} is not an entry.")
         found.setdefault(side, {})[place] = number
     result: dict[str, Matrix] = {}
     for side, values in sorted(found.items()):

@@ -41,10 +41,10 @@ class OneTarget:
 
     @classmethod
     def of(cls, outputs: Mapping[str, str | Path], engine: Engine) -> OneTarget:
-        """Find out which outputs are files.
+        """Tell files from tables, and check that outputs are valid and new.
 
         Raises:
-            UsageError: One of them is there already, or nothing can be written by its name.
+            UsageError: An output exists, or its name is invalid.
         """
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
@@ -63,7 +63,7 @@ class OneTarget:
                 names[side] = str(output)
                 there = engine.kind(names[side]) is not None
             if there:
-                raise UsageError(f"{output} is there already, and is not replaced: name another.")
+                raise UsageError(f"{output} exists already and is not replaced: name another.")
         for places in ([path.resolve() for path in files.values()], list(names.values())):
             if len(set(places)) < len(places):
                 raise UsageError(f"Two tables would be written to {places[0]}: name one for each.")

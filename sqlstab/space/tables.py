@@ -534,7 +534,7 @@ class TablesSpace:
         missing = [row["name"] for row in rows if row["name"].lower() not in written]
         if missing:
             raise DataError(
-                f"{name} wants a value for {', '.join(missing)}, which a run does not write: give "
+                f"{name} needs a value for {', '.join(missing)}, which a run does not write: give "
                 f"the column a default, or let it be NULL."
             )
 
@@ -620,8 +620,8 @@ class TablesSpace:
             if side in target.tables and (rows := count(side)):
                 raise UsageError(
                     f"{self.names.table(side)} has {rows:,} rows with {condition}, but no run "
-                    f"{target.key.value} is in {self.names}: they are not sqlstab's, and are not "
-                    "replaced. Delete them, or take another key."
+                    f"{target.key.value} is in {self.names}: sqlstab did not write them, "
+                    "and does not replace them. Delete them, or use another key."
                 )
 
     def _tidy(self, target: TablesTarget) -> None:
@@ -701,5 +701,5 @@ def _parsed(key: str, texts: Sequence[str]) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"The figures of the run {key} are damaged: {error}.") from error
     if not isinstance(found, dict):
-        raise DataError(f"The figures of the run {key} are damaged: they are no JSON object.")
+        raise DataError(f"The figures of the run {key} are damaged: they are not a JSON object.")
     return found
