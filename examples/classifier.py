@@ -3,8 +3,7 @@
     sqlstab demo --out demo
     python examples/classifier.py
 
-It was trained on the movies of run J. A feature map brings the vectors of run K closer to those of
-run J, so that the classifier loses less without being trained again.
+A feature map brings the vectors of run K closer to those of run J, on which it was trained.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 import sqlstab
 
 DEMO = Path("demo")
-TRAINED, TODAY = "2013-06-15", "2013-08-01"
+TRAINED, TODAY = "2013-06-15", "2013-08-01"  # J and K
 
 
 def read(path: Path) -> tuple[list[str], np.ndarray]:
@@ -46,15 +45,12 @@ def main() -> None:
     known = x[learn] - centre
     weights = np.linalg.solve(known.T @ known + np.eye(x.shape[1]), known.T @ (y - y.mean(axis=0)))
 
-    feature_map = sqlstab.Space(DEMO / "movies").feature_map(TRAINED, TODAY)
-    raw = read(DEMO / "raw" / "run3" / "items.parquet")
+    raw = read(DEMO / "raw" / "run3" / "items.parquet")  # the same training
     now, stable = read(DEMO / "movies" / f"run={TODAY}" / "items.parquet")
     unseen = set(genres) - {ids[n] for n in learn}
-    for kind, (names, vectors) in {
-        "raw vectors": raw,
-        "stable vectors": (now, stable),
-        "features": (now, feature_map.apply(stable)),
-    }.items():
+    features = (now, sqlstab.Space(DEMO / "movies").feature_map(TRAINED, TODAY).apply(stable))
+    inputs = {"raw vectors": raw, "stable vectors": (now, stable), "features": features}
+    for kind, (names, vectors) in inputs.items():
         rows = [n for n, i in enumerate(names) if i in unseen]
         flags = np.array([genres[names[n]] for n in rows])
         print(f"AUC on {kind}: {auc((vectors[rows] - centre) @ weights, flags):.3f}")
