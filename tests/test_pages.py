@@ -199,6 +199,13 @@ def test_the_list_of_exit_codes() -> None:
     assert {int(code) for code in re.findall(r"(\d+) ", str(cli.epilog))} == wanted
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])
+def test_a_page_says_what_its_reader_can_do(page: str) -> None:
+    title, first = (ROOT / page).read_text().split("\n\n")[:2]
+    assert title.startswith("# ")
+    assert re.match(r"After this page you (can|know) ", first)
+
+
 def test_the_table_of_options() -> None:
     """It is made from the declarations: UPDATE_GOLDEN=1 writes it anew."""
     page = ROOT / "docs" / "project-file.md"
