@@ -335,7 +335,7 @@ class Space:
             progress: Shows each step.
 
         Raises:
-            UsageError: An output is there already, or a name is not valid.
+            UsageError: An output exists already, or a name is not valid.
             DataError: There is no such run, or the vectors cannot be worked with.
             EngineError: The database or the disk failed.
         """
@@ -382,7 +382,7 @@ class Space:
     ) -> FeatureMap:
         """Fit what turns stable vectors of a run into features for a model trained on another.
 
-        The map is kept in the space, beside the maps of the run. It shortens vectors and does not
+        The space keeps the map with the maps of the run. It shortens vectors and does not
         keep scores, so it is for models that read vectors, not for serving.
 
         Args:
@@ -424,7 +424,7 @@ class Space:
             The feature maps, as of `feature_map`.
 
         Raises:
-            UsageError: An output is there already, or a name is not valid.
+            UsageError: An output exists already, or a name is not valid.
             DataError: There is no such run or table, it has no stable rows, or no ids are shared.
             EngineError: The database or the disk failed.
         """

@@ -117,7 +117,7 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
         progress: Shows each step.
 
     Raises:
-        UsageError: One of the two is there already.
+        UsageError: One of the two exists already.
         EngineError: The disk refused.
     """
     with ExitStack() as stack:

@@ -111,7 +111,7 @@ def lock(folder: Path) -> int | None:
 
 @contextmanager
 def locked(folder: Path, wait: float = 30.0) -> Iterator[None]:
-    """Hold the lock on a folder that is there for as long as the context lasts.
+    """Hold the lock on an existing folder for as long as the context lasts.
 
     Args:
         folder: The folder.

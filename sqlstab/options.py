@@ -27,7 +27,7 @@ OnInvalid = Literal["error", "drop"]
 
 ENGINE_VARIABLE = "SQLSTAB_ENGINE"
 MOST_THREADS = 1024
-"""DuckDB starts as many as it is told to, which takes minutes where they are too many."""
+"""DuckDB starts as many as it is asked for, and too many take minutes."""
 
 # The least share of the rows: the hash of an id has 32 bits.
 _LEAST_SHARE = 2**-32
@@ -162,7 +162,7 @@ class Options:
     Attributes:
         align: The earlier runs to align with: `recent` (weights fade by `memory` with each run),
             `previous`, `first`, or a run's key.
-        memory: How much each run counts beside the one after it, where `align` is `recent`.
+        memory: The weight of each run relative to the one after it, where `align` is `recent`.
         anchor: The sides that are aligned with the reference: `items`, `users` or `both`.
         plain_rows: Fit to the rows as they are, as the paper does, and not to rows of unit length.
         maps_only: Write the maps and no stable vectors.

@@ -1,4 +1,4 @@
-"""`sqlstab apply`: fresh vectors with the maps of a run that is there."""
+"""`sqlstab apply`: turn fresh vectors with the maps of a run."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
     Args:
         context: Of the command.
         given: Its options.
-        run: Whether it needs the tables of a run, beside the engine and the space.
+        run: Whether it needs the tables of a run, and not only the engine and the space.
 
     Raises:
         UsageError: Something is missing or invalid.
@@ -282,7 +282,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
 
 
 def _beside_a_file(context: click.Context) -> None:
-    """Refuse options about tables and the engine beside a project file, which has these."""
+    """Refuse options about tables and the engine where a project file has these."""
     allowed = {d.name for kind in (Options, Place) for d in declarations(kind).values()}
     refused = {"users", "items", "vectors", "also"} | {
         d.name for kind in (EmbeddingTable, EngineSettings) for d in declarations(kind).values()

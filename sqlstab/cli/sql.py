@@ -1,4 +1,4 @@
-"""`sqlstab sql`: the statements of a run, for whoever runs them."""
+"""`sqlstab sql`: print the statements of a run."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ def _write(
             yield from write.check_rows(job, checked, written[name], omega.shape[1])
         found["scores"] |= yield from write.compare(job, tables, written, maps.shape)
         found["outputs"] = {
-            # Where a run is written beside its place, the place.
+            # The final place, also of a run that is written elsewhere first.
             name: {**figures.described(table), "relation": job.target.place(name)}
             for name, table in written.items()
         }

@@ -78,7 +78,7 @@ class Report:
         """
         if format == "json":
             return f"{json_text(self.figures)}\n"
-        # Whoever opens a page or a log has not seen the ids and names in it.
+        # The reader of a page or a log has not chosen the ids and names in it.
         return {"html": page.html, "md": page.markdown}[format](printable_within(self.figures))
 
 

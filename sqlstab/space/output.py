@@ -101,7 +101,7 @@ class OneTarget:
         """Give the files their names at the end of the context; after an error there are none.
 
         Raises:
-            ConflictError: Somebody else has made a file of that name meanwhile.
+            ConflictError: Another process has made a file of that name meanwhile.
             EngineError: The disk refused.
         """
         placed: list[Path] = []
@@ -125,6 +125,6 @@ class OneTarget:
                     self._partial(side).unlink()
 
     def _partial(self, side: str) -> Path:
-        """Return where a file is written: a name that is nobody else's."""
+        """Return where a file is written first: a unique name."""
         path = self.files[side]
         return path.with_name(f".{path.name}.{self.token}.partial")

@@ -470,7 +470,7 @@ class TablesSpace:
             return default
 
     def _store(self, what: str, columns: Sequence[Column], key: Key, wanted: int = 0) -> str:
-        """How rows take the place of this key's rows in a table that is there.
+        """Return how rows replace those of this key in an existing table.
 
         Args:
             what: What the table holds.
@@ -506,7 +506,7 @@ class TablesSpace:
     def _check_columns(
         self, what: str, columns: Sequence[Column], key: Key, wanted: Sequence[Column]
     ) -> None:
-        """Check that a table that is there takes the rows of a run.
+        """Check that an existing table can take the rows of a run.
 
         Raises:
             DataError: It does not.
@@ -641,7 +641,7 @@ class _Loader:
     def __init__(self, space: TablesSpace, column: Column, keys: list[str]) -> None:
         self._space = space
         self._column = column
-        # Whoever asks for the newest asks for those before it.
+        # Readers of the newest run also read those before it.
         self._chunks = [keys[max(k - _READ, 0) : k] for k in range(len(keys), 0, -_READ)]
         self._found: dict[str, dict[str, Any]] = {}
 
