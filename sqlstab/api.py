@@ -208,7 +208,7 @@ class Space:
             key: What names the run and sorts it among the others, as in `2026-11-30`;
                 `ds=2026-11-30` takes the inputs' rows with that `ds`. None is the time in UTC.
             options: How to align, what to keep, how to write.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Returns:
             The run: its key, figures, maps and tables.
@@ -351,10 +351,10 @@ class Space:
             outputs: The Parquet file or the table that each is written to; it must not be there.
             key: The run whose maps are used; None for the newest.
             options: Of these `strategy`, `on_invalid`, `output_layout` and `output_type` count.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
-            UsageError: An output is there already, or a name is not valid.
+            UsageError: An output exists already, or a name is not valid.
             DataError: There is no such run, or the vectors cannot be worked with.
             EngineError: The database or the disk failed.
         """
@@ -401,7 +401,7 @@ class Space:
     ) -> FeatureMap:
         """Fit what turns stable vectors of a run into features for a model trained on another.
 
-        The map is kept in the space, beside the maps of the run. It shortens vectors and does not
+        The space keeps the map with the maps of the run. It shortens vectors and does not
         keep scores, so it is for models that read vectors, not for serving.
 
         Args:
@@ -409,7 +409,7 @@ class Space:
             key: The run K whose vectors it is to read; None for the newest.
             table: Whose vectors.
             options: Of these `strategy` counts.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
             DataError: There is no such run or table, it has no stable rows, or no ids are shared.
@@ -437,13 +437,13 @@ class Space:
                 it must not be there. Without any, the maps of all tables are kept, and that is all.
             key: The run K whose vectors it is to read; None for the newest.
             options: Of these `strategy`, `output_layout` and `output_type` count.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Returns:
             The feature maps, as of `feature_map`.
 
         Raises:
-            UsageError: An output is there already, or a name is not valid.
+            UsageError: An output exists already, or a name is not valid.
             DataError: There is no such run or table, it has no stable rows, or no ids are shared.
             EngineError: The database or the disk failed.
         """
@@ -506,7 +506,7 @@ class Space:
 
         Args:
             key: The run; None is the space, over all its runs.
-            progress: Shows what is going on.
+            progress: Shows each step.
 
         Raises:
             DataError: There is no such run, or ids or vectors cannot be compared.
@@ -581,7 +581,7 @@ def stabilize(
         options: How to align; what is about several runs does not count.
         engine: A DuckDB connection or a Spark session that has the tables; None is the session of
             DataFrames of Spark, or else DuckDB of its own.
-        progress: Shows what is going on.
+        progress: Shows each step.
 
     Returns:
         The run, whose tables are in memory; on Spark they are views of the session.

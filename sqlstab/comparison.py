@@ -78,7 +78,7 @@ def compare(
         options: Of these `anchor`, `plain_rows`, `sample`, `strategy`, `on_invalid` and `refine`
             count; the verdict is about the sides that `anchor` names. `score_drift` is known with
             `plain_rows` only.
-        progress: Shows what is going on.
+        progress: Shows each step.
 
     Raises:
         UsageError: An option is not valid, or a name is not that of a model.

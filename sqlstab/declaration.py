@@ -32,6 +32,7 @@ class Declaration:
         wanted: What `parse` takes, for an error: `a share of the rows, as in 5% or 0.05`.
         metavar: What stands for the value in a help text.
         commands: The commands that have it on the command line.
+        common: Whether `--help` shows it; `--help-all` shows all.
         variable: The environment variable that stands for it there.
         section: The section of the project file; `None` for those of tables, which have several.
         option: Its name on the command line; default: the field's, with hyphens.
@@ -50,6 +51,7 @@ class Declaration:
     wanted: str = ""
     metavar: str | None = None
     commands: tuple[str, ...] = ()
+    common: bool = False
     variable: str | None = None
     section: str | None = None
     option: str = ""

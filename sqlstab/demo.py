@@ -114,17 +114,17 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
 
     Args:
         out: Where to keep the trainings, in `raw`, and the space, in `movies`; None keeps neither.
-        progress: Shows what is going on.
+        progress: Shows each step.
 
     Raises:
-        UsageError: One of the two is there already.
+        UsageError: One of the two exists already.
         EngineError: The disk refused.
     """
     with ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
         for path in (folder / "raw", folder / "movies"):
             if os.path.lexists(path):
-                raise UsageError(f"{path} is there already, and is not replaced: name another.")
+                raise UsageError(f"{path} exists already and is not replaced: name another.")
         if out:
             _copy(DATA, folder / "raw")
         space = Space(folder / "movies")

@@ -58,7 +58,7 @@ class SqlstabError(Exception):
 
 
 class UsageError(SqlstabError):
-    """An option, a name or a combination of them that cannot be meant."""
+    """An invalid option, name or combination of options."""
 
     exit_code = 2
 
@@ -108,7 +108,7 @@ class GateError(SqlstabError):
 Face: TypeAlias = Callable[["str | None", str], str]
 """Spells an option: takes the table it is about, if it is about one, and its name."""
 
-# A whole command is typed as it stands, whoever reads of it.
+# A whole command is spelled the same everywhere.
 _OPTION = re.compile(
     r"\bsqlstab [a-z]+(?:(?: [a-z-]+)?(?: --[a-z-]+)+)"
     r"|(?<!\S)--(?:(?P<side>(?:also\.)?\w+)\.)?(?P<name>[a-z]+(?:-[a-z]+)*)"

@@ -1,8 +1,7 @@
 """Folders that a process holds a lock on for as long as it lives.
 
-A process that is killed removes nothing, but its locks go with it: so whoever finds a folder of
-ours knows whether anybody is still at work in it. There is no file with a process id that could be
-stale, or be that of another process by now.
+A killed process removes no folder, but loses its locks. So the lock of a folder tells whether its
+process still runs. A file with a process id could be stale, or name another process by now.
 """
 
 from __future__ import annotations
@@ -51,16 +50,16 @@ class LockedFolder:
         self._finalizer = weakref.finalize(self, _remove, self.path, descriptor)
 
     def _make(self) -> tuple[bool, int | None]:
-        """Make the folder and lock it; whether it is ours then, and its lock."""
+        """Make and lock the folder; return whether this process has it, and the lock."""
         try:
             self.path.mkdir(mode=0o700)
             try:
                 return True, lock(self.path)
             except (BlockingIOError, FileNotFoundError):
-                # Whoever removes abandoned folders came between the two calls and takes this one.
+                # A process that removes abandoned folders came between the two calls.
                 return False, None
         except KeyboardInterrupt:
-            # Nobody else knows of it yet.
+            # No other process has seen it yet.
             with suppress(OSError):
                 self.path.rmdir()
             raise
@@ -112,7 +111,7 @@ def lock(folder: Path) -> int | None:
 
 @contextmanager
 def locked(folder: Path, wait: float = 30.0) -> Iterator[None]:
-    """Hold the lock on a folder that is there for as long as the context lasts.
+    """Hold the lock on an existing folder for as long as the context lasts.
 
     Args:
         folder: The folder.
@@ -140,9 +139,9 @@ def locked(folder: Path, wait: float = 30.0) -> Iterator[None]:
 
 
 def found(parent: Path, prefix: str, holds: str, ending: str = "") -> list[Path]:
-    """The folders that `LockedFolder` has made there, by this user, whether anybody lives or not.
+    """List folders of `LockedFolder` by this user, whether or not their process still runs.
 
-    A folder of such a name that holds anything else is somebody's own.
+    Leaves out folders of such a name that hold anything else.
 
     Args:
         parent: Where they are.

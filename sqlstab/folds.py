@@ -241,7 +241,7 @@ def unit(rows: Floats) -> Floats:
     """Give rows, (n, e), length one; a zero row stays zero.
 
     Where a square may be no number, rows are brought to a size near one first, by powers of two,
-    which round nothing: a row becomes the same whatever stands beside it.
+    which round nothing: the result of a row does not depend on the other rows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.linalg.norm(rows, axis=-1, keepdims=True)

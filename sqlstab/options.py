@@ -27,7 +27,7 @@ OnInvalid = Literal["error", "drop"]
 
 ENGINE_VARIABLE = "SQLSTAB_ENGINE"
 MOST_THREADS = 1024
-"""DuckDB starts as many as it is told to, which takes minutes where they are too many."""
+"""DuckDB starts as many as it is asked for, and too many take minutes."""
 
 # The least share of the rows: the hash of an id has 32 bits.
 _LEAST_SHARE = 2**-32
@@ -70,11 +70,11 @@ class EngineSettings:
     """
 
     url: SecretUrl | None = declare(
-        "The database that holds the tables: a SQLAlchemy URL, as in "
-        "postgresql+psycopg://host/name; sc://host:port for a Spark Connect server; or spark for "
-        "the Spark session of this installation. "
-        f"Better set in the environment variable {ENGINE_VARIABLE} if it has a password in it; it "
-        "is never shown. Default: DuckDB, here.",
+        "The database of the tables: a SQLAlchemy URL, or spark for this installation's session. "
+        "Examples are postgresql+psycopg://host/name, and sc://host:port for Spark Connect. Set "
+        f"the environment variable {ENGINE_VARIABLE} instead if the URL has a password; sqlstab "
+        "never shows it. Default: DuckDB, in this process.",
+        common=True,
         metavar="URL",
         parse=_url,
         wanted="a SQLAlchemy URL",
@@ -84,7 +84,8 @@ class EngineSettings:
         commands=("run", "runs", "report", "compare", "apply", "features", "sql"),
     )
     database: str | None = declare(
-        "A DuckDB database file, in which tables and views are found by name.",
+        "A DuckDB database file that has the tables.",
+        common=True,
         metavar="FILE",
         section="engine",
         commands=("run", "runs", "report", "compare", "apply", "features", "sql"),
@@ -101,8 +102,8 @@ class EngineSettings:
         commands=("run", "report", "compare", "apply", "features"),
     )
     memory_limit: str | None = declare(
-        "How much memory DuckDB may take before it uses the disk, as in 4GB. Default: 512MB, or "
-        "what it takes to read a row group of the Parquet files, and to sum, with each thread.",
+        "How much memory DuckDB may use before it spills to disk, as in 4GB. Default: 512MB, or "
+        "more if each thread needs it to read and sum a row group of the Parquet files.",
         metavar="SIZE",
         section="engine",
         commands=("run", "report", "compare", "apply", "features"),
@@ -130,16 +131,18 @@ class Place:
     """
 
     space: str | None = declare(
-        "The space that the run belongs to: a directory, or with --engine or --database the prefix "
-        "of its tables, as in ml.movies.",
+        "The space of the run: a directory, or in a database the prefix of its tables (ml.movies).",
+        common=True,
         metavar="S",
         section="space",
         key="name",
         commands=("run", "sql", "solve"),
     )
     key: str | None = declare(
-        "The run's key, which sorts, as a rule a day: 2026-11-30. ds=2026-11-30 takes the rows of "
-        "the inputs with that ds, and writes the column ds. Default: the time, UTC.",
+        "The run's key, usually its day; COLUMN=K reads and writes that day of the tables. "
+        "ds=2026-11-30 reads the rows with that ds, and writes the column ds. Keys sort from old "
+        "to new. Default: the time, UTC.",
+        common=True,
         parse=_key,
         wanted="text or a date",
         metavar="K|COLUMN=K",
@@ -159,7 +162,7 @@ class Options:
     Attributes:
         align: The earlier runs to align with: `recent` (weights fade by `memory` with each run),
             `previous`, `first`, or a run's key.
-        memory: How much each run counts beside the one after it, where `align` is `recent`.
+        memory: The weight of each run relative to the one after it, where `align` is `recent`.
         anchor: The sides that are aligned with the reference: `items`, `users` or `both`.
         plain_rows: Fit to the rows as they are, as the paper does, and not to rows of unit length.
         maps_only: Write the maps and no stable vectors.
@@ -185,15 +188,16 @@ class Options:
     """
 
     align: str = declare(
-        "The earlier runs of the space to align with: recent, all of them with weights that fade; "
-        "previous; first; or a run's key.",
+        "The earlier runs to align with: recent, previous, first, or a run's key. recent is all of "
+        "them, with weights that fade.",
+        common=True,
         default="recent",
         metavar="RUNS",
         section="run",
         commands=("run", "sql"),
     )
     memory: float = declare(
-        "With --align recent: how much a run counts beside the one after it.",
+        "With --align recent: the weight of a run relative to the one after it.",
         default=0.8,
         above=0,
         most=1,
@@ -208,7 +212,7 @@ class Options:
         commands=("run", "compare", "sql", "solve"),
     )
     plain_rows: bool = declare(
-        "Fit to the rows as they are, the paper's formula; default: to rows of unit length.",
+        "Fit to the rows as they are, as the paper does. Default: to rows of unit length.",
         default=False,
         section="run",
         commands=("run", "compare", "sql"),
@@ -220,31 +224,32 @@ class Options:
         commands=("run", "sql"),
     )
     map: MapKind | None = declare(
-        "balanced: users and items get the same spread of lengths, the paper's map. rotation: one "
-        "rotation for all tables, which keeps lengths, cosines and vectors that were not trained "
-        "anew; the first run stays as it is. The first run of a space fixes it. Default: the "
-        "space's, or balanced.",
+        "balanced, the paper's map, evens out the lengths of users and items; rotation keeps all "
+        "lengths and cosines. Both keep scores. rotation also keeps vectors that were not "
+        "retrained, and leaves the first run as it is. The first run fixes the map of its space. "
+        "Default: the space's, or balanced.",
+        common=True,
         section="run",
         commands=("run", "sql"),
     )
     columns: int | None = declare(
-        "The stable vectors have N columns at most: of a larger model that part which agrees best "
-        "with the space; scores are then approximate. Default: the space grows.",
+        "Write at most N columns of stable vectors: of a larger model, the part that agrees best "
+        "with the space. Scores are then approximate. Default: the space grows.",
         least=1,
         metavar="N",
         section="run",
         commands=("run", "sql"),
     )
     rank: int | None = declare(
-        "Keep the N most important dimensions only; scores are then approximate. Default: all.",
+        "Keep only the N most important dimensions. Scores are then approximate. Default: all.",
         least=1,
         metavar="N",
         section="run",
         commands=("run", "sql", "solve"),
     )
     sample: float | str | None = declare(
-        "Fit on such a share of the rows only, as in 5% or 0.05, chosen by a hash of the id. All "
-        "rows are written, and scores stay exact.",
+        "Fit on a share of the rows, as in 5% or 0.05, chosen by a hash of the id. A run still "
+        "writes all rows, and keeps scores exactly.",
         parse=_share,
         least=_LEAST_SHARE,
         most=1,
@@ -267,8 +272,8 @@ class Options:
         commands=("sql",),
     )
     on_invalid: OnInvalid = declare(
-        "What to do about NULL or duplicate ids and broken vectors: stop, or leave them out (of a "
-        "duplicate id all rows).",
+        "Stop at NULL or duplicate ids and broken vectors, or drop them (all rows of a duplicate "
+        "id).",
         default="error",
         section="run",
         commands=("run", "compare", "apply", "sql"),
@@ -285,7 +290,8 @@ class Options:
         commands=("apply", "features", "sql"),
     )
     min_agreement: float | None = declare(
-        "A gate: with less agreement on held-out ids nothing is written, and the exit code is 5.",
+        "Write nothing, and exit with 5, if held-out ids agree less than this.",
+        common=True,
         least=-1,
         most=1,
         metavar="X",
@@ -293,13 +299,13 @@ class Options:
         commands=("run",),
     )
     min_shared_ids: int | None = declare(
-        "A gate: how many shared ids must take part in the alignment, at least.",
+        "Write nothing, and exit with 5, if fewer shared ids than this take part.",
         least=1,
         metavar="N",
         section="run",
     )
     force: bool = declare(
-        "Write although a gate fails or the verdict is unrelated; the run says so.",
+        "Write even if a gate fails or the verdict is unrelated. The run records that.",
         default=False,
         section="run",
         commands=("run",),
@@ -374,6 +380,7 @@ class Columns:
 
     dimension: int | None = declare(
         "Components of a raw vector. Needed, unless --vector names a column for each.",
+        common=True,
         least=1,
         most=MOST_DIMENSIONS,
         metavar="E",

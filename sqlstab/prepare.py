@@ -242,7 +242,7 @@ def reference_of(
         tables: The tables of the run.
         options: How to align.
         engine: Where the tables are.
-        log: Is told what a run cannot be aligned with.
+        log: Records warnings about the reference.
 
     Raises:
         UsageError: There is no such run, or the runs are of another kind.
@@ -273,8 +273,8 @@ def reference_of(
     odd = all(days) and days[0] != days[1] and not (own + newest).isdecimal()
     if tables.key.type is None and odd:
         log.warn(
-            f"The key {own} is written otherwise than {newest}, the one before it: keys sort as "
-            "text. Is it the newest where it is meant to be?"
+            f"The key {own} has another form than {newest}, the one before it. Keys sort as text: "
+            "does it sort where you expect it?"
         )
     if options.map not in (None, figures["map"]):
         raise UsageError(
@@ -783,7 +783,7 @@ def _arrow_table(side: Side, given: Any) -> pa.Table:
             )
         matrix = np.ascontiguousarray(matrix)
         if matrix.dtype.kind not in "fiub":
-            raise UsageError(f"{side}: the matrix has components that are no numbers.")
+            raise UsageError(f"{side}: the matrix has components that are not numbers.")
         if matrix.ndim != 2 or len(ids) != len(matrix):
             raise UsageError(
                 f"{side}: as arrays, give (ids, matrix) with a row of the matrix for each id; "

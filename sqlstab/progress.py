@@ -87,7 +87,7 @@ class Log:
         logger.warning("%s", spelled(message))
 
     def warn(self, message: str) -> None:
-        """Warn the user now, and whoever reads the figures later."""
+        """Warn the user now, and keep the warning in the figures."""
         if spelled(message) not in self.warnings:
             self.warnings.append(spelled(message))
             self.tell(message)

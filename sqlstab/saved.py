@@ -41,7 +41,7 @@ def loads(text: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of a key that stands twice, nobody knows which value was meant."""
+    """Return an object, or raise if a key occurs twice: either value may be the right one."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
@@ -54,7 +54,7 @@ DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def check(value: Any, shape: Shape, where: str = "") -> None:
-    """See that a value of JSON has a shape.
+    """Raise unless a JSON value has this shape.
 
     Args:
         value: The value.

@@ -462,7 +462,7 @@ def solve(
 
 
 def solved_json(solved: Solved) -> dict[str, Any]:
-    """Return what is known of a solution, beside its maps."""
+    """Return what is known of a solution, without its maps."""
     return {
         "dimension": solved.maps.shape[1],
         "raw_dimension": solved.maps.shape[0],

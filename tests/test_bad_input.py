@@ -286,7 +286,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run -c sqlstab.toml --var day=a --var day=b", 2, "--var day is given twice"),
     ("run -c sqlstab.toml --var day=a --var month=may", 2, "month"),
     ("run -c sqlstab.toml --var day=", 2, "line 6: [space] name: the variable {day} is empty"),
-    ("run --var a=b", 2, "--var is of use with --config only"),
+    ("run --var a=b", 2, "--var needs --config"),
     # Runs of a space.
     ("runs days show 9", 4, "no run 9; its newest are 1, 2"),
     ("runs days show", 2, "show"),

@@ -272,7 +272,7 @@ def test_what_cannot_stand_beside_a_file(project: Path) -> None:
     for option in ("--users", "--id", "--database", "--engine"):
         done = invoke("run", "-c", project, "--var", "day=monday", option, "x://x", code=2)
         assert f"{option} cannot be given with --config" in done.stderr
-    assert "--var is of use with --config only" in invoke("run", "--var", "a=b", code=2).stderr
+    assert "--var needs --config" in invoke("run", "--var", "a=b", code=2).stderr
     for text in ("day", "=x"):
         assert (
             "write a name and a value" in invoke("run", "-c", project, "--var", text, code=2).stderr
@@ -520,6 +520,22 @@ def test_every_command_and_option_has_help(name: str) -> None:
     # What no option is called, no text says.
     options = {name for parameter in command.params for name in parameter.opts}
     assert set(re.findall(r"(?<!\S)--[a-z-]+", command.help)) <= options
+
+
+@pytest.mark.parametrize("name", list(commands()))
+def test_help_is_one_screen(name: str) -> None:
+    """`--help` fits 40 lines of 80 columns; `--help-all` has every option in full."""
+    short = invoke(name, "--help").stdout
+    assert len(short.splitlines()) <= 40
+    assert "--help-all" in short
+    everything = " ".join(invoke(name, "--help-all").stdout.split())
+    for option in commands()[name].params:
+        if isinstance(option, click.Option):
+            assert option.opts[-1] in everything
+            assert " ".join((option.help or "").split()) in everything
+    if name == "run":
+        assert "--sample" in everything
+        assert "--sample" not in short
 
 
 def test_help_and_version() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from engines import psql_environment
@@ -35,10 +36,11 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_docs_name_each_walk() -> None:
-    assert len(WALKS) == 6
+    assert len(WALKS) == 8
     for page in ("examples/README.md", "docs/index.md"):
         text = (EXAMPLES.parent / page).read_text()
-        assert [name for name in WALKS if f"examples/{name}" in text] == WALKS, page
+        for name in (*WALKS, "dataframes.ipynb"):
+            assert f"examples/{name}" in text, page
 
 
 @pytest.mark.parametrize("name", WALKS)
@@ -68,6 +70,24 @@ def test_parquet(walks: Path) -> None:
     assert re.search(r"items +0\.065 before -> 0\.75\d after", printed)
 
 
+def test_dataframes(walks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cells of the notebook run one after the other."""
+    monkeypatch.chdir(walks)
+    cells = json.loads((EXAMPLES / "dataframes.ipynb").read_text())["cells"]
+    assert not any(cell.get("outputs") for cell in cells), "clear the outputs before a commit"
+    names: dict[str, Any] = {"__name__": "notebook"}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "dataframes.ipynb", "exec"), names)
+    moved(walks / "demo" / "notebook" / "movies")
+    assert names["cosines"]["raw"] == pytest.approx(0.065, abs=0.02)
+    assert names["cosines"]["stable"] == pytest.approx(0.75, abs=0.02)
+    assert names["difference"].max() < 1e-5
+    assert names["history"]["run"].astype(str).tolist() == DAYS
+    assert names["history"]["movies"].tolist() == [1461, 1648]
+    assert names["turned"].shape == (5, 32)
+
+
 @needs_duckdb
 def test_duckdb_command_line(walks: Path) -> None:
     printed = shell(f"sh {EXAMPLES}/duckdb_cli.sh", walks)
@@ -90,6 +110,21 @@ def test_psql(walks: Path, running: Running) -> None:
     assert (users[0], items[0]) == ("2528", "1461")
     assert float(users[1]) == pytest.approx(0.78, abs=0.02)
     assert float(items[1]) == pytest.approx(0.75, abs=0.02)
+
+
+def test_scheduler(walks: Path, running: Running) -> None:
+    url = running["postgres"]
+    try:
+        environment = {"DATABASE_URL": url, **psql_environment(url)}
+        printed = shell(f"sh {EXAMPLES}/scheduler.sh", walks, **environment)
+    finally:
+        with connect(url) as engine:
+            engine.execute("DROP SCHEMA IF EXISTS nightly CASCADE")
+    for day, items in zip(DAYS, (1461, 1648), strict=True):
+        assert f"{day},{items}" in printed
+    agreement, verdict = re.findall(rf"^{DAYS[1]} .* ([\d.]+) +(\w+) ", printed, re.MULTILINE)[0]
+    assert float(agreement) == pytest.approx(0.725, abs=0.02)
+    assert verdict == "alignable"
 
 
 def walk_in_python(name: str, walks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +163,16 @@ def test_serving(
     assert float(shared["raw"]) < 1
     assert float(shared["stable"]) > 5
     assert "scores: the same to " in printed
+
+
+def test_classifier(
+    walks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk_in_python("classifier.py", walks, monkeypatch)
+    found = dict(re.findall(r"AUC on ([a-z ]+): ([\d.]+)", capsys.readouterr().out))
+    raw, stable, features = (float(found[k]) for k in ("raw vectors", "stable vectors", "features"))
+    assert raw < 0.6
+    assert 0.75 < stable < features
 
 
 def test_texts(

@@ -358,7 +358,7 @@ def test_not_there(space: Space, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no runs"):
         Space(tmp_path / "nothing").feature_map("a")
     out = tmp_path / "users_a.parquet"
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         space.features("a", {"users": out})
     assert not list(Path(space.name).rglob("features.parquet"))
 

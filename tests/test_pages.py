@@ -205,6 +205,13 @@ def test_the_list_of_exit_codes() -> None:
     assert {int(code) for code in re.findall(r"(\d+) ", str(cli.epilog))} == wanted
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])
+def test_a_page_says_what_its_reader_can_do(page: str) -> None:
+    title, first = (ROOT / page).read_text().split("\n\n")[:2]
+    assert title.startswith("# ")
+    assert re.match(r"After this page you (can|know) ", first)
+
+
 def table_of_tests() -> str:
     """How each engine is tested, by what the suites of statements, runs and scripts are run on."""
     lines = [

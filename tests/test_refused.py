@@ -170,7 +170,7 @@ def test_rows_that_no_run_wrote(
 ) -> None:
     days(connection, rng)
     connection.execute("CREATE TABLE seen AS SELECT * FROM raw_users")
-    with pytest.raises(UsageError, match=r"raw_\w+ has 300 rows with .*they are not sqlstab's"):
+    with pytest.raises(UsageError, match=r"raw_\w+ has 300 rows with .*sqlstab did not write them"):
         Space("raw", connection).run("seen", EmbeddingTable("elsewhere"), key="ds=1")
     assert connection.execute("SELECT count(*) FROM raw_users").fetchone() == (600,)
 
@@ -510,7 +510,7 @@ def test_keys_of_another_form(tmp_path: Path, model: tuple[object, object]) -> N
     assert space.run(*model, key="2026-11-29").figures["warnings"] == []
     assert space.run(*model, key="2026-11-30").figures["warnings"] == []
     (warning,) = space.run(*model, key="20261130T101500.000000Z").figures["warnings"]
-    assert "written otherwise than 2026-11-30" in warning
+    assert "another form than 2026-11-30" in warning
 
 
 def test_one_moment_is_one_key() -> None:

@@ -308,7 +308,7 @@ def test_one_run_and_two(copy: Space) -> None:
     assert two.text("html").count("<figure") == 5  # no matrix of two runs
     copy.drop(KEYS[1])
     one = copy.report()
-    assert one.figures["verdict"]["headline"].startswith("A new space: there is one run")
+    assert one.figures["verdict"]["headline"].startswith("A new space: it has one run")
     assert one.figures["lags"] == one.figures["cosines"] == one.figures["moved"] == {}
     assert one.figures["statements"] == []
     assert "<figure" not in one.text("html")

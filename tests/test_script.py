@@ -328,8 +328,8 @@ def test_clickhouse_takes_a_file_as_it_is(rng: np.random.Generator) -> None:
     ("arguments", "message"),
     [
         (("--vectors", "v"), "name --users and --items"),
-        (("--users", "u", "--items", "i", "--rank", 2), "--rank is of sqlstab run only"),
-        (("--users", "u", "--items", "i", "--maps-only"), "--maps-only and --on-invalid are of"),
+        (("--users", "u", "--items", "i", "--rank", 2), "--rank is for sqlstab run only"),
+        (("--users", "u", "--items", "i", "--maps-only"), "--maps-only and --on-invalid are for"),
     ],
 )
 def test_what_a_script_cannot_do(arguments: tuple[Any, ...], message: str) -> None:

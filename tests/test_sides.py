@@ -400,7 +400,7 @@ def test_directions_that_a_further_table_has_alone(
     assert run.figures["scores"]["max_relative_error"] < 1e-12
     assert run.figures["scores"]["also"]["queries"] > 0.01
     assert any(
-        "queries: scores differ by up to" in warning and "the users have nothing" in warning
+        "queries: scores differ by up to" in warning and "the users lack" in warning
         for warning in run.figures["warnings"]
     )
 

@@ -344,7 +344,7 @@ def test_a_working_directory_that_is_not_utf_8(world: Path) -> None:
 def test_a_working_directory_that_is_gone(world: Path) -> None:
     done = shell('mkdir gone; cd gone; rmdir ../gone; "$@"', "runs", "movies")
     assert done.returncode == 2
-    assert b"Error: movies is no path of a directory here: " in done.stderr
+    assert b"Error: movies is not a valid path of a directory: " in done.stderr
     done = shell('mkdir gone; cd gone; rmdir ../gone; "$@"', "runs", world / "movies")
     assert done.returncode == 0
 
@@ -352,7 +352,7 @@ def test_a_working_directory_that_is_gone(world: Path) -> None:
 @pytest.mark.parametrize("space", ["~no_such_user/movies", "loop/movies"])
 def test_paths_that_lead_nowhere(world: Path, space: str) -> None:
     (world / "loop").symlink_to("loop")
-    assert "is no path of a directory here" in invoke("runs", space, code=(2, 3)).stderr
+    assert "is not a valid path of a directory" in invoke("runs", space, code=(2, 3)).stderr
 
 
 def test_without_home_or_user(world: Path) -> None:

@@ -55,9 +55,8 @@ def cli(context: click.Context) -> None:
     """Keep the vectors of a retrained recommender where they were.
 
     Each training of a recommender model puts its user and item vectors into a new, rotated space.
-    sqlstab turns today's vectors into yesterday's space, so that whatever uses them as features, or
-    keeps them in an index, goes on working. No score changes: every user-item dot product stays
-    what it was.
+    sqlstab turns today's vectors into the space of earlier days, so that models and indexes built
+    on them keep working. No score changes: every user-item dot product stays the same.
 
     Start with: sqlstab demo
     """

@@ -1,4 +1,4 @@
-"""`sqlstab apply`: fresh vectors with the maps of a run that is there."""
+"""`sqlstab apply`: turn fresh vectors with the maps of a run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from sqlstab.statements.sides import OTHER
 _WANTED = "SIDE=PLACE, as in items=fresh.parquet"
 
 
-@click.command(cls=options.OnceCommand, short_help="Turn fresh vectors with a run's maps.")
+@click.command(cls=options.Command, short_help="Turn fresh vectors with a run's maps.")
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @options.tables
 @click.option(
     "--also",
     multiple=True,
     metavar="NAME=TABLE:SIDE",
+    cls=options.RareOption,
     help="A further table, and the side whose map it takes.",
 )
 @click.option(
     "--out",
     multiple=True,
     metavar="[SIDE=]PLACE",
-    help="Where the stable vectors of a table go: on DuckDB a Parquet file or a table of "
-    "--database, elsewhere a table. Once for each table.",
+    help="Where to write the stable vectors of a table: a table, or on DuckDB a Parquet file. "
+    "Repeat for each table.",
 )
 @options.config
 @options.declared("apply")
@@ -36,8 +37,8 @@ _WANTED = "SIDE=PLACE, as in items=fresh.parquet"
 def apply(context: click.Context, /, **given: Any) -> None:
     """Write the stable vectors of fresh raw ones, such as those of ids that came after training.
 
-    They are multiplied with the maps of the run K of the space S; default: of its newest run. The
-    space stays as it is.
+    Multiplies them with the maps of the run K of the space S, by default its newest. Changes
+    nothing in the space.
 
     \b
       sqlstab apply movies/ --items fresh.parquet --out stable.parquet

@@ -43,7 +43,7 @@ _UNITS = {
 
 
 @click.command(
-    cls=options.OnceCommand,
+    cls=options.Command,
     short_help="Find out whether two models can be aligned; writes nothing.",
 )
 @click.argument("model", metavar="MODEL")
@@ -55,13 +55,11 @@ _UNITS = {
 def compare(context: click.Context, /, **given: Any) -> None:
     """Find out how well the vectors of MODEL can be aligned with those of REFERENCE.
 
-    REFERENCE is the earlier one: residuals and differences are relative to it. MODEL, and so
-    REFERENCE, is a run, as SPACE/KEY; a directory with users.parquet and items.parquet; two tables,
-    as USERS,ITEMS; or one table of vectors that have no second side. Raw vectors and stable ones
-    give the same figures. The verdict is alignable, doubtful or unrelated. It rests on ids that
-    took no part in the fit, beside what shuffled ids would show: an alignment of many dimensions on
-    few ids always looks good on those. The exit code is 0 whatever the verdict; --json has it for
-    scripts, and sqlstab run refuses what is unrelated.
+    Each is a run, as SPACE/KEY; a directory with users.parquet and items.parquet; two tables, as
+    USERS,ITEMS; or one table of vectors without a second side. REFERENCE is the earlier one. Raw
+    and stable vectors give the same figures. The verdict is alignable, doubtful or unrelated: it
+    compares ids left out of the fit with shuffled ids. The exit code is 0 whatever the verdict;
+    --json prints it for scripts, and sqlstab run refuses unrelated vectors.
 
     \b
       sqlstab compare users.parquet,items.parquet movies/2026-11-29

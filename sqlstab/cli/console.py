@@ -111,7 +111,7 @@ def show(what: RenderableType) -> None:
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """Return a console for results, or for what is said beside them.
+    """Return a console for results, or for messages.
 
     It takes no markup, which names of tables and files may look like; style is for `Text`.
     """
@@ -143,11 +143,11 @@ def log(given: dict[str, Any]) -> None:
             color = {"WARNING": "yellow"}.get(record.levelname)
             prefix = "Warning: " if record.levelno == logging.WARNING else ""
             text = printable(prefix + record.getMessage())
-            # A run does not fail because nobody hears of it.
+            # A run does not fail because its messages cannot be shown.
             with suppress(OSError):
                 click.secho(text, err=True, fg=color, dim=record.levelno == logging.DEBUG)
 
-    # Drivers log what their exceptions say, and Python prints it where nobody listens.
+    # Drivers log what their exceptions say, and Python prints it where there is no handler.
     if not logging.root.handlers:
         logging.root.addHandler(logging.NullHandler())
     logger = logging.getLogger("sqlstab")

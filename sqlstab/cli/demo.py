@@ -11,7 +11,7 @@ from sqlstab.cli import console, options
 from sqlstab.errors import printable
 
 
-@click.command(cls=options.OnceCommand, short_help="See on real data what it does.")
+@click.command(cls=options.Command, short_help="See on real data what it does.")
 @click.option(
     "--out",
     metavar="DIR",

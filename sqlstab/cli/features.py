@@ -16,7 +16,7 @@ _USE = (
 
 
 @click.command(
-    cls=options.OnceCommand, short_help="Vectors for a model that was trained on another run."
+    cls=options.Command, short_help="Vectors for a model that was trained on another run."
 )
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @click.option("--as-of", required=True, metavar="J", help="The run that the model was trained on.")
@@ -24,9 +24,8 @@ _USE = (
     "--out",
     multiple=True,
     metavar="TABLE=PLACE",
-    help="Where the features of a table of the run go: on DuckDB a Parquet file or a table of "
-    "--database, elsewhere a table. Once for each table. Default: the maps of all tables are kept, "
-    "and no features written.",
+    help="Where to write the features of a table: a table, or on DuckDB a Parquet file. Repeat for "
+    "each table. Default: keep the maps, and write no features.",
 )
 @options.config
 @options.declared("features")
@@ -35,10 +34,10 @@ _USE = (
 def features(context: click.Context, /, **given: Any) -> None:
     """Turn the stable vectors of a run into features for a model that was trained on another run.
 
-    The model reads vectors, such as a classifier, and was trained on those of the run J. Those of
-    the run K of the space S (default: its newest) have drifted since; a feature map brings them
-    closer. It is fitted to the ids of both runs, turns all ids of K, and is kept in the space
-    beside the maps of K. Ids that it was not fitted to show what it gains.
+    A classifier, say, was trained on the vectors of the run J. Those of the run K of the space S
+    (by default its newest) have drifted since; a feature map brings them closer. The command fits
+    it to the ids of both runs, applies it to all ids of K, and keeps it in the space with the maps
+    of K. Ids left out of the fit show what it gains.
 
     \b
       sqlstab features movies/ --as-of 2026-11-01 --out items=features.parquet

@@ -34,7 +34,7 @@ def write(out: str, data: bytes, ours: bytes | None = None) -> None:
                     path.unlink(missing_ok=True)
                 raise
     except FileExistsError:
-        raise UsageError(f"{out} is there already, and is not replaced: name another.") from None
+        raise UsageError(f"{out} exists already and is not replaced: name another.") from None
     except OSError as error:
         raise EngineError(f"{out} cannot be written: {error.strerror or error}.") from error
 

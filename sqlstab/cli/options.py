@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,15 +35,17 @@ if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
     from sqlstab.errors import Face
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 URL = declarations(EngineSettings)["url"]
 
+_ALL = f"{__name__}.all"
 
-def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+
+def all_of(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
     """Return several options as one decorator, in this order in the help."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Decorated) -> Decorated:
         for option in reversed(options):
             command = option(command)
         return command
@@ -50,7 +53,7 @@ def all_of(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def declared(command: str) -> Callable[[Command], Command]:
+def declared(command: str) -> Callable[[Decorated], Decorated]:
     """Return the options that are declared for a command.
 
     None stands for one that is not given, so that a project file can have it, or the default.
@@ -85,6 +88,7 @@ def _option(declared: Declaration) -> Callable[[Any], Any]:
     return click.option(
         f"--{declared.option}",
         declared.name,
+        cls=click.Option if declared.common else RareOption,
         type=str if declared.parse else kind,
         default=None,
         envvar=declared.variable,
@@ -109,11 +113,30 @@ def typed_for(command: click.Command) -> Face:
     return face
 
 
-class OnceCommand(click.Command):
-    """A command that refuses an option given twice, of which click takes the last one."""
+class RareOption(click.Option):
+    """An option that `--help-all` shows and `--help` leaves out."""
+
+
+class Command(click.Command):
+    """A command with a help of one screen, which refuses an option given twice."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params.append(_help_all)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first sentence about each common option, or with `--help-all` everything."""
+        shown = copy(self)
+        if not ctx.meta.get(_ALL):
+            shown.params = [copy(p) for p in self.params if not isinstance(p, RareOption)]
+            for option in shown.params:
+                if isinstance(option, click.Option) and option.help:
+                    option.help = option.help.split(". ")[0].removesuffix(".") + "."
+        # The documentation calls this one, and so has everything too.
+        click.Command.format_options(shown, ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Raise where one is; see `click.Command`."""
+        """Raise where one is given twice: click would take the last one."""
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for parameter in order:
             once = isinstance(parameter, click.Option) and not (
@@ -124,6 +147,23 @@ class OnceCommand(click.Command):
                     f"{parameter.opts[-1]} is given twice, and takes one value; leave one out."
                 )
         return super().parse_args(ctx, args)
+
+
+def _show_all(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        context.meta[_ALL] = True
+        click.echo(context.get_help(), color=context.color)
+        context.exit()
+
+
+_help_all = click.Option(
+    ["--help-all"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_all,
+    help="Show all options, in full, and exit.",
+)
 
 
 def no_empty_values(command: click.Command) -> None:
@@ -147,51 +187,59 @@ tables = all_of(
     click.option(
         "--users",
         metavar="TABLE",
-        help="The user vectors: a table or view; on DuckDB also a Parquet or CSV file, a glob or a "
-        "URL.",
+        help="User vectors: a table, or on DuckDB a file. A view, a Parquet or CSV file, a glob or "
+        "a URL will do.",
     ),
-    click.option("--items", metavar="TABLE", help="The item vectors, likewise."),
+    click.option("--items", metavar="TABLE", help="Item vectors, likewise."),
     click.option(
         "--vectors",
         metavar="TABLE",
-        help="Instead of both: vectors that have no second side, such as those of texts.",
+        help="Instead of both: vectors without a second side. Embeddings of texts are an example.",
     ),
 )
 also = click.option(
     "--also",
+    cls=RareOption,
     multiple=True,
     metavar="NAME=TABLE:SIDE",
-    help="A further table in the space of a side, whose map it takes, as in "
-    "queries=queries.parquet:users; may be given again for more.",
+    help="A further table in the space of a side, as in queries=queries.parquet:users. It takes "
+    "the side's map. Repeat for more.",
 )
 config = all_of(
     click.option(
         "-c",
         "--config",
         metavar="FILE",
-        help="A project file with tables, space, engine and options; what is given here beside it "
-        "counts more.",
+        help="A project file: tables, space, engine, options. Options given here override it.",
     ),
     click.option(
         "--var",
         "variables",
         multiple=True,
         metavar="NAME=VALUE",
-        help="The value of a variable {NAME} in the project file; once for each.",
+        help="Set the variable {NAME} of the project file. Repeat for more.",
     ),
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
+as_json = click.option(
+    "--json", "as_json", cls=RareOption, is_flag=True, help="Print all figures as JSON."
+)
 display = all_of(
     click.option(
         "-q",
         "--quiet",
+        cls=RareOption,
         is_flag=True,
         help="Print errors only: no progress, no warnings, no summary.",
     ),
     click.option(
-        "-v", "--verbose", is_flag=True, help="Say what is being done, and how long it took."
+        "-v", "--verbose", cls=RareOption, is_flag=True, help="Print each step and its time."
     ),
-    click.option("--show-sql", is_flag=True, help="Print each SQL statement before it runs."),
+    click.option(
+        "--show-sql",
+        cls=RareOption,
+        is_flag=True,
+        help="Print each SQL statement before it runs.",
+    ),
 )
 
 
@@ -206,7 +254,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
     Args:
         context: Of the command.
         given: Its options.
-        run: Whether it needs the tables of a run, beside the engine and the space.
+        run: Whether it needs the tables of a run, and not only the engine and the space.
 
     Raises:
         UsageError: Something is missing or invalid.
@@ -214,7 +262,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
     file = given.get("config")
     if not file:
         if given.get("variables"):
-            raise UsageError("--var is of use with --config only.")
+            raise UsageError("--var needs --config.")
         return Project(
             engine=engine_settings(context, given),
             tables=named_tables(given) if run else {},
@@ -234,7 +282,7 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
 
 
 def _beside_a_file(context: click.Context) -> None:
-    """Refuse options about tables and the engine beside a project file, which has these."""
+    """Refuse options about tables and the engine where a project file has these."""
     allowed = {d.name for kind in (Options, Place) for d in declarations(kind).values()}
     refused = {"users", "items", "vectors", "also"} | {
         d.name for kind in (EmbeddingTable, EngineSettings) for d in declarations(kind).values()

@@ -12,9 +12,7 @@ from sqlstab.cli import console, files, options
 _FORMATS = ("html", "md", "json")
 
 
-@click.command(
-    cls=options.OnceCommand, short_help="Look at whether a space holds, or a run worked."
-)
+@click.command(cls=options.Command, short_help="Look at whether a space holds, or a run worked.")
 @click.argument("words", metavar="[S] [K]", nargs=-1)
 @click.option(
     "--format",
@@ -38,11 +36,10 @@ _FORMATS = ("html", "md", "json")
 def report(context: click.Context, /, **given: Any) -> None:
     """Make a page that shows whether the space S holds, or whether its run K worked.
 
-    That on a space says how far its runs agree: run by run, with a run, seven and thirty before,
-    and any two of the newest; and which ids moved most, verdicts, and warnings. That on a run says
-    where the same ids are as raw and as stable vectors, the neighbours they have, the inputs and
-    the settings. Both begin with a verdict and its reasons. One file, with no script in it and
-    nothing to load; vectors stay where they are.
+    For a space it shows how far runs agree that are 1, 7 and 30 runs apart, and any two of the
+    newest; the ids that moved most; verdicts and warnings. For a run it shows raw and stable
+    vectors of the same ids, their neighbours, the inputs and the settings. Both begin with a
+    verdict and its reasons. The page is one file without scripts, and loads nothing.
 
     \b
       sqlstab report movies/

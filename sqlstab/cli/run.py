@@ -12,7 +12,7 @@ from sqlstab.errors import HalfWayInterrupt
 
 
 @click.command(
-    cls=options.OnceCommand, short_help="Put a run's vectors into the space of earlier runs."
+    cls=options.Command, short_help="Put a run's vectors into the space of earlier runs."
 )
 @options.config
 @options.tables
@@ -24,9 +24,8 @@ from sqlstab.errors import HalfWayInterrupt
 def run(context: click.Context, /, **given: Any) -> None:
     """Put the vectors of a retrained model into the space of earlier runs.
 
-    The first run of a space defines it; each later one is aligned with the runs before its key, by
-    the same command. A run done again replaces itself. Options about columns are about all tables;
-    where tables differ, they are in a project file.
+    The first run defines the space; the same command aligns each later one. A run with the same key
+    replaces itself. Column options apply to all tables; a project file can set them for each.
 
     \b
     Files, into a directory:

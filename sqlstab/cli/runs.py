@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ACTIONS = ("show", "drop", "keep")
 
 
-@click.command(cls=options.OnceCommand, short_help="List, show and drop the runs of a space.")
+@click.command(cls=options.Command, short_help="List, show and drop the runs of a space.")
 @click.argument("words", metavar="[S] [show K | drop K... | keep N]", nargs=-1)
 @options.config
 @options.declared("runs")

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@click.command(cls=options.OnceCommand, short_help="Find the maps from saved sums.")
+@click.command(cls=options.Command, short_help="Find the maps from saved sums.")
 @click.option(
     "--gram",
     "gram_files",
     multiple=True,
     metavar="FILE",
-    help="The Gram matrices, as a client of the database printed them; - is standard input. May be "
-    "given again for another file. Default: -.",
+    help="The Gram matrices, as a client of the database printed them. - is standard input, and "
+    "the default. Repeat for more files.",
 )
 @click.option(
     "--cross",
@@ -45,15 +45,20 @@ if TYPE_CHECKING:
     help="Rows (run, side, i, j, value) as CSV, JSON or Parquet, or statements that insert them "
     "into the maps of --space. Default: as --out ends, or csv.",
 )
-@click.option("--dialect", type=click.Choice(NAMES), help="Of --format sql.")
+@click.option(
+    "--dialect",
+    type=click.Choice(NAMES),
+    metavar="ENGINE",
+    help=f"With --format sql: the engine. One of {', '.join(NAMES)}.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the maps and errors only.")
 def solve(**given: Any) -> None:
     """Find the maps from sums that any client of the database has saved.
 
-    Takes the output of what sqlstab sql gram and sqlstab sql cross-gram print: CSV with a header,
-    JSON or Parquet, of duckdb, psql, bq, clickhouse-client, trino and the like, also several
-    results one after the other. Incomplete or doubled output, sums over different rows and the like
-    are errors. The fit is to rows as they are.
+    Run what sqlstab sql gram and sqlstab sql cross-gram print with duckdb, psql, bq,
+    clickhouse-client, trino or another client, and save the results as CSV with a header, JSON or
+    Parquet. Incomplete or doubled output, and sums over different rows, are errors. The fit is to
+    rows as they are.
 
     \b
       sqlstab sql gram ... | duckdb -csv w.duckdb | sqlstab solve --run monday --out monday.parquet
@@ -110,7 +115,7 @@ def _write(data: bytes, out: str | None, form: str) -> None:
         files.write(out, data)
         return
     if form == "parquet" and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("Parquet is nothing for a terminal: name a file with --out.")
+        raise UsageError("A terminal cannot show Parquet: name a file with --out.")
     click.echo(data, nl=False)
 
 

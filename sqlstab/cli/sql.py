@@ -1,4 +1,4 @@
-"""`sqlstab sql`: the statements of a run, for whoever runs them."""
+"""`sqlstab sql`: print the statements of a run."""
 
 from __future__ import annotations
 
@@ -22,48 +22,53 @@ _STEPS = ("gram", "cross-gram", "check", "apply", "inverse", "drift")
 
 
 @click.command(
-    cls=options.OnceCommand, short_help="Print the SQL of a run, or of a step, for any client."
+    cls=options.Command, short_help="Print the SQL of a run, or of a step, for any client."
 )
 @click.argument("step", metavar="[STEP | script]", required=False)
 @click.option(
     "--dialect",
     type=click.Choice(NAMES),
-    help="The SQL to write, with which nothing is connected to. Without it the tables and the "
-    "space are looked up, and the statements are those that sqlstab run would run.",
+    metavar="ENGINE",
+    help=f"Write SQL for this engine, without a connection. One of {', '.join(NAMES)}. Default: "
+    "look up the tables and the space, and print what sqlstab run would run.",
 )
 @click.option(
     "--earlier",
     multiple=True,
     metavar="K",
-    help="With --dialect: an earlier run of the space, oldest first; may be given again for more.",
+    help="With --dialect: an earlier run of the space. Repeat for more, oldest first.",
 )
 @click.option(
     "--first-run",
     is_flag=True,
-    help="With --dialect: there is no earlier run. Default: one earlier run is assumed.",
+    help="With --dialect: there is no earlier run. Default: there is one.",
 )
 @click.option(
     "--explain",
     is_flag=True,
-    help="Print a table instead: what each step scans and makes, and how long its statements are.",
+    help="Print a table of the steps. It shows what each scans and makes, and how long its "
+    "statements are.",
 )
 @options.config
 @options.tables
 @options.also
 @options.declared("sql")
-@click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    cls=options.RareOption,
+    is_flag=True,
+    help="With --explain: print JSON.",
+)
 @click.pass_context
 def sql(context: click.Context, /, **given: Any) -> None:
     """Print the statements of a run, in order, each step under its name.
 
-    With a STEP, those of one step: gram and cross-gram (the sums, whose output sqlstab solve
-    takes), check (what can be wrong with the tables), apply (stable vectors from raw ones), inverse
-    (and back), drift (cosines of the same ids in two runs). With `script`, the whole run as one
-    file of SQL with the mathematics in it, that a client of the database runs alone.
+    STEP: gram and cross-gram (sums for sqlstab solve), check (errors in tables), apply (raw vectors
+    to stable), inverse (back), drift (cosines of the same ids in two runs). script prints the whole
+    run as one SQL file, mathematics included.
 
     \b
-      sqlstab sql --dialect postgres --users ml.u --items ml.i --dimension 64 \\
-        --space ml.movies --run ds=2026-11-30
       sqlstab sql gram --dialect duckdb --users u --items i --dimension 64 | duckdb -csv w.duckdb
       sqlstab sql --explain -c sqlstab.toml --var day=2026-11-30
     """  # noqa: D301 - click reads the backspace
@@ -71,7 +76,7 @@ def sql(context: click.Context, /, **given: Any) -> None:
     if step not in (None, "script", *_STEPS):
         raise UsageError(f"There is no step {step!r}; write script, or {', '.join(_STEPS)}.")
     if step and given["explain"]:
-        raise UsageError("--explain is about a whole run: leave the step out.")
+        raise UsageError("--explain covers a whole run: leave the step out.")
     project = options.project_of(context, given, run=True)
     if given["dialect"]:
         _declared(given, project, step)
@@ -80,7 +85,7 @@ def sql(context: click.Context, /, **given: Any) -> None:
     unused += ["earlier"] if given["earlier"] else []
     if step or unused or given["first_run"]:
         what = f"sqlstab sql {step}" if step else f"--{(*unused, 'first-run')[0]}"
-        raise UsageError(f"{what} needs --dialect, with which no table is looked at.")
+        raise UsageError(f"{what} needs --dialect, which prints SQL without a connection.")
     with options.space_of(context, project, None, writes=False) as space:
         tables = project.tables
         statements = space.explain(

@@ -1,4 +1,4 @@
-"""Engines: one file each, its dialect record beside its connection.
+"""Engines: one file each, with its dialect record and its connection.
 
 What is imported here is light; an engine's own packages are imported when it is used.
 """

@@ -52,7 +52,7 @@ class Engine(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether it takes folds and calls beside SQL."""
+        """Whether it takes folds and calls as well as SQL."""
 
     def describe(self, relation: str) -> list[Column]:
         """List the columns of a relation, in order, with types as the engine spells them.

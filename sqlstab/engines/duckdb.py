@@ -218,7 +218,7 @@ class DuckDBEngine:
         database: Path of a database file; None works on files alone.
         connection: A connection to use as it is, instead. Its settings are left alone; a result
             that is still being fetched from it is lost, as with any other statement.
-        read_only: Open the file for reading only, beside other readers.
+        read_only: Open the file for reading only, as other readers may.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
@@ -283,7 +283,7 @@ class DuckDBEngine:
                 f"{error.strerror or error}. Set TMPDIR to one that can be written to."
             ) from error
         settings: dict[str, str | int | bool | None] = {
-            # Row order carries no meaning beside an id, and keeping it costs time and memory.
+            # Rows have ids, so their order means nothing, and keeping it costs time and memory.
             "preserve_insertion_order": False,
             # Counted, so that `query_progress` has something to say, but not drawn.
             "enable_progress_bar": True,

@@ -172,7 +172,7 @@ class SqlAlchemyEngine:
         connection = self._database.connect().execution_options(no_parameters=True)
         try:
             if self.dialect.transactions:
-                # BEGIN and COMMIT are statements of ours. Not every driver knows of this; those
+                # BEGIN and COMMIT are statements of sqlstab. Not every driver knows of this; those
                 # of databases without transactions need not.
                 connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             for setting in self.dialect.before:

@@ -105,7 +105,7 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
         shared: dict[Side, _Shared] = {}
         for side in model.tables:
             shared[side] = yield from _shared(job, *models, side)
-    except GeneratorExit:  # nobody runs what would be yielded now
+    except GeneratorExit:  # the engine runs no more statements
         raise
     except BaseException:
         yield from job.clear()

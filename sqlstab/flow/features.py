@@ -47,7 +47,7 @@ def fit(job: Job, members: Mapping[Side, Member], as_of: str) -> Flow[dict[Side,
         for side, member in members.items():
             found[side] = yield from _fit(job, side, member, as_of)
         return found
-    except GeneratorExit:  # nobody runs what would be yielded now
+    except GeneratorExit:  # the engine runs no more statements
         raise
     except BaseException:
         yield from job.clear()
@@ -69,7 +69,7 @@ def _fit(job: Job, side: Side, member: Member, as_of: str) -> Flow[FeatureMap]:
     """
     table, e = job.tables[side], job.dimension
     check.joinable(table, member.table, job.dialect)
-    # SQL multiplies NaN without a word.
+    # SQL multiplies NaN silently.
     checked = yield from check.table(table, job.dialect, values=True, drop=None, dimension=e)
     if checked.dimension != e:
         raise check.size_error(table, checked.dimension, e)
@@ -97,7 +97,7 @@ def _fit(job: Job, side: Side, member: Member, as_of: str) -> Flow[FeatureMap]:
     if before is not None and after is not None and after < before - _LOWER:
         job.log.warn(
             f"{side}: ids that the feature map was not fitted to agree to {after:.3f} with it, and "
-            f"to {before:.3f} without: take the stable vectors as they are."
+            f"to {before:.3f} without: use the stable vectors without it."
         )
     return FeatureMap(features.feature_map(both), shared, before, after)
 

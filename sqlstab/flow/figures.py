@@ -55,7 +55,7 @@ class Figure:
     Attributes:
         name: Its key in `run.json`.
         kind: What it must be there, as `saved.check` takes it.
-        words: What people are told that it is.
+        words: Its name for people.
         of: Takes it from a fit.
     """
 

@@ -78,8 +78,8 @@ def zeros(side: str, table: Mapping[str, Any], example: str | None) -> Iterator[
     if has_many_zeros(table):
         shown = f", for example of id {example}" if example is not None else ""
         text = (
-            f"{count:,} of {rows:,} {side} are vectors of zeros{shown}: they have no direction, so "
-            "they align nothing and compare with nothing. Were they trained?"
+            f"{count:,} of {rows:,} {side} are vectors of zeros{shown}: they have no direction "
+            "to align. Were they trained?"
         )
         yield Finding("doubtful", f"Zero {side}", text)
 
@@ -113,9 +113,8 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
     elif before and before["mean"] > after["mean"] + _FROZEN:
         text = (
             f"Raw {side} agree with those of the earlier run (mean cosine {before['mean']:.2f}) "
-            f"better than stable ones ({after['mean']:.2f}): they were hardly trained anew, and "
-            "balancing them with the other side moves them. A space begun with --map rotation "
-            "keeps them."
+            f"better than stable ones ({after['mean']:.2f}): they were hardly retrained, and "
+            "balancing moves them. A new space with --map rotation keeps them."
         )
         yield Finding("doubtful", title, text)
     else:
@@ -134,8 +133,8 @@ def _strangers(
     shown = f" (the least alike: {', '.join(examples)})" if examples else ""
     text = (
         f"About {count:,} of {shared:,} shared {side} seem to mean something else than in the "
-        f"earlier run{shown}: their vectors agree as by chance, those of the others do agree. Were "
-        "their ids given to others, or were these hardly trained?"
+        f"earlier run{shown}: their vectors agree only by chance, unlike the others. Were their "
+        "ids reassigned, or were they hardly trained?"
     )
     yield Finding("doubtful", f"Ids of {side}", text)
 
@@ -145,8 +144,8 @@ def _unshared(side: str, examples: list[str] | None) -> Finding:
     if examples:
         here, there = map(repr, examples)
         shown = (
-            f" Ids of this run are such as {here}, those of the earlier run {there}: are they "
-            "written alike?"
+            f" Ids of this run are such as {here}, those of the earlier run {there}: do "
+            "both have the same form?"
         )
     text = f"No {singular(side)} of this run is in the earlier run.{shown}"
     return Finding("doubtful", f"Same {side}", text)

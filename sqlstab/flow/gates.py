@@ -39,7 +39,7 @@ def check(
         alignment: The figures.
         reference: The run that they are about.
         options: The thresholds, and whether to go on all the same (`force`).
-        log: Is told what was written by force.
+        log: Records what `force` has written.
 
     Returns:
         For each threshold, by its name: `wanted`, `found`, `passed`; None where there is none.
@@ -68,7 +68,7 @@ def check(
     if not options.force:
         raise GateError(
             f"The alignment with run {reference} is not good enough ({'; '.join(failures)}). "
-            "Nothing was written. sqlstab compare tells more; --force writes all the same."
+            "Nothing was written. sqlstab compare shows details; --force writes anyway."
         )
     log.warn(f"Written by force although a gate has failed: {'; '.join(failures)}.")
     return results or None

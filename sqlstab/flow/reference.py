@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlstab.statements.sides import Side
     from sqlstab.statements.table import VectorTable
 
-# A run that would count less beside the newest takes no part.
+# A run with less weight, relative to the newest, takes no part.
 LEAST_WEIGHT = 0.05
 
 
@@ -42,7 +42,7 @@ class Member:
             of one.
         dimension: Components of a stable vector.
         matrix: From raw rows to stable ones, (e, dimension); None where the rows are stable.
-        weight: How much all of the rows count, beside the table's own weights.
+        weight: The weight of all rows, multiplied with the table's own weights.
         made: What raw rows were; None for stable ones.
     """
 
@@ -109,7 +109,7 @@ def weights(keys: Sequence[str], align: str, memory: float) -> dict[str, float]:
     Args:
         keys: The runs before this one, oldest first.
         align: `recent`, `previous`, `first`, or one of the keys.
-        memory: With `recent`: how much a run counts beside the one after it.
+        memory: With `recent`: the weight of a run relative to the one after it.
 
     Returns:
         Weights by key, oldest first; empty where there is no run before.

@@ -138,7 +138,7 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
             job.log.warn(
                 f"{side}: columns are nearly dependent (condition "
                 f"{factors[side].condition:.1e}), so the axes are accurate to "
-                f"{accuracy[side]:.0e} only; scores are exact all the same."
+                f"{accuracy[side]:.0e} only; scores are still exact."
             )
     # Columns that no run has used are no news.
     known = job.reference.rank if job.reference else dimension
@@ -307,7 +307,7 @@ def _write(
             yield from write.check_rows(job, checked, written[name], omega.shape[1])
         found["scores"] |= yield from write.compare(job, tables, written, maps.shape)
         found["outputs"] = {
-            # Where a run is written beside its place, the place.
+            # The final place, also of a run that is written elsewhere first.
             name: {**figures.described(table), "relation": job.target.place(name)}
             for name, table in written.items()
         }

@@ -262,7 +262,7 @@ def _rows(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
             text = source.data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = source.data[: error.start].count(b"\n") + 1
-            raise DataError(f"{source.name}, line {line}: this is not text in UTF-8.") from None
+            raise DataError(f"{source.name}, line {line}: this is not UTF-8 text.") from None
         read = _json_rows if text.lstrip()[:1] in ("[", "{") else _csv_rows
         rows = read(text, source.name)
     for where, row in rows:
@@ -548,7 +548,7 @@ def _axes(
     balance = solve.balance(factors["users"], factors["items"], rank)
     warnings += [
         f"{side}: columns are nearly dependent (condition {factor.condition:.1e}), so the axes are "
-        "accurate to few digits only; scores are exact all the same. sqlstab run takes a second "
+        "accurate to few digits only; scores are still exact. sqlstab run takes a second "
         "scan, which restores the rest."
         for side, factor in factors.items()
         if solve.wants_refinement(factor, "auto")

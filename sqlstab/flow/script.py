@@ -82,11 +82,11 @@ class Script:
             )
         for name in ("rank", "columns", "sample"):
             if getattr(self.options, name) is not None:
-                raise UsageError(f"sql script: --{name} is of sqlstab run only; leave it out.")
+                raise UsageError(f"sql script: --{name} is for sqlstab run only; leave it out.")
         if self.options.map == "rotation":
-            raise UsageError("sql script: --map rotation is of sqlstab run only; leave it out.")
+            raise UsageError("sql script: --map rotation is for sqlstab run only; leave it out.")
         if self.options.maps_only or self.options.on_invalid == "drop":
-            raise UsageError("sql script: --maps-only and --on-invalid are of sqlstab run only.")
+            raise UsageError("sql script: --maps-only and --on-invalid are for sqlstab run only.")
         if isinstance(self.space, Path) and not self.dialect.reads_files:
             raise UsageError(f"{self.dialect.name} writes no directories: name a prefix of tables.")
 
@@ -527,7 +527,7 @@ class Script:
             key = as_text.format("r.run_key")
             return f"'\"' || replace(replace({key}, {backslash}, {both}), '\"', {mark}) || '\"'"
         if kind == "type":
-            # As the file has it: nobody has looked at the inputs' columns.
+            # As the file has it: a script does not look at the inputs' columns.
             side, _, k = name.partition(".")
             column = quoting.identifier(self.outputs[side].ids[int(k)].name, self.dialect)
             path = relations.named(self._target.place(side), self.dialect)

@@ -256,9 +256,9 @@ def _check_unchanged(job: Job, table: VectorTable, size: int, made: Made) -> Flo
     now = yield from squares(job, Checked(table, made.rows, size))
     if now is not None and not math.isclose(now, made.squares, rel_tol=_SAME):
         raise DataError(
-            f"Run {made.key}, which this run is aligned with, kept its maps alone, and its raw "
+            f"Run {made.key}, which this run is aligned with, kept only its maps, and its raw "
             f"rows in {check.about(table)} have changed since: a sum of their squares was "
-            f"{made.squares:.9g}, and is {now:.9g}. Do that run again, or drop it."
+            f"{made.squares:.9g}, and is {now:.9g}. Repeat that run, or drop it."
         )
 
 

@@ -193,7 +193,7 @@ def _error(
     if further and error > SCORES_KEPT:
         job.log.warn(
             f"{further}: scores differ by up to {error:.0e} of the largest: these vectors have "
-            f"directions in which the {job.like[further]} have nothing, and which are left out."
+            f"directions that the {job.like[further]} lack, and the map drops them."
         )
     else:
         job.log.warn(
@@ -263,7 +263,7 @@ def apply(job: Job, maps: Maps) -> Flow[None]:
     """
     raw, stable_size = maps.shape
     for side, table in job.tables.items():
-        # Nobody sums them, and SQL multiplies NaN without a word.
+        # No step sums these vectors, and SQL multiplies NaN silently.
         checked = yield from check.table(
             table,
             job.dialect,

@@ -1,7 +1,7 @@
 """The maps of a run, for numpy arrays: what turns raw vectors into stable ones, and back.
 
 The maps are all that a space has to keep of a run: `M_W Omega` for users, `M_T Omega` for items, or
-`Omega` for vectors without a second side. The way back is free: raw items are stable items times
+`Omega` for vectors without a second side. The inverse is free: raw items are stable items times
 `(M_W Omega)'`, since `M_T M_W' = I`.
 """
 
@@ -54,7 +54,7 @@ class Map:
 
     @property
     def inverse_matrix(self) -> Matrix:
-        """The way back, (d, e): raw = stable @ inverse_matrix."""
+        """The inverse map, (d, e): raw = stable @ inverse_matrix."""
         return self.other.T
 
     @property

@@ -313,7 +313,7 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
 def balanced(
     users: Factor, items: Factor, users_matrix: Matrix, items_matrix: Matrix, values: Matrix
 ) -> Balance:
-    """What is known of two maps, whoever has solved for them.
+    """What is known of two maps, from either solver.
 
     Args:
         users: Factor of W.

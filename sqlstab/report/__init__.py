@@ -78,7 +78,7 @@ class Report:
         """
         if format == "json":
             return f"{json_text(self.figures)}\n"
-        # Whoever opens a page or a log has not seen the ids and names in it.
+        # The reader of a page or a log has not chosen the ids and names in it.
         return {"html": page.html, "md": page.markdown}[format](printable_within(self.figures))
 
 
@@ -91,7 +91,7 @@ def on_run(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
         space: The space.
         key: The run, which is there.
         engine: Where the stable tables are.
-        log: Shows what is going on.
+        log: Records steps, timings and warnings.
 
     Raises:
         DataError: A run is damaged, or ids or vectors cannot be compared.
@@ -114,7 +114,7 @@ def on_space(space: AnySpace, name: str, engine: Engine, log: Log) -> Report:
         space: The space, which has a run.
         name: What to call it.
         engine: Where the stable tables are.
-        log: Shows what is going on.
+        log: Records steps, timings and warnings.
     """
     entries = space.entries()
     for entry in entries:

@@ -413,6 +413,6 @@ def _matrices(
 
 
 def _short(run: Stored) -> dict[str, Any]:
-    """Return what a report says of a run beside the one that it is about."""
+    """Return what a report says of another run than its own."""
     names = ("created", "dimension", "rank", "singular_values")
     return {"name": run.key, **{name: run.figures[name] for name in names}}

@@ -21,16 +21,16 @@ _WORST: tuple[Level, ...] = ("bad", "doubtful", "good")
 
 _RUN: dict[Level, str] = {
     "good": "It worked: the same {ids} stay where they were.",
-    "doubtful": "It worked in part: look at what is marked before you rely on it.",
+    "doubtful": "It worked in part: check the marked findings before you rely on it.",
     "bad": "It did not work: do not use these vectors in place of the earlier ones.",
 }
 _SPACE: dict[Level, str] = {
     "good": "The space holds: the same {ids} stay where they were.",
-    "doubtful": "The space holds in part: look at what is marked before you rely on it.",
+    "doubtful": "The space holds in part: check the marked findings before you rely on it.",
     "bad": "The space does not hold: do not use vectors of all its runs together.",
 }
 _NEW_RUN = "A new space: there is no earlier run that this one was aligned with."
-_NEW_SPACE = "A new space: there is one run, and none to compare it with."
+_NEW_SPACE = "A new space: it has one run, and none to compare it with."
 
 # With fewer of a run's ids in the reference, the figures are about the smaller part of it.
 _MOST_ARE_NEW = 0.5
@@ -179,8 +179,8 @@ def _drift(lags: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Finding]
         far = [lag for lag in known if lag["stable"] < HARDLY_AGREES]
         if far:
             text += (
-                f" The {side} hardly agree with those of {far[0]['run']}: what has learnt from "
-                "vectors that old needs to be trained anew."
+                f" The {side} hardly agree with those of {far[0]['run']}: retrain models that "
+                "learnt from vectors that old."
             )
         yield Finding("doubtful" if far else "good", f"Drift of {side}", text)
 

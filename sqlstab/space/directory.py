@@ -1,4 +1,4 @@
-"""A space on files: a folder for each run, written beside and put in place as a whole."""
+"""A space on files: a folder for each run, written under another name and then renamed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class DirectorySpace:
             self.path = Path(path).expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:
             # No home, a loop of links, a working directory that is gone.
-            raise UsageError(f"{path} is no path of a directory here: {error}.") from error
+            raise UsageError(f"{path} is not a valid path of a directory: {error}.") from error
         self.dialect = dialect_named("duckdb")
         # Once it is known, the folder of a key is looked up without a look at all the others.
         self._column: str | None = None
@@ -121,7 +121,7 @@ class DirectorySpace:
         return self._column
 
     def folder(self, key: str) -> Path:
-        """Return the folder of a run that is there.
+        """Return the folder of an existing run.
 
         Raises:
             DataError: There is no such run.
@@ -210,7 +210,7 @@ class DirectorySpace:
     def keep_features(self, key: str, as_of: str, maps: Mapping[str, Matrix]) -> None:
         """Keep the feature maps of a run for models that were trained on another one.
 
-        The file is written beside, and takes the place of the one before by one rename.
+        Writes the file under another name, and replaces the one before by one rename.
 
         Args:
             key: The run whose vectors they take.
@@ -218,7 +218,7 @@ class DirectorySpace:
             maps: (e, d) by side; they take the place of those of the same runs and sides.
 
         Raises:
-            DataError: There is no such run, or the file that is there cannot be read.
+            DataError: There is no such run, or its file cannot be read.
             EngineError: The disk refused.
         """
         import pyarrow as pa  # noqa: PLC0415
@@ -251,7 +251,7 @@ class DirectorySpace:
 
     @contextmanager
     def staging(self, key: Key) -> Iterator[DirectoryTarget]:
-        """Make a folder beside that of the run; `finish` puts it in place.
+        """Make a temporary folder for the run; `finish` puts it in place.
 
         What is not in place by the end of the context is gone. What killed runs have left in the
         space is removed first.
@@ -303,7 +303,7 @@ class DirectorySpace:
         Raises:
             ConflictError: Another run with this key has finished, or was dropped, since.
             EngineError: The disk refused.
-            UsageError: Somebody has put other files there.
+            UsageError: The folder has other files in it.
         """
         if not isinstance(target, _Staged):
             raise TypeError("finish takes what staging gave")
@@ -328,7 +328,7 @@ class DirectorySpace:
         return target.final
 
     def _check_alone(self, key: str) -> None:
-        """Raise where a first run has another one beside it, which has begun the space since."""
+        """Raise if another first run has begun the space since."""
         others = [run.key for run in self.entries() if run.key != key]
         if others:
             raise ConflictError(
@@ -409,7 +409,7 @@ class DirectorySpace:
     def _tidy(self) -> None:
         """Remove what killed runs have left; put back a run that was moved aside.
 
-        The caller has the lock on the space, so nobody else is about to move one.
+        The caller has the lock on the space, so no other process moves one.
         """
         for aside in folders.found(self.path, _STAGED, _STAGED_HOLDS, _ASIDE):
             final = self.path / aside.name[1:].rpartition(_MARK)[0]
@@ -515,7 +515,7 @@ def _figures(folder: str) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{source} is damaged: it is no text in UTF-8.") from error
+        raise DataError(f"{source} is damaged: it is not UTF-8 text.") from error
     except ValueError as error:
         raise DataError(f"{source} is damaged: {error}.") from error
     if not isinstance(found, dict):
@@ -589,7 +589,7 @@ def matrices(entries: Sequence[tuple[str, int, int, float]], where: str) -> dict
         except (OverflowError, TypeError, ValueError):
             place, number = (0, 0), 0.0
         if not isinstance(side, str) or min(place) < 1:
-            raise DataError(f"{where}: the maps are damaged: {saved.shown(entry)} is no entry.")
+            raise DataError(f"{where}: the maps are damaged: {saved.shown(entry)} is not an entry.")
         found.setdefault(side, {})[place] = number
     result: dict[str, Matrix] = {}
     for side, values in sorted(found.items()):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A run that is there.
+    """An existing run.
 
     Attributes:
         key: Its key, as text.

@@ -119,7 +119,7 @@ class TablesTarget:
         """Return the rows of this run as a table to read."""
         condition = self.key.condition(self.dialect)
         found = stable_rows(side, output, self.place(side), condition)
-        # A table that somebody else has made may have vectors of another type.
+        # A table that a user has made may have vectors of another type.
         there = {column.name.lower(): column.type for column in self._table(side).columns}
         kind = there.get(output.vector[0].lower()) if output.layout == "array" else None
         return replace(found, vector_type=kind) if kind else found
@@ -199,7 +199,7 @@ class TablesTarget:
         """Return what is raised where another run has the key."""
         return ConflictError(
             f"Another run with the key {self.key.value}, or the first one of the space, has "
-            f"written to {self.names} meanwhile: it stays, and this run is discarded. Run it again."
+            f"written to {self.names} meanwhile. This run is discarded; run it again."
         )
 
     def _read_count(self, rows: list[dict[str, Any]]) -> None:

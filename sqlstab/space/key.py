@@ -126,7 +126,7 @@ class Key:
     def literal(self, dialect: Dialect) -> str:
         """Return the value as an SQL literal: `DATE '2026-11-30'`, `'K'`, `5`."""
         if self.type is not None and is_integer(self.type, dialect):
-            # Of a run that is there this is the name of a folder, which may be any text.
+            # The key of an existing run is the name of a folder, which may be any text.
             return _normal(self.value, Column(self.column, self.type), dialect)
         text = quoting.string(self.value, dialect)
         kind = _kind(self.type, dialect)

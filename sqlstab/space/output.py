@@ -41,10 +41,10 @@ class OneTarget:
 
     @classmethod
     def of(cls, outputs: Mapping[str, str | Path], engine: Engine) -> OneTarget:
-        """Find out which outputs are files.
+        """Tell files from tables, and check that outputs are valid and new.
 
         Raises:
-            UsageError: One of them is there already, or nothing can be written by its name.
+            UsageError: An output exists, or its name is invalid.
         """
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
@@ -63,7 +63,7 @@ class OneTarget:
                 names[side] = str(output)
                 there = engine.kind(names[side]) is not None
             if there:
-                raise UsageError(f"{output} is there already, and is not replaced: name another.")
+                raise UsageError(f"{output} exists already and is not replaced: name another.")
         for places in ([path.resolve() for path in files.values()], list(names.values())):
             if len(set(places)) < len(places):
                 raise UsageError(f"Two tables would be written to {places[0]}: name one for each.")
@@ -101,7 +101,7 @@ class OneTarget:
         """Give the files their names at the end of the context; after an error there are none.
 
         Raises:
-            ConflictError: Somebody else has made a file of that name meanwhile.
+            ConflictError: Another process has made a file of that name meanwhile.
             EngineError: The disk refused.
         """
         placed: list[Path] = []
@@ -125,6 +125,6 @@ class OneTarget:
                     self._partial(side).unlink()
 
     def _partial(self, side: str) -> Path:
-        """Return where a file is written: a name that is nobody else's."""
+        """Return where a file is written first: a unique name."""
         path = self.files[side]
         return path.with_name(f".{path.name}.{self.token}.partial")

@@ -475,7 +475,7 @@ class TablesSpace:
             return default
 
     def _store(self, what: str, columns: Sequence[Column], key: Key, wanted: int = 0) -> str:
-        """How rows take the place of this key's rows in a table that is there.
+        """Return how rows replace those of this key in an existing table.
 
         Args:
             what: What the table holds.
@@ -511,7 +511,7 @@ class TablesSpace:
     def _check_columns(
         self, what: str, columns: Sequence[Column], key: Key, wanted: Sequence[Column]
     ) -> None:
-        """Check that a table that is there takes the rows of a run.
+        """Check that an existing table can take the rows of a run.
 
         Raises:
             DataError: It does not.
@@ -539,7 +539,7 @@ class TablesSpace:
         missing = [row["name"] for row in rows if row["name"].lower() not in written]
         if missing:
             raise DataError(
-                f"{name} wants a value for {', '.join(missing)}, which a run does not write: give "
+                f"{name} needs a value for {', '.join(missing)}, which a run does not write: give "
                 f"the column a default, or let it be NULL."
             )
 
@@ -625,8 +625,8 @@ class TablesSpace:
             if side in target.tables and (rows := count(side)):
                 raise UsageError(
                     f"{self.names.table(side)} has {rows:,} rows with {condition}, but no run "
-                    f"{target.key.value} is in {self.names}: they are not sqlstab's, and are not "
-                    "replaced. Delete them, or take another key."
+                    f"{target.key.value} is in {self.names}: sqlstab did not write them, "
+                    "and does not replace them. Delete them, or use another key."
                 )
 
     def _tidy(self, target: TablesTarget) -> None:
@@ -646,7 +646,7 @@ class _Loader:
     def __init__(self, space: TablesSpace, column: Column, keys: list[str]) -> None:
         self._space = space
         self._column = column
-        # Whoever asks for the newest asks for those before it.
+        # Readers of the newest run also read those before it.
         self._chunks = [keys[max(k - _READ, 0) : k] for k in range(len(keys), 0, -_READ)]
         self._found: dict[str, dict[str, Any]] = {}
 
@@ -706,5 +706,5 @@ def _parsed(key: str, texts: Sequence[str]) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"The figures of the run {key} are damaged: {error}.") from error
     if not isinstance(found, dict):
-        raise DataError(f"The figures of the run {key} are damaged: they are no JSON object.")
+        raise DataError(f"The figures of the run {key} are damaged: they are not a JSON object.")
     return found

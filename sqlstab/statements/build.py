@@ -390,7 +390,7 @@ def union(statements: Sequence[str], dialect: Dialect) -> str:
     return _render("union", dialect, statements=[text.strip() for text in statements])
 
 
-# What a solution has beside the maps and the singular values.
+# What a solution has besides the maps and the singular values.
 _SIDE_FIGURES = ("rows", "columns", "live", "rank", "condition", "accuracy", "gram_error")
 _FIGURES = (
     *(f"{side}_{name}" for side in ("users", "items") for name in _SIDE_FIGURES),

@@ -5,7 +5,7 @@ It does not write the condition: it takes functions of one engine for those of a
 `to_char(day, 'DD') > '05'` in DuckDB it would make a cast, which holds for other rows.
 
 A condition is SQL that runs with the rights of the session, functions such as `pg_read_file`
-included. The checks here are against mistakes; whoever writes a condition may run SQL.
+included. The checks here are against mistakes: the author of a condition may run SQL.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def _vector(
     wanted = {"array": 1, "long": 2}.get(layout, len(names))
     if len(names) != wanted or not all(names):
         what = "one column" if layout == "array" else "two columns, dimension and value"
-        raise UsageError(f"{where}: the {layout} layout wants {what}, but {spec} was named.")
+        raise UsageError(f"{where}: the {layout} layout needs {what}, but {spec} was named.")
     return layout, names
 
 

@@ -320,7 +320,7 @@ class Dialect:
         return self.name
 
     def of_a_script(self) -> Dialect:
-        """Return the dialect of statements that share a session, whoever runs them."""
+        """Return the dialect of statements that share a session."""
         if self.solving is None or not self.solving.begin:
             return self
         tables = replace(self.tables, begin=self.solving.begin, commit=self.solving.commit)

@@ -1,7 +1,7 @@
 """Files that DuckDB reads as a table: Parquet, CSV and JSON, by path, pattern, directory or URL.
 
 Their columns are read as they stand: where DuckDB would guess from the first rows or from the first
-file, it looks at all of them. What could be wrong without a word is refused.
+file, it looks at all of them. It refuses what could be wrong silently.
 """
 
 from __future__ import annotations

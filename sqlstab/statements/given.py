@@ -75,45 +75,47 @@ class EmbeddingTable:
         wanted="the name of a table, a path, a list of paths, or data",
     )
     id: str | Sequence[str] | None = declare(
-        "The id column, or several that are the id together (doc,chunk). Default: id, user_id or "
-        "item_id, or the only column that ends in _id or _key.",
+        "The id column, or several (doc,chunk). Default: id, user_id or item_id, or the only "
+        "column that ends in _id or _key.",
+        common=True,
         metavar="COLUMNS",
         parse=_names,
         wanted="a column or a sequence of columns",
         commands=_ALL,
     )
     vector: str | Sequence[str] | None = declare(
-        "The vector: an array or a text of numbers (embedding), a field of a struct "
-        "(features.values), a range (e0..e63), a prefix (e*), a list (a,b,c), or dimension,value "
+        "The vector column, or a range (e0..e63), a prefix (e*), a list (a,b,c). The column is an "
+        "array, a text of numbers, or a field of a struct (features.values). Write dimension,value "
         "for one row per dimension. Default: found from the types.",
+        common=True,
         metavar="COLUMNS",
         parse=_names,
         wanted="a column, a range of columns, or a sequence of columns",
         commands=_ALL,
     )
     layout: Layout | None = declare(
-        "How vectors stand in the table: one column per dimension, one array column, or one row "
-        "per dimension. Default: found from the columns.",
+        "The layout of vectors: one column per dimension, one array column, or one row per "
+        "dimension. Default: found from the columns.",
         commands=("sql",),
     )
     filter: str | None = declare(
-        "Only rows that meet this SQL condition take part at all.",
+        "Read only rows that meet this SQL condition.",
         metavar="CONDITION",
         commands=_ALL,
     )
     weight: str | None = declare(
-        "How much a row counts in the alignment: a column of numbers from 0 on, never NULL.",
+        "The column with the weight of each row in the alignment: numbers from 0 on, never NULL.",
         metavar="COLUMN",
         commands=("sql",),
     )
     anchor_filter: str | None = declare(
-        "Only rows that meet this SQL condition take part in the alignment, as in 'ratings > 20'; "
-        "all are written.",
+        "Align on rows that meet this SQL condition, as in 'ratings > 20'. A run still writes all "
+        "rows.",
         metavar="CONDITION",
         commands=("sql",),
     )
     keep: Sequence[str] = declare(
-        "Further columns to copy into the stable table, with commas between.",
+        "More columns to copy into the stable table, separated by commas.",
         default=(),
         metavar="COLUMNS",
         commands=("run", "apply", "sql"),

@@ -26,7 +26,7 @@ Part: TypeAlias = "tuple[int, list[NDArray[Any]]]"
 
 @dataclass(frozen=True)
 class Fold(Generic[T]):
-    """The same result from streamed rows: numpy beside the engine instead of sums in SQL.
+    """The same result from streamed rows: numpy in place of sums in SQL.
 
     Attributes:
         query: The rows to stream.

@@ -433,7 +433,7 @@ def _named_vector(
                 f"but {_names(vector)} was named."
             )
         if table.layout == "array" and len(vector) != 1:
-            raise UsageError(f"{known.where}: the array layout wants one column.")
+            raise UsageError(f"{known.where}: the array layout needs one column.")
     return _Vector(table.layout or _layout(vector, dialect), vector, fields)
 
 
