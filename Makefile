@@ -6,7 +6,7 @@ UV := $(VENV)/uv/bin/uv
 # A dead link fails it; without the page-long notice about MkDocs 2.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: demo test test-extras fuzz lint format docs golden picture clean
+.PHONY: demo test check test-extras fuzz lint format docs golden picture clean
 .PHONY: lock test-oldest test-newest test-dbt test-lakes
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-demo dbt-macros
@@ -18,6 +18,12 @@ demo: $(VENV)/core.stamp
 # Two processes share the tests as `_ByFile` in tests/conftest.py says.
 test: $(VENV)/dev.stamp chromium
 	$(BIN)/python -m pytest -n 2
+
+# For daily work: what DuckDB and numpy show in two minutes.
+SLOW := spark or cluster or postgres or clickhouse or snowflake or bigquery or googlesql or javascript \
+  or dbt or faults or torture or pages or examples or days or movietweetings or terminal or report
+check: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -q -n 2 -k "not ($(SLOW))"
 
 # Renew what the tests are installed from: docs/dependencies.md.
 LOCK := requirements/dev.txt
