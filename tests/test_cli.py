@@ -229,7 +229,7 @@ def test_runs(four: Path) -> None:
 
 
 def test_an_empty_space(space: Path) -> None:
-    assert "no run" in invoke("runs", space).stderr
+    assert "no run in the space" in invoke("runs", space, code=4).stderr
     assert json.loads(invoke("runs", space, "--json").stdout) == []
 
 

@@ -172,7 +172,7 @@ WARNINGS: dict[str, tuple[Model, Model, dict[str, Any], list[str]]] = {
         FIRST,
         changed(SECOND, "users", ids=np.random.default_rng(5).permutation(ROWS["users"])),
         {},
-        [r"The users hardly agree, though those that were aligned do"],
+        [r"The users hardly agree, though items do: are all tables of the same training"],
     ),
     "users that became zeros": (
         FIRST,

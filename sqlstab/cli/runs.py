@@ -8,7 +8,7 @@ import click
 
 from sqlstab.cli import console, options
 from sqlstab.cli.summary import summary, when
-from sqlstab.errors import UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.space.entry import late
 from sqlstab.words import counted
 
@@ -73,8 +73,10 @@ def _list(space: Space, given: Mapping[str, Any]) -> None:
         console.print_json([run.figures for run in found])
         return
     if not found:
-        click.echo("There is no run in this space.", err=True)
-        return
+        raise DataError(
+            f"There is no run in the space {space.name}: is that its name? Tables are found with "
+            "--database FILE or --engine URL."
+        )
     sides = list(dict.fromkeys(side for run in found for side in run.figures["tables"]))
     rows = [_row(run, sides, after) for run, after in zip(found, late(found), strict=True)]
     titles = ("run", *sides, "agreement", "verdict", "created", "by", "")

@@ -387,7 +387,7 @@ class DuckDBEngine:
             else:
                 hint = "; the name of a file ends in .parquet, .csv, .jsonl or the like"
             raise DataError(
-                f"There is no {kind} {relation} to read: {_said(error)}{hint}"
+                f"There is no {kind} {relation} to read: {_said(error).rstrip('.')}{hint}."
             ) from error
         columns = [Column(row[0], row[1]) for row in rows]
         patterns = files.parquet(relation)

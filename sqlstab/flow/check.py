@@ -431,7 +431,10 @@ def joinable(table: VectorTable, reference: VectorTable, dialect: Dialect) -> No
     if ids.joinable(table, reference, dialect):
         return
     if len(table.ids) == len(reference.ids) == 1:
-        remedy = "cast one of them so that the same id is equal in both"
+        remedy = (
+            "are users and items swapped? If not, cast one of them so that the same id is equal in "
+            "both"
+        )
     else:
         remedy = "an id has the same columns in both, with the same names, and types that compare"
     verb = "is" if len(reference.ids) == 1 else "are"

@@ -21,6 +21,8 @@ Level = Literal["good", "doubtful", "bad"]
 _ZEROS = 0.01
 # Raw vectors that agree better by this than stable ones were better left where they are.
 _FROZEN = 0.01
+# Raw vectors that agree so well are the same ones: of FLOAT, an agreement of 1 to its rounding.
+_UNCHANGED = 1 - 1e-6
 # What rows of unit length must gain, as a mean cosine, to be worth a word.
 _PLAIN_ROWS = 0.05
 _LEVELS: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
@@ -56,6 +58,7 @@ def findings(figures: Mapping[str, Any]) -> Iterator[Finding]:
     for side, shared in figures["shared"].items():
         if not shared:
             yield _unshared(side, examples.get("unshared", {}).get(side))
+    yield from _unchanged(figures)
     alignment = figures["alignment"]
     # A run that a script of SQL made is judged by nothing.
     if not alignment or alignment["verdict"] not in _LEVELS:
@@ -89,6 +92,14 @@ def has_many_zeros(table: Mapping[str, Any]) -> bool:
     return bool(table.get("zeros", 0) > _ZEROS * table["rows"])
 
 
+def apart(figures: Mapping[str, Any]) -> list[str]:
+    """List the tables that hardly agree with the earlier run, though those that were aligned do."""
+    cosines = {side: c["after"]["mean"] for side, c in figures["cosine"].items() if c["after"]}
+    far = [side for side, mean in cosines.items() if mean < quality.HARDLY_AGREES]
+    anchors = figures["alignment"]["sides"]
+    return [] if set(far) & set(anchors) else far
+
+
 def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> Iterator[Finding]:
     """Say whether the same ids are where they were."""
     title, after, before = f"Same {side}", cosine["after"], cosine["before"]
@@ -103,12 +114,13 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
     )
     if after["mean"] < quality.HARDLY_AGREES:
         level: Level = "bad" if is_anchor else "doubtful"
-        doubt = (
-            ""
-            if is_anchor
-            else f" The {side} hardly agree, though those that were aligned do: do "
-            f"ids of {side} mean the same in both?"
-        )
+        doubt = ""
+        if side in apart(figures):
+            doubt = (
+                f" The {side} hardly agree, though {' and '.join(figures['alignment']['sides'])} "
+                f"do: are all tables of the same training, and do ids of {side} mean the same in "
+                "both runs?"
+            )
         yield Finding(level, title, f"{found}{doubt}")
     elif before and before["mean"] > after["mean"] + _FROZEN:
         text = (
@@ -119,6 +131,18 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
         yield Finding("doubtful", title, text)
     else:
         yield Finding("good", title, found)
+
+
+def _unchanged(figures: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say whether the vectors are those of the earlier run."""
+    before = [cosine["before"] for cosine in (figures["cosine"] or {}).values()]
+    earlier = (figures["reference"] or {}).get("run")
+    # A first run that is done again is aligned with itself.
+    if not before or earlier in (None, figures.get("key")):
+        return
+    if all(raw and raw["mean"] > _UNCHANGED for raw in before):
+        text = f"The vectors are those of {earlier}, unchanged: are they the new ones?"
+        yield Finding("doubtful", "Same vectors", text)
 
 
 def _strangers(

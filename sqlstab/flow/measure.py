@@ -78,6 +78,11 @@ def run(
         found["cosine"] = yield from _all_cosines(
             job, job.reference, fit, tables, balanced, omega, shared
         )
+        apart, alignment = findings.apart(found), found["alignment"]
+        if apart and alignment["verdict"] == "alignable":
+            # The ids that were fitted agree, but scores of one training with another mean nothing.
+            alignment["verdict"] = "doubtful"
+            alignment["reason"] += f" But the {' and '.join(apart)} hardly agree."
     elif job.map == "balanced":
         # A rotation keeps all of them: of the two kinds of maps this tells which one suits.
         matrix = balanced.maps["items"] @ omega

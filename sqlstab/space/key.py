@@ -86,17 +86,19 @@ class Key:
             )
 
     @classmethod
-    def parse(cls, text: str | None) -> Key:
-        """Read `K` or `COLUMN=K`; None stands for the time in UTC, which sorts as text.
+    def parse(cls, text: str | dt.date | None) -> Key:
+        """Read `K` or `COLUMN=K`, or a date; None stands for the time in UTC, which sorts as text.
 
         Raises:
             UsageError: It cannot be a key.
         """
         if text is None:
             return cls(f"{dt.datetime.now(dt.timezone.utc):%Y%m%dT%H%M%S.%fZ}")
-        column, equals, value = text.partition("=")
+        if not isinstance(text, (str, dt.date)):
+            raise UsageError(f"The key {text!r} must be text, such as '2026-11-30', or a date.")
+        column, equals, value = str(text).partition("=")
         if not equals:
-            return cls(text.strip())
+            return cls(column.strip())
         return cls(value.strip(), column.strip(), named=True)
 
     def typed(self, column: Column, dialect: Dialect) -> Key:
