@@ -752,7 +752,9 @@ DAMAGE = {
     ),
     # The same vectors for other ids.
     "aligned": (
-        "UPDATE {0} SET id = 'i' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 60) WHERE ds = '{1}'"
+        "UPDATE {0} SET id = 'i' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 60) WHERE ds = '{1}'; "
+        "UPDATE ml.stable_users SET id = 'u' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 40) "
+        "WHERE ds = '{1}'"
     ),
     "every_run_has_a_map": "DELETE FROM ml.embedding_maps WHERE ds = '{1}'",
 }
@@ -779,11 +781,59 @@ def test_generic_tests(projects: dict[str, Project]) -> None:
             movies.sql(statement)
         schema.write_text(plain)
         said = movies.dbt("test", "--select", f"test_name:{test}", fails=True)
-        assert [status[:4] for status in said.values()] == ["fail"], said
+        assert {status[:4] for status in said.values()} == {"fail"}, said
         found = yaml.safe_load(plain)
         for model in found["models"]:
             for (given,) in map(dict.values, model["data_tests"]):
                 given["config"] = {"where": f"ds < '{date(3)}'"}
         schema.write_text(yaml.safe_dump(found))
         said = movies.dbt("test", "--select", f"test_name:{test}")
-        assert list(said.values()) == ["pass"], said
+        assert {*said.values()} == {"pass"}, said
+
+
+def test_aligned_takes_vectors_as_they_stand(anywhere: Project) -> None:
+    """Raw vectors fail, those of one direction too; the limit is the agreement that numpy finds."""
+    movies = anywhere
+    movies.load(1, 2, 3)
+    movies.dbt("build")
+    # near_items: raw ones, moved so far that any two have a large cosine, of whatever id and run.
+    movies.write(
+        "models/raw_items.sql",
+        "{{ config(materialized='view') }} select * from {{ source('raw', 'item_embeddings') }}\n",
+    )
+    movies.write(
+        "models/near_items.sql",
+        "{{ config(materialized='table') }} select * from {{ ref('raw_items') }}\n",
+    )
+    movies.dbt("run", "--select", "raw_items", "near_items")
+    shifted = ", ".join(f"embedding[{k}] + 40" for k in range(1, E + 1))
+    movies.sql(f"UPDATE ml.near_items SET embedding = ARRAY[{shifted}]")
+
+    limits, passing = {}, {"raw_items": False, "near_items": False}
+    passing |= {"stable_items": True, "stable_users": True}
+    for name, passes in passing.items():
+        vectors = movies.stable(name.split("_")[1], f"ml.{name}")
+        x, y = (v / np.linalg.norm(v, axis=1)[:, None] for v in map(vectors.get, map(date, (3, 2))))
+        chance = x.mean(0) @ y.mean(0)
+        if name == "near_items":
+            assert (x * y).sum(1).mean() > 0.9
+        agreement = ((x * y).sum(1).mean() - chance) / (1 - chance)
+        assert (agreement >= 0.5) == passes
+        limits[name] = {"default": 0.5, "below": agreement - 1e-6, "above": agreement + 1e-6}
+
+    text = "models:\n"
+    for name, by_name in limits.items():
+        text += f"  - name: {name}\n    data_tests:\n"
+        for what, limit in by_name.items():
+            given = f", at_least: {limit:.9f}" if what != "default" else ""
+            text += f"      - sqlstab.aligned:\n          name: {name}_{what}\n"
+            text += f"          arguments: {{by: ds, id: id{given}}}\n"
+    movies.write("models/schema.yml", text)
+    said = movies.dbt("test", fails=True)
+    wanted = {
+        f"{name}_{what}": what == "below" or (what == "default" and passing[name])
+        for name in limits
+        for what in limits[name]
+    }
+    assert {name: status == "pass" for name, status in said.items()} == wanted
+    assert all(status[:4] in ("pass", "fail") for status in said.values()), said
