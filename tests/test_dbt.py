@@ -252,6 +252,22 @@ def test_bad_vectors_are_refused(
     assert f"{table}_embeddings" in said
 
 
+def test_a_wrong_dimension(anywhere: Project) -> None:
+    """The number of components that all vectors have is named, and no row to leave out."""
+    movies = anywhere
+    movies.load(1)
+    for dimension in (E - 2, E + 2):
+        movies.write(
+            "models/embedding_maps.sql",
+            maps().replace(f"dimension={E}", f"dimension={dimension}"),
+        )
+        said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+        assert f"run {date(1)}" in said
+        assert f"dimension is {dimension}, but all vectors have {E} components" in said
+        assert f"Should dimension be {E}?" in said
+        assert "Leave such rows out" not in said
+
+
 def test_other_refusals(movies: Project) -> None:
     movies.load(3, 4)
     movies.dbt("build")
