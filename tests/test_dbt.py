@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import yaml
-from dbt_movies import ROOT, SIDES, Core, E, Project, date
+from dbt_movies import ROOT, SIDES, Core, E, Project, again, date
 from sqlalchemy.engine import make_url
 
 from sqlstab.session import connect
@@ -88,18 +88,9 @@ def test_days(anywhere: Project, core: Core) -> None:
         np.testing.assert_array_equal(movies.maps()[key], matrix)
     # A day that was trained again.
     movies.load(6, seed=1)
-    again(movies, 6)
-    movies.dbt("build")
+    movies.dbt("build", *again(6))
     core.run(6, seed=1)
     movies.check(core)
-
-
-def again(movies: Project, *days: int) -> None:
-    """Ask for maps to be made again."""
-    path = movies.root / "models" / "embedding_maps.sql"
-    text = path.read_text()
-    keys = ", ".join(f"'{date(day)}'" for day in days)
-    path.write_text(text.replace(f"dimension={E}", f"dimension={E}, again=[{keys}]"))
 
 
 @pytest.mark.parametrize(
@@ -224,8 +215,7 @@ def test_changed_vectors_are_noticed(movies: Project) -> None:
     said = movies.dbt("build", fails=True)
     failed = [name for name, status in said.items() if status.startswith("fail")]
     assert any("maps_are_current" in name for name in failed)
-    again(movies, 2)
-    movies.dbt("build")
+    movies.dbt("build", *again(2))
 
 
 @pytest.mark.parametrize(
@@ -289,8 +279,8 @@ def test_other_refusals(movies: Project) -> None:
     movies.sql(f"UPDATE raw.item_embeddings SET id = 'n' || id WHERE ds = '{date(5)}'")
     assert "nothing to align with" in movies.dbt("run", fails=True)["embedding_maps"]
     movies.load(5)
-    again(movies, 9)
-    assert f"again names run {date(9)}" in movies.dbt("run", fails=True)["embedding_maps"]
+    said = movies.dbt("run", *again(9), fails=True)["embedding_maps"]
+    assert f"again names run {date(9)}" in said
     for key, matrix in movies.maps().items():
         np.testing.assert_array_equal(matrix, kept[key])
 
@@ -469,9 +459,8 @@ def test_unused_or_disabled(movies: Project) -> None:
     movies.dbt("build")
 
 
-PACKAGES = re.findall(
-    r"```yaml\n(packages:.*?)```", (ROOT / "dbt_project" / "README.md").read_text(), re.DOTALL
-)
+README = (ROOT / "dbt_project" / "README.md").read_text()
+PACKAGES = re.findall(r"```yaml\n(packages:.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("packages", PACKAGES, ids=["local", "git"])
@@ -491,6 +480,26 @@ def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages:
     assert (package / "LICENSE").exists()
     assert package.is_symlink() == ("local" in packages)
     movies.dbt("parse")
+
+
+def test_the_models_of_the_readme(movies: Project) -> None:
+    """They are all that a project needs, as they stand there; so is the way to repeat a day."""
+    shutil.rmtree(movies.root / "models")
+    for name, text in re.findall(
+        r"```\w+\n(?:--|#) (models/\w+\.\w+).*?\n(.*?)```", README, re.DOTALL
+    ):
+        movies.write(name, re.sub(r"(dimension[=:] ?)32", rf"\g<1>{E}", text))
+    for side in ("user", "item"):
+        movies.sql(f"ALTER TABLE raw.{side}_embeddings RENAME id TO {side}_id")
+    movies.load(1, 2)
+    said = movies.dbt("build")
+    assert {"embedding_maps", "stable_items", "stable_users"} < said.keys()
+    kept = movies.maps()
+    movies.load(2, seed=1)
+    (given,) = re.findall(r"`dbt build --vars '(.*?)'`", README)
+    movies.dbt("build", "--vars", given.replace("2026-11-30", date(2)))
+    for (ds, side), matrix in movies.maps().items():
+        assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
 
 
 def test_unit_tests(movies: Project) -> None:
