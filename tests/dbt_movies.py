@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -50,6 +51,11 @@ def training(day: int, seed: int = 0) -> Training:
 def date(day: int) -> str:
     """The key of a day."""
     return f"2026-11-{day:02d}"
+
+
+def again(*days: int) -> tuple[str, str]:
+    """Options that ask for maps to be made again."""
+    return "--vars", json.dumps({"again": [date(day) for day in days]})
 
 
 def _arguments_outside(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import yaml
-from dbt_movies import ROOT, SIDES, Core, E, Project, date
+from dbt_movies import ROOT, SIDES, Core, E, Project, again, date
 from sqlalchemy.engine import make_url
 
 from sqlstab.session import connect
@@ -88,18 +88,9 @@ def test_days(anywhere: Project, core: Core) -> None:
         np.testing.assert_array_equal(movies.maps()[key], matrix)
     # A day that was trained again.
     movies.load(6, seed=1)
-    again(movies, 6)
-    movies.dbt("build")
+    movies.dbt("build", *again(6))
     core.run(6, seed=1)
     movies.check(core)
-
-
-def again(movies: Project, *days: int) -> None:
-    """Ask for maps to be made again."""
-    path = movies.root / "models" / "embedding_maps.sql"
-    text = path.read_text()
-    keys = ", ".join(f"'{date(day)}'" for day in days)
-    path.write_text(text.replace(f"dimension={E}", f"dimension={E}, again=[{keys}]"))
 
 
 @pytest.mark.parametrize(
@@ -224,8 +215,7 @@ def test_changed_vectors_are_noticed(movies: Project) -> None:
     said = movies.dbt("build", fails=True)
     failed = [name for name, status in said.items() if status.startswith("fail")]
     assert any("maps_are_current" in name for name in failed)
-    again(movies, 2)
-    movies.dbt("build")
+    movies.dbt("build", *again(2))
 
 
 @pytest.mark.parametrize(
@@ -252,6 +242,22 @@ def test_bad_vectors_are_refused(
     assert f"{table}_embeddings" in said
 
 
+def test_a_wrong_dimension(anywhere: Project) -> None:
+    """The number of components that all vectors have is named, and no row to leave out."""
+    movies = anywhere
+    movies.load(1)
+    for dimension in (E - 2, E + 2):
+        movies.write(
+            "models/embedding_maps.sql",
+            maps().replace(f"dimension={E}", f"dimension={dimension}"),
+        )
+        said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
+        assert f"run {date(1)}" in said
+        assert f"dimension is {dimension}, but all vectors have {E} components" in said
+        assert f"Should dimension be {E}?" in said
+        assert "Leave such rows out" not in said
+
+
 def test_other_refusals(movies: Project) -> None:
     movies.load(3, 4)
     movies.dbt("build")
@@ -273,8 +279,8 @@ def test_other_refusals(movies: Project) -> None:
     movies.sql(f"UPDATE raw.item_embeddings SET id = 'n' || id WHERE ds = '{date(5)}'")
     assert "nothing to align with" in movies.dbt("run", fails=True)["embedding_maps"]
     movies.load(5)
-    again(movies, 9)
-    assert f"again names run {date(9)}" in movies.dbt("run", fails=True)["embedding_maps"]
+    said = movies.dbt("run", *again(9), fails=True)["embedding_maps"]
+    assert f"again names run {date(9)}" in said
     for key, matrix in movies.maps().items():
         np.testing.assert_array_equal(matrix, kept[key])
 
@@ -453,9 +459,8 @@ def test_unused_or_disabled(movies: Project) -> None:
     movies.dbt("build")
 
 
-PACKAGES = re.findall(
-    r"```yaml\n(packages:.*?)```", (ROOT / "dbt_project" / "README.md").read_text(), re.DOTALL
-)
+README = (ROOT / "dbt_project" / "README.md").read_text()
+PACKAGES = re.findall(r"```yaml\n(packages:.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("packages", PACKAGES, ids=["local", "git"])
@@ -475,6 +480,26 @@ def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages:
     assert (package / "LICENSE").exists()
     assert package.is_symlink() == ("local" in packages)
     movies.dbt("parse")
+
+
+def test_the_models_of_the_readme(movies: Project) -> None:
+    """They are all that a project needs, as they stand there; so is the way to repeat a day."""
+    shutil.rmtree(movies.root / "models")
+    for name, text in re.findall(
+        r"```\w+\n(?:--|#) (models/\w+\.\w+).*?\n(.*?)```", README, re.DOTALL
+    ):
+        movies.write(name, re.sub(r"(dimension[=:] ?)32", rf"\g<1>{E}", text))
+    for side in ("user", "item"):
+        movies.sql(f"ALTER TABLE raw.{side}_embeddings RENAME id TO {side}_id")
+    movies.load(1, 2)
+    said = movies.dbt("build")
+    assert {"embedding_maps", "stable_items", "stable_users"} < said.keys()
+    kept = movies.maps()
+    movies.load(2, seed=1)
+    (given,) = re.findall(r"`dbt build --vars '(.*?)'`", README)
+    movies.dbt("build", "--vars", given.replace("2026-11-30", date(2)))
+    for (ds, side), matrix in movies.maps().items():
+        assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
 
 
 def test_unit_tests(movies: Project) -> None:
@@ -752,7 +777,9 @@ DAMAGE = {
     ),
     # The same vectors for other ids.
     "aligned": (
-        "UPDATE {0} SET id = 'i' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 60) WHERE ds = '{1}'"
+        "UPDATE {0} SET id = 'i' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 60) WHERE ds = '{1}'; "
+        "UPDATE ml.stable_users SET id = 'u' || mod(CAST(substr(id, 2) AS int) * 7 + 3, 40) "
+        "WHERE ds = '{1}'"
     ),
     "every_run_has_a_map": "DELETE FROM ml.embedding_maps WHERE ds = '{1}'",
 }
@@ -779,11 +806,59 @@ def test_generic_tests(projects: dict[str, Project]) -> None:
             movies.sql(statement)
         schema.write_text(plain)
         said = movies.dbt("test", "--select", f"test_name:{test}", fails=True)
-        assert [status[:4] for status in said.values()] == ["fail"], said
+        assert {status[:4] for status in said.values()} == {"fail"}, said
         found = yaml.safe_load(plain)
         for model in found["models"]:
             for (given,) in map(dict.values, model["data_tests"]):
                 given["config"] = {"where": f"ds < '{date(3)}'"}
         schema.write_text(yaml.safe_dump(found))
         said = movies.dbt("test", "--select", f"test_name:{test}")
-        assert list(said.values()) == ["pass"], said
+        assert {*said.values()} == {"pass"}, said
+
+
+def test_aligned_takes_vectors_as_they_stand(anywhere: Project) -> None:
+    """Raw vectors fail, those of one direction too; the limit is the agreement that numpy finds."""
+    movies = anywhere
+    movies.load(1, 2, 3)
+    movies.dbt("build")
+    # near_items: raw ones, moved so far that any two have a large cosine, of whatever id and run.
+    movies.write(
+        "models/raw_items.sql",
+        "{{ config(materialized='view') }} select * from {{ source('raw', 'item_embeddings') }}\n",
+    )
+    movies.write(
+        "models/near_items.sql",
+        "{{ config(materialized='table') }} select * from {{ ref('raw_items') }}\n",
+    )
+    movies.dbt("run", "--select", "raw_items", "near_items")
+    shifted = ", ".join(f"embedding[{k}] + 40" for k in range(1, E + 1))
+    movies.sql(f"UPDATE ml.near_items SET embedding = ARRAY[{shifted}]")
+
+    limits, passing = {}, {"raw_items": False, "near_items": False}
+    passing |= {"stable_items": True, "stable_users": True}
+    for name, passes in passing.items():
+        vectors = movies.stable(name.split("_")[1], f"ml.{name}")
+        x, y = (v / np.linalg.norm(v, axis=1)[:, None] for v in map(vectors.get, map(date, (3, 2))))
+        chance = x.mean(0) @ y.mean(0)
+        if name == "near_items":
+            assert (x * y).sum(1).mean() > 0.9
+        agreement = ((x * y).sum(1).mean() - chance) / (1 - chance)
+        assert (agreement >= 0.5) == passes
+        limits[name] = {"default": 0.5, "below": agreement - 1e-6, "above": agreement + 1e-6}
+
+    text = "models:\n"
+    for name, by_name in limits.items():
+        text += f"  - name: {name}\n    data_tests:\n"
+        for what, limit in by_name.items():
+            given = f", at_least: {limit:.9f}" if what != "default" else ""
+            text += f"      - sqlstab.aligned:\n          name: {name}_{what}\n"
+            text += f"          arguments: {{by: ds, id: id{given}}}\n"
+    movies.write("models/schema.yml", text)
+    said = movies.dbt("test", fails=True)
+    wanted = {
+        f"{name}_{what}": what == "below" or (what == "default" and passing[name])
+        for name in limits
+        for what in limits[name]
+    }
+    assert {name: status == "pass" for name, status in said.items()} == wanted
+    assert all(status[:4] in ("pass", "fail") for status in said.values()), said

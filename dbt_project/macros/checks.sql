@@ -18,6 +18,14 @@
         spec.relation[side], spec.run, spec.id[side], spec.vector, spec.dimension,
         "r." ~ spec.run ~ " = (" ~ at ~ ")", spec.weight if side in spec.anchors else none)).rows -%}
     {%- if found -%}
+      {%- set sizes = run_query(
+          "SELECT DISTINCT array_length(" ~ sqlstab.doubles('r.' ~ spec.vector) ~ ", 1) AS size FROM "
+          ~ sqlstab.rows_of(spec.relation[side]) ~ " AS r WHERE r." ~ spec.run ~ " = (" ~ at ~ ")").columns[0].values() | list -%}
+      {%- if sizes | length == 1 and sizes[0] and sizes[0] != spec.dimension -%}
+        {{ exceptions.raise_compiler_error(
+            "sqlstab.fit_maps: " ~ name ~ " of " ~ spec.relation[side] ~ ": dimension is " ~ spec.dimension
+            ~ ", but all vectors have " ~ sizes[0] ~ " components. Should dimension be " ~ sizes[0] ~ "?") }}
+      {%- endif -%}
       {{ exceptions.raise_compiler_error(
           "sqlstab.fit_maps: " ~ name ~ " of " ~ spec.relation[side] ~ ": " ~ found[0][0] ~ " rows with " ~ found[0][1]
           ~ ", such as " ~ found[0][2] ~ ". Leave such rows out in a model before this one.") }}

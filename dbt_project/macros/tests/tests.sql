@@ -81,22 +81,49 @@ HAVING NOT coalesce(max(abs(i.size - u.size)) <= {{ tolerance }} * max(i.size), 
 )
 {%- endmacro %}
 
-{#- Whether the newest run's vectors are where those of the run before are: agreement of held-out ids above chance. -#}
-{% test aligned(model, by, id, dimension, vector='embedding', at_least=0.5) -%}
+{#- Whether the newest run's vectors are where those of the run before are. Both are taken as they stand: h is the mean
+    cosine of the same id, c that of any two ids, and the agreement above chance (h - c) / (1 - c). -#}
+{% test aligned(model, by, id, vector='embedding', at_least=0.5) -%}
 {%- set newest = "SELECT max(n." ~ by ~ ") AS run_key FROM " ~ sqlstab.rows_of(model) ~ " AS n" -%}
 {%- set before = newest ~ " WHERE n." ~ by ~ " < (" ~ newest ~ ")" -%}
-{%- set queries = [] -%}
+{%- set rows = [] -%}
 {%- for at in [newest, before] -%}
-{%- do queries.append("SELECT v.id, v.x, 1E0 AS w FROM " ~ sqlstab.vectors_of(model, by, id, vector)
-    ~ " AS v WHERE v.run_key = (" ~ at ~ ")") -%}
+{%- do rows.append(sqlstab.unit("SELECT v.id, v.x, 1E0 AS w FROM " ~ sqlstab.vectors_of(model, by, id, vector)
+    ~ " AS v WHERE v.run_key = (" ~ at ~ ")")) -%}
 {%- endfor -%}
-SELECT r.n_runs, a.n_ids, a.agreement
+WITH
+sqlstab_pairs AS MATERIALIZED (
+    SELECT a.x AS x, a.w AS v, b.x AS y, b.w AS w
+    FROM (
+        {{ rows[0] | indent(8) }}
+    ) AS a
+    JOIN (
+        {{ rows[1] | indent(8) }}
+    ) AS b ON b.id = a.id
+    WHERE a.w > 0 AND b.w > 0
+),
+-- The mean vector of each run: their dot product is the mean cosine of any two ids.
+sqlstab_means AS (
+    SELECT avg(u.v * u.x) AS x, avg(u.w * u.y) AS y
+    FROM (
+        SELECT p.v AS v, p.w AS w, generate_subscripts(p.x, 1) AS k, unnest(p.x) AS x, unnest(p.y) AS y
+        FROM sqlstab_pairs AS p
+    ) AS u
+    GROUP BY u.k
+)
+SELECT a.n_ids, a.cosine, a.chance, a.agreement
 FROM (
-    SELECT count(DISTINCT d.{{ by }}) AS n_runs
-    FROM {{ sqlstab.rows_of(model) }} AS d
-) AS r
-LEFT JOIN (
-    {{ sqlstab.agreement(queries[0], queries[1], dimension) | indent(4) }}
-) AS a ON 1 = 1
-WHERE r.n_runs > 1 AND NOT coalesce(a.agreement >= {{ at_least }}, false)
+    SELECT
+        h.n_ids AS n_ids,
+        h.cosine AS cosine,
+        c.cosine AS chance,
+        -- Of vectors in one direction it says nothing.
+        (h.cosine - c.cosine) / CASE WHEN c.cosine < 1 - 1E-9 THEN 1 - c.cosine END AS agreement
+    FROM (
+        SELECT count(*) AS n_ids, avg(p.v * p.w * {{ sqlstab.dot('p.x', 'p.y') }}) AS cosine
+        FROM sqlstab_pairs AS p
+    ) AS h
+    CROSS JOIN (SELECT sum(m.x * m.y) AS cosine FROM sqlstab_means AS m) AS c
+) AS a
+WHERE ({{ before }}) IS NOT NULL AND NOT coalesce(a.agreement >= {{ at_least }}, false)
 {%- endtest %}

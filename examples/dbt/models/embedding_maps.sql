@@ -2,4 +2,5 @@
 
 {{ sqlstab.fit_maps(
     users=source('raw', 'user_embeddings'), items=source('raw', 'item_embeddings'),
-    run='ds', user_id='id', item_id='id', vector='embedding', dimension=32) }}
+    run='ds', user_id='id', item_id='id', vector='embedding', dimension=32,
+    again=var('again', [])) }}
