@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from engines import TARGETS
 from warehouse import store_vectors
 
-from sqlstab import DataError, EngineError, UsageError, folds
+from sqlstab import DataError, EngineError, Space, UsageError, folds
 from sqlstab.engines import NAMES, dialect, dialects
 from sqlstab.engines.base import UnusableVectorsError
 from sqlstab.engines.duckdb import DuckDBEngine
@@ -171,6 +172,29 @@ def test_settings_are_of_the_session_and_a_users_pool_never_sees_them(running: R
             assert connection.get_isolation_level() == "READ COMMITTED"
     finally:
         database.dispose()
+
+
+def test_no_table_is_read_for_each_row_of_another(running: Running) -> None:
+    """Postgres expects a single row of a run that was written since it last took statistics."""
+    with connect(running["postgres"]) as engine:
+        engine.execute("CREATE SCHEMA stale")
+        try:
+            for seed, side in enumerate(("users", "items")):
+                vectors = np.random.default_rng(seed).standard_normal((400, 4))
+                store_vectors(engine, f"stale.{side}", vectors)
+            space = Space("stale.space", engine)
+            space.run("stale.users", "stale.items", key="1")
+            engine.execute("ANALYZE")
+            space.run("stale.users", "stale.items", key="2")
+            statements = space.explain("stale.users", "stale.items", key="2")
+            scores = next(s.texts[0] for s in statements if s.step == "scores")
+            plan = [row["query plan"] for row in engine.query(f"EXPLAIN ANALYZE {scores}")]
+        finally:
+            engine.rollback()
+            engine.execute("DROP SCHEMA stale CASCADE")
+    scans = [line for line in plan if re.search(r" on (users|items|space_\w+) ", line)]
+    assert len(scans) >= 4
+    assert all(line.endswith(" loops=1)") for line in scans), scans
 
 
 def test_a_users_transaction_is_left_alone(connection: duckdb.DuckDBPyConnection) -> None:

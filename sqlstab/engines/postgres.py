@@ -77,8 +77,13 @@ POSTGRES = Dialect(
     most_columns=1600,
     transactions=True,
     temporary=True,
-    # Compiling thousands of expressions takes longer than running them.
-    before=("SET jit = off",),
+    before=(
+        # Compiling thousands of expressions takes longer than running them.
+        "SET jit = off",
+        # Rows just written are in no statistics: the planner expects one row of them, and would
+        # read the whole other table anew for each that there is.
+        "SET enable_nestloop = off",
+    ),
     solving=Solving(
         slice="{0}[{1}:{2}]",
         no_doubles="CAST(ARRAY[] AS double precision[])",

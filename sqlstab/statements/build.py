@@ -723,6 +723,7 @@ def apply(
         dialect,
         t=_source(table, dialect),
         raw_dimension=len(steps[0]) if steps else output.dimension,
+        inner_dimension=len(steps[-1]) if steps else output.dimension,
         steps=[] if function else [_columns(matrix, dialect) for matrix in steps],
         function=function,
         output=_quoted(output, dialect),
@@ -794,9 +795,8 @@ def apply_from_table(
     if dialect.style == "components":
         return _render("apply_joined", dialect, matrices=held, **context)
     steps = [_part("matrix_columns", matrix, dialect) for matrix in held]
-    return _render(
-        "apply", dialect, steps=steps, raw_dimension=matrices[0].rows, function=None, **context
-    )
+    context |= {"raw_dimension": matrices[0].rows, "inner_dimension": matrices[-1].rows}
+    return _render("apply", dialect, steps=steps, function=None, **context)
 
 
 def product(

@@ -192,7 +192,10 @@ class Dialect:
         is_finite_single: The same of 4-byte numbers, where that is faster.
         dot: Dot product of arrays {0} and {1}, in double.
         times: Dot products of array {0} with each array in array {1}, as an array.
-        subquery_column: Whether functions with a lambda take no subquery, but a column made of one.
+        written_out: Whether `dot` with each column of a matrix, all of them written out, is faster
+            than `times`.
+        subquery_column: Whether a matrix that a subquery gives must be a column first, since
+            functions with a lambda take none, or since its own columns are read from it.
         pin: What to add to FROM for columns {1} of `pinned` that are {0}, computed once for a row.
         json_matrix: A matrix from its JSON text {0}, where that is read faster than arrays.
         scaled: Array {0} divided by number {1}.
@@ -272,6 +275,7 @@ class Dialect:
     is_finite_single: str = ""
     dot: str = ""
     times: str = ""
+    written_out: bool = False
     subquery_column: bool = False
     pin: str = ""
     json_matrix: str = ""

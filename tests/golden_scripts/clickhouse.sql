@@ -1743,22 +1743,31 @@ SELECT
 FROM (
     SELECT
         id,
-        arrayMap(c -> arrayDotProduct(x, c), (
-            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-            FROM (
-                SELECT
-                    j,
-                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM "ml"."sqlstab_maps_fbe87b76"
-                WHERE side = 'users'
-                GROUP BY j
-            ) AS matrix_columns
-        )) AS x
+        [
+            arrayDotProduct(x, matrix[1]),
+            arrayDotProduct(x, matrix[2]),
+            arrayDotProduct(x, matrix[3])
+        ] AS x
     FROM (
         SELECT
-            t."id" AS id,
-            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-        FROM "ml"."users" AS t
+            q.*,
+            (
+                SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+                FROM (
+                    SELECT
+                        j,
+                        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                    FROM "ml"."sqlstab_maps_fbe87b76"
+                    WHERE side = 'users'
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                t."id" AS id,
+                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+            FROM "ml"."users" AS t
+        ) AS q
     ) AS m
 ) AS s
 ) AS q;
@@ -1779,22 +1788,31 @@ SELECT
 FROM (
     SELECT
         id,
-        arrayMap(c -> arrayDotProduct(x, c), (
-            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-            FROM (
-                SELECT
-                    j,
-                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM "ml"."sqlstab_maps_fbe87b76"
-                WHERE side = 'items'
-                GROUP BY j
-            ) AS matrix_columns
-        )) AS x
+        [
+            arrayDotProduct(x, matrix[1]),
+            arrayDotProduct(x, matrix[2]),
+            arrayDotProduct(x, matrix[3])
+        ] AS x
     FROM (
         SELECT
-            t."id" AS id,
-            arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
-        FROM "ml"."items" AS t
+            q.*,
+            (
+                SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+                FROM (
+                    SELECT
+                        j,
+                        arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                    FROM "ml"."sqlstab_maps_fbe87b76"
+                    WHERE side = 'items'
+                    GROUP BY j
+                ) AS matrix_columns
+            ) AS matrix
+        FROM (
+            SELECT
+                t."id" AS id,
+                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), t."embedding")) AS x
+            FROM "ml"."items" AS t
+        ) AS q
     ) AS m
 ) AS s
 ) AS q;

@@ -8,22 +8,16 @@ SELECT
 FROM (
     SELECT
         id,
-        arrayMap(c -> arrayDotProduct(x, c), (
-            SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
-            FROM (
-                SELECT
-                    j,
-                    arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
-                FROM "sqlstab_transform"
-                WHERE side = 'items'
-                GROUP BY j
-            ) AS matrix_columns
-        )) AS x,
+        [
+            arrayDotProduct(x, matrix[1]),
+            arrayDotProduct(x, matrix[2]),
+            arrayDotProduct(x, matrix[3])
+        ] AS x,
         k1
     FROM (
         SELECT
-            id,
-            arrayMap(c -> arrayDotProduct(x, c), (
+            q.*,
+            (
                 SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
                 FROM (
                     SELECT
@@ -33,14 +27,38 @@ FROM (
                     WHERE side = 'items'
                     GROUP BY j
                 ) AS matrix_columns
-            )) AS x,
-            k1
+            ) AS matrix
         FROM (
             SELECT
-                t."item_id" AS id,
-                arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), [t."e0", t."e1", t."e2"])) AS x,
-                t."genre" AS k1
-            FROM "lake"."items" AS t
-        ) AS m
+                id,
+                [
+                    arrayDotProduct(x, matrix[1]),
+                    arrayDotProduct(x, matrix[2]),
+                    arrayDotProduct(x, matrix[3])
+                ] AS x,
+                k1
+            FROM (
+                SELECT
+                    q.*,
+                    (
+                        SELECT arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((j, c))))
+                        FROM (
+                            SELECT
+                                j,
+                                arrayMap(p -> p.2, arraySort(p -> p.1, groupArray((i, value)))) AS c
+                            FROM "sqlstab_transform"
+                            WHERE side = 'items'
+                            GROUP BY j
+                        ) AS matrix_columns
+                    ) AS matrix
+                FROM (
+                    SELECT
+                        t."item_id" AS id,
+                        arrayMap(v -> assumeNotNull(v), arrayMap(v -> toFloat64(v), [t."e0", t."e1", t."e2"])) AS x,
+                        t."genre" AS k1
+                    FROM "lake"."items" AS t
+                ) AS q
+            ) AS m
+        ) AS q
     ) AS m
 ) AS s
