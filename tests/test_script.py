@@ -217,20 +217,59 @@ def test_what_a_script_would_take_the_place_of(
         )
 
     connection.execute(text("1", "--first-run"))
-    with pytest.raises(duckdb.Error, match=r"other runs, with axes .*--first-run\. Rows: 1"):
-        connection.execute(text("2", "--first-run"))
+
+    def refused(message: str, text: str) -> None:
+        with pytest.raises(duckdb.Error, match=message):
+            connection.execute(text)
+        connection.rollback()
+
+    refused(r"other runs, with axes .*--first-run\. Rows: 1", text("2", "--first-run"))
     connection.execute(text("2"))
     connection.execute("INSERT INTO movies_items SELECT '3', id, embedding FROM items LIMIT 5")
-    with pytest.raises(duckdb.Error, match=r"no run wrote the items with this key.* Rows: 5"):
-        connection.execute(text("3"))
+    refused(r"no run wrote the items with this key.* Rows: 5", text("3"))
     # A run of its own is done again.
     connection.execute(text("2"))
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 50), ("2", 50), ("3", 5)]
     # Maps of the other kind.
     Space("turned", connection).run("users", "items", key="1", options=Options(map="rotation"))
-    with pytest.raises(duckdb.Error, match="maps of this space are rotations"):
-        connection.execute(text("2", space="turned"))
+    refused("maps of this space are rotations", text("2", space="turned"))
+
+
+def test_a_first_script_that_fails_leaves_no_table(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """Its tables may have other columns than those of the corrected script."""
+    raw = {"users": rng.normal(size=(30, 3)), "items": rng.normal(size=(20, 3))}
+    for side, vectors in raw.items():
+        data = pa.table({"id": np.arange(len(vectors)), "embedding": list(vectors)})
+        connection.register("v", data)
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+        connection.unregister("v")
+
+    def text(dimension: int, layout: str) -> str:
+        return script(
+            *("--dialect", "duckdb", "--database", "w.db", "--dimension", dimension),
+            *("--users", "users", "--items", "items", "--element", "double"),
+            *("--space", "movies", "--run", "a", "--first-run", "--output-layout", layout),
+        )
+
+    with pytest.raises(duckdb.Error, match="give that as --dimension"):
+        connection.execute(text(4, "array"))
+    connection.rollback()
+    found = connection.execute("SELECT table_name FROM information_schema.tables ORDER BY ALL")
+    assert found.fetchall() == [("items",), ("users",)]
+    connection.execute(text(3, "wide"))
+    stable = {
+        side: np.array(
+            connection.execute(
+                f"SELECT * EXCLUDE id FROM movies_{side}_newest ORDER BY id"
+            ).fetchall()
+        )
+        for side in raw
+    }
+    scores = raw["items"] @ raw["users"].T
+    np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-12)
 
 
 @pytest.mark.parametrize("engine", RUNNABLE)

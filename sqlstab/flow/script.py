@@ -136,7 +136,7 @@ class Script:
             lines.append("An error leaves everything as it was: all is one transaction.")
         elif self._begins_late:
             lines.append(
-                "It must stop at an error: what it writes to the space is one transaction."
+                "It must stop at an error: it makes missing tables, then writes in one transaction."
             )
         else:
             lines.append(
@@ -222,8 +222,14 @@ class Script:
         statements = [*dialect.before, *self._drops()]
         if isinstance(self.space, Path):
             return statements
-        statements += [*creations(self.space, self._columns, self.key, dialect), *self._guards()]
-        return [*statements, *self._target.begin()] if dialect.transactions else statements
+        tables, others = self._creations(self.space)
+        if not dialect.transactions:
+            return [*statements, *tables, *others, *self._guards()]
+        begin, *rest = self._target.begin()
+        return [*statements, begin, *tables, *self._guards(), *rest]
+
+    def _creations(self, names: Names) -> tuple[list[str], list[str]]:
+        return creations(names, self._columns, self.key, self.dialect)
 
     def _guards(self) -> list[str]:
         """Fail where the run would take the place of rows that no run wrote, or begin a space anew.
@@ -484,6 +490,9 @@ class Script:
                 f"FROM {self._relation('run')}"
             )
             yield from self._rows(RUNS, run, "created", "created_by", "part", "parts", "figures")
+            if dialect.transactions:
+                # Last, since others would wait for the locks that these take.
+                yield from self._creations(self.space)[1]
             if dialect.tables.begin:
                 yield dialect.tables.commit
         yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"

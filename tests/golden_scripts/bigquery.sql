@@ -8,7 +8,7 @@
 -- writes  ml.movies_items
 --
 -- This is run 2026-11-30, aligned with the run before it.
--- It must stop at an error: what it writes to the space is one transaction.
+-- It must stop at an error: it makes missing tables, then writes in one transaction.
 
 -- Begin -------------------------------------------------------------------------------------------
 

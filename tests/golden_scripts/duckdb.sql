@@ -34,6 +34,8 @@ DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
+BEGIN TRANSACTION;
+
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" VARCHAR,
     "id" BIGINT,
@@ -65,24 +67,6 @@ CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
     PRIMARY KEY ("run", "part")
 );
 
-CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_users"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_items"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
-);
-
 -- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
 SELECT
     CASE
@@ -112,8 +96,6 @@ FROM (
     FROM "ml"."movies_items" AS t
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
-
-BEGIN TRANSACTION;
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
@@ -1925,6 +1907,24 @@ FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
 FROM "sqlstab_run_fbe87b76"
 ) AS q;
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
 
 COMMIT;
 

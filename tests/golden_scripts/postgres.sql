@@ -36,21 +36,19 @@ DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
+BEGIN;
+
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" text,
     "id" bigint,
     "embedding" real[]
 );
 
-CREATE INDEX IF NOT EXISTS "movies_users_key" ON "ml"."movies_users" USING brin ("run");
-
 CREATE TABLE IF NOT EXISTS "ml"."movies_items" (
     "run" text,
     "id" bigint,
     "embedding" real[]
 );
-
-CREATE INDEX IF NOT EXISTS "movies_items_key" ON "ml"."movies_items" USING brin ("run");
 
 CREATE TABLE IF NOT EXISTS "ml"."movies_maps" (
     "run" text,
@@ -69,24 +67,6 @@ CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
     "parts" integer,
     "figures" text,
     PRIMARY KEY ("run", "part")
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_users"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_items"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
 );
 
 -- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
@@ -118,8 +98,6 @@ FROM (
     FROM "ml"."movies_items" AS t
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
-
-BEGIN;
 
 SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext('ml' || '.' || 'movies_runs'));
 
@@ -2178,6 +2156,28 @@ FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
 FROM "sqlstab_run_fbe87b76"
 ) AS q;
+
+CREATE INDEX IF NOT EXISTS "movies_users_key" ON "ml"."movies_users" USING brin ("run");
+
+CREATE INDEX IF NOT EXISTS "movies_items_key" ON "ml"."movies_items" USING brin ("run");
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
 
 COMMIT;
 
