@@ -272,6 +272,55 @@ def test_a_first_script_that_fails_leaves_no_table(
     np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-12)
 
 
+def test_ids_of_several_types(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """A project file names the id of each table and its type; a wrong one fails on day one."""
+    raw = {"users": rng.normal(size=(30, 3)), "items": rng.normal(size=(20, 3))}
+    # As texts these stay as they are; as numbers they would not.
+    ids = {"users": pa.array(range(30)), "items": pa.array([f"{k:03}" for k in range(20)])}
+    for number, day in enumerate(("2026-11-29", "2026-11-30")):
+        for side, vectors in raw.items():
+            data = {
+                "ds": [day] * len(vectors),
+                f"{side[:-1]}_id": ids[side],
+                "embedding": list(vectors if number == 0 else np.roll(vectors, 1, axis=1)),
+            }
+            connection.register("v", pa.table(data))
+            into = f"INSERT INTO {side}_vectors" if number else f"CREATE TABLE {side}_vectors AS"
+            connection.execute(f"{into} FROM v")
+
+    def text(day: str, id_type: str, *more: str) -> str:
+        project = tmp_path / "sqlstab.toml"
+        project.write_text(
+            "[engine]\ndatabase = 'w.duckdb'\n[space]\nname = 'movies'\n"
+            "[users]\ntable = 'users_vectors'\nid = 'user_id'\nelement = 'double'\n"
+            "[items]\ntable = 'items_vectors'\nid = 'item_id'\nelement = 'double'\n"
+            f"id_type = '{id_type}'\n[run]\nkey = 'ds={day}'\n"
+        )
+        return script("--dialect", "duckdb", "-c", project, "--dimension", 3, *more)
+
+    message = r"the id item_id of the items in items_vectors is not of the type BIGINT: .* Rows: 20"
+    with pytest.raises(duckdb.Error, match=message):
+        connection.execute(text("2026-11-29", "BIGINT", "--first-run"))
+    connection.rollback()
+    connection.execute(text("2026-11-29", "VARCHAR", "--first-run"))
+    connection.execute(text("2026-11-30", "VARCHAR"))
+    for side, sorted_ids in ids.items():
+        days = [
+            connection.execute(
+                f"SELECT {side[:-1]}_id, embedding FROM movies_{side} WHERE ds = ? ORDER BY 1",
+                [day],
+            ).fetchall()
+            for day in ("2026-11-29", "2026-11-30")
+        ]
+        for rows in days:
+            assert [row[0] for row in rows] == sorted_ids.to_pylist()
+        first, second = (np.array([row[1] for row in rows]) for rows in days)
+        # The second day's model is the first's with other axes, which the space does not have.
+        np.testing.assert_allclose(first, second, atol=1e-9)
+
+
 @pytest.mark.parametrize("engine", RUNNABLE)
 def test_runs_of_tables(
     engine: str, warehouses: Callable[[str], Warehouse], rng: np.random.Generator

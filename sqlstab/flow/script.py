@@ -22,7 +22,7 @@ from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.names import MAPS, RUNS, Names, creations
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
-from sqlstab.statements import build, ddl, quoting, relations
+from sqlstab.statements import build, conditions, ddl, quoting, relations
 from sqlstab.statements.build import MatrixTable
 from sqlstab.statements.sides import SIDES
 from sqlstab.statements.table import Column, StableTable, stable_columns
@@ -259,6 +259,7 @@ class Script:
             )
             for side in self.tables
         ]
+        found += [text for table in self.tables.values() for text in self._types(table)]
         if self.aligned:
             return found
         other = build.none(
@@ -270,6 +271,27 @@ class Script:
             dialect,
         )
         return [*found, other]
+
+    def _types(self, table: VectorTable) -> Iterator[str]:
+        """Fail where an id is a text and said to be a number, or the other way round.
+
+        The engine would store one as the other, and not compare them in the next run.
+        """
+        dialect = self.dialect
+        if not (is_text := build.check_solver(dialect).is_text):
+            return
+        for column in table.ids:
+            rows = is_text.format(f"t.{quoting.identifier(column.name, dialect)}")
+            said = is_text.format(f"CAST(NULL AS {column.type})")
+            yield build.none(
+                f"types_{table.side}",
+                relations.named(table.relation, dialect),
+                conditions.both(table.filter, f"{rows} <> {said}", dialect),
+                f"the id {column.name} of the {table.side} in {table.relation} is not of the type "
+                f"{column.type}: name its own with --id-type, or in a project file with id_type of "
+                "each table.",
+                dialect,
+            )
 
     # ---- The reference ---------------------------------------------------------------------------
 

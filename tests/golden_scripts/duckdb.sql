@@ -97,6 +97,36 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type BIGINT.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN error(message)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type BIGINT: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ml"."users" AS t
+    WHERE (typeof(t."id") SIMILAR TO 'VARCHAR|ENUM.*') <> (typeof(CAST(NULL AS BIGINT)) SIMILAR TO 'VARCHAR|ENUM.*')
+) AS found;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type BIGINT.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN error(message)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type BIGINT: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ml"."items" AS t
+    WHERE (typeof(t."id") SIMILAR TO 'VARCHAR|ENUM.*') <> (typeof(CAST(NULL AS BIGINT)) SIMILAR TO 'VARCHAR|ENUM.*')
+) AS found;
+
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
 -- Are the tables fit for it? ----------------------------------------------------------------------

@@ -99,6 +99,36 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."users" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
+) AS found;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."items" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
+) AS found;
+
 SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext('ml' || '.' || 'movies_runs'));
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
