@@ -306,6 +306,9 @@ def test_ids_of_several_types(
     connection.rollback()
     connection.execute(text("2026-11-29", "VARCHAR", "--first-run"))
     connection.execute(text("2026-11-30", "VARCHAR"))
+    with pytest.raises(duckdb.Error, match=r"users: users_vectors has no rows with .*2026-12-01"):
+        connection.execute(text("2026-12-01", "VARCHAR"))
+    connection.rollback()
     for side, sorted_ids in ids.items():
         days = [
             connection.execute(
