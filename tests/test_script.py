@@ -324,6 +324,32 @@ def test_ids_of_several_types(
         np.testing.assert_allclose(first, second, atol=1e-9)
 
 
+def test_days_that_are_dates(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """A script goes on in tables that a run has made, and a run after it."""
+    days = ["2026-11-29", "2026-11-30", "2026-12-01"]
+    for side, rows in (("users", 30), ("items", 20)):
+        vectors = list(rng.normal(size=(rows, 3)))
+        connection.register("v", pa.table({"id": np.arange(rows), "embedding": vectors}))
+        connection.execute(
+            f"CREATE TABLE {side} AS SELECT CAST(unnest(?) AS DATE) AS ds, v.* FROM v", [days]
+        )
+    space = Space("movies", connection)
+    space.run("users", "items", key=f"ds={days[0]}")
+    connection.execute(
+        script(
+            *("--dialect", "duckdb", "--database", "w.db", "--dimension", 3),
+            *("--users", "users", "--items", "items", "--element", "double"),
+            *("--space", "movies", "--run", f"ds={days[1]}"),
+        )
+    )
+    last = space.run("users", "items", key=f"ds={days[2]}")
+    assert list(last.figures["reference"]["runs"]) == days[:2]
+    found = connection.execute("SELECT ds, count(*) FROM movies_items GROUP BY ds ORDER BY ds")
+    assert [(str(day), rows) for day, rows in found.fetchall()] == [(day, 20) for day in days]
+
+
 @pytest.mark.parametrize("engine", RUNNABLE)
 def test_runs_of_tables(
     engine: str, warehouses: Callable[[str], Warehouse], rng: np.random.Generator
