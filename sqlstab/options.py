@@ -367,15 +367,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Columns:
-    """What columns tell where tables can be looked at; it is about all tables.
+    """What columns tell where tables can be looked at, beside `given.UNSEEN`; about all tables.
 
     Attributes:
         dimension: Components of a raw vector; None where the vector names a column for each.
         stable: Components of a stable vector; None for as many.
-        element: Type of a component: `float` or `double`.
-        vector_type: Type of an array column; None for a plain array.
-        first: The number of the first dimension in the long layout.
-        id_type: Type of the id, or of each of its columns; None for a whole number of 8 bytes.
     """
 
     dimension: int | None = declare(
@@ -392,28 +388,6 @@ class Columns:
         most=MOST_DIMENSIONS,
         metavar="D",
         option="stable-dimension",
-        commands=("sql",),
-    )
-    element: Element = declare(
-        "The type of a component: 4-byte or 8-byte numbers.", default="float", commands=("sql",)
-    )
-    vector_type: str | None = declare(
-        "The type of an array column, as the engine spells it: halfvec(64), FLOAT[64], JSON. "
-        "Default: a plain array of --element.",
-        metavar="TYPE",
-        commands=("sql",),
-    )
-    first: int = declare(
-        "The number of the first dimension in the long layout.",
-        default=0,
-        least=0,
-        metavar="N",
-        commands=("sql",),
-    )
-    id_type: str | None = declare(
-        "The type of the id, as the engine spells it; of an id of several columns, that of each, "
-        "with commas between. Default of a single one: a whole number of 8 bytes.",
-        metavar="TYPE",
         commands=("sql",),
     )
 

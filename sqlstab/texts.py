@@ -5,7 +5,6 @@ Nothing is connected to: what tables look like is declared, and earlier runs are
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -274,19 +273,7 @@ class Texts:
         if self.key.named and table.dated:
             of_run = both(table.filter, self.key.condition(self.dialect), self.dialect)
             table = replace(table, filter=of_run)
-        known = self.columns
-        # The commas of DECIMAL(9, 0) stand in parentheses.
-        types = re.split(r",(?![^()]*\))", known.id_type) if known.id_type else ()
-        return declared(
-            table,
-            side,
-            known.dimension,
-            self.dialect,
-            element=known.element,
-            vector_type=known.vector_type,
-            first=known.first,
-            id_types=[text.strip() for text in types],
-        )
+        return declared(table, side, self.columns.dimension, self.dialect)
 
     def _output(self, side: Side) -> StableTable:
         layout, element = self.options.output_layout, self.options.output_type

@@ -217,20 +217,137 @@ def test_what_a_script_would_take_the_place_of(
         )
 
     connection.execute(text("1", "--first-run"))
-    with pytest.raises(duckdb.Error, match=r"other runs, with axes .*--first-run\. Rows: 1"):
-        connection.execute(text("2", "--first-run"))
+
+    def refused(message: str, text: str) -> None:
+        with pytest.raises(duckdb.Error, match=message):
+            connection.execute(text)
+        connection.rollback()
+
+    refused(r"other runs, with axes .*--first-run\. Rows: 1", text("2", "--first-run"))
     connection.execute(text("2"))
     connection.execute("INSERT INTO movies_items SELECT '3', id, embedding FROM items LIMIT 5")
-    with pytest.raises(duckdb.Error, match=r"no run wrote the items with this key.* Rows: 5"):
-        connection.execute(text("3"))
+    refused(r"no run wrote the items with this key.* Rows: 5", text("3"))
     # A run of its own is done again.
     connection.execute(text("2"))
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 50), ("2", 50), ("3", 5)]
     # Maps of the other kind.
     Space("turned", connection).run("users", "items", key="1", options=Options(map="rotation"))
-    with pytest.raises(duckdb.Error, match="maps of this space are rotations"):
-        connection.execute(text("2", space="turned"))
+    refused("maps of this space are rotations", text("2", space="turned"))
+
+
+def test_a_first_script_that_fails_leaves_no_table(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """Its tables may have other columns than those of the corrected script."""
+    raw = {"users": rng.normal(size=(30, 3)), "items": rng.normal(size=(20, 3))}
+    for side, vectors in raw.items():
+        data = pa.table({"id": np.arange(len(vectors)), "embedding": list(vectors)})
+        connection.register("v", data)
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+        connection.unregister("v")
+
+    def text(dimension: int, layout: str) -> str:
+        return script(
+            *("--dialect", "duckdb", "--database", "w.db", "--dimension", dimension),
+            *("--users", "users", "--items", "items", "--element", "double"),
+            *("--space", "movies", "--run", "a", "--first-run", "--output-layout", layout),
+        )
+
+    with pytest.raises(duckdb.Error, match="give that as --dimension"):
+        connection.execute(text(4, "array"))
+    connection.rollback()
+    found = connection.execute("SELECT table_name FROM information_schema.tables ORDER BY ALL")
+    assert found.fetchall() == [("items",), ("users",)]
+    connection.execute(text(3, "wide"))
+    stable = {
+        side: np.array(
+            connection.execute(
+                f"SELECT * EXCLUDE id FROM movies_{side}_newest ORDER BY id"
+            ).fetchall()
+        )
+        for side in raw
+    }
+    scores = raw["items"] @ raw["users"].T
+    np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-12)
+
+
+def test_ids_of_several_types(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    """A project file names the id of each table and its type; a wrong one fails on day one."""
+    raw = {"users": rng.normal(size=(30, 3)), "items": rng.normal(size=(20, 3))}
+    # As texts these stay as they are; as numbers they would not.
+    ids = {"users": pa.array(range(30)), "items": pa.array([f"{k:03}" for k in range(20)])}
+    for number, day in enumerate(("2026-11-29", "2026-11-30")):
+        for side, vectors in raw.items():
+            data = {
+                "ds": [day] * len(vectors),
+                f"{side[:-1]}_id": ids[side],
+                "embedding": list(vectors if number == 0 else np.roll(vectors, 1, axis=1)),
+            }
+            connection.register("v", pa.table(data))
+            into = f"INSERT INTO {side}_vectors" if number else f"CREATE TABLE {side}_vectors AS"
+            connection.execute(f"{into} FROM v")
+
+    def text(day: str, id_type: str, *more: str) -> str:
+        project = tmp_path / "sqlstab.toml"
+        project.write_text(
+            "[engine]\ndatabase = 'w.duckdb'\n[space]\nname = 'movies'\n"
+            "[users]\ntable = 'users_vectors'\nid = 'user_id'\nelement = 'double'\n"
+            "[items]\ntable = 'items_vectors'\nid = 'item_id'\nelement = 'double'\n"
+            f"id_type = '{id_type}'\n[run]\nkey = 'ds={day}'\n"
+        )
+        return script("--dialect", "duckdb", "-c", project, "--dimension", 3, *more)
+
+    message = r"the id item_id of the items in items_vectors is not of the type BIGINT: .* Rows: 20"
+    with pytest.raises(duckdb.Error, match=message):
+        connection.execute(text("2026-11-29", "BIGINT", "--first-run"))
+    connection.rollback()
+    connection.execute(text("2026-11-29", "VARCHAR", "--first-run"))
+    connection.execute(text("2026-11-30", "VARCHAR"))
+    with pytest.raises(duckdb.Error, match=r"users: users_vectors has no rows with .*2026-12-01"):
+        connection.execute(text("2026-12-01", "VARCHAR"))
+    connection.rollback()
+    for side, sorted_ids in ids.items():
+        days = [
+            connection.execute(
+                f"SELECT {side[:-1]}_id, embedding FROM movies_{side} WHERE ds = ? ORDER BY 1",
+                [day],
+            ).fetchall()
+            for day in ("2026-11-29", "2026-11-30")
+        ]
+        for rows in days:
+            assert [row[0] for row in rows] == sorted_ids.to_pylist()
+        first, second = (np.array([row[1] for row in rows]) for rows in days)
+        # The second day's model is the first's with other axes, which the space does not have.
+        np.testing.assert_allclose(first, second, atol=1e-9)
+
+
+def test_days_that_are_dates(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    """A script goes on in tables that a run has made, and a run after it."""
+    days = ["2026-11-29", "2026-11-30", "2026-12-01"]
+    for side, rows in (("users", 30), ("items", 20)):
+        vectors = list(rng.normal(size=(rows, 3)))
+        connection.register("v", pa.table({"id": np.arange(rows), "embedding": vectors}))
+        connection.execute(
+            f"CREATE TABLE {side} AS SELECT CAST(unnest(?) AS DATE) AS ds, v.* FROM v", [days]
+        )
+    space = Space("movies", connection)
+    space.run("users", "items", key=f"ds={days[0]}")
+    connection.execute(
+        script(
+            *("--dialect", "duckdb", "--database", "w.db", "--dimension", 3),
+            *("--users", "users", "--items", "items", "--element", "double"),
+            *("--space", "movies", "--run", f"ds={days[1]}"),
+        )
+    )
+    last = space.run("users", "items", key=f"ds={days[2]}")
+    assert list(last.figures["reference"]["runs"]) == days[:2]
+    found = connection.execute("SELECT ds, count(*) FROM movies_items GROUP BY ds ORDER BY ds")
+    assert [(str(day), rows) for day, rows in found.fetchall()] == [(day, 20) for day in days]
 
 
 @pytest.mark.parametrize("engine", RUNNABLE)

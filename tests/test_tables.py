@@ -94,7 +94,7 @@ def test_names_of_columns_fold_as_those_of_tables(
     listed = [Column(other, of.text), Column(there, of.text)]
     listed.append(Column(of.folded("v"), of.tables.array.format(of.double)))
     assert resolve(table, "users", listed, of).id_names() == there
-    known = declared(replace(table, keep=[name]), "users", 4, of, id_types=[of.text])
+    known = declared(replace(table, keep=[name], id_type=of.text), "users", 4, of)
     assert known.id_names() == known.keep[0].name == declared_as
     assert known.vector == (of.folded("v"),)
 

@@ -546,9 +546,9 @@ def test_more_components_than_a_table_takes(
 
 def test_declared() -> None:
     postgres = dialects()["postgres"]
-    table = declared(EmbeddingTable("t"), "items", E, postgres, vector_type="halfvec(8)")
+    table = declared(EmbeddingTable("t", vector_type="halfvec(8)"), "items", E, postgres)
     output = stable_table(table, 9, None, None, postgres)
     assert 'CAST(t."embedding" AS real[])' in build.lengths(table, postgres)
     assert "AS halfvec(9)) AS" in build.apply(table, [np.ones((E, 9))], output, postgres)
     with pytest.raises(UsageError, match="date is none in postgres"):
-        declared(EmbeddingTable("t"), "items", E, postgres, vector_type="date")
+        declared(EmbeddingTable("t", vector_type="date"), "items", E, postgres)

@@ -12,6 +12,7 @@ from sqlstab.declaration import declarations
 from sqlstab.engines import NAMES
 from sqlstab.errors import UsageError, printable
 from sqlstab.options import Columns
+from sqlstab.statements.given import UNSEEN, EmbeddingTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,9 @@ def sql(context: click.Context, /, **given: Any) -> None:
     if given["dialect"]:
         _declared(given, project, step)
         return
-    unused = [d.option for d in declarations(Columns).values() if given[d.name] is not None]
+    of_tables = declarations(EmbeddingTable)
+    unseen = [*declarations(Columns).values(), *(of_tables[name] for name in UNSEEN)]
+    unused = [declared.option for declared in unseen if given[declared.name] is not None]
     unused += ["earlier"] if given["earlier"] else []
     if step or unused or given["first_run"]:
         what = f"sqlstab sql {step}" if step else f"--{(*unused, 'first-run')[0]}"

@@ -107,6 +107,7 @@ DUCKDB = Dialect(
         way="recursive",
         now="strftime(get_current_timestamp() AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%f+00:00')",
         refuse="error({0})",
+        is_text="(typeof({0}) SIMILAR TO 'VARCHAR|ENUM.*')",
     ),
     tables=Tables(
         fixed_array="{1}[{0}]",

@@ -93,6 +93,7 @@ POSTGRES = Dialect(
         now="to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')",
         # No expression raises an error of its own, but this one repeats the text.
         refuse="CAST({0} AS double precision)",
+        is_text="(SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof({0}))",
     ),
     tables=Tables(
         describe=_COLUMNS,

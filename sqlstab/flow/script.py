@@ -22,7 +22,7 @@ from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.names import MAPS, RUNS, Names, creations
 from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
-from sqlstab.statements import build, ddl, quoting, relations
+from sqlstab.statements import build, conditions, ddl, quoting, relations
 from sqlstab.statements.build import MatrixTable
 from sqlstab.statements.sides import SIDES
 from sqlstab.statements.table import Column, StableTable, stable_columns
@@ -136,7 +136,7 @@ class Script:
             lines.append("An error leaves everything as it was: all is one transaction.")
         elif self._begins_late:
             lines.append(
-                "It must stop at an error: what it writes to the space is one transaction."
+                "It must stop at an error: it makes missing tables, then writes in one transaction."
             )
         else:
             lines.append(
@@ -222,8 +222,14 @@ class Script:
         statements = [*dialect.before, *self._drops()]
         if isinstance(self.space, Path):
             return statements
-        statements += [*creations(self.space, self._columns, self.key, dialect), *self._guards()]
-        return [*statements, *self._target.begin()] if dialect.transactions else statements
+        tables, others = self._creations(self.space)
+        if not dialect.transactions:
+            return [*statements, *tables, *others, *self._guards()]
+        begin, *rest = self._target.begin()
+        return [*statements, begin, *tables, *self._guards(), *rest]
+
+    def _creations(self, names: Names) -> tuple[list[str], list[str]]:
+        return creations(names, self._columns, self.key, self.dialect)
 
     def _guards(self) -> list[str]:
         """Fail where the run would take the place of rows that no run wrote, or begin a space anew.
@@ -253,6 +259,7 @@ class Script:
             )
             for side in self.tables
         ]
+        found += [text for table in self.tables.values() for text in self._types(table)]
         if self.aligned:
             return found
         other = build.none(
@@ -264,6 +271,27 @@ class Script:
             dialect,
         )
         return [*found, other]
+
+    def _types(self, table: VectorTable) -> Iterator[str]:
+        """Fail where an id is a text and said to be a number, or the other way round.
+
+        The engine would store one as the other, and not compare them in the next run.
+        """
+        dialect = self.dialect
+        if not (is_text := build.check_solver(dialect).is_text):
+            return
+        for column in table.ids:
+            rows = is_text.format(f"t.{quoting.identifier(column.name, dialect)}")
+            said = is_text.format(f"CAST(NULL AS {column.type})")
+            yield build.none(
+                f"types_{table.side}",
+                relations.named(table.relation, dialect),
+                conditions.both(table.filter, f"{rows} <> {said}", dialect),
+                f"the id {column.name} of the {table.side} in {table.relation} is not of the type "
+                f"{column.type}: name its own with --id-type, or in a project file with id_type of "
+                "each table.",
+                dialect,
+            )
 
     # ---- The reference ---------------------------------------------------------------------------
 
@@ -484,6 +512,9 @@ class Script:
                 f"FROM {self._relation('run')}"
             )
             yield from self._rows(RUNS, run, "created", "created_by", "part", "parts", "figures")
+            if dialect.transactions:
+                # Last, since others would wait for the locks that these take.
+                yield from self._creations(self.space)[1]
             if dialect.tables.begin:
                 yield dialect.tables.commit
         yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"

@@ -85,7 +85,8 @@ class TablesTarget:
         """Return the statements that come before the rows; see `Target`."""
         statements: list[str] = []
         if self.creates:
-            statements += creations(self.names, self.outputs, self.key, self.dialect)
+            tables, others = creations(self.names, self.outputs, self.key, self.dialect)
+            statements += [*tables, *others]
         if self._transactions:
             statements.append(self.dialect.tables.begin)
             if self.dialect.tables.lock:

@@ -166,15 +166,16 @@ def view(
 
 def creations(
     names: Names, outputs: Mapping[str, Sequence[Column]], key: Key, dialect: Dialect
-) -> list[str]:
-    """Return the statements that make what is missing of the tables and views of a space."""
-    statements = []
-    fixed = {MAPS: MAPS_COLUMNS, RUNS: RUNS_COLUMNS}
-    for side, columns in outputs.items():
-        statements += created(names.table(side), side, columns, key, dialect)
-    for what, kinds in fixed.items():
-        columns = [Column(dialect.folded(n), getattr(dialect, kind)) for n, kind in kinds.items()]
-        statements += created(names.table(what), what, columns, key, dialect)
-    for side, columns in outputs.items():
-        statements.append(view(names, side, columns, key, dialect))
-    return statements
+) -> tuple[list[str], list[str]]:
+    """Return the statements that make what is missing of a space: tables; indexes and views."""
+    fixed = {
+        what: [Column(dialect.folded(n), getattr(dialect, kind)) for n, kind in kinds.items()]
+        for what, kinds in {MAPS: MAPS_COLUMNS, RUNS: RUNS_COLUMNS}.items()
+    }
+    tables, others = [], []
+    for what, columns in {**outputs, **fixed}.items():
+        table, *index = created(names.table(what), what, columns, key, dialect)
+        tables.append(table)
+        others += index
+    others += [view(names, side, columns, key, dialect) for side, columns in outputs.items()]
+    return tables, others

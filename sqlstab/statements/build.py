@@ -586,9 +586,11 @@ def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solv
 
 def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
     """One row, unless something is wrong with a table: then it fails with an explanation."""
+    where = f" with {table.filter}" if table.filter else ""
     return _render(
         "guard",
         dialect,
+        empty=string(f"{table.side}: {table.relation} has no rows{where}.", dialect),
         side=table.side,
         weighted=table.weight is not None,
         dimension=dimension,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
@@ -13,20 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlstab.statements.dialect import Dialect
-    from sqlstab.statements.sides import Element, Layout, Side
+    from sqlstab.statements.sides import Layout, Side
     from sqlstab.statements.table import EmbeddingTable
 
 
 def declared(
-    table: EmbeddingTable,
-    side: Side,
-    dimension: int | None,
-    dialect: Dialect,
-    *,
-    element: Element = "float",
-    vector_type: str | None = None,
-    first: int = 0,
-    id_types: Sequence[str] = (),
+    table: EmbeddingTable, side: Side, dimension: int | None, dialect: Dialect
 ) -> VectorTable:
     """What a user says of a table, with a default for all that is left open.
 
@@ -39,11 +32,6 @@ def declared(
         side: Whether these are the users or the items.
         dimension: Components of a vector; may be left out where the vector's columns tell.
         dialect: Of the engine that the table is on.
-        element: The type of a component.
-        vector_type: The type of the array column; None for a plain array of `element`.
-        first: The number of the first dimension in the long layout.
-        id_types: The types of the id's columns; where a table has one, that is a whole number of 8
-            bytes by default.
 
     Raises:
         UsageError: It does not fit together.
@@ -59,7 +47,8 @@ def declared(
             f"{where}: the long layout has one row per dimension, so no further column can be kept."
         )
     fields: tuple[str, ...] = ()
-    if vector_type:
+    element = table.element or "float"
+    if vector_type := table.vector_type:
         name, *path = vector[0].split(".")
         vector, fields = [name, *vector[1:]], tuple(path)
         known = reading(name, vector_type, dialect, fields)
@@ -74,7 +63,7 @@ def declared(
     return VectorTable(
         side=side,
         relation=table.relation,
-        ids=_ids(table.id, id_types, where, dialect),
+        ids=_ids(table.id, table.id_type, where, dialect),
         layout=layout,
         vector=tuple(vector),
         element=element,
@@ -82,21 +71,21 @@ def declared(
         weight=table.weight and column_name(table.weight, dialect),
         anchor_filter=table.anchor_filter,
         keep=tuple(Column(column_name(name, dialect), dialect.text) for name in table.keep),
-        first=first,
+        first=table.first,
         vector_type=vector_type or "",
         fields=fields,
     )
 
 
 def _ids(
-    spec: str | Sequence[str] | None, types: Sequence[str], where: str, dialect: Dialect
+    spec: str | Sequence[str] | None, said: str | None, where: str, dialect: Dialect
 ) -> tuple[Column, ...]:
     names = spec.split(",") if isinstance(spec, str) else spec or ["id"]
     names = [column_name(name.strip(), dialect) for name in names]
-    if len(names) == 1 != len(types):
-        types = [dialect.bigint]
+    said = said or (dialect.bigint if len(names) == 1 else "none")
+    # The commas of DECIMAL(9, 0) stand in parentheses.
+    types = [text.strip() for text in re.split(r",(?![^()]*\))", said)]
     if len(types) != len(names):
-        said = ",".join(types) or "none"
         raise UsageError(
             f"{where}: the id has {len(names)} columns, {', '.join(names)}; name the type of each "
             f"with --id-type, as in --id-type {dialect.text},{dialect.bigint}, not {said}."

@@ -120,6 +120,8 @@ class Solving:
         position: Where in array {0} {1} stands first.
         now: The time in UTC as a text.
         refuse: A number that cannot be had: an error with the text {0}.
+        is_text: Whether {0} is a text; empty where the engine compares texts with numbers, or
+            stores neither as the other.
         function: What makes function {0} with the body {1}, from an array of sums and a text of
             settings to an array of records; see `solve` in `sql/solver.js`.
         gathered: Rows `s` of sums as an array of records.
@@ -131,6 +133,7 @@ class Solving:
     way: Literal["recursive", "fold", "javascript"]
     now: str
     refuse: str
+    is_text: str = ""
     slice: str = ""
     no_doubles: str = ""
     append: str = ""

@@ -14,7 +14,7 @@ from sqlstab import saved
 from sqlstab.declaration import check, declare
 from sqlstab.errors import UsageError
 from sqlstab.statements.files import join, named
-from sqlstab.statements.sides import OTHER, Layout, Side
+from sqlstab.statements.sides import OTHER, Element, Layout, Side
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -63,6 +63,11 @@ class EmbeddingTable:
         keep: Further columns to copy into the stable table.
         dated: Whether the table has the column of a run's key, as in `--run ds=2026-11-30`; the
             rows with that key are then its rows in this run.
+        id_type: Where no table is looked at, as for the three below: the type of the id; of several
+            columns that of each, with commas between. None for a whole number of 8 bytes.
+        element: The type of a component; None for `float`.
+        vector_type: The type of an array column; None for a plain array of `element`.
+        first: The number of the first dimension in the long layout.
     """
 
     relation: str = declare(
@@ -123,6 +128,28 @@ class EmbeddingTable:
     dated: bool = declare(
         "Whether the table has the column of the run's key, where --run names one.", default=True
     )
+    id_type: str | None = declare(
+        "The type of the id, as the engine spells it; of an id of several columns, that of each, "
+        "with commas between. Default of a single one: a whole number of 8 bytes.",
+        metavar="TYPE",
+        commands=("sql",),
+    )
+    element: Element | None = declare(
+        "The type of a component: 4-byte or 8-byte numbers. Default: float.", commands=("sql",)
+    )
+    vector_type: str | None = declare(
+        "The type of an array column, as the engine spells it: halfvec(64), FLOAT[64], JSON. "
+        "Default: a plain array of --element.",
+        metavar="TYPE",
+        commands=("sql",),
+    )
+    first: int = declare(
+        "The number of the first dimension in the long layout.",
+        default=0,
+        least=0,
+        metavar="N",
+        commands=("sql",),
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
@@ -168,5 +195,7 @@ def check_further(like: Mapping[Side, Side], sides: Collection[Side]) -> None:
             )
 
 
+# What only statements need that are written without a look at the table.
+UNSEEN = ("id_type", "element", "vector_type", "first")
 # Tables of a space that hold no vectors.
 RESERVED = ("run", "maps", "features", "runs", "name")

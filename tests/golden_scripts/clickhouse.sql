@@ -136,15 +136,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'users: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
-        || ', duplicate ids: ' || toString(duplicate_ids)
-        || ', vectors without 3 components: ' || toString(wrong_length)
-        || ', vectors with NULL components: ' || toString(null_components)
-        || ', with components that are not finite: ' || toString(non_finite)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'users: ml.users has no rows.'
+            ELSE 'users: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
+                || ', duplicate ids: ' || toString(duplicate_ids)
+                || ', vectors without 3 components: ' || toString(wrong_length)
+                || ', vectors with NULL components: ' || toString(null_components)
+                || ', with components that are not finite: ' || toString(non_finite)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -204,15 +207,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
-        || ', duplicate ids: ' || toString(duplicate_ids)
-        || ', vectors without 3 components: ' || toString(wrong_length)
-        || ', vectors with NULL components: ' || toString(null_components)
-        || ', with components that are not finite: ' || toString(non_finite)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: ml.items has no rows.'
+            ELSE 'items: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
+                || ', duplicate ids: ' || toString(duplicate_ids)
+                || ', vectors without 3 components: ' || toString(wrong_length)
+                || ', vectors with NULL components: ' || toString(null_components)
+                || ', with components that are not finite: ' || toString(non_finite)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.

@@ -136,15 +136,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'users: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
-        || ', vectors with NULL components: ' || CAST(null_components AS string)
-        || ', with components that are not finite: ' || CAST(non_finite AS string)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'users: ml.users has no rows.'
+            ELSE 'users: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+                || ', vectors with NULL components: ' || CAST(null_components AS string)
+                || ', with components that are not finite: ' || CAST(non_finite AS string)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -204,15 +207,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
-        || ', vectors with NULL components: ' || CAST(null_components AS string)
-        || ', with components that are not finite: ' || CAST(non_finite AS string)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: ml.items has no rows.'
+            ELSE 'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+                || ', vectors with NULL components: ' || CAST(null_components AS string)
+                || ', with components that are not finite: ' || CAST(non_finite AS string)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.

@@ -34,6 +34,8 @@ DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
+BEGIN TRANSACTION;
+
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" VARCHAR,
     "id" BIGINT,
@@ -63,24 +65,6 @@ CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
     "parts" INTEGER,
     "figures" VARCHAR,
     PRIMARY KEY ("run", "part")
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_users"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_items"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
 );
 
 -- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
@@ -113,7 +97,35 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
-BEGIN TRANSACTION;
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type BIGINT.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN error(message)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type BIGINT: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ml"."users" AS t
+    WHERE (typeof(t."id") SIMILAR TO 'VARCHAR|ENUM.*') <> (typeof(CAST(NULL AS BIGINT)) SIMILAR TO 'VARCHAR|ENUM.*')
+) AS found;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type BIGINT.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN error(message)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type BIGINT: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ml"."items" AS t
+    WHERE (typeof(t."id") SIMILAR TO 'VARCHAR|ENUM.*') <> (typeof(CAST(NULL AS BIGINT)) SIMILAR TO 'VARCHAR|ENUM.*')
+) AS found;
 
 DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
@@ -129,15 +141,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'users: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
-        || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
-        || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'users: ml.users has no rows.'
+            ELSE 'users: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
+                || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
+                || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -197,15 +212,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
-        || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
-        || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: ml.items has no rows.'
+            ELSE 'items: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
+                || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
+                || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -1925,6 +1943,24 @@ FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
 FROM "sqlstab_run_fbe87b76"
 ) AS q;
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
 
 COMMIT;
 

@@ -38,21 +38,19 @@ DROP TABLE IF EXISTS "sqlstab_shared_reference_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_reference_fbe87b76";
 
+BEGIN;
+
 CREATE TABLE IF NOT EXISTS "ml"."movies_users" (
     "run" text,
     "id" bigint,
     "embedding" real[]
 );
 
-CREATE INDEX IF NOT EXISTS "movies_users_key" ON "ml"."movies_users" USING brin ("run");
-
 CREATE TABLE IF NOT EXISTS "ml"."movies_items" (
     "run" text,
     "id" bigint,
     "embedding" real[]
 );
-
-CREATE INDEX IF NOT EXISTS "movies_items_key" ON "ml"."movies_items" USING brin ("run");
 
 CREATE TABLE IF NOT EXISTS "ml"."movies_maps" (
     "run" text,
@@ -71,24 +69,6 @@ CREATE TABLE IF NOT EXISTS "ml"."movies_runs" (
     "parts" integer,
     "figures" text,
     PRIMARY KEY ("run", "part")
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_users"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
-);
-
-CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
-SELECT "id", "embedding"
-FROM "ml"."movies_items"
-WHERE "run" = (
-    SELECT max("run")
-    FROM "ml"."movies_runs"
-    WHERE "part" = "parts"
 );
 
 -- Fails where there are such rows: no run wrote the users with this key, which this run would replace.
@@ -121,7 +101,35 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
-BEGIN;
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."users" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
+) AS found;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."items" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
+) AS found;
 
 SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext('ml' || '.' || 'movies_runs'));
 
@@ -139,15 +147,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'users: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS text)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS text)
-        || ', vectors with NULL components: ' || CAST(null_components AS text)
-        || ', with components that are not finite: ' || CAST(non_finite AS text)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'users: ml.users has no rows.'
+            ELSE 'users: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS text)
+                || ', vectors with NULL components: ' || CAST(null_components AS text)
+                || ', with components that are not finite: ' || CAST(non_finite AS text)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -221,15 +232,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS text)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS text)
-        || ', vectors with NULL components: ' || CAST(null_components AS text)
-        || ', with components that are not finite: ' || CAST(non_finite AS text)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: ml.items has no rows.'
+            ELSE 'items: rows: ' || CAST(n_rows AS text) || ', NULL ids: ' || CAST(null_ids AS text)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS text)
+                || ', vectors with NULL components: ' || CAST(null_components AS text)
+                || ', with components that are not finite: ' || CAST(non_finite AS text)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.
@@ -2185,6 +2199,28 @@ FROM (
 SELECT created, '' AS created_by, 1 AS part, 1 AS parts, figures
 FROM "sqlstab_run_fbe87b76"
 ) AS q;
+
+CREATE INDEX IF NOT EXISTS "movies_users_key" ON "ml"."movies_users" USING brin ("run");
+
+CREATE INDEX IF NOT EXISTS "movies_items_key" ON "ml"."movies_items" USING brin ("run");
+
+CREATE OR REPLACE VIEW "ml"."movies_users_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_users"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
+
+CREATE OR REPLACE VIEW "ml"."movies_items_newest" AS
+SELECT "id", "embedding"
+FROM "ml"."movies_items"
+WHERE "run" = (
+    SELECT max("run")
+    FROM "ml"."movies_runs"
+    WHERE "part" = "parts"
+);
 
 COMMIT;
 

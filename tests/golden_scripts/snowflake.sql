@@ -8,7 +8,7 @@
 -- writes  ML.MOVIES_ITEMS
 --
 -- This is run 2026-11-30, aligned with the run before it.
--- It must stop at an error: what it writes to the space is one transaction.
+-- It must stop at an error: it makes missing tables, then writes in one transaction.
 
 -- Begin -------------------------------------------------------------------------------------------
 
@@ -124,15 +124,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'users: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
-        || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
-        || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'users: ml.users has no rows.'
+            ELSE 'users: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
+                || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
+                || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the users.
@@ -199,15 +202,18 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
-        || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
-        || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: ml.items has no rows.'
+            ELSE 'items: rows: ' || CAST(n_rows AS VARCHAR) || ', NULL ids: ' || CAST(null_ids AS VARCHAR)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS VARCHAR)
+                || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
+                || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items.

@@ -8,16 +8,19 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
-        || ', duplicate ids: ' || toString(duplicate_ids)
-        || ', weights that are NULL, negative or not finite: ' || toString(bad_weights)
-        || ', vectors without 3 components: ' || toString(wrong_length)
-        || ', vectors with NULL components: ' || toString(null_components)
-        || ', with components that are not finite: ' || toString(non_finite)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: items has no rows with year > 1990.'
+            ELSE 'items: rows: ' || toString(n_rows) || ', NULL ids: ' || toString(null_ids)
+                || ', duplicate ids: ' || toString(duplicate_ids)
+                || ', weights that are NULL, negative or not finite: ' || toString(bad_weights)
+                || ', vectors without 3 components: ' || toString(wrong_length)
+                || ', vectors with NULL components: ' || toString(null_components)
+                || ', with components that are not finite: ' || toString(non_finite)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items and with their weights.

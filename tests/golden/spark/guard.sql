@@ -8,16 +8,19 @@ SELECT
 FROM (
     SELECT
         *,
-        'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
-        || ', duplicate ids: ' || CAST(duplicate_ids AS string)
-        || ', weights that are NULL, negative or not finite: ' || CAST(bad_weights AS string)
-        || ', vectors without 3 components: ' || CAST(wrong_length AS string)
-        || ', vectors with NULL components: ' || CAST(null_components AS string)
-        || ', with components that are not finite: ' || CAST(non_finite AS string)
-        || CASE
-            WHEN n_rows > 0 AND wrong_length = n_rows
-            THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
-            ELSE '. Leave such rows out, with --filter or in a view.'
+        CASE
+            WHEN n_rows = 0 THEN 'items: items has no rows with year > 1990.'
+            ELSE 'items: rows: ' || CAST(n_rows AS string) || ', NULL ids: ' || CAST(null_ids AS string)
+                || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+                || ', weights that are NULL, negative or not finite: ' || CAST(bad_weights AS string)
+                || ', vectors without 3 components: ' || CAST(wrong_length AS string)
+                || ', vectors with NULL components: ' || CAST(null_components AS string)
+                || ', with components that are not finite: ' || CAST(non_finite AS string)
+                || CASE
+                    WHEN wrong_length = n_rows
+                    THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
+                    ELSE '. Leave such rows out, with --filter or in a view.'
+                END
         END AS message
     FROM (
         -- What can be wrong with the ids of the items and with their weights.
