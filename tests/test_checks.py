@@ -226,7 +226,9 @@ def test_ids_must_be_comparable(
         found = run(connection, reference=first)
         assert found.figures["shared"]["users"] == 60
         return
-    with pytest.raises(DataError, match=f"ids id of type {cast}, but .* is BIGINT: cast one"):
+    with pytest.raises(
+        DataError, match=f"ids id of type {cast}, but .* is BIGINT: are users and items swapped"
+    ):
         run(connection, reference=first)
 
 

@@ -693,7 +693,8 @@ def test_raw_rows_that_changed_after_their_maps_are_no_reference(
         run(2)
     assert [each.key for each in space.runs] == ["0", "1"]
     run(1)
-    assert run(2).figures["alignment"]["verdict"] == "alignable"
+    # The users of day 1 were not trained with these items.
+    assert run(2).figures["alignment"]["agreement"] > 0.5
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -907,7 +908,9 @@ def test_a_directory_does_not_take_the_place_of_a_table(
     named = [EmbeddingTable(Path(side)) for side in ("users", "items")]
     assert stabilize(*named).figures["tables"]["users"]["rows"] == 6
     with duckdb.connect() as connection:
-        with pytest.raises(DataError, match=r"no table or view users .*directory .* is \./users$"):
+        with pytest.raises(
+            DataError, match=r"no table or view users .*directory .* is \./users\.$"
+        ):
             stabilize("users", "items", engine=connection)
         for side in ("users", "items"):
             connection.execute(f"CREATE TABLE {side} AS FROM '{files / side}.parquet'")
