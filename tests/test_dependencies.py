@@ -94,12 +94,13 @@ def test_the_lock_is_of_files_not_of_places() -> None:
 
 def test_one_way_to_install() -> None:
     """From a checkout or as released; an extra in one way for both, which pip adds to either."""
-    # polars and the DuckDB command line are the user's own.
+    # polars, the DuckDB command line and dbt are the user's own.
     known = {
         ".",
         "sqlstab",
         "polars",
         "duckdb-cli",
+        "'dbt-core<1.12'",
         *(f"'sqlstab[{name}]'" for name in PROJECT["optional-dependencies"]),
     }
     told = {

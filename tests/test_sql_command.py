@@ -331,10 +331,11 @@ def test_check_and_drift(runs: dict[str, Path]) -> None:
 def test_a_project_file_says_the_same(tmp_path: Path, runs: dict[str, Path]) -> None:
     path = tmp_path / "p.toml"
     path.write_text(
-        f'[users]\ntable = "{runs["b"]}/users.parquet"\n[items]\n'
-        f'table = "{runs["b"]}/items.parquet"\n[space]\nname = "{runs["space"]}"\n'
+        f'[users]\ntable = "{runs["b"]}/users.parquet"\nelement = "double"\n[items]\n'
+        f'table = "{runs["b"]}/items.parquet"\nelement = "double"\n'
+        f'[space]\nname = "{runs["space"]}"\n'
     )
-    more = ("--run", "b", "--earlier", "a", "--dimension", 6, "--element", "double")
+    more = ("--run", "b", "--earlier", "a", "--dimension", 6)
     found = sql("apply", "-c", path, *more)
     assert found == sql("apply", *options_of(runs))
 

@@ -200,7 +200,7 @@ class TablesTarget:
         """Return what is raised where another run has the key."""
         return ConflictError(
             f"Another run with the key {self.key.value}, or the first one of the space, has "
-            f"written to {self.names} meanwhile. This run is discarded; run it again."
+            f"written to {self.names} meanwhile; this run is discarded. Run it again."
         )
 
     def _read_count(self, rows: list[dict[str, Any]]) -> None:
