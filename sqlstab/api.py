@@ -25,6 +25,7 @@ from sqlstab.statements.table import EmbeddingTable, FurtherTable, check_further
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     import pyarrow as pa
@@ -193,7 +194,7 @@ class Space:
         *,
         vectors: Any = None,
         also: Mapping[str, FurtherTable] | None = None,
-        key: str | None = None,
+        key: str | date | None = None,
         options: Options | None = None,
         progress: Progress | None = None,
     ) -> Run:
@@ -205,7 +206,7 @@ class Space:
             items: The item vectors.
             vectors: Vectors that have no second side, instead of users and items.
             also: Further tables by name, such as `queries`, each with the map of one side.
-            key: What names the run and sorts it among the others, as in `2026-11-30`;
+            key: What names the run and sorts it among the others, as in `2026-11-30`, or a date;
                 `ds=2026-11-30` takes the inputs' rows with that `ds`. None is the time in UTC.
             options: How to align, what to keep, how to write.
             progress: Shows each step.

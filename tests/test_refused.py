@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -514,6 +515,12 @@ def test_keys_of_another_form(tmp_path: Path, model: tuple[object, object]) -> N
     assert same == "The vectors are those of 2026-11-29, unchanged: are they the new ones?"
     warnings = space.run(*model, key="20261130T101500.000000Z").figures["warnings"]
     assert any("another form than 2026-11-30" in warning for warning in warnings)
+
+
+def test_a_date_is_a_key() -> None:
+    assert Key.parse(dt.date(2026, 11, 30)) == Key.parse("2026-11-30")
+    with pytest.raises(UsageError, match=r"The key 5 must be text, .* or a date"):
+        Key.parse(5)  # type: ignore[arg-type]
 
 
 def test_one_moment_is_one_key() -> None:
