@@ -12,11 +12,12 @@ its result: `yield from` reads as "run this".
 | 4 | C = M_T' (T' T_ref) = A D B', Omega = A B' | `cross items` | `solve.align` |
 | 5 | T M_T Omega, W M_W Omega | `write items`, `write users` | `maps` |
 
-Beyond the paper: the reference may be several earlier runs, each with a weight; rows of C have
-length one unless the options ask for plain ones; C is summed over two halves of the ids, so that
-each half can judge the alignment of the other; a rank may be requested; in a space of rotations,
-and for a table without a second side, steps 1 to 3 fall away: M_T = M_W = I; further tables take
-the map of one of the sides.
+Beyond the paper: the reference may be several earlier runs, each with a weight; users or both sides
+may align in place of items (the anchors), and then add up to one C. Rows of T M_T and of T_ref have
+length one in C unless the options ask for plain rows, as in row 4. C is summed over two halves of
+the ids, so that each half can judge the alignment of the other. A rank may be requested. In a space
+of rotations, and for a table without a second side, steps 1 to 3 fall away: M_T = M_W = I. Further
+tables take the map of one of the sides.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def run(job: Job) -> Flow[Finished]:
 
 
 def _stabilize(job: Job) -> Flow[Finished]:
-    """Do the steps of the paper, in its order."""
+    """Check, do steps 1 to 4 of the paper, measure what they gave, and write: step 5."""
     tables = yield from _checked(job)
     # 1. to 3. Gram matrices, their factors, one small SVD: M_T and M_W.
     tables, balanced = yield from _balance(job, tables)
@@ -77,8 +78,9 @@ def _stabilize(job: Job) -> Flow[Finished]:
     shared, anchors = yield from _count_shared(job, tables)
     omega, fit = yield from _align(job, tables, balanced, anchors)
     if omega.shape[1] < omega.shape[0]:
+        # It drops dimensions: raw vectors can't be had back from stable ones.
         balanced = replace(balanced, restored=dict.fromkeys(balanced.restored, False))
-    # Is the alignment good enough to write?
+    # Raises where the alignment is too poor to write; what is found becomes `run.json`.
     found = yield from measure.run(job, tables, balanced, omega, fit, shared)
     # 5. Each raw vector times its map.
     return (yield from _write(job, tables, balanced, omega, found))
@@ -203,8 +205,8 @@ def _count_shared(
     """Count the ids in common with the newest run of the reference, and those that align.
 
     Returns:
-        By table, those in common with the newest run; by side, those in common with any run that
-        take part in the fit.
+        By table, those in common with the newest run; by side, an estimate of those that take part
+        in the fit: in the sample, in common with the run that counts most.
     """
     shared: dict[Side, int] = {}
     anchors: dict[Side, int] = {}
@@ -214,7 +216,7 @@ def _count_shared(
         check.joinable(tables[side].table, member.table, job.dialect)
         shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
     for side, members in job.reference.members.items():
-        # Of several relations that which counts most: the others have hardly another id.
+        # The run of the largest weight alone: the others have hardly another id.
         most = max(members, key=lambda member: member.weight)
         sample = replace(tables[side].table, share=job.share)
         anchors[side] = yield from check.anchors(sample, most.table, job.dialect)
@@ -224,7 +226,10 @@ def _count_shared(
 def _align(
     job: Job, tables: dict[Side, Checked], balanced: Balanced, anchors: dict[Side, int]
 ) -> Flow[tuple[Matrix, figures.Fit | None]]:
-    """Find Omega, (r, d): that which brings this run closest to the reference."""
+    """Find Omega, (r, d): that which brings this run closest to the reference.
+
+    r dimensions carry scores; d are the columns of the space. Where r = d, Omega is orthogonal.
+    """
     if job.reference is None:
         # A requested rank is a requested number of columns; a rank that fell short is not.
         width = min(job.rank or balanced.raw_dimension, balanced.raw_dimension)
@@ -234,6 +239,7 @@ def _align(
     both = halves[0] + halves[1]
     alignment = solve.align(both.cross, columns)
     omega = alignment.omega
+    # Omega is found; the rest judges it.
     sides, count = tuple(job.reference.members), sum(anchors.values())
     unit_rows = not job.options.plain_rows
     if unit_rows:
@@ -245,6 +251,7 @@ def _align(
     agreement = quality.agreement(halves, count, balanced.rank, named, columns)
     cost = None
     if not unit_rows:
+        # How much better held-out ids would agree with unit rows.
         sample = min(job.share, quality.sampled(count))
         options = replace(job.options, plain_rows=False, sample=sample)
         with_unit_rows = replace(job, options=options)
@@ -259,6 +266,8 @@ def _cross_sums(
 ) -> Flow[sums.Halves]:
     """Sum C = sum of w x y' over all anchors and runs of the reference, in two halves of the ids.
 
+    x is a row of this run times its M, y the stable row of the same id in an earlier run, w the
+    weight of that run times that of the row. Beside C stand the Gram matrices of the x and the y.
     The halves are for the agreement of held-out ids alone: Omega comes from both together.
     """
     halves: list[quality.SharedSums] = []
