@@ -592,6 +592,11 @@ def stabilize(
         >>> tuesday = stabilize(users2, items2, reference=monday)  # doctest: +SKIP
         >>> tuesday.items.df()  # doctest: +SKIP
     """
+    if not isinstance(reference, Run | None):
+        raise UsageError(
+            f"reference is a Run, as stabilize and Space.run return it, not "
+            f"{type(reference).__name__}: for a run of a space, Space(name)[key]."
+        )
     options, log = checked_options(options), Log(progress)
     given = named_tables(users, items, vectors)
     relations: list[Any] = [table.relation for table in given.values()]
@@ -668,7 +673,17 @@ def embedding_table(table: Any) -> EmbeddingTable:
 
 
 def embedded(also: Mapping[str, FurtherTable] | None) -> dict[str, FurtherTable]:
-    """Return further tables, each with an `EmbeddingTable`."""
+    """Return further tables, each with an `EmbeddingTable`.
+
+    Raises:
+        UsageError: One is something else, such as a frame.
+    """
+    for name, one in (also or {}).items():
+        if not isinstance(one, FurtherTable):
+            raise UsageError(
+                f"--also {name} is a FurtherTable, as in FurtherTable(table, like='users'), not "
+                f"{type(one).__name__}."
+            )
     return {
         name: replace(one, table=embedding_table(one.table)) for name, one in (also or {}).items()
     }

@@ -1,8 +1,8 @@
 """What can go wrong, and the exit code that each kind has on the command line.
 
-Messages are written with `--on-invalid`, or `--items.vector` for an option of one table, since
-these cannot be taken for other words. Each way to say what should be done (the command line, a
-project file, Python) spells them anew: see `typed_in`.
+Messages name options as `--on-invalid`, with a value as `--on-invalid=drop` or `--force=true`, and
+those of one table as `--items.vector`. Each way to set them (the command line, a project file,
+Python) spells them its own way: see `typed_in`.
 """
 
 from __future__ import annotations
@@ -105,27 +105,31 @@ class GateError(SqlstabError):
     exit_code = 5
 
 
-Face: TypeAlias = Callable[["str | None", str], str]
-"""Spells an option: takes the table it is about, if it is about one, and its name."""
+Face: TypeAlias = Callable[["str | None", str, "str | None"], str]
+"""Spells an option: takes the table it is about, if it is about one, its name, and its value."""
 
 # A whole command is spelled the same everywhere.
 _OPTION = re.compile(
     r"\bsqlstab [a-z]+(?:(?: [a-z-]+)?(?: --[a-z-]+)+)"
     r"|(?<!\S)--(?:(?P<side>(?:also\.)?\w+)\.)?(?P<name>[a-z]+(?:-[a-z]+)*)"
+    r"(?:=(?P<value>\S*[^\s.,;:)]))?"
 )
 
 
-def in_python(side: str | None, name: str) -> str:
+def in_python(side: str | None, name: str, value: str | None) -> str:
     """Spell an option as an argument of a function, or a field of a table."""
-    if side:
-        return f"{key(name)} of the {side.removeprefix('also.')}' EmbeddingTable"
     # A function that is called run has no argument of that name.
-    return "key" if name == "run" else key(name)
+    keyword = "key" if name == "run" else key(name)
+    if value:
+        keyword += f"={'True' if value == 'true' else literal(value)}"
+    if side:
+        return f"EmbeddingTable({side.removeprefix('also.')}, {keyword}{'' if value else '=...'})"
+    return keyword
 
 
-def on_the_command_line(side: str | None, name: str) -> str:
+def on_the_command_line(side: str | None, name: str, value: str | None) -> str:
     """Spell an option as the shell has it: each once, for all tables."""
-    return f"--{name}"
+    return f"--{name}" if value in (None, "true") else f"--{name} {value}"
 
 
 _face: ContextVar[Face] = ContextVar("sqlstab_face", default=in_python)
@@ -145,7 +149,14 @@ def spelled(message: str) -> str:
     """Return a message as its reader knows options, on one line, with nothing that acts."""
     face = _face.get()
     text = one_line(message)
-    return _OPTION.sub(lambda m: face(m["side"], m["name"]) if m["name"] else m[0], text)
+    return _OPTION.sub(
+        lambda m: face(m["side"], m["name"], m["value"]) if m["name"] else m[0], text
+    )
+
+
+def literal(value: str) -> str:
+    """Return a value as Python and TOML write it: numbers and true as they are, words in quotes."""
+    return value if value.isdecimal() or value == "true" else f'"{value}"'
 
 
 def key(name: str) -> str:

@@ -160,7 +160,7 @@ def tables_of(
             literals = {one.literal(engine.dialect) for one in (own, typed)}
             if dated != {side} and len(literals) > 1:
                 raise UsageError(
-                    f"{side} table {table.relation}: its column {column.name} has type "
+                    f"{relations.about(side, table.relation)}: its column {column.name} has type "
                     f"{column.type}, that of another table of the run {typed.type}: the key "
                     f"{key.value} would not mean the same rows in both. Cast one in a view."
                 )
@@ -204,9 +204,9 @@ def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]
         shifts = {a - b for a, b in zip(first, second, strict=True)}
         if len(shifts) > 1:
             raise DataError(
-                f"{one} table {tables[one].relation} has the columns "
-                f"{', '.join(tables[one].vector[:12])}, and {other} table "
-                f"{tables[other].relation} {', '.join(tables[other].vector[:12])}: their numbers "
+                f"{tables[one].about} has the columns "
+                f"{', '.join(tables[one].vector[:12])}, and "
+                f"{tables[other].about} {', '.join(tables[other].vector[:12])}: their numbers "
                 "have other gaps, and vectors are multiplied column by column. Name the same "
                 "columns of both, or add those that are missing."
             )
@@ -224,7 +224,7 @@ def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], ke
     if same:
         return same[0]
     raise DataError(
-        f"{side} table {table.relation}: there is no column {key.column}, which --run "
+        f"{relations.about(side, table.relation)}: there is no column {key.column}, which --run "
         f"{key.column}={key.value} takes the rows of the run by; it has "
         f"{', '.join(column.name for column in columns[:12])}. Name its column of days, or write "
         f"--run {key.value} for tables that hold one run; in a project file or in Python, a table "
@@ -284,7 +284,7 @@ def reference_of(
     if options.columns is not None and options.columns < figures["dimension"]:
         raise UsageError(
             f"--columns {options.columns}: the space has {figures['dimension']} columns already; "
-            f"write --columns {figures['dimension']}, or begin another space."
+            f"write --columns={figures['dimension']}, or begin another space."
         )
     maps = Maps.of(space.maps(newest), figures["like"], figures["invertible"])
     for name, side in figures["like"].items():
@@ -337,8 +337,8 @@ def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> Entry
     )
     if not options.force:
         raise UsageError(
-            f"{said}. Take a key that sorts after theirs, or another space; --force writes it all "
-            "the same."
+            f"{said}. Take a key that sorts after theirs, or another space; --force=true writes it "
+            "all the same."
         )
     log.warn(f"{said}; written by force.")
     return None
@@ -401,8 +401,8 @@ def _raw_member(
     if rest == (table.filter or ""):
         raise DataError(
             f"Run {key} has no stable {side}, only maps, and its raw rows cannot be told from "
-            "those of other runs: name the column of the inputs that holds the key, as in --run "
-            "ds=2026-11-30."
+            "those of other runs: name the column of the inputs that holds the key, as in "
+            "--run=ds=2026-11-30."
         )
     matrix = space.maps(key)[figures["like"].get(side, side)]
     then = figures["tables"][side]
@@ -509,7 +509,7 @@ def check_maps_only(tables: Tables, options: Options) -> None:
         raise UsageError(
             "--maps-only keeps no stable rows, so later runs are aligned with the raw ones of this "
             f"one, which they find by its key, and {' and '.join(undated)} have none: name the "
-            "column of the inputs that holds it, as in --run ds=2026-11-30."
+            "column of the inputs that holds it, as in --run=ds=2026-11-30."
         )
 
 
@@ -657,7 +657,7 @@ def job_of(
     """
     if options.strategy == "arrow" and not engine.streams:
         raise UsageError(
-            f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
+            f"{engine.dialect.name} hands no rows to BLAS; leave out --strategy=arrow."
         )
     return Job(
         tables=tables.tables,

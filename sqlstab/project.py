@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from sqlstab.declaration import Declaration, declarations
-from sqlstab.errors import UsageError, typed_in
+from sqlstab.errors import UsageError, literal, typed_in
 from sqlstab.errors import key as key_of
 from sqlstab.options import IN_FILES, EngineSettings, Options, Place
 from sqlstab.secret import SecretUrl
@@ -67,8 +67,13 @@ def sections() -> dict[str, dict[str, Declaration]]:
     return found
 
 
-def in_the_file(side: str | None, name: str) -> str:
+def in_the_file(side: str | None, name: str, value: str | None) -> str:
     """Spell an option as the key of a project file."""
+    found = _key_in_the_file(side, name)
+    return f"{found} = {literal(value)}" if value else found
+
+
+def _key_in_the_file(side: str | None, name: str) -> str:
     if side:
         keys = sections().get(side.partition(".")[0], {})
         key = next((key for key, d in keys.items() if d.option == name), key_of(name))

@@ -127,7 +127,7 @@ class Texts:
         streams = self.options.strategy == "arrow"
         if streams and self.dialect.name not in ("duckdb", "spark"):
             raise UsageError(
-                f"{self.dialect.name} hands no rows to BLAS; leave out --strategy arrow."
+                f"{self.dialect.name} hands no rows to BLAS; leave out --strategy=arrow."
             )
         job = Job(
             tables=self.tables,

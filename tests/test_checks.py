@@ -70,7 +70,7 @@ def test_bad_rows(connection: duckdb.DuckDBPyConnection, select: str, strategy: 
         DataError, match=f"users table bad .id id, vector v. has.*{message}"
     ) as error:
         run(connection, strategy=strategy)
-    assert "leave such rows out with on_invalid drop" in str(error.value)
+    assert 'leave such rows out with on_invalid="drop"' in str(error.value)
     if left is None:
         with pytest.raises(DataError, match="no valid row"):
             run(connection, strategy=strategy, on_invalid="drop")

@@ -332,28 +332,28 @@ OTHERS: dict[str, tuple[Any, Any, Any, Any, str]] = {
         "doc",
         rows(NUMBERED),
         BOTH,
-        "has ids doc, chunk of type BIGINT, BIGINT, but the reference's doc in {} is BIGINT",
+        "has ids doc, chunk of type BIGINT, BIGINT, but doc in the reference {} is BIGINT",
     ),
     "two and one": (
         rows(NUMBERED),
         BOTH,
         rows(NUMBERED),
         "chunk",
-        "has ids chunk of type BIGINT, but the reference's doc, chunk in {} are BIGINT, BIGINT",
+        "has ids chunk of type BIGINT, but doc, chunk in the reference {} are BIGINT, BIGINT",
     ),
     "other names": (
         rows(GOOD),
         BOTH,
         rows(GOOD, names=("doc", "part")),
         ("doc", "part"),
-        "has ids doc, part of type VARCHAR, BIGINT, but the reference's doc, chunk in {} are",
+        "has ids doc, part of type VARCHAR, BIGINT, but doc, chunk in the reference {} are",
     ),
     "other types": (
         rows(GOOD),
         BOTH,
         rows([(doc, str(chunk)) for doc, chunk in GOOD]),
         BOTH,
-        "has ids doc, chunk of type VARCHAR, VARCHAR, but the reference's doc, chunk in {} are "
+        "has ids doc, chunk of type VARCHAR, VARCHAR, but doc, chunk in the reference {} are "
         "VARCHAR, BIGINT: an id has the same columns in both, with the same names",
     ),
     "others": (

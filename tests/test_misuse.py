@@ -6,11 +6,22 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pytest
 from engines import missing
 from invoke import invoke
 
-from sqlstab import EngineError, Options, Space, UsageError, stabilize
+from sqlstab import (
+    EmbeddingTable,
+    EngineError,
+    FurtherTable,
+    Options,
+    Space,
+    SqlstabError,
+    UsageError,
+    stabilize,
+)
 from sqlstab.session import connect
 
 if TYPE_CHECKING:
@@ -55,6 +66,72 @@ def test_options_as_a_dict(tables: dict[str, Path], tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"sqlstab\.Options.*not dict; of a dict, Options\("):
             call()
     assert Options(**given).anchor == "users"
+
+
+IDS, EYE = np.arange(6), np.eye(6, 3)
+USERS, ITEMS = (IDS, EYE), (IDS, np.eye(6, 3, -1) + EYE)
+TWICE = (np.zeros(6, int), EYE)
+FRAME = pa.table({"doc": IDS, "embedding": EYE.tolist()})
+OF_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "a wrong row": (
+        {"users": TWICE},
+        "users data (id id, vector embedding) has, among 6 rows, 5 rows whose id has occurred "
+        "before (for example id 0): keep one row for an id, or leave such rows out with "
+        'on_invalid="drop"',
+    ),
+    "no id": (
+        {"items": FRAME},
+        "items data: which column is the id? None is called id or item_id; name one of doc, "
+        "embedding with EmbeddingTable(items, id=...)",
+    ),
+    "a wrong id": (
+        {"items": EmbeddingTable(FRAME, id="chunk")},
+        "items data: there is no column chunk for the id; it has doc, embedding",
+    ),
+    "another length": (
+        {"items": (IDS, EYE[:, :2])},
+        "users data has vectors of 3 components (embedding), but items data has 2 (embedding)",
+    ),
+    "a further table": (
+        {"also": {"queries": FurtherTable(TWICE, "users")}},
+        "queries data (id id, vector embedding) has, among 6 rows, 5 rows whose id",
+    ),
+    "a further table as it is": (
+        {"also": {"queries": FRAME}},
+        "also queries is a FurtherTable, as in FurtherTable(table, like='users'), not Table",
+    ),
+    "no shared ids": (
+        {"items": (IDS + 10, EYE), "reference": (USERS, ITEMS)},
+        "items data shares no ids with the reference data: its id is BIGINT, for example 1",
+    ),
+    "ids of another type": (
+        {"items": (IDS.astype(str), EYE), "reference": (USERS, ITEMS)},
+        "items data has ids id of type VARCHAR, but id in the reference data is BIGINT",
+    ),
+    "a gate": (
+        {"options": Options(min_shared_ids=7), "reference": (USERS, ITEMS)},
+        "force=True writes anyway",
+    ),
+    "the path of a reference": (
+        {"reference": "movies/run=1"},
+        "reference is a Run, as stabilize and Space.run return it, not str: for a run of a space",
+    ),
+    "two references": ({"reference": [USERS]}, "reference is a Run, as stabilize"),
+}
+
+
+@pytest.mark.parametrize("case", OF_ARGUMENTS)
+def test_messages_name_arguments(case: str) -> None:
+    """What Python is told is about what it gave, not about names and options of elsewhere."""
+    wrong, message = OF_ARGUMENTS[case]
+    given: dict[str, Any] = {"users": USERS, "items": ITEMS, **wrong}
+    if isinstance(given.get("reference"), tuple):
+        given["reference"] = stabilize(*given["reference"])
+    with pytest.raises(SqlstabError) as caught:
+        stabilize(**given)
+    assert message in str(caught.value)
+    assert "sqlstab_" not in str(caught.value)
+    assert "--" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["postgres", "spark", "snowflake"])

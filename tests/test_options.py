@@ -285,30 +285,41 @@ def test_tables() -> None:
 
 
 ABOUT = [option("items", "anchor-filter"), option("queries", "id")]
+VALUES = ["--on-invalid=drop", "--force=true", "--columns=64", "--run=ds=2026-11-30"]
 
 
 @pytest.mark.parametrize(
-    ("face", "names", "tables"),
+    ("face", "names", "tables", "values"),
     [
         (
             in_python,
             ["on_invalid", "key", "engine"],
-            ["anchor_filter of the items' EmbeddingTable", "id of the queries' EmbeddingTable"],
+            ["EmbeddingTable(items, anchor_filter=...)", "EmbeddingTable(queries, id=...)"],
+            ['on_invalid="drop"', "force=True", "columns=64", 'key="ds=2026-11-30"'],
         ),
         (
             on_the_command_line,
             ["--on-invalid", "--run", "--engine"],
             ["--anchor-filter", "--id"],
+            ["--on-invalid drop", "--force", "--columns 64", "--run ds=2026-11-30"],
         ),
         (
             in_the_file,
             ["[run] on_invalid", "[run] key", "[engine] url"],
             ["[items] anchor_filter", "[also.queries] id"],
+            [
+                '[run] on_invalid = "drop"',
+                "[run] force = true",
+                "[run] columns = 64",
+                '[run] key = "ds=2026-11-30"',
+            ],
         ),
     ],
 )
-def test_spelling(face: Face, names: list[str], tables: list[str]) -> None:
+def test_spelling(face: Face, names: list[str], tables: list[str], values: list[str]) -> None:
     with typed_in(face):
+        for option, value in zip(VALUES, values, strict=True):
+            assert spelled(f"with {option}: yes, {option}.") == f"with {value}: yes, {value}."
         assert [spelled(name) for name in ("--on-invalid", "--run", "--engine")] == names
         assert [spelled(name) for name in ABOUT] == tables
         assert spelled("--on-invalid, x--run -- (see --run).") == (

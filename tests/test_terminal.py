@@ -641,7 +641,7 @@ def test_python_has_no_hyphens() -> None:
         rest = re.sub(r"sqlstab [a-z]+(?: [a-z-]+)*(?: --[a-z-]+)+", "", text)
         for name in _NAMED.findall(rest):
             assert f"--{name}" not in spelled(f"x --{name} y")
-    assert in_python(None, "output-type") == "output_type"
+    assert in_python(None, "output-type", None) == "output_type"
 
 
 @pytest.mark.parametrize(
@@ -655,6 +655,8 @@ def test_python_has_no_hyphens() -> None:
         ("runs", "--memory-limit", "[engine] memory_limit in a project file"),
         ("report", "--memory-limit", "--memory-limit"),
         ("sql", "--force", "[run] force in a project file"),
+        ("sql", "--force=true", "[run] force = true in a project file"),
+        ("apply", "--on-invalid=drop", "--on-invalid drop"),
         ("solve", "--anchor", "--anchor"),
         ("solve", "--gram", "--gram"),
     ],

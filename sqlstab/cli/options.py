@@ -106,9 +106,11 @@ def typed_for(command: click.Command) -> Face:
     """
     there = {name for parameter in command.params for name in parameter.opts}
 
-    def face(side: str | None, name: str) -> str:
-        typed, written = on_the_command_line(side, name), in_the_file(None, name)
-        return typed if typed in there or typed == written else f"{written} in a project file"
+    def face(side: str | None, name: str, value: str | None) -> str:
+        written = in_the_file(None, name, value)
+        if f"--{name}" in there or written.startswith("--"):
+            return on_the_command_line(side, name, value)
+        return f"{written} in a project file"
 
     return face
 

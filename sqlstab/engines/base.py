@@ -162,7 +162,7 @@ def out_of_range() -> DataError:
     """Return what `Engine.call` raises for components beyond the range of FLOAT."""
     return DataError(
         "Some stable vectors have components beyond the range of FLOAT; write them as DOUBLE: "
-        "set --output-type to double."
+        "set --output-type=double."
     )
 
 

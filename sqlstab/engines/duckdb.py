@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import tempfile
 import threading
@@ -254,20 +255,22 @@ class DuckDBEngine:
         self._begun = False
         # Functions that were not removed, because their transaction had failed.
         self._stuck: set[str] = set()
-        if connection is not None:
-            self._connection = connection
-            return
         # A database in which nothing was made, as of a name with a typo, is not left behind.
         file = Path(str(database or "").removeprefix("ducklake:"))
         self._new_file = file if database and not file.exists() else None
+        if connection is not None:
+            self._connection = connection
+            return
         try:
             self._connection = duckdb.connect(
                 str(database) if database else ":memory:",
                 read_only=read_only and database is not None,
             )
         except duckdb.Error as error:
+            missing = self._new_file and "does not exist" in str(error)
+            said = "there is no such file." if missing else _said(error)
             raise EngineError(
-                f"The database {database or 'in memory'} cannot be opened: {_said(error)}"
+                f"The database {database or 'in memory'} cannot be opened: {said}"
             ) from error
         self._most = _most_memory(self._connection)
         if self.dialect is DUCKLAKE:
@@ -379,17 +382,7 @@ class DuckDBEngine:
             is_path = files.is_path(relation)
             if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
                 raise DataError(f"{relation} cannot be read: {_said(error)}") from error
-            kind = "file" if is_path else "table or view"
-            if is_path:
-                hint = ""
-            elif Path(relation).exists():
-                what = "directory" if Path(relation).is_dir() else "file"
-                hint = f"; the {what} of that name is ./{relation}"
-            else:
-                hint = "; the name of a file ends in .parquet, .csv, .jsonl or the like"
-            raise DataError(
-                f"There is no {kind} {relation} to read: {_said(error).rstrip('.')}{hint}."
-            ) from error
+            raise self._no_relation(relation, error) from error
         columns = [Column(row[0], row[1]) for row in rows]
         patterns = files.parquet(relation)
         if patterns:
@@ -400,6 +393,25 @@ class DuckDBEngine:
         if as_text:
             self._check_numbers(relation, as_text, columns)
         return columns
+
+    def _no_relation(self, relation: str, error: duckdb.Error) -> DataError:
+        """Return the error of a table or a file that is not there."""
+        if files.is_path(relation):
+            # Of several files it names the one.
+            pattern = re.search(r'match the pattern "(.*)"', str(error))
+            return DataError(f"There is no file {pattern[1] if pattern else relation} to read.")
+        if Path(relation).exists():
+            what = "directory" if Path(relation).is_dir() else "file"
+            hint = f"; the {what} of that name is ./{relation}"
+        else:
+            hint = "; the name of a file ends in .parquet, .csv, .jsonl or the like"
+        if self._in_memory:
+            said = ""
+        elif self._new_file:
+            said = f": there is no database {self._new_file}"
+        else:
+            said = f": {_said(error).rstrip('.')}"
+        return DataError(f"There is no table or view {relation} to read{said}{hint}.")
 
     def _check_names(self, relation: str, patterns: str) -> None:
         """Check that the name of a column in Parquet files means one column.
@@ -701,7 +713,7 @@ class DuckDBEngine:
         Returns:
             The name that statements read it by; on a connection of the user's, it hides no other.
         """
-        name = f"sqlstab_{secrets.token_hex(8)}"
+        name = f"{relations.DATA}{secrets.token_hex(8)}"
         with self._failing(""):
             self._connection.register(name, rows)
         return name

@@ -323,7 +323,7 @@ class SparkEngine:
         Returns:
             The name that statements read it by.
         """
-        name = f"sqlstab_{secrets.token_hex(8)}"
+        name = f"{relations.DATA}{secrets.token_hex(8)}"
         with _failing(""):
             frame = rows if hasattr(rows, "createOrReplaceTempView") else self._frame(rows)
             frame.createOrReplaceTempView(name)

@@ -139,7 +139,7 @@ def table(
     size = len(table.vector) if table.layout == "wide" else None
     if found["n_rows"] == 0:
         where = f" that meet the filter {table.filter}" if table.filter else ""
-        raise DataError(f"{about(table)} has no rows{where}.")
+        raise DataError(f"{table.about} has no rows{where}.")
     problems = {name: found[name] for name in _PROBLEMS if found.get(name)}
     zeros = 0
     if values or problems:
@@ -154,7 +154,7 @@ def table(
     valid = replace(table, only_valid=size)
     rows = (yield from _counts(valid, dialect))["n_rows"]
     if rows == 0:
-        raise DataError(f"{about(table)} has no valid row among its {found['n_rows']:,}.")
+        raise DataError(f"{table.about} has no valid row among its {found['n_rows']:,}.")
     return Checked(valid, rows, size, found["n_rows"] - rows, problems, zeros=zeros)
 
 
@@ -196,7 +196,7 @@ def _vectors(
         if not any(lengths) and _words(table, dialect) is _NO_TEXTS:
             raise (yield from _error(table, {_NOTHING: rows}, rows, None, dialect, drop=None))
         if not any(lengths):
-            raise DataError(f"{about(table)} has no vector in any row.")
+            raise DataError(f"{table.about} has no vector in any row.")
         size = max((count, length) for length, count in lengths.items() if length)[1]
         found["wrong_length"] = sum(lengths.values()) - lengths[size]
     counts: dict[str, int] = yield Statement(
@@ -234,8 +234,8 @@ def _error(
     if table.weight:
         columns += f", weight {table.weight}"
     return DataError(
-        f"{about(table)} ({columns}) has, among {counted(rows, 'row')}, {'; '.join(lines)}"
-        f"{', or leave such rows out with --on-invalid drop' if droppable else ''}."
+        f"{table.about} ({columns}) has, among {counted(rows, 'row')}, {'; '.join(lines)}"
+        f"{', or leave such rows out with --on-invalid=drop' if droppable else ''}."
     )
 
 
@@ -288,7 +288,7 @@ def damage(
 def size_error(stored: VectorTable, size: int | None, dimension: int) -> DataError:
     """Make the error of stable vectors that have another size than their run wrote."""
     return DataError(
-        f"{about(stored)} has vectors of {size} components ({stored.vector_names()}), where "
+        f"{stored.about} has vectors of {size} components ({stored.vector_names()}), where "
         f"its run wrote {dimension}: it is damaged."
     )
 
@@ -338,14 +338,14 @@ def cause(
         return error
     said = str(error).rstrip(".")
     return DataError(
-        f"{about(table)}: the {condition.replace('_', ' ')} {written} cannot be evaluated: {said}."
+        f"{table.about}: the {condition.replace('_', ' ')} {written} cannot be evaluated: {said}."
     )
 
 
 def overflow_error(table: VectorTable) -> DataError:
     """Make the error of components that are finite while their squares are not."""
     return DataError(
-        f"{about(table)}, vector {table.vector_names()}: the sums of squares overflow although "
+        f"{table.about}, vector {table.vector_names()}: the sums of squares overflow although "
         f"every component is finite; {_scaling(table)}."
     )
 
@@ -353,7 +353,7 @@ def overflow_error(table: VectorTable) -> DataError:
 def range_error(table: VectorTable) -> DataError:
     """Make the error of an engine that refuses components or squares out of range."""
     return DataError(
-        f"{about(table)}, vector {table.vector_names()}: a component, or the square of one, is no "
+        f"{table.about}, vector {table.vector_names()}: a component, or the square of one, is no "
         "number of 64 bits, which has from 1e-308 to 1e308, and the engine stops there. Set "
         f"components below 1e-154 to zero; where there are any from 1e150 on, {_scaling(table)}."
     )
@@ -386,7 +386,7 @@ def indefinite_error(
     """
     i, j = entry
     return EngineError(
-        f"{about(table)}: {dialect.name} has computed a Gram matrix that is not positive "
+        f"{table.about}: {dialect.name} has computed a Gram matrix that is not positive "
         f"semidefinite: entry ({i + 1}, {j + 1}) is {gram[i, j]:.6g} and ({j + 1}, {i + 1}) is "
         f"{gram[j, i]:.6g}, with {gram[i, i]:.6g} and {gram[j, j]:.6g} on the diagonal. No vectors "
         "have such sums: rows changed meanwhile, or the engine computes wrongly."
@@ -401,8 +401,8 @@ def dimensions(users: Checked, items: Checked) -> None:
     """
     if users.dimension != items.dimension:
         raise DataError(
-            f"{about(users.table)} has vectors of {users.dimension} components "
-            f"({users.table.vector_names()}), but {about(items.table)} has "
+            f"{users.table.about} has vectors of {users.dimension} components "
+            f"({users.table.vector_names()}), but {items.table.about} has "
             f"{items.dimension} ({items.table.vector_names()}): scores are dot products, so "
             "both need the same number."
         )
@@ -416,8 +416,8 @@ def alike(further: Checked, side: Checked) -> None:
     """
     if further.dimension != side.dimension:
         raise DataError(
-            f"{about(further.table)} has vectors of {further.dimension} components "
-            f"({further.table.vector_names()}), but {about(side.table)}, whose map it takes, has "
+            f"{further.table.about} has vectors of {further.dimension} components "
+            f"({further.table.vector_names()}), but {side.table.about}, whose map it takes, has "
             f"{side.dimension} ({side.table.vector_names()})."
         )
 
@@ -439,8 +439,8 @@ def joinable(table: VectorTable, reference: VectorTable, dialect: Dialect) -> No
         remedy = "an id has the same columns in both, with the same names, and types that compare"
     verb = "is" if len(reference.ids) == 1 else "are"
     raise DataError(
-        f"{about(table)} has ids {table.id_names()} of type {table.id_types()}, but the "
-        f"reference's {reference.id_names()} in {place(reference)} {verb} {reference.id_types()}: "
+        f"{table.about} has ids {table.id_names()} of type {table.id_types()}, but "
+        f"{reference.id_names()} in the reference {reference.place} {verb} {reference.id_types()}: "
         f"{remedy}."
     )
 
@@ -495,20 +495,10 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     else:
         remedy = "Give the same ids as before, or align on the other side with --anchor."
     raise DataError(
-        f"{about(table)} shares no ids{which} with the reference {place(reference)}: its "
+        f"{table.about} shares no ids{which} with the reference {reference.place}: its "
         f"{table.id_names()} is {table.id_types()}, for example {examples[0]}; the reference's "
         f"{reference.id_names()} is {reference.id_types()}, for example {examples[1]}. {remedy}"
     )
-
-
-def about(table: VectorTable) -> str:
-    """Name a table for a message."""
-    return f"{table.side} table {place(table)}"
-
-
-def place(table: VectorTable) -> str:
-    """Say where a table is."""
-    return table.files[0] if len(table.files) == 1 else table.relation
 
 
 def _first(rows: Rows) -> dict[str, Any] | None:

@@ -133,7 +133,7 @@ def compare(job: Job, model: Model, reference: Model) -> Flow[dict[str, Any]]:
         "models": {
             name: {
                 "rank": each.rank,
-                **{side: check.place(checked.table) for side, checked in each.tables.items()},
+                **{side: checked.table.place for side, checked in each.tables.items()},
             }
             for name, each in zip(("model", "reference"), models, strict=True)
         },
@@ -245,7 +245,7 @@ def _map(side: Mapping[str, Any]) -> str | None:
         )
     return (
         f"One rotation brings them as close as balanced maps do (agreement {rotation:.2f} and "
-        f"{balanced:.2f}): a space with --map rotation would keep lengths and neighbours, too."
+        f"{balanced:.2f}): a space with --map=rotation would keep lengths and neighbours, too."
     )
 
 

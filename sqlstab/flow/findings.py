@@ -126,7 +126,7 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
         text = (
             f"Raw {side} agree with those of the earlier run (mean cosine {before['mean']:.2f}) "
             f"better than stable ones ({after['mean']:.2f}): they were hardly retrained, and "
-            "balancing moves them. A new space with --map rotation keeps them."
+            "balancing moves them. A new space with --map=rotation keeps them."
         )
         yield Finding("doubtful", title, text)
     else:

@@ -68,7 +68,7 @@ def check(
     if not options.force:
         raise GateError(
             f"The alignment with run {reference} is not good enough ({'; '.join(failures)}). "
-            "Nothing was written. sqlstab compare shows details; --force writes anyway."
+            "Nothing was written. sqlstab compare shows details; --force=true writes anyway."
         )
     log.warn(f"Written by force although a gate has failed: {'; '.join(failures)}.")
     return results or None

@@ -84,7 +84,7 @@ class Script:
             if getattr(self.options, name) is not None:
                 raise UsageError(f"sql script: --{name} is for sqlstab run only; leave it out.")
         if self.options.map == "rotation":
-            raise UsageError("sql script: --map rotation is for sqlstab run only; leave it out.")
+            raise UsageError("sql script: --map=rotation is for sqlstab run only; leave it out.")
         if self.options.maps_only or self.options.on_invalid == "drop":
             raise UsageError("sql script: --maps-only and --on-invalid are for sqlstab run only.")
         if isinstance(self.space, Path) and not self.dialect.reads_files:

@@ -257,7 +257,7 @@ def _check_unchanged(job: Job, table: VectorTable, size: int, made: Made) -> Flo
     if now is not None and not math.isclose(now, made.squares, rel_tol=_SAME):
         raise DataError(
             f"Run {made.key}, which this run is aligned with, kept only its maps, and its raw "
-            f"rows in {check.about(table)} have changed since: a sum of their squares was "
+            f"rows in {table.about} have changed since: a sum of their squares was "
             f"{made.squares:.9g}, and is {now:.9g}. Repeat that run, or drop it."
         )
 

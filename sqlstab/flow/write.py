@@ -124,7 +124,7 @@ def check_rows(job: Job, checked: Checked, written: VectorTable, dimension: int)
     if rows != wanted:
         size = dimension if written.layout == "long" else 1
         raise DataError(
-            f"{check.about(checked.table)} had {checked.rows:,} rows when it was checked, and "
+            f"{checked.table.about} had {checked.rows:,} rows when it was checked, and "
             f"{rows // size:,} when it was written: it has changed meanwhile, or it is a view that "
             "gives other rows each time, or of tables that this run writes. Nothing was written; "
             "give a table that stays as it is."
@@ -199,7 +199,7 @@ def _error(
         job.log.warn(
             f"{what} of the written vectors differ by up to {error:.0e} of the largest; "
             f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
-            "multiply them by a constant, or set --output-type to double."
+            "multiply them by a constant, or set --output-type=double."
         )
     return error
 
@@ -274,7 +274,7 @@ def apply(job: Job, maps: Maps) -> Flow[None]:
         check.warn_left_out(job, checked)
         if checked.dimension != raw:
             raise DataError(
-                f"{check.about(table)} has vectors of {checked.dimension} components "
+                f"{table.about} has vectors of {checked.dimension} components "
                 f"({table.vector_names()}); the run's map takes {raw}."
             )
         output = output_of(job, checked.table, stable_size)

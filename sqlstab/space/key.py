@@ -156,7 +156,7 @@ class Key:
         if self.column.lower() in {column.lower() for column in columns}:
             raise UsageError(
                 f"The column {self.column} of the stable tables is the key of their run: leave it "
-                "out of --keep, or take another column for the key with --run COLUMN=K."
+                "out of --keep, or take another column for the key with --run=COLUMN=K."
             )
 
     @property
@@ -215,7 +215,7 @@ def _normal(value: str, column: Column, dialect: Dialect) -> str:
     else:
         raise UsageError(
             f"The column {column.name} has type {column.type}, which cannot be a run's key; name "
-            "a column of dates, times, whole numbers or text with --run COLUMN=K."
+            "a column of dates, times, whole numbers or text with --run=COLUMN=K."
         )
     raise UsageError(
         f"The key {value!r} is not {wanted}, but the column {column.name} has type {column.type}."

@@ -113,7 +113,7 @@ class TablesSpace:
             raise UsageError(
                 f"The keys of {self.names} are text, in whose order {short} and {long} do "
                 f"not stand as numbers do: write numbers of one length, as in "
-                f"{short.zfill(len(long))}, or name a column of whole numbers with --run COLUMN=K."
+                f"{short.zfill(len(long))}, or name a column of whole numbers with --run=COLUMN=K."
             )
 
     def maps(self, key: str) -> dict[str, Matrix]:

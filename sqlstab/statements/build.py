@@ -167,7 +167,7 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
         parts = names & {name.lower() for name in table.vector}
         if parts:
             raise UsageError(
-                f"{table.side} table {table.relation}: the condition {text!r} is about "
+                f"{table.about}: the condition {text!r} is about "
                 f"{', '.join(sorted(parts))}, so it would take vectors apart; in the long layout a "
                 "condition must hold for all rows of an id or for none."
             )

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 # A password, or the parameters by which DuckDB takes the keys of S3.
 _SECRET = re.compile(r"://[^/?#]*:[^/?#]*@|[?&]s3_(?:secret_access_key|session_token)=", re.I)
 
+DATA = "sqlstab_data_"
+"""Begins the names by which statements read data of this process, such as a frame."""
+
+
+def place(name: str) -> str:
+    """Say where a relation is, for a message: its name, or `data` where a user handed it over."""
+    return "data" if name.startswith(DATA) else name
+
+
+def about(side: str, name: str) -> str:
+    """Name a side's relation for a message: `users table u.parquet`, or `users data`."""
+    return f"{side} data" if name.startswith(DATA) else f"{side} table {name}"
+
 
 def named(name: str, dialect: Dialect) -> str:
     """A relation as it stands after FROM: a call that reads files, or a quoted table name.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlstab.errors import DataError, UsageError
-from sqlstab.statements import quoting
+from sqlstab.statements import quoting, relations
 from sqlstab.statements.conditions import condition
 from sqlstab.statements.given import EmbeddingTable, FurtherTable, check_further
 from sqlstab.statements.sides import (
@@ -126,6 +126,20 @@ class VectorTable:
     files: tuple[str, ...] = ()
     weight_expression: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it is, for a message: `users.parquet`, `ml.users`, or `data`."""
+        return relations.place(self._name)
+
+    @property
+    def about(self) -> str:
+        """What it is called in a message: `users table users.parquet`."""
+        return relations.about(self.side, self._name)
+
+    @property
+    def _name(self) -> str:
+        return self.files[0] if len(self.files) == 1 else self.relation
+
     def id_names(self) -> str:
         """The id's columns for a message: `id`, `doc, chunk`."""
         return ", ".join(column.name for column in self.ids)
@@ -169,7 +183,7 @@ class _Columns:
     ) -> None:
         self.hidden = hidden
         self.dialect = dialect
-        self.where = f"{side} table {table.relation}"
+        self.where = relations.about(side, table.relation)
         self.columns = columns
         self._exact = {column.name: column for column in columns}
 
@@ -578,14 +592,14 @@ def stable_table(
         vector = tuple(map(dialect.folded, names))
     if layout == "long" and table.keep:
         raise UsageError(
-            f"{table.side} table {table.relation}: the long layout has one row per dimension, so "
+            f"{table.about}: the long layout has one row per dimension, so "
             "no further column can be kept."
         )
     taken = {column.name.lower() for column in (*table.ids, *table.keep)}
     clash = [name for name in vector if name.lower() in taken]
     if clash:
         raise UsageError(
-            f"{table.side} table {table.relation}: the stable vector's column {clash[0]} would "
+            f"{table.about}: the stable vector's column {clash[0]} would "
             "have the name of the id or of a kept column; choose another --output-layout."
         )
     kind = ""
