@@ -80,7 +80,7 @@ class DemoResult:
         error = max(run["max_score_error"] for run in self.figures)
         space = self.space if self.kept else Path("demo/movies")
         first = self.figures[0]["run"]
-        history = f"read_parquet('{space}/*/items.parquet', hive_partitioning = true)"
+        history = f"'{space}/*/items.parquet'"
         kept = "" if self.kept else "Nothing was kept. After sqlstab demo --out demo:\n\n"
         return (
             "The cosine is that of the same movie in this run and the run before.\n"
@@ -90,8 +90,8 @@ class DemoResult:
             f"No score changed: the largest difference is {error:.0e} of the largest score.\n"
             "\n"
             f"{kept}The history of the stable vectors, with the duckdb command line:\n"
-            f'  duckdb -c "FROM {history}"\n'
-            f'  duckdb -c "SELECT run, count(*) FROM {history} GROUP BY run ORDER BY run"'
+            f'duckdb -c "FROM {history}"\n'
+            f'duckdb -c "SELECT run, count(*) FROM {history} GROUP BY run"'
         )
 
 

@@ -231,11 +231,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --database empty", 3, "The database empty cannot be opened"),
     (f"{RUN} --database sums.txt", 3, "The database sums.txt cannot be opened"),
     ("runs s --database none", 3, "The database none cannot be opened: there is no such file."),
-    (
-        "run --users a --items b --space s --database none",
-        4,
-        "a to read: there is no database none",
-    ),
+    ("run --users a --items b --space s --database none", 4, "read: there is no database none"),
     ("run --users users --items items --database w.duckdb --space s", 2, "s_users"),
     ("run --users users --items items --database w.duckdb --space t", 4, "t_users"),
     ("run --users users --items items --database w.duckdb --space u", 4, "u_users"),
@@ -276,7 +272,7 @@ COMMANDS: list[tuple[str, int, str]] = [
         )
         for command in (
             f"runs s_{name}",
-            f"runs s_{name} show 2",
+            f"runs s_{name} 2",
             f"report s_{name} -o x.html",
             f"apply s_{name} --users users.parquet --out x.parquet",
             f"compare {TABLES.split()[1]},items.parquet s_{name}/2",
@@ -294,8 +290,8 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("run -c sqlstab.toml --var day=", 2, "line 6: [space] name: the variable {day} is empty"),
     ("run --var a=b", 2, "--var needs --config"),
     # Runs of a space.
-    ("runs days show 9", 4, "no run 9; its newest are 1, 2"),
-    ("runs days show", 2, "show"),
+    ("runs days 9", 4, "no run 9; its newest are 1, 2"),
+    ("runs days 1 2", 2, "write K, drop K"),
     ("runs days drop 9", 4, "no run 9"),
     ("runs days drop", 2, "drop"),
     ("runs days keep 0", 2, "or keep N, with N from 1 on"),

@@ -156,7 +156,7 @@ def test_json_is_run_json(space: Path, tables: list[Any]) -> None:
     saved = json.loads((space / "run=k" / "run.json").read_text())
     printed = json.loads(done.stdout)
     assert {name: saved[name] for name in printed} == printed
-    assert json.loads(invoke("runs", space, "show", "k", "--json").stdout)["key"] == "k"
+    assert json.loads(invoke("runs", space, "k", "--json").stdout)["key"] == "k"
 
 
 def test_quiet_and_verbose_and_sql(space: Path, tables: list[Any]) -> None:
@@ -220,7 +220,7 @@ def test_runs(four: Path) -> None:
     # Its successor did not see it.
     assert shown[3].endswith("made after d")
     assert [run["key"] for run in json.loads(invoke("runs", four, "--json").stdout)] == list("abcd")
-    assert "aligned with" in invoke("runs", four, "show", "b").stdout
+    assert "aligned with" in invoke("runs", four, "b").stdout
     assert invoke("runs", four, "drop", "a", "b").stdout.split() == ["dropped", "a", "dropped", "b"]
     assert invoke("runs", four, "keep", "1").stdout.split() == ["dropped", "c"]
     assert invoke("runs", four, "keep", "1").stdout.split() == ["dropped", "0", "runs"]
@@ -234,10 +234,10 @@ def test_an_empty_space(space: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["show"], ["show", "a", "b"], ["drop"], ["keep"], ["keep", "0"], ["keep", "x"], ["x"]]
+    "words", [["a", "b"], ["drop"], ["keep"], ["keep", "0"], ["keep", "x"], ["list", "a"]]
 )
 def test_runs_misspelt(space: Path, words: list[str]) -> None:
-    assert "write show K, drop K..., or keep N" in invoke("runs", space, *words, code=2).stderr
+    assert "write K, drop K..., or keep N" in invoke("runs", space, *words, code=2).stderr
 
 
 def test_apply(four: Path, tables: list[Any], tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_project_file(project: Path) -> None:
     shown = invoke("runs", "-c", project).stdout
     assert "monday" in shown
     assert "tuesday" in shown
-    assert "aligned with" in invoke("runs", "-c", project, "show", "tuesday").stdout
+    assert "aligned with" in invoke("runs", "-c", project, "tuesday").stdout
 
 
 def test_what_cannot_stand_beside_a_file(project: Path) -> None:
@@ -386,7 +386,7 @@ def test_control_characters_are_shown_as_escapes(space: Path, tmp_path: Path) ->
     for arguments in (
         ["run", *tables, "--space", space, "--run", "k", "--on-invalid", "drop", "-v"],
         ["run", *tables, "--space", space, "--run", "l", "--on-invalid", "drop", "--json"],
-        ["runs", space, "show", "k"],
+        ["runs", space, "k"],
         ["run", "--users", NAUGHTY, "--items", NAUGHTY, "--space", space],
         ["runs", space, NAUGHTY],
     ):

@@ -233,7 +233,7 @@ def read_all() -> None:
 
 def listed() -> None:
     """Read them on the command line."""
-    for words in ([], ["show", "b"]):
+    for words in ([], ["b"]):
         invoke("runs", "space", *words, code=(0, 2, 3, 4))
         invoke("runs", "space", *words, "--json", code=(0, 2, 3, 4))
 

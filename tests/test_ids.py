@@ -230,7 +230,7 @@ def test_two_sides(tmp_path: Path, rng: np.random.Generator, strategy: str) -> N
     assert report["sides"]["items"]["shared"] == len(PAIRS)
     assert set(report["sides"]["items"]["drawn"]["ids"]) <= {repr(key) for key in PAIRS}
     assert report["neighbours"]["stable"]["dot"]["listed"] > 0
-    shown = invoke("runs", tmp_path / "movies", "show", "2", "--json").stdout
+    shown = invoke("runs", tmp_path / "movies", "2", "--json").stdout
     assert json.loads(shown)["inputs"]["items"]["id"] == ["doc", "chunk"]
 
     # The same run against raw tables of the day before.

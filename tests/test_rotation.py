@@ -135,7 +135,7 @@ def test_no_gram_matrix_is_summed(
     # What is wrong with vectors is found all the same.
     broken = trainings[2][1].copy()
     broken[7, 3] = np.nan
-    with pytest.raises(Exception, match=r"items table .* 1 vector with a NaN .*id 7"):
+    with pytest.raises(Exception, match=r"items data .* 1 vector with a NaN .*id 7"):
         space.run(of(trainings[2][0]), of(broken), key="3", options=options)
 
 

@@ -726,7 +726,7 @@ def test_maps_alone_need_a_column_of_days(
     tmp_path: Path, days: list[dict[str, paper.Rows]]
 ) -> None:
     space = Space(tmp_path / "space")
-    with pytest.raises(UsageError, match=r"maps_only keeps no stable rows.*as in key ds="):
+    with pytest.raises(UsageError, match=r"maps_only keeps no stable rows.*as in key=.ds="):
         retrain(space, tmp_path, 0, maps_only=True)
     assert space.runs == []
 

@@ -317,7 +317,7 @@ def test_text_that_an_encoding_lacks(world: Path, encoding: str) -> None:
     words = ("run", "--users", table, "--items", "items.parquet", "--space", "movies", "--run", key)
     there = {"PYTHONIOENCODING": encoding, "LC_ALL": "C.UTF-8"}
     assert shell('"$@"', *words, **there).returncode == 0
-    assert shell('"$@"', "runs", "movies", "show", f"{key}é", **there).returncode == 4
+    assert shell('"$@"', "runs", "movies", f"{key}é", **there).returncode == 4
     found = json.loads(shell('"$@"', "runs", "movies", "--json", **there).stdout.decode())
     assert found[-1]["key"] == key
     sql = ("sql", "gram", "--dialect", "duckdb", "--users", table, "--dimension", 3)
@@ -360,12 +360,11 @@ def test_without_home_or_user(world: Path) -> None:
     assert shell(script, *RUN, "--run", "3").returncode == 0
 
 
-@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"COLUMNS": "20"}])
-def test_odd_terminals(world: Path, environment: dict[str, str]) -> None:
-    """All figures are there, if on more lines."""
+def on_a_terminal(*words: str, **environment: str) -> str:
+    """Return what a command prints on a terminal."""
     parent, child = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "sqlstab", *RUN[:-1], "--run", "3"],
+        [sys.executable, "-m", "sqlstab", *words],
         stdout=child,
         stderr=child,
         env={**os.environ, **environment, "PYTHONPATH": str(Path(sqlstab.__file__).parents[1])},
@@ -383,7 +382,32 @@ def test_odd_terminals(world: Path, environment: dict[str, str]) -> None:
     os.close(parent)
     assert process.returncode == 0, said
     assert b"Traceback" not in said
-    assert b"took" in said
+    return said.decode()
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"COLUMNS": "20"}])
+def test_odd_terminals(world: Path, environment: dict[str, str]) -> None:
+    """All figures are there, if on more lines."""
+    assert "took" in on_a_terminal(*RUN[:-1], "--run", "3", **environment)
+
+
+@pytest.mark.parametrize(
+    ("command", "last"),
+    [
+        ("compare movies/2 movies/1", "lengths and neighbours, too."),
+        ("demo --out demo", "GROUP BY run"),
+        ("features movies --as-of 1", "vectors become shorter"),
+        ("report movies", "report.html"),
+        ("report movies 2", "report"),
+        ("runs movies", "2026"),
+        ("runs movies 2", "took"),
+    ],
+)
+def test_lines_of_80_columns(world: Path, command: str, last: str) -> None:
+    """Whole words, too: where a terminal breaks a line, it may be within one."""
+    said = on_a_terminal(*command.split(), COLUMNS="80", TERM="dumb")
+    assert [line for line in said.splitlines() if len(line.rstrip()) > 80] == []
+    assert last in " ".join(said.split())
 
 
 # ---- Control characters --------------------------------------------------------------------------
@@ -432,8 +456,8 @@ def test_nothing_printed_controls_a_terminal(naughty: Path) -> None:
     key = f"{LINE}2"
     for arguments in (
         ("runs", LINE),
-        ("runs", LINE, "show", key),
-        ("runs", LINE, "show", f"{key}0"),
+        ("runs", LINE, key),
+        ("runs", LINE, f"{key}0"),
         ("run", *NAUGHTY_TABLES, "--space", LINE, "--run", key, "-v", "--show-sql"),
         ("run", *NAUGHTY_TABLES, "--space", LINE, "--run", f"{key}\n"),
         ("run", *TABLES, "--space", "x", "--id", f"{LINE}?"),
@@ -451,7 +475,7 @@ def test_nothing_printed_controls_a_terminal(naughty: Path) -> None:
 
 def test_json_is_exact(naughty: Path) -> None:
     key = f"{LINE}2"
-    shown = whole("runs", LINE, "show", key, "--json").stdout
+    shown = whole("runs", LINE, key, "--json").stdout
     report = whole("report", LINE, key, "--out", "-", "--format", "json").stdout
     assert json.loads(shown)["key"] == json.loads(report)["run"]["key"] == key
     assert not RAW.search(shown + report)
@@ -471,7 +495,7 @@ def test_saved_files_are_shown(world: Path) -> None:
     figures = json.loads(path.read_text())
     figures |= {"created_by": NAUGHTY, "created": f"{NAUGHTY}2026", "warnings": [f"x\n{NAUGHTY}"]}
     path.write_text(json.dumps(figures))
-    for arguments in (("runs", "movies"), ("runs", "movies", "show", "2"), ("report", "movies")):
+    for arguments in (("runs", "movies"), ("runs", "movies", "2"), ("report", "movies")):
         done = whole(*arguments, code=(0, 4))
         assert not RAW.search(done.stdout + done.stderr)
     figures["format"] = NAUGHTY

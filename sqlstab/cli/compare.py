@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 import sqlstab
 from sqlstab.cli import console, options
-from sqlstab.errors import UsageError, printable
+from sqlstab.errors import UsageError
 from sqlstab.statements.sides import SIDES, VECTORS
 
 if TYPE_CHECKING:
@@ -81,12 +80,12 @@ def compare(context: click.Context, /, **given: Any) -> None:
     if given["as_json"]:
         console.print_json(figures)
         return
-    click.echo(printable(f"{found.verdict}: {figures['reason']}"))
+    console.print_text(f"{found.verdict}: {figures['reason']}")
     sides = [side for side in (*SIDES, VECTORS) if side in figures]
     console.print_rows(_rows(figures, sides), titles=("", *sides, ""))
-    click.echo(_UNITS[figures["unit_rows"]])
+    console.print_text(_UNITS[figures["unit_rows"]])
     if figures["map"]:
-        click.echo(textwrap.fill(figures["map"], 79))
+        console.print_text(figures["map"])
 
 
 def _model(given: Mapping[str, Any], text: str, engine: Engine, in_tables: bool) -> Any:

@@ -78,6 +78,11 @@ def print_rows(rows: Sequence[tuple[str, ...]], *, titles: tuple[str, ...] = ())
     show(table)
 
 
+def print_text(text: str) -> None:
+    """Print a sentence; on a terminal its words go on in the next line."""
+    show(_cell(text))
+
+
 def _cell(text: str) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 

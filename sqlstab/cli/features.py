@@ -70,7 +70,7 @@ def features(context: click.Context, /, **given: Any) -> None:
         console.print_rows(
             rows, titles=("table", "ids shared", "cosine", "with the map", "features")
         )
-        click.echo(_USE)
+        console.print_text(_USE)
 
 
 def _cosine(value: float | None) -> str:

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from sqlstab.api import Space
     from sqlstab.space.entry import Entry
 
-_ACTIONS = ("show", "drop", "keep")
-
 
 @click.command(cls=options.Command, short_help="List, show and drop the runs of a space.")
-@click.argument("words", metavar="[S] [show K | drop K... | keep N]", nargs=-1)
+@click.argument("words", metavar="[S] [K | drop K... | keep N]", nargs=-1)
 @options.config
 @options.declared("runs")
 @options.as_json
@@ -31,27 +29,27 @@ _ACTIONS = ("show", "drop", "keep")
 def runs(context: click.Context, /, **given: Any) -> None:
     """List the runs of the space S, oldest first; or show, drop or keep some.
 
-    S is a directory, or with --engine or --database the prefix of tables. `show K` prints the
-    figures of the run K, `drop K...` removes runs, and `keep N` removes all but the newest N.
+    S is a directory, or with --engine or --database the prefix of tables. A key K prints the
+    figures of that run, `drop K...` removes runs, and `keep N` removes all but the newest N.
 
     \b
       sqlstab runs movies/
-      sqlstab runs movies/ show 2026-11-30
+      sqlstab runs movies/ 2026-11-30
       sqlstab runs -c sqlstab.toml keep 30
     """  # noqa: D301 - click reads the backspace
     console.log(given)
     project = options.project_of(context, given, run=False)
     words = list(given["words"])
     named = bool(project.place.space or project.space_tables)
-    name = None if named and (not words or words[0] in _ACTIONS) else words.pop(0) if words else ""
-    if name == "":
+    if not named and not words:
         raise UsageError("Name the space: sqlstab runs S.")
-    action, *keys = words or ["list"]
+    name = None if named else words.pop(0)
+    action, *keys = words or [""]
     with options.space_of(context, project, name, writes=action in ("drop", "keep")) as space:
-        if action == "list" and not keys:
+        if not action:
             _list(space, given)
-        elif action == "show" and len(keys) == 1:
-            figures = space[keys[0]].figures
+        elif action not in ("drop", "keep") and not keys:
+            figures = space[action].figures
             if given["as_json"]:
                 console.print_json(figures)
             else:
@@ -62,7 +60,7 @@ def runs(context: click.Context, /, **given: Any) -> None:
             _dropped(space.keep(int(keys[0])), given)
         else:
             raise UsageError(
-                f"sqlstab runs S {' '.join([action, *keys])}: write show K, drop K..., or keep N, "
+                f"sqlstab runs S {' '.join([action, *keys])}: write K, drop K..., or keep N, "
                 "with N from 1 on."
             )
 

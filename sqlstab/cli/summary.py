@@ -34,7 +34,7 @@ def summary(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows += [(f"  {side}", _cosine(cosine)) for side, cosine in cosines.items()]
     kept = figures.get("neighbours_kept")
     if kept is not None:
-        said = f"{share(kept)} of an item's ten nearest items stay; with --map=rotation all"
+        said = f"{share(kept)} of an item's ten nearest items stay; with --map rotation all"
         rows.append(("neighbours", said))
     wanted, rank = figures["options"].get("rank"), figures["rank"]
     if wanted and wanted > rank:

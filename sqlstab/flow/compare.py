@@ -245,7 +245,7 @@ def _map(side: Mapping[str, Any]) -> str | None:
         )
     return (
         f"One rotation brings them as close as balanced maps do (agreement {rotation:.2f} and "
-        f"{balanced:.2f}): a space with --map=rotation would keep lengths and neighbours, too."
+        f"{balanced:.2f}): a space of rotations would keep lengths and neighbours, too."
     )
 
 

@@ -70,7 +70,7 @@ def findings(figures: Mapping[str, Any]) -> Iterator[Finding]:
     if cost is not None and cost > _PLAIN_ROWS:
         text = (
             f"A few long rows decide the alignment: with rows of unit length the mean cosine of "
-            f"the same id would be {cost:.2f} higher. Leave out --plain-rows."
+            f"the same id would be {cost:.2f} higher. Align on rows of unit length."
         )
         yield Finding("doubtful", "Plain rows", text)
 
@@ -126,7 +126,7 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
         text = (
             f"Raw {side} agree with those of the earlier run (mean cosine {before['mean']:.2f}) "
             f"better than stable ones ({after['mean']:.2f}): they were hardly retrained, and "
-            "balancing moves them. A new space with --map=rotation keeps them."
+            "balancing moves them. A new space begun with sqlstab run --map rotation keeps them."
         )
         yield Finding("doubtful", title, text)
     else:

@@ -136,7 +136,7 @@ def _neighbours_kept(run: Mapping[str, Any]) -> Iterator[Finding]:
     elif kept is not None:
         text = (
             f"Balanced maps keep {share(kept)} of the {NEAREST} nearest that {one} has among raw "
-            "vectors; rotations keep all, in a space begun with --map=rotation."
+            "vectors; rotations keep all, in a space begun with sqlstab run --map rotation."
         )
         yield Finding("good", "Neighbours", text)
 
