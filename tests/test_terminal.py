@@ -172,9 +172,20 @@ def test_what_is_there_is_not_overwritten(world: Path, sums: bytes, name: str, k
     assert after | {"tmp": None} == before | {"tmp": None}
 
 
+def test_a_report_on_a_run_has_its_key_in_its_name(world: Path) -> None:
+    """So the page of the space stays; and the key is the name of no other place."""
+    key = "2/../é 5%:30"
+    run("--run", key)
+    for words in ((), (key,)):
+        invoke("report", "movies", *words)
+    pages = {page.name: page.read_text() for page in world.glob("report*")}
+    assert set(pages) == {"report.html", "report-2%2F..%2Fé 5%25%3A30.html"}
+    assert len(set(pages.values())) == 2
+
+
 def test_a_report_takes_the_place_of_a_report(world: Path) -> None:
-    page = world / "report.html"
-    invoke("report", "movies", "1", "-q")
+    page = world / "report-2.html"
+    invoke("report", "movies", "1", "--out", str(page), "-q")
     first = page.read_text()
     invoke("report", "movies", "2", "-q")
     assert page.read_text() != first
@@ -398,7 +409,7 @@ def test_odd_terminals(world: Path, environment: dict[str, str]) -> None:
         ("demo --out demo", "GROUP BY run"),
         ("features movies --as-of 1", "vectors become shorter"),
         ("report movies", "report.html"),
-        ("report movies 2", "report"),
+        ("report movies 2", "report-2.html"),
         ("runs movies", "2026"),
         ("runs movies 2", "took"),
     ],

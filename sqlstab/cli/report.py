@@ -26,8 +26,8 @@ _FORMATS = ("html", "md", "json")
     "-o",
     "--out",
     metavar="FILE",
-    help="Where to write; - is standard output. Default: report.html for a page, standard output "
-    "for the others.",
+    help="Where to write; - is standard output. Default: report.html or report-K.html for a page, "
+    "standard output for the others.",
 )
 @options.config
 @options.declared("report")
@@ -51,7 +51,7 @@ def report(context: click.Context, /, **given: Any) -> None:
     with options.space_of(context, project, name, writes=False) as space:
         made = space.report(key, progress=console.progress(given))
     text = made.text(given["form"])
-    out = given["out"] or ("report.html" if given["form"] == "html" else "-")
+    out = given["out"] or (_page(key) if given["form"] == "html" else "-")
     if out == "-":
         console.print_exactly(text)
         return
@@ -66,3 +66,12 @@ def report(context: click.Context, /, **given: Any) -> None:
             ]
             click.echo(f"{verdict['headline']}\n")
             console.print_rows([*found, ("written", "", out)])
+
+
+def _page(key: str | None) -> str:
+    """Name the page of a space or of a run."""
+    if key is None:
+        return "report.html"
+    from sqlstab.space.key import escaped  # noqa: PLC0415 - it loads sqlglot
+
+    return f"report-{escaped(key)}.html"
