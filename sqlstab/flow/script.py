@@ -517,8 +517,18 @@ class Script:
                 yield from self._creations(self.space)[1]
             if dialect.tables.begin:
                 yield dialect.tables.commit
-        yield f"SELECT name, value FROM {self._relation('figures')} ORDER BY name"
+        yield self._summary()
         yield from self._drops()
+
+    def _summary(self) -> str:
+        """Return a query of the few figures that tell whether the run worked."""
+        names = [*(f"{side}_rows" for side in SIDES), "rank", "max_relative_error"]
+        if self.aligned:
+            names += [f"shared_{side}" for side in self.tables]
+            names += [f"cosine_{side}_mean" for side in self.tables]
+        listed = ", ".join(quoting.string(name, self.dialect) for name in names)
+        figures = self._relation("figures")
+        return f"SELECT name, value\nFROM {figures}\nWHERE name IN ({listed})\nORDER BY name"
 
     def _rows(self, what: str, query: str, first: str, *names: str) -> tuple[str, ...]:
         """Store rows in a table of the space that holds no vectors."""

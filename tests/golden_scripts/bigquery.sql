@@ -1738,7 +1738,10 @@ FROM `ml`.`sqlstab_run_fbe87b76`
 
 COMMIT TRANSACTION;
 
-SELECT name, value FROM `ml`.`sqlstab_figures_fbe87b76` ORDER BY name;
+SELECT name, value
+FROM `ml`.`sqlstab_figures_fbe87b76`
+WHERE name IN ('users_rows', 'items_rows', 'rank', 'max_relative_error', 'shared_users', 'shared_items', 'cosine_users_mean', 'cosine_items_mean')
+ORDER BY name;
 
 DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users_fbe87b76`;
 

@@ -1964,7 +1964,10 @@ WHERE "run" = (
 
 COMMIT;
 
-SELECT name, value FROM "sqlstab_figures_fbe87b76" ORDER BY name;
+SELECT name, value
+FROM "sqlstab_figures_fbe87b76"
+WHERE name IN ('users_rows', 'items_rows', 'rank', 'max_relative_error', 'shared_users', 'shared_items', 'cosine_users_mean', 'cosine_items_mean')
+ORDER BY name;
 
 DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 

@@ -1733,7 +1733,10 @@ FROM "SQLSTAB_RUN_FBE87B76"
 
 COMMIT;
 
-SELECT name, value FROM "SQLSTAB_FIGURES_FBE87B76" ORDER BY name;
+SELECT name, value
+FROM "SQLSTAB_FIGURES_FBE87B76"
+WHERE name IN ('users_rows', 'items_rows', 'rank', 'max_relative_error', 'shared_users', 'shared_items', 'cosine_users_mean', 'cosine_items_mean')
+ORDER BY name;
 
 DROP VIEW IF EXISTS "SQLSTAB_EARLIER_USERS_FBE87B76";
 
