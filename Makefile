@@ -10,7 +10,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 .PHONY: lock test-oldest test-newest test-dbt test-lakes
 .PHONY: bench bench-cost bench-engines bench-faults bench-memory bench-quality bench-scale bench-solver
 .PHONY: dbt-demo dbt-macros
-.PHONY: report-picture chromium
+.PHONY: report-picture tutorial-pictures chromium
 
 demo: $(VENV)/core.stamp
 	$(BIN)/sqlstab demo
@@ -147,6 +147,10 @@ bench-faults: $(VENV)/dev.stamp
 # Draw docs/problem.svg anew.
 picture: $(VENV)/dev.stamp
 	$(BIN)/python docs/picture.py
+
+# Draw docs/tutorial-*.svg anew; takes a minute.
+tutorial-pictures: $(VENV)/dev.stamp
+	$(BIN)/python docs/tutorial_pictures.py
 
 # Photograph the reports on the demo's space and on its last run: docs/report-*.png.
 report-picture: $(VENV)/dev.stamp chromium
