@@ -10,9 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
-from engines import psql_environment
+from engines import psql_environment, spark_url
 from invoke import invoke
 from pages import BIN, needs_duckdb, shell
 
@@ -36,7 +37,7 @@ def walks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_docs_name_each_walk() -> None:
-    assert len(WALKS) == 8
+    assert len(WALKS) == 9
     for page in ("examples/README.md", "docs/index.md"):
         text = (EXAMPLES.parent / page).read_text()
         for name in (*WALKS, "dataframes.ipynb"):
@@ -152,6 +153,24 @@ def test_spark(
     assert found
     assert float(found[1]) < 0.1
     assert float(found[2]) == pytest.approx(0.75, abs=0.02)
+
+
+def test_spark_connect(
+    walks: Path,
+    running: Running,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = spark_url(running["spark"])
+    # PySpark marks a process that has a remote session; other sessions of this one are not.
+    with mock.patch.dict(os.environ, SPARK_REMOTE=url):
+        walk_in_python("spark_connect.py", walks, monkeypatch)
+    printed = capsys.readouterr().out
+    found = re.search(r"cosine of the same movie: ([\d.]+) before, ([\d.]+) after", printed)
+    assert found
+    assert float(found[1]) < 0.1
+    assert float(found[2]) == pytest.approx(0.75, abs=0.02)
+    assert "stable vectors of 1,648 movies" in printed
 
 
 def test_serving(
