@@ -525,11 +525,16 @@ def test_every_command_and_option_has_help(name: str) -> None:
 @pytest.mark.parametrize("name", list(commands()))
 def test_help_is_one_screen(name: str) -> None:
     """`--help` fits 40 lines of 80 columns; `--help-all` has every option in full."""
+    command = commands()[name]
     short = invoke(name, "--help").stdout
     assert len(short.splitlines()) <= 40
+    assert max(map(len, short.splitlines())) <= 80
+    # Examples stand as they are: Markdown has them as a block, too.
+    for example in re.findall(r"^        (.*)", command.help or "", re.MULTILINE):
+        assert f"    {example}\n" in short
     assert "--help-all" in short
     everything = " ".join(invoke(name, "--help-all").stdout.split())
-    for option in commands()[name].params:
+    for option in command.params:
         if isinstance(option, click.Option):
             assert option.opts[-1] in everything
             assert " ".join((option.help or "").split()) in everything

@@ -22,6 +22,7 @@ from invoke import invoke
 from pages import PAGES, ROOT, Block, blocks, shell
 from warehouse import VARIANTS, store_vectors
 
+import sqlstab
 from sqlstab import DataError, EngineError, GateError, Space, UsageError
 from sqlstab.cli import cli
 from sqlstab.engines import NAMES
@@ -212,6 +213,14 @@ def test_a_page_says_what_its_reader_can_do(page: str) -> None:
     assert re.match(r"After this page you (can|know) ", first)
 
 
+def test_the_public_names_are_documented() -> None:
+    """In a table for who reads the checkout, and on the site."""
+    text = (ROOT / "docs" / "reference" / "python.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(sqlstab.__all__)
+    generated = set(re.findall(r"^::: sqlstab\.(\w+)$", text, re.MULTILINE))
+    assert generated == set(sqlstab.__all__) - {"__version__"}
+
+
 def table_of_tests() -> str:
     """How each engine is tested, by what the suites of statements, runs and scripts are run on."""
     lines = [
@@ -235,9 +244,25 @@ def table_of_tests() -> str:
     return "\n".join(lines) + "\n"
 
 
+COMMANDS = [
+    (f"sqlstab {name}", cli.get_command(click.Context(cli), name))
+    for name in cli.list_commands(click.Context(cli))
+]
+
+
+def table_of_commands() -> str:
+    """The commands, for who reads the checkout; the site has their options, too."""
+    rows = [f"| `{name}` | {command.short_help} |" for name, command in COMMANDS if command]
+    return "\n".join(["| command | what it does |", "|---|---|", *rows]) + "\n"
+
+
 @pytest.mark.parametrize(
     ("page", "made"),
-    [("docs/project-file.md", options_table), ("docs/engines.md", table_of_tests)],
+    [
+        ("docs/project-file.md", options_table),
+        ("docs/engines.md", table_of_tests),
+        ("docs/reference/cli.md", table_of_commands),
+    ],
 )
 def test_the_generated_tables(page: str, made: Callable[[], str]) -> None:
     """They are made from declarations, and from the tests: UPDATE_GOLDEN=1 writes them anew."""
@@ -248,12 +273,6 @@ def test_the_generated_tables(page: str, made: Callable[[], str]) -> None:
         path.write_text(text.replace(shown.strip(), table))
     else:
         assert shown.strip() == table
-
-
-COMMANDS = [
-    (f"sqlstab {name}", cli.get_command(click.Context(cli), name))
-    for name in cli.list_commands(click.Context(cli))
-]
 
 
 @pytest.mark.parametrize(("name", "command"), COMMANDS)

@@ -35,16 +35,15 @@ _WANTED = "SIDE=PLACE, as in items=fresh.parquet"
 @options.display
 @click.pass_context
 def apply(context: click.Context, /, **given: Any) -> None:
-    """Write the stable vectors of fresh raw ones, such as those of ids that came after training.
+    r"""Write the stable vectors of fresh raw ones, such as those of ids that came after training.
 
     Multiplies them with the maps of the run K of the space S, by default its newest. Changes
     nothing in the space.
 
-    \b
-      sqlstab apply movies/ --items fresh.parquet --out stable.parquet
-      sqlstab apply movies/ 2026-11-30 --users u.parquet --items i.parquet \\
-        --out users=su.parquet --out items=si.parquet
-    """  # noqa: D301 - click reads the backspace
+        sqlstab apply movies/ --items fresh.parquet --out stable.parquet
+        sqlstab apply movies/ 2026-11-30 --users u.parquet --items i.parquet \
+            --out users=su.parquet --out items=si.parquet
+    """
     console.log(given)
     project = options.project_of(context, given, run=False)
     name, key = options.space_and_key(project, given["words"])

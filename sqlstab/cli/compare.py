@@ -60,11 +60,10 @@ def compare(context: click.Context, /, **given: Any) -> None:
     compares ids left out of the fit with shuffled ids. The exit code is 0 whatever the verdict;
     --json prints it for scripts, and sqlstab run refuses unrelated vectors.
 
-    \b
-      sqlstab compare users.parquet,items.parquet movies/2026-11-29
-      sqlstab compare tuesday.parquet monday.parquet
-      sqlstab compare --engine URL ml.users_2,ml.items_2 ml.users_1,ml.items_1 --json
-    """  # noqa: D301 - click reads the backspace
+        sqlstab compare users.parquet,items.parquet movies/2026-11-29
+        sqlstab compare tuesday.parquet monday.parquet
+        sqlstab compare --engine URL ml.users_2,ml.items_2 ml.movies/monday --json
+    """
     console.log(given)
     settings = options.engine_settings(context, given)
     in_tables = bool(settings.url or settings.kind or settings.database)

@@ -39,10 +39,9 @@ def features(context: click.Context, /, **given: Any) -> None:
     it to the ids of both runs, applies it to all ids of K, and keeps it in the space with the maps
     of K. Ids left out of the fit show what it gains.
 
-    \b
-      sqlstab features movies/ --as-of 2026-11-01 --out items=features.parquet
-      sqlstab features movies/ 2026-11-30 --as-of 2026-11-01 --out users=u.parquet
-    """  # noqa: D301 - click reads the backspace
+        sqlstab features movies/ --as-of 2026-11-01 --out items=features.parquet
+        sqlstab features movies/ 2026-11-30 --as-of 2026-11-01 --out users=u.parquet
+    """
     console.log(given)
     project = options.project_of(context, given, run=False)
     name, key = options.space_and_key(project, given["words"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from copy import copy
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -125,6 +126,13 @@ class Command(click.Command):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.params.append(_help_all)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples, which Markdown has indented, as they are."""
+        shown, text = copy(self), cleandoc(self.help or "")
+        # What follows a backspace click does not wrap.
+        shown.help = text.replace("\n\n    ", "\n\n\b\n    ").replace("\n    ", "\n  ")
+        click.Command.format_help_text(shown, ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first sentence about each common option, or with `--help-all` everything."""

@@ -41,10 +41,9 @@ def report(context: click.Context, /, **given: Any) -> None:
     vectors of the same ids, their neighbours, the inputs and the settings. Both begin with a
     verdict and its reasons. The page is one file without scripts, and loads nothing.
 
-    \b
-      sqlstab report movies/
-      sqlstab report movies/ 2026-11-30 --format md >> "$GITHUB_STEP_SUMMARY"
-    """  # noqa: D301 - click reads the backspace
+        sqlstab report movies/
+        sqlstab report movies/ 2026-11-30 --format md >> "$GITHUB_STEP_SUMMARY"
+    """
     console.log(given)
     project = options.project_of(context, given, run=False)
     name, key = options.space_and_key(project, given["words"])

@@ -27,14 +27,13 @@ def run(context: click.Context, /, **given: Any) -> None:
     The first run defines the space; the same command aligns each later one. A run with the same key
     replaces itself. Column options apply to all tables; a project file can set them for each.
 
-    \b
-    Files, into a directory:
-      sqlstab run --users u.parquet --items i.parquet --space movies/ --run 2026-11-30
-    A day of a table, in a database:
-      sqlstab run --engine URL --users ml.u --items ml.i --space ml.movies --run ds=2026-11-30
-    From a scheduler:
-      sqlstab run -c sqlstab.toml --var day=2026-11-30
-    """  # noqa: D301 - click reads the backspace
+        # Files, into a directory
+        sqlstab run --users u.parquet --items i.parquet --space movies/ --run K
+        # A day of a table, in a database
+        sqlstab run --engine URL --users u --items i --space s --run ds=2026-11-30
+        # From a scheduler
+        sqlstab run -c sqlstab.toml --var day=2026-11-30
+    """
     console.log(given)
     project = options.project_of(context, given, run=True)
     tables = dict(project.tables)

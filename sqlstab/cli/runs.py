@@ -32,11 +32,10 @@ def runs(context: click.Context, /, **given: Any) -> None:
     S is a directory, or with --engine or --database the prefix of tables. A key K prints the
     figures of that run, `drop K...` removes runs, and `keep N` removes all but the newest N.
 
-    \b
-      sqlstab runs movies/
-      sqlstab runs movies/ 2026-11-30
-      sqlstab runs -c sqlstab.toml keep 30
-    """  # noqa: D301 - click reads the backspace
+        sqlstab runs movies/
+        sqlstab runs movies/ 2026-11-30
+        sqlstab runs -c sqlstab.toml keep 30
+    """
     console.log(given)
     project = options.project_of(context, given, run=False)
     words = list(given["words"])

@@ -53,18 +53,18 @@ if TYPE_CHECKING:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the maps and errors only.")
 def solve(**given: Any) -> None:
-    """Find the maps from sums that any client of the database has saved.
+    r"""Find the maps from sums that any client of the database has saved.
 
     Run what sqlstab sql gram and sqlstab sql cross-gram print with duckdb, psql, bq,
     clickhouse-client, trino or another client, and save the results as CSV with a header, JSON or
     Parquet. Incomplete or doubled output, and sums over different rows, are errors. The fit is to
     rows as they are.
 
-    \b
-      sqlstab sql gram ... | duckdb -csv w.duckdb | sqlstab solve --run monday --out monday.parquet
-      sqlstab solve --gram gram.csv --cross cross.csv --run 2026-11-30 --format sql \\
-        --dialect postgres --space ml.movies | psql
-    """  # noqa: D301 - click reads the backspace
+        sqlstab sql gram ... | duckdb -csv w.duckdb | \
+            sqlstab solve --run monday --out monday.parquet
+        sqlstab solve --gram gram.csv --cross cross.csv --run 2026-11-30 \
+            --format sql --dialect postgres --space ml.movies | psql
+    """
     form = given["form"] or Path(given["out"] or "").suffix[1:] or "csv"
     if form not in ("csv", "json", "parquet", "sql"):
         raise UsageError(f"{given['out']}: name its format with --format.")

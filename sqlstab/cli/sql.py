@@ -69,10 +69,9 @@ def sql(context: click.Context, /, **given: Any) -> None:
     to stable), inverse (back), drift (cosines of the same ids in two runs). script prints the whole
     run as one SQL file, mathematics included.
 
-    \b
-      sqlstab sql gram --dialect duckdb --users u --items i --dimension 64 | duckdb -csv w.duckdb
-      sqlstab sql --explain -c sqlstab.toml --var day=2026-11-30
-    """  # noqa: D301 - click reads the backspace
+        sqlstab sql gram --dialect duckdb --users u --items i --dimension 64
+        sqlstab sql --explain -c sqlstab.toml --var day=2026-11-30
+    """
     step = given["step"]
     if step not in (None, "script", *_STEPS):
         raise UsageError(f"There is no step {step!r}; write script, or {', '.join(_STEPS)}.")
