@@ -221,7 +221,7 @@ def _with_constant(vectors: Matrix) -> Matrix:
 
 
 def _auc(scores: Matrix, flags: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: how often a movie of the genre is scored above one that is not."""
+    """Return how often a movie of the genre outranks one that is not: the area below the ROC."""
     positive, negative = int(flags.sum()), int((~flags).sum())
     ranks = rankdata(scores)[flags].sum()
     return float((ranks - positive * (positive + 1) / 2) / (positive * negative))

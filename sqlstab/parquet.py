@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read(source: Path | pa.BufferReader) -> pa.Table:
-    """All rows of a file.
+    """Read all rows of a file.
 
     Not `pyarrow.parquet.read_table`: it scans with threads of its own, and where the process ends
     soon after, their pool may still be at work and abort it (2 of 60 times;

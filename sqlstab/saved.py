@@ -22,7 +22,7 @@ ANYTHING = _Anything()
 
 
 def loads(text: str) -> Any:
-    """JSON, whose objects have each key once.
+    """Parse JSON whose objects have each key once.
 
     Raises:
         ValueError: It is no JSON, a key stands twice, a text has half a character, or it is nested
@@ -129,7 +129,7 @@ def _fits(value: Any, shape: Shape) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value for a message."""
+    """Return a value as a message shows it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
 

@@ -106,7 +106,7 @@ def _model(given: Mapping[str, Any], text: str, engine: Engine, in_tables: bool)
 
 
 def _is_space(path: Path) -> bool:
-    """Whether a directory has runs in it."""
+    """Return whether a directory has runs in it."""
     return any(path.glob("*=*"))
 
 

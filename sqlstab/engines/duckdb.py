@@ -340,7 +340,7 @@ class DuckDBEngine:
             self._spill.remove()
 
     def _is_empty(self) -> bool:
-        """Whether the database has no table and no view; False where it cannot be asked."""
+        """Return whether the database has no table and no view; False where it cannot be asked."""
         import duckdb  # noqa: PLC0415
 
         try:
@@ -602,7 +602,7 @@ class DuckDBEngine:
                 self._stuck.discard(name)
 
     def _in_transaction(self) -> bool:
-        """Whether a transaction is open: else each statement has one, and its time, of its own."""
+        """Return whether a transaction is open; without one, each statement sees its own time."""
         times = [self._connection.execute("SELECT epoch_us(now())").fetchone() for _ in "ab"]
         return times[0] == times[1]
 
@@ -786,19 +786,19 @@ class DuckDBEngine:
 
 
 def spill_folders() -> list[Path]:
-    """The folders for what does not fit into memory, whether their processes live or not."""
+    """List the folders for what does not fit into memory, of processes that run or have ended."""
     return folders.found(Path(tempfile.gettempdir()), _SPILL, _SPILLED)
 
 
 def _most_memory(connection: duckdb.DuckDBPyConnection) -> int:
-    """The bytes that DuckDB would take by itself: 80% of the memory that it sees."""
+    """Return the bytes that DuckDB would take by itself: 80% of the memory that it sees."""
     row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
     number, unit = row[0].split() if row else ("0", "bytes")  # as in `18.8 GiB`
     return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
 
 
 def _file_size(path: str) -> int:
-    """The bytes of a file; 0 where they cannot be told without asking some server."""
+    """Return the bytes of a file; 0 where only a server could tell them."""
     try:
         return Path(path).stat().st_size
     except OSError:

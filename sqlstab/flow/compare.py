@@ -267,7 +267,7 @@ def _figures(total: SharedSums, rank: int) -> dict[str, Any]:
 
 
 def _score_drift(shared: Mapping[Side, _Shared]) -> float | None:
-    """|S - S*| / |S*| of the scores of shared users with shared items (Frobenius)."""
+    """Return |S - S*| / |S*| of the scores of shared users with shared items (Frobenius)."""
     found = [shared[side].total for side in SIDES if side in shared]
     if len(found) < len(SIDES) or found[0] is None or found[1] is None:
         return None

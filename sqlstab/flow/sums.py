@@ -53,7 +53,7 @@ class Gram:
 
 
 def factor(job: Job, checked: Checked) -> Flow[tuple[Checked, Factor]]:
-    """Step 1 of the paper: R of a table from its Gram matrix, with as many passes as it needs.
+    """Do step 1 of the paper: R of a table from its Gram matrix, with as many passes as it needs.
 
     Returns:
         The table, without its bad rows if they are to be left out, and its factor.
@@ -134,7 +134,7 @@ def _is_sample(checked: Checked, found: Gram) -> bool:
 
 
 def _lacks(found: Gram, known: Factor, wanted: int | None = None) -> bool:
-    """Whether a Gram matrix has fewer directions than wanted; None wants all dimensions."""
+    """Return whether a Gram matrix has fewer directions than wanted; None wants all."""
     # Fewer rows than dimensions may look like more: rounding errors fill the other ones.
     return min(found.rows, known.rank) < (len(found.matrix) if wanted is None else wanted)
 

@@ -37,7 +37,7 @@ def mapped(
 
 
 def _is_tiled(job: Job, size: int) -> bool:
-    """Whether each of several statements would compute whole rows for a part of the sums."""
+    """Return whether each of several statements would compute whole rows for a part of the sums."""
     tiles = build.tiles(size + 1, size + 1, job.dialect.most_sums, triangular=False)
     return job.dialect.style == "components" and len(tiles) > 1
 

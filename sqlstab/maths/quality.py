@@ -139,26 +139,26 @@ class SharedSums:
 
 
 def relative_residual(sums: SharedSums) -> float:
-    """|X Omega - Y| / |Y| (Frobenius) for the best orthogonal Omega: 0 is perfect."""
+    """Return |X Omega - Y| / |Y| (Frobenius) for the best orthogonal Omega: 0 is perfect."""
     nuclear = float(np.linalg.svd(sums.cross, compute_uv=False).sum())
     squared = np.trace(sums.run) + np.trace(sums.reference) - 2 * nuclear
     return float(np.sqrt(max(squared, 0.0) / np.trace(sums.reference)))
 
 
 def linear_cka(sums: SharedSums) -> float:
-    """Linear centred-kernel-alignment similarity, uncentred: 1 when all dot products agree."""
+    """Return the linear centred-kernel-alignment similarity, uncentred: 1 if dot products agree."""
     roots = np.sqrt(_norm(sums.run)) * np.sqrt(_norm(sums.reference))
     return float((_norm(sums.cross) / roots) ** 2)
 
 
 def _norm(matrix: Matrix) -> float:
-    """The Frobenius norm, without squares that overflow or vanish."""
+    """Return the Frobenius norm, without squares that overflow or vanish."""
     largest = float(np.abs(matrix).max())
     return largest * float(np.linalg.norm(matrix / largest)) if largest else 0.0
 
 
 def residual_bound(sums: SharedSums) -> float:
-    """The largest `relative_residual` that the difference of all dot products allows.
+    """Return the largest `relative_residual` that the difference of all dot products allows.
 
     Residual <= (2 e)^(1/4) sqrt(eps) with eps = |X X' - Y Y'| (Maystre et al. 2025, arXiv
     2510.13406), here relative to |Y| as the residual is.
@@ -169,12 +169,12 @@ def residual_bound(sums: SharedSums) -> float:
 
 
 def dot_product_difference(sums: SharedSums) -> float:
-    """|X X' - Y Y'| / |Y Y'|: how much the dot products of shared ids with each other differ."""
+    """Return |X X' - Y Y'| / |Y Y'|: how much the dot products of shared ids differ."""
     return _difference(sums) / float(np.linalg.norm(sums.reference))
 
 
 def _difference(sums: SharedSums) -> float:
-    """|X X' - Y Y'|, called eps by Maystre et al."""
+    """Return |X X' - Y Y'|, called eps by Maystre et al."""
     squared = (
         np.linalg.norm(sums.run) ** 2
         + np.linalg.norm(sums.reference) ** 2
@@ -184,13 +184,13 @@ def _difference(sums: SharedSums) -> float:
 
 
 def cosine(sums: SharedSums) -> float:
-    """Norm-weighted mean cosine of the rows of X Omega with those of Y for the best Omega."""
+    """Return the norm-weighted mean cosine of rows of X Omega and of Y for the best Omega."""
     nuclear = float(np.linalg.svd(sums.cross, compute_uv=False).sum())
     return nuclear / _lengths(sums)
 
 
 def cosine_with(omega: Matrix, sums: SharedSums) -> float:
-    """The same for a given Omega, (r, at least d); what it leaves of X counts as its length."""
+    """Return `cosine` for a given Omega, (r, at least d); X Omega is as long as it is."""
     length = np.sum(omega * (sums.run @ omega))
     if not length > 0:
         return 0.0
@@ -199,12 +199,12 @@ def cosine_with(omega: Matrix, sums: SharedSums) -> float:
 
 
 def _lengths(sums: SharedSums) -> float:
-    """|X| |Y|, Frobenius."""
+    """Return |X| |Y|, Frobenius."""
     return float(np.sqrt(np.trace(sums.run)) * np.sqrt(np.trace(sums.reference)))
 
 
 def linear_residual(sums: SharedSums) -> float:
-    """|X A - Y| / |Y| for the best A of all matrices: what orthogonality costs shows beside it."""
+    """Return |X A - Y| / |Y| for the best matrix A; the residual has what orthogonality adds."""
     solved = np.linalg.lstsq(sums.run, sums.cross, rcond=None)[0]
     squared = np.trace(sums.reference) - np.sum(sums.cross * solved)
     return float(np.sqrt(max(squared, 0.0) / np.trace(sums.reference)))
@@ -344,7 +344,7 @@ def agreement(
 
 
 def held_out(halves: tuple[SharedSums, SharedSums], columns: int | None = None) -> float:
-    """Mean cosine of the rows of one half under the alignment of the other; both ways."""
+    """Return the mean cosine of rows of one half under the alignment of the other, both ways."""
     scores = [
         cosine_with(solve.align(fitted.cross, columns).omega, other)
         for fitted, other in (halves, halves[::-1])
@@ -390,14 +390,14 @@ def neighbours_kept(before: Matrix, after: Matrix, nearest: int) -> float | None
 
 
 def _root(gram: Matrix) -> Matrix:
-    """The symmetric square root of a positive semidefinite matrix."""
+    """Return the symmetric square root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(gram)
     root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
     return root
 
 
 def enough(rank: int) -> int:
-    """So many shared ids align so many directions, and not only those ids."""
+    """Return how many shared ids it takes to align other ids in so many directions, too."""
     return _ENOUGH_PER_DIMENSION * rank
 
 
@@ -408,7 +408,7 @@ def alignment_warnings(
     *,
     share: float = 1.0,
 ) -> list[str]:
-    """What should be said of an alignment.
+    """List the warnings about an alignment.
 
     Args:
         alignment: The alignment.
@@ -453,7 +453,7 @@ class Cosines:
 
     @classmethod
     def of(cls, parts: list[Matrix]) -> Cosines | None:
-        """From arrays of cosines; NaN (of a zero vector) is left out. None if nothing is left."""
+        """Summarize arrays of cosines without NaN (of a zero vector); None if nothing is left."""
         values = np.concatenate([np.empty(0), *parts])
         values = values[~np.isnan(values)]
         if values.size == 0:
@@ -493,7 +493,7 @@ class Band:
 
     @classmethod
     def of(cls, level: float, dimension: int) -> Band:
-        """From the cosine of shuffled ids, and the components of a vector."""
+        """Compute it from the cosine of shuffled ids and the components of a vector."""
         return cls(level, level + _NEAR * (1 - level) / np.sqrt(dimension))
 
 

@@ -103,7 +103,7 @@ class Factor:
 
 
 def factor(gram: Matrix, rows: int) -> Factor:
-    """R and its inverse from the Gram matrix of a table.
+    """Factor the Gram matrix of a table: R and its inverse.
 
     The Gram matrix is equilibrated (unit diagonal) first, so that badly scaled columns do no harm.
     Where it is not numerically positive definite, its eigenvalues are taken with a floor, in the
@@ -172,7 +172,7 @@ def indefinite_entry(gram: Matrix) -> tuple[int, int] | None:
 
 
 def refine(rough: Factor, gram: Matrix) -> Factor:
-    """A second (third) pass: from the Gram matrix of the whitened rows (CholeskyQR2).
+    """Take a second or third pass: the Gram matrix of the whitened rows (CholeskyQR2).
 
     Args:
         rough: The factor so far.
@@ -191,7 +191,7 @@ def refine(rough: Factor, gram: Matrix) -> Factor:
 
 
 def _without_dead(factor: Factor) -> Factor:
-    """The factor of the live directions alone; what is dead is a matter of rounding errors."""
+    """Drop dead directions from a factor: rounding errors decide what is in them."""
     rank = factor.rank
     if rank == factor.triangle.shape[0]:
         return factor
@@ -206,7 +206,7 @@ def _without_dead(factor: Factor) -> Factor:
 
 
 def wants_refinement(candidate: Factor, mode: Literal["auto", "always", "never"]) -> bool:
-    """Whether a further pass is due: never, until orthonormal, or while too inaccurate."""
+    """Return whether to take a further pass: never, until orthonormal, or while too inaccurate."""
     if mode == "never" or candidate.passes >= MOST_PASSES:
         return False
     if mode == "always" and candidate.passes == 1:
@@ -219,7 +219,7 @@ def wants_refinement(candidate: Factor, mode: Literal["auto", "always", "never"]
 def _square_root(
     gram: Matrix,
 ) -> tuple[Matrix, Matrix, bool, float]:
-    """R and P with R'R = gram and R P = I; whether no floor was needed; equilibrated condition."""
+    """Return R and P with R'R = gram and R P = I; whether no floor was needed; the condition."""
     size = gram.shape[0]
     scale = np.sqrt(np.diag(gram))
     scale = np.where(scale > 0, scale, 1.0)
@@ -274,7 +274,7 @@ class Balance:
 
 
 def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
-    """Steps 2 and 3 of the paper: one diagonal Gram matrix for both sides.
+    """Do steps 2 and 3 of the paper: one diagonal Gram matrix for both sides.
 
     `M_T = P_T U S^(1/2)` equals the paper's `R_W' V S^(-1/2)`, since R_T R_W' = U S V'; where R_T
     has no inverse, on the rows of T. It is used because its error grows with the condition of one
@@ -313,7 +313,7 @@ def balance(users: Factor, items: Factor, rank: int | None = None) -> Balance:
 def balanced(
     users: Factor, items: Factor, users_matrix: Matrix, items_matrix: Matrix, values: Matrix
 ) -> Balance:
-    """What is known of two maps, from either solver.
+    """Describe two maps, from either solver.
 
     Args:
         users: Factor of W.
@@ -339,7 +339,7 @@ def balanced(
 
 
 def _check_underflow(users: Factor, items: Factor, largest: float) -> None:
-    """A column whose squares vanish counts as zero; the other side must not make it count again.
+    """Check that scores do not depend on a column whose squares vanish, which counts as zero.
 
     Raises:
         DataError: It does.
@@ -393,7 +393,7 @@ class PrincipalAxes:
 
 
 def principal_axes(gram: Matrix, rank: int) -> PrincipalAxes:
-    """The best r axes: no others change the dot products less (Eckart & Young 1936).
+    """Find the best r axes: no others change dot products less (Eckart & Young 1936).
 
     Signs are fixed by the largest component of each column, which is made positive.
 
@@ -435,7 +435,7 @@ class Alignment:
 
 
 def align(cross: Matrix, columns: int | None = None) -> Alignment:
-    """The rows-orthonormal Omega that maximises tr(Omega' C) (Schoenemann 1966), made unique.
+    """Find the rows-orthonormal Omega that maximises tr(Omega' C) (Schoenemann 1966), made unique.
 
     A run may have more coordinates than the reference (they get new axes, or with `columns` are
     projected onto those that agree best with it: the partial isometry of the same SVD) or fewer.
@@ -475,7 +475,7 @@ def align(cross: Matrix, columns: int | None = None) -> Alignment:
 
 
 def _guides(cross: Matrix) -> Iterator[Matrix]:
-    """What decides a direction: the data; else its own position; else any fixed generic matrix."""
+    """Yield what decides a direction: the data, its own position, or any fixed generic matrix."""
     yield cross
     yield np.eye(*cross.shape)
     while True:
@@ -484,7 +484,7 @@ def _guides(cross: Matrix) -> Iterator[Matrix]:
 
 
 def first_alignment(rank: int, dimension: int) -> Matrix:
-    """Omega of a run without a reference: its principal axes, padded with zero columns, (r, d)."""
+    """Return Omega of a run without a reference: its axes, padded with zero columns, (r, d)."""
     return np.eye(rank, dimension)
 
 
@@ -497,6 +497,6 @@ def directions(values: Matrix) -> int:
 
 
 def singular_values(matrix: Matrix) -> Matrix:
-    """Singular values, descending."""
+    """Return the singular values, descending."""
     values: Matrix = np.linalg.svd(matrix, compute_uv=False)
     return values

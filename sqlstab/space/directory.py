@@ -500,7 +500,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _own_files(path: Path) -> set[str]:
-    """The files that the run in a folder has written, by its own account."""
+    """List the files that the run in a folder has written, as its run.json names them."""
     try:
         listed = saved.loads((path / FIGURES_FILE).read_text(encoding="utf-8"))[FILES]
         return {FIGURES_FILE, REPORT_FILE, FEATURES_FILE, *listed}

@@ -362,7 +362,7 @@ def _entries(maps: Mapping[str, Matrix], feature_of: str | None) -> list[tuple[A
 
 
 def store_of_new(what: str, dialect: Dialect) -> str:
-    """How rows take the place of others in a new table."""
+    """Return how rows take the place of others in a new table."""
     store = dialect.tables.store
     if what in (MAPS, RUNS) and store in ("exchange", "replace"):
         return "delete"

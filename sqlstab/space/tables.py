@@ -363,7 +363,7 @@ class TablesSpace:
         return self.dialect.folded(column)
 
     def _columns(self, name: str) -> tuple[Column, ...] | None:
-        """The columns of a table; None where there is none."""
+        """List the columns of a table; None where there is none."""
         try:
             found = self._engine.describe(name)
         except DataError:
@@ -376,7 +376,7 @@ class TablesSpace:
         return tuple(columns)
 
     def _key(self) -> Column | None:
-        """The column of the keys; None where there are no tables yet.
+        """Find the column of the keys; None where there are no tables yet.
 
         Raises:
             DataError: It cannot be told.
@@ -385,7 +385,7 @@ class TablesSpace:
         return None if runs is None else self._key_among(runs)
 
     def _lock_name(self) -> str:
-        """What the lock is taken by: one text, however the space is named."""
+        """Return what the lock is taken by: one text, however the space is named."""
         if not self.dialect.tables.lock:
             return ""
         return qualified(self.names.table(RUNS), self._engine)
@@ -419,7 +419,7 @@ class TablesSpace:
         return key.typed(column, self.dialect)
 
     def _key_there(self, key: Key, known: Mapping[str, Sequence[Column]]) -> Key:
-        """The key as a value of the column of the tables that are there."""
+        """Return the key as a value of the column of the existing tables."""
         if RUNS in known:
             column = self._key_among(known[RUNS])
             if column.name.lower() != key.column.lower():
@@ -459,7 +459,7 @@ class TablesSpace:
         return {key: _parsed(key, texts[key]) for key in _whole(rows)}
 
     def _seen(self, key: Key) -> str | None:
-        """When the run was made that has this key; None for none."""
+        """Return when the run was made that has this key; None for none."""
         created = quoting.identifier(self._name("created"), self.dialect)
         rows = self._engine.query(
             f"SELECT max({created}) AS created\n"

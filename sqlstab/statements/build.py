@@ -62,7 +62,7 @@ def _render(template: str, dialect: Dialect, **context: Any) -> str:
 
 
 def _part(macro: str, *arguments: Any) -> str:
-    """The text of one macro."""
+    """Return the text of one macro."""
     module = _environment().get_template("macros.sql.jinja").module
     text: str = getattr(module, macro)(*arguments)
     return text
@@ -140,7 +140,7 @@ def _source(table: VectorTable, dialect: Dialect) -> _Source:
 
 
 def array_of(table: VectorTable, column: str, dialect: Dialect) -> str:
-    """The vectors of an array column, as a statement has it, as arrays; others as they stand."""
+    """Write the vectors of an array column as arrays; other columns as they stand."""
     known = table.reading(dialect, column)
     return known.array if known else column
 
@@ -153,12 +153,12 @@ def _weight(table: VectorTable, dialect: Dialect) -> str | None:
 
 
 def _below(share: float) -> str | None:
-    """The hexadecimal text that this share of all MD5 digests is below; None for all of them."""
+    """Return the hexadecimal text below which this share of all MD5 digests is; None for all."""
     return f"{round(share * 16**8):08x}" if share < 1 else None
 
 
 def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> str | None:
-    """A condition on a table; in the long layout not one that takes single components away."""
+    """Write a condition on a table; in the long layout, refuse one that takes components away."""
     if not text:
         return None
     read = condition(text, dialect)
@@ -175,46 +175,46 @@ def _row_condition(table: VectorTable, text: str | None, dialect: Dialect) -> st
 
 
 def _columns(matrix: Matrix | None, dialect: Dialect) -> list[list[str]] | None:
-    """A matrix as the statements spell it: its columns, as lists of literals."""
+    """Write a matrix as statements spell it: its columns, as lists of literals."""
     if matrix is None:
         return None
     return [[dialect.number(value) for value in column] for column in matrix.T]
 
 
 def check(table: VectorTable, dialect: Dialect) -> str:
-    """One row that counts what can be wrong with the ids and the weights."""
+    """Write a query of one row that counts what can be wrong with ids and weights."""
     return _render("check", dialect, t=_source(table, dialect))
 
 
 def count(table: VectorTable, dialect: Dialect) -> str:
-    """One row with the number of rows, as `n_rows`; in the long layout of components."""
+    """Write a query of one row, `n_rows`: the rows; in the long layout, the components."""
     return _render("count", dialect, t=_source(table, dialect))
 
 
 def lengths(table: VectorTable, dialect: Dialect) -> str:
-    """Rows (n, n_rows): how many vectors have how many components."""
+    """Write a query of rows (n, n_rows): how many vectors have how many components."""
     return _render("lengths", dialect, t=_source(table, dialect))
 
 
 def check_vectors(table: VectorTable, dimension: int, dialect: Dialect) -> str:
-    """One row that counts what can be wrong with the vectors of this dimension."""
+    """Write a query of one row that counts what can be wrong with vectors of this dimension."""
     return _render("check_vectors", dialect, t=_source(table, dialect), dimension=dimension)
 
 
 def labelled(statement: str, side: Side, what: str, dialect: Dialect) -> str:
-    """The rows of a statement behind two columns, (side, what): for people who read several."""
+    """Put two columns, (side, what), before the rows of a query, for people who read several."""
     return _render("labelled", dialect, statement=statement.strip(), side=side, what=what)
 
 
 def first_dimension(table: VectorTable, dialect: Dialect) -> str:
-    """The number of the first dimension of a table in the long layout, as `first_dimension`."""
+    """Write a query of `first_dimension`: the number of the first one in the long layout."""
     return _render("first_dimension", dialect, t=_source(table, dialect))
 
 
 def example(
     table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
 ) -> str:
-    """An id with a problem, named as a count of the checks; any id for None."""
+    """Write a query of an id with a problem, named as a count of the checks; any id for None."""
     return _render(
         "example", dialect, t=_source(table, dialect), problem=problem, dimension=dimension
     )
@@ -223,7 +223,7 @@ def example(
 def shared_ids(
     table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool
 ) -> str:
-    """One row: how many ids both tables have; with `anchor`, only rows that may align."""
+    """Write a query of one row: how many ids both tables have; with `anchor`, that may align."""
     return _render(
         "shared_ids",
         dialect,
@@ -261,7 +261,7 @@ def shared_rows(
 def tiles(
     rows: int, columns: int, most_sums: int | None, *, triangular: bool
 ) -> list[tuple[range, range]]:
-    """Tiles (rows, columns) of a matrix, 1-based: all of it, or squares of about one size.
+    """Split a matrix into tiles (rows, columns), 1-based: one, or squares of about one size.
 
     A statement computes the components of its rows and of its columns alone, and a square has the
     fewest of them for its number of entries.
@@ -386,7 +386,7 @@ def cross_gram(
 
 
 def union(statements: Sequence[str], dialect: Dialect) -> str:
-    """The rows of several statements of sums (side, i, j, value, n_rows), in one statement."""
+    """Unite the rows of several queries of sums (side, i, j, value, n_rows) in one statement."""
     return _render("union", dialect, statements=[text.strip() for text in statements])
 
 
@@ -402,7 +402,7 @@ _SHARED_FIGURES = ("relative_residual", "cka", "bound")
 
 
 def solution_figures(*, aligned: bool, shared: bool) -> tuple[str, ...]:
-    """The names of the figures of a solution."""
+    """List the names of the figures of a solution."""
     return _FIGURES + (_ALIGNMENT_FIGURES if aligned else ()) + (_SHARED_FIGURES if shared else ())
 
 
@@ -433,7 +433,7 @@ def solve(
     shared: tuple[str, str] | None = None,
     table: Callable[[str], str] = "sqlstab_solve_{}".format,
 ) -> Solve:
-    """The two maps from sums, computed by the engine: rows (name, i, j, value), 1-based.
+    """Write the solver: the two maps from sums, as rows (name, i, j, value), 1-based.
 
     `name` is `users` or `items` for the maps, `omega` for the alignment, `singular_values` (j = 1),
     or that of a figure (i = j = 1). Where the figures show that the result cannot be trusted, the
@@ -489,7 +489,7 @@ def solve(
 
 
 def check_solver(dialect: Dialect) -> Solving:
-    """How a dialect can solve the small problem.
+    """Return how a dialect can solve the small problem.
 
     Raises:
         UsageError: It cannot.
@@ -510,7 +510,7 @@ def _check_dimensions(dimension: int, stable_dimension: int) -> None:
 
 
 def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
-    """Omega, the orthogonal polar factor of a cross Gram matrix, as rows (k, j, value), 1-based.
+    """Write a query of Omega, the orthogonal polar factor of a cross Gram matrix: (k, j, value).
 
     Args:
         dialect: The dialect to write.
@@ -530,7 +530,7 @@ def align(dialect: Dialect, rank: int, dimension: int, cross: str) -> str:
 
 
 def cholesky(dialect: Dialect, dimension: int, matrices: str) -> str:
-    """Rows (side, i, r, p): G = R'R and R P = I, column i of R and row i of P.
+    """Write a query of rows (side, i, r, p): G = R'R and R P = I, column i of R and row i of P.
 
     Args:
         dialect: The dialect to write.
@@ -551,7 +551,7 @@ _KEPT = ("unit_factors", "triangles", "singular", "balanced", "omega_rows", "fig
 
 
 def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solve:
-    """A solution in several statements: not every engine keeps the rows of an expression of WITH.
+    """Write a solution as several statements: not every engine keeps the rows of a WITH.
 
     What is cheap, or read once, stays an expression of the statement that reads it.
     """
@@ -585,7 +585,7 @@ def _in_tables(text: str, table: Callable[[str], str], dialect: Dialect) -> Solv
 
 
 def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
-    """One row, unless something is wrong with a table: then it fails with an explanation."""
+    """Write a query of one row that fails, and says why, if something is wrong with a table."""
     where = f" with {table.filter}" if table.filter else ""
     return _render(
         "guard",
@@ -601,7 +601,7 @@ def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
 
 
 def none(name: str, relation: str, where: str, message: str, dialect: Dialect) -> str:
-    """One row, unless there are rows: then it fails with a message and their number.
+    """Write a query of one row that fails with a message if there are rows, and says how many.
 
     Args:
         name: What the row is called.
@@ -785,7 +785,7 @@ def _matrix(matrix: MatrixTable, dialect: Dialect) -> _Matrix:
 def apply_from_table(
     table: VectorTable, matrices: list[MatrixTable], output: StableTable, dialect: Dialect
 ) -> str:
-    """The table with each vector multiplied by a matrix that another table holds, or by two.
+    """Write a query that multiplies each vector by one or two matrices that a table holds.
 
     The text does not change from run to run.
     """
@@ -810,7 +810,7 @@ def product(
     anchor: bool = False,
     unit_rows: bool = False,
 ) -> str:
-    """Rows (id, x) of a table times a matrix, x an array of doubles.
+    """Write a query of rows (id, x): a table times a matrix, x an array of doubles.
 
     Where the dialect has its vectors as columns and a table holds the matrix: rows (id, j, value),
     which are not normalized.
@@ -885,7 +885,7 @@ def scores(
     rows: int,
     dialect: Dialect,
 ) -> str:
-    """One row (n_pairs, largest, largest_error): scores of so many users with so many items.
+    """Write a query of one row (n_pairs, largest, largest_error): scores of a few users and items.
 
     Args:
         raw: The raw tables, `users` and `items`; or `vectors`, whose dot products with each other
@@ -940,14 +940,14 @@ def _vectors(vectors: Vectors, dialect: Dialect) -> _Vectors:
 
 
 def quantile_name(level: float) -> str:
-    """The part of a column's name that says which quantile it is: `p05` for 0.05."""
+    """Return the part of a column's name that says which quantile it is: `p05` for 0.05."""
     return f"p{round(100 * level):02d}"
 
 
 def cosine_summary(
     run: Vectors, reference: Vectors, levels: Sequence[float], dialect: Dialect
 ) -> str:
-    """One row: cosines of the same id in two tables, and the ratio of its two lengths.
+    """Write a query of one row: cosines of the same id in two tables, and ratios of its lengths.
 
     Args:
         run: The run's vectors.
@@ -969,7 +969,7 @@ def cosine_summary(
 
 
 def cosine_histogram(run: Vectors, reference: Vectors, bins: int, dialect: Dialect) -> str:
-    """Rows (bin, n_rows), in order: cosines of the same id in bins from -1 to 1, counted from 0.
+    """Write a query of rows (bin, n_rows): cosines of the same id, in bins from -1 to 1.
 
     Empty bins have no row.
     """
@@ -989,7 +989,7 @@ def moved_most(
     most: int,
     dialect: Dialect,
 ) -> str:
-    """So many ids whose stable vectors agree least in two runs, the least first.
+    """Write a query of the ids whose stable vectors agree least in two runs, the least first.
 
     Args:
         stable: The stable vectors of the run and of the reference.
@@ -1019,7 +1019,7 @@ def neighbours(
     *,
     cosine: bool,
 ) -> str:
-    """One row (n_neighbours, n_both, n_found): whether an id has the same neighbours in both.
+    """Write a query (n_neighbours, n_both, n_found): has an id the same neighbours in both?
 
     Args:
         run: The run's vectors: neighbours are looked for among the ids that both have.
@@ -1045,7 +1045,7 @@ def neighbours(
 
 
 def longest(run: Vectors, reference: Vectors, wanted: Vectors, most: int, dialect: Dialect) -> str:
-    """Rows (vector_id, x1, x2, ...): vectors of the ids that are longest in the reference.
+    """Write a query of rows (vector_id, x1, x2, ...): the longest vectors of the reference.
 
     Args:
         run: The run's vectors.

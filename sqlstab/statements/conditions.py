@@ -295,7 +295,7 @@ def _written(text: str, tokens: Sequence[Token], dialect: Dialect) -> tuple[str,
 
 @cache
 def _parser(dialect: str) -> type[Parser]:
-    """The parser of a dialect that takes every function as it stands, with all its arguments.
+    """Return the parser of a dialect that takes every function as it stands, with all arguments.
 
     sqlglot makes of many functions what it knows them by, and drops arguments that do not fit.
     """
@@ -331,12 +331,12 @@ def _is_volatile(name: str) -> bool:
 
 
 def _is_unit(name: exp.Identifier) -> bool:
-    """Whether a word may be no column, but the day of date_diff(day, a, b)."""
+    """Return whether a word may be no column, but the day of date_diff(day, a, b)."""
     return not name.args.get("quoted") and name.name.upper() in _UNITS
 
 
 def _is_bound(column: exp.Column) -> bool:
-    """Whether a column is the variable of DuckDB's [v for v in tags]."""
+    """Return whether a column is the variable of DuckDB's [v for v in tags]."""
     around = column.find_ancestor(exp.Comprehension)
     while around and around.args["expression"].name != column.name:
         around = around.find_ancestor(exp.Comprehension)
@@ -344,7 +344,7 @@ def _is_bound(column: exp.Column) -> bool:
 
 
 def _is_of_session(name: exp.Identifier) -> bool:
-    """Whether a word may be no column, but a function such as Postgres' `user`."""
+    """Return whether a word may be no column, but a function such as Postgres' `user`."""
     return not name.args.get("quoted") and name.name.lower() in _SESSION
 
 

@@ -21,7 +21,7 @@ _INSERTED = 2**18
 
 
 def insert(name: str, rows: Sequence[tuple[Any, ...]], dialect: Dialect) -> list[str]:
-    """Statements that insert rows of values into a table."""
+    """Write statements that insert rows of values into a table."""
     header = f"INSERT INTO {relations.named(name, dialect)} VALUES\n"
     return values(rows, header, header, dialect)
 
@@ -69,17 +69,17 @@ def values(
 
 
 def create_table(name: str, query: str, dialect: Dialect) -> str:
-    """A statement that makes a table of a query's rows."""
+    """Write a statement that makes a table of a query's rows."""
     return f"CREATE TABLE {relations.named(name, dialect)}{dialect.tables.storage} AS\n{query}"
 
 
 def drop_table(name: str, dialect: Dialect) -> str:
-    """A statement that drops a table, if it is there."""
+    """Write a statement that drops a table, if it is there."""
     return f"DROP TABLE IF EXISTS {relations.named(name, dialect)}"
 
 
 def describe(name: str, dialect: Dialect) -> str:
-    """A statement that lists a relation's columns: name and type come first."""
+    """Write a statement that lists a relation's columns: name and type come first."""
     quoted = relations.named(name, dialect)
     *schema, bare = table_parts(name, dialect)
     prefix = ".".join(identifier(part, dialect) for part in schema)
@@ -92,23 +92,23 @@ def describe(name: str, dialect: Dialect) -> str:
 
 
 def table_kind(name: str, dialect: Dialect) -> str:
-    """A statement that says, as `kind`, what has a whole name: `table`, `view`, ...; or no row."""
+    """Write a query of `kind`, what has a whole name: `table`, `view`, ...; or of no row."""
     return dialect.tables.kind.format(*_in_catalogue(name, dialect))
 
 
 def lock(name: str, dialect: Dialect) -> str:
-    """A statement that lets no two transactions with it commit at once; empty for none."""
+    """Write a statement that lets no two transactions with it commit at once; empty for none."""
     return about(dialect.tables.lock, name, dialect)
 
 
 def about(pattern: str, name: str, dialect: Dialect) -> str:
-    """A statement about a table of a whole name, from one of the patterns of `dialect.tables`."""
+    """Write a statement about a table of a whole name, from a pattern of `dialect.tables`."""
     bare = identifier(table_parts(name, dialect)[-1], dialect)
     return pattern.format(*_in_catalogue(name, dialect), bare)
 
 
 def _in_catalogue(name: str, dialect: Dialect) -> list[str]:
-    """What the patterns of a dialect that ask the catalogue have for a table of a whole name."""
+    """Return the words that patterns ask the catalogue with about a table of a whole name."""
     *schema, bare = table_parts(name, dialect)
     database = schema[:-1]
     prefixes = [

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def declared(
     table: EmbeddingTable, side: Side, dimension: int | None, dialect: Dialect
 ) -> VectorTable:
-    """What a user says of a table, with a default for all that is left open.
+    """Complete what a user says of a table with a default for all that is left open.
 
     The id is `id`; the vector is `embedding`, or `e0`, `e1`, ... in the wide layout, or `dim,value`
     in the long one; the layout is `array`, unless the vector has more than one column. Names mean

@@ -341,11 +341,11 @@ class Dialect:
         return f"{value:.16e}"
 
     def folded(self, name: str) -> str:
-        """What the engine makes of a name without quotes; a name of ours becomes the same."""
+        """Return a name as the engine folds it without quotes; names of sqlstab are folded."""
         # Letters outside ASCII stay as they are in Postgres (UTF-8).
         lower = "".join(letter.lower() if letter.isascii() else letter for letter in name)
         return {"": name, "lower": lower, "upper": name.upper()}[self.fold]
 
     def takes(self, statement: str) -> bool:
-        """Whether a statement is no longer than the engine takes."""
+        """Return whether the engine takes a statement of this length."""
         return self.longest_statement is None or len(statement.encode()) <= self.longest_statement

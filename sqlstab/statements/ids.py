@@ -57,7 +57,7 @@ def _literal(value: str, column: Column, dialect: Dialect) -> str:
 
 
 def joinable(table: VectorTable, other: VectorTable, dialect: Dialect) -> bool:
-    """Whether the same id is equal in both tables: of several columns, those of the same names."""
+    """Return whether the same id is equal in both: of several columns, those of the same names."""
     pairs = list(zip(_in_order(table.ids), _in_order(other.ids), strict=False))
     names = [[column.name.lower() for column in _in_order(each.ids)] for each in (table, other)]
     return (

@@ -34,7 +34,7 @@ def _one_line(text: str, what: str) -> str:
 
 
 def identifier(name: str, dialect: Dialect) -> str:
-    """A quoted column name."""
+    """Quote the name of a column."""
     one_line = _whole(_one_line(name, "name"), dialect)
     if any(character in dialect.not_in_names for character in one_line):
         raise UsageError(
@@ -62,13 +62,13 @@ def _whole(name: str, dialect: Dialect) -> str:
 
 
 def string(text: str, dialect: Dialect) -> str:
-    """A quoted string, of one line."""
+    """Quote a string, on one line."""
     one_line = text and _one_line(text, "text")
     return exp.Literal.string(one_line).sql(dialect=dialect.sqlglot)
 
 
 def table_parts(name: str, dialect: Dialect) -> list[str]:
-    """The parts of a table's name: `lake.users` is `["lake", "users"]`.
+    """Split a table's name: `lake.users` is `["lake", "users"]`.
 
     Raises:
         UsageError: It is no such name, or a part of it is too long.
@@ -91,7 +91,7 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
 
 
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:
-    """The name of a table from its parts, quoted where it must be."""
+    """Join the parts of a table's name, quoted where they must be."""
     plain = ".".join(parts)
     try:
         if all(parts) and table_parts(plain, dialect) == list(parts):

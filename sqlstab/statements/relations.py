@@ -29,7 +29,7 @@ def about(side: str, name: str) -> str:
 
 
 def named(name: str, dialect: Dialect) -> str:
-    """A relation as it stands after FROM: a call that reads files, or a quoted table name.
+    """Write a relation as it stands after FROM: a call that reads files, or a quoted name.
 
     Args:
         name: `vectors.parquet`, `day=*/part-*.parquet`, `s3://bucket/x.csv`, `users`,

@@ -141,21 +141,21 @@ class VectorTable:
         return self.files[0] if len(self.files) == 1 else self.relation
 
     def id_names(self) -> str:
-        """The id's columns for a message: `id`, `doc, chunk`."""
+        """Return the id's columns for a message: `id`, `doc, chunk`."""
         return ", ".join(column.name for column in self.ids)
 
     def id_types(self) -> str:
-        """The types of the id's columns for a message: `BIGINT`, `VARCHAR, INTEGER`."""
+        """Return the types of the id's columns for a message: `BIGINT`, `VARCHAR, INTEGER`."""
         return ", ".join(column.type for column in self.ids)
 
     def vector_names(self) -> str:
-        """The vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
+        """Return the vector's columns for a message: `e0..e63`, `embedding`, `dim, value`."""
         if self.layout == "wide" and len(self.vector) > 3:
             return f"{self.vector[0]}..{self.vector[-1]}"
         return ".".join((", ".join(self.vector), *self.fields))
 
     def reading(self, dialect: Dialect, column: str = "") -> Reading | None:
-        """How the array column is read; None where that is a plain array, or there is none."""
+        """Return how the array column is read; None for a plain array, or without one."""
         if self.layout != "array" or not self.vector_type:
             return None
         return reading(column, self.vector_type, dialect, self.fields)
@@ -197,7 +197,7 @@ class _Columns:
         raise self._missing(name, purpose)
 
     def check_condition(self, text: str | None, purpose: str, dialect: Dialect) -> None:
-        """A condition must be about columns that there are."""
+        """Check that a condition is about columns that there are."""
         names = [column.name for column in (*self.columns, *self.hidden)]
         missing = condition(text, dialect).missing(names, dialect) if text else []
         if missing:
@@ -379,7 +379,7 @@ def _candidates(free: Sequence[Column], dialect: Dialect) -> list[_Vector]:
 
 
 def _numbered_groups(free: Sequence[Column], dialect: Dialect) -> dict[str, dict[int, Column]]:
-    """Columns that differ in a number at their end, by what stands before it, and by the number."""
+    """Group columns that differ in a number at their end, by what stands before it."""
     groups: dict[str, dict[int, Column]] = defaultdict(dict)
     for column in free:
         match = _NUMBERED.fullmatch(column.name)
@@ -399,7 +399,7 @@ def _numbered_groups(free: Sequence[Column], dialect: Dialect) -> dict[str, dict
 def _check_gaps(
     known: _Columns, free: Sequence[Column], vector_option: str, dialect: Dialect
 ) -> None:
-    """Numbered columns of which a few are missing are a vector, most likely.
+    """Refuse numbered columns of which a few are missing: most likely they are the vector.
 
     Raises:
         DataError: There are such columns.
@@ -462,7 +462,7 @@ def _layout(vector: Sequence[Column], dialect: Dialect) -> Layout:
 
 
 def range_of_names(spec: str, where: str) -> list[str]:
-    """The names of a range of columns, as in `e0..e63`.
+    """List the names of a range of columns, as in `e0..e63`.
 
     Raises:
         UsageError: It is none; the message begins with `where`.
@@ -532,7 +532,7 @@ def _element(
 
 
 def _vector_type(layout: Layout, vector: Sequence[Column], dialect: Dialect) -> str:
-    """The type of the array; or that of a component, of one that is to be cast if there is any."""
+    """Return the type of the array, or of a component: of one to be cast, if there is any."""
     values = vector[1:] if layout == "long" else vector
     return next((c.type for c in values if is_small(c.type, dialect)), values[0].type)
 
@@ -567,7 +567,7 @@ def stable_table(
     element: Element | None,
     dialect: Dialect,
 ) -> StableTable:
-    """How the stable vectors of a table are written: as they came, or as asked.
+    """Lay out the stable vectors of a table: as they came, or as asked.
 
     Columns that the table does not name are called as if the names stood without quotes: nobody
     shall have to quote them for ever.

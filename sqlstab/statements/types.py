@@ -65,12 +65,12 @@ def _kind(column_type: str, dialect: Dialect) -> exp.DType | None:
 
 
 def is_numeric(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is a type of numbers."""
+    """Return whether it is a type of numbers."""
     return _kind(column_type, dialect) in _NUMERIC
 
 
 def is_integer(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is an integer type of at most 64 bits, or a decimal without decimal places.
+    """Return whether it is an integer type of at most 64 bits, or a decimal without places.
 
     Snowflake has no other integers than NUMBER(38, 0).
     """
@@ -82,32 +82,32 @@ def is_integer(column_type: str, dialect: Dialect) -> bool:
 
 
 def is_single(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is the type of 4-byte floating point numbers."""
+    """Return whether it is the type of 4-byte floating point numbers."""
     return _kind(column_type, dialect) == _T.FLOAT
 
 
 def is_enum(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is an enumeration."""
+    """Return whether it is an enumeration."""
     return _kind(column_type, dialect) in _ENUM
 
 
 def is_text(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is a type of text of any content."""
+    """Return whether it is a type of text of any content."""
     return _kind(column_type, dialect) in _TEXT - _ENUM
 
 
 def is_id(column_type: str, dialect: Dialect) -> bool:
-    """Whether values of this type can tell rows apart: equality and order are plain."""
+    """Return whether values of this type can tell rows apart: equality and order are plain."""
     return _kind(column_type, dialect) in _IDS
 
 
 def is_id_part(column_type: str, dialect: Dialect) -> bool:
-    """Whether values of this type can be one of several columns of an id."""
+    """Return whether values of this type can be one of several columns of an id."""
     return is_integer(column_type, dialect) or _kind(column_type, dialect) in _PLAIN_TEXT
 
 
 def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is, or holds, a type that Parquet has not: DuckDB writes another in its place.
+    """Return whether it is, or holds, a type that Parquet lacks: DuckDB writes another instead.
 
     That is a double for an integer of more than 64 bits, and a struct for a union.
     """
@@ -118,7 +118,7 @@ def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
 
 
 def is_small(column_type: str, dialect: Dialect) -> bool:
-    """Whether its numbers are 4-byte floating point numbers, too: integers of at most 16 bits."""
+    """Return whether 4-byte floats hold all its numbers, as those of integers of 16 bits."""
     return _kind(column_type, dialect) in _SMALL
 
 
@@ -152,7 +152,7 @@ class Reading(NamedTuple):
 def reading(
     column: str, column_type: str, dialect: Dialect, fields: Sequence[str] = ()
 ) -> Reading | None:
-    """How a column is read as an array of numbers; None if it is none.
+    """Return how a column is read as an array of numbers; None if it is none.
 
     Arrays whose elements have no declared type (Snowflake's ARRAY and VARIANT, Redshift's SUPER)
     are taken to hold doubles. A struct with a single field is what that is.
@@ -248,13 +248,13 @@ def _of_array(column: str, tree: exp.DataType, dialect: Dialect) -> Reading | No
 
 
 def is_array(column_type: str, dialect: Dialect) -> bool:
-    """Whether it is a type of arrays of numbers, or of what is read as such; text is not."""
+    """Return whether it is a type of arrays of numbers, or is read as such; text is not."""
     found = reading("", column_type, dialect)
     return found is not None and not found.is_text
 
 
 def size(column_type: str) -> int | None:
-    """How many components a type of vectors has, as in `FLOAT[64]` or `vector(64)`, if it says."""
+    """Return how many components a type of vectors has, as in `FLOAT[64]`, if it says."""
     found = re.search(r"[\[( ](\d+)[\])]$", column_type)
     return int(found[1]) if found else None
 
@@ -262,7 +262,7 @@ def size(column_type: str) -> int | None:
 def stable_type(
     known: Reading | None, dimension: int, element: Element | None, dialect: Dialect
 ) -> str:
-    """The type of an array column of stable vectors; empty for a plain array.
+    """Return the type of an array column of stable vectors; empty for a plain array.
 
     Args:
         known: How the raw ones are read.
@@ -281,6 +281,6 @@ def stable_type(
 
 
 def comparable(first: str, second: str, dialect: Dialect) -> bool:
-    """Whether equal values of both types are equal in a join."""
+    """Return whether equal values of both types are equal in a join."""
     kinds = {_kind(first, dialect), _kind(second, dialect)}
     return first == second or len(kinds) == 1 or kinds <= _INTEGER or kinds <= _TEXT

@@ -16,7 +16,7 @@ _BRANCH = re.compile(r" (?=(?:WHEN|ELSE|END)\b)")
 
 
 def wrapped(text: str) -> str:
-    """A statement whose lines, if they are long, are broken where their parentheses are."""
+    """Break the long lines of a statement where its parentheses are."""
     return "".join(f"{part}\n" for line in text.splitlines() for part in _broken(line))
 
 
@@ -50,7 +50,7 @@ def _broken(line: str) -> list[str]:
 
 
 def _groups(text: str) -> list[tuple[int, int]]:
-    """Where the outermost parentheses and brackets open and close."""
+    """Find where the outermost parentheses and brackets open and close."""
     found, depth, start, quoted = [], 0, 0, False
     for place, character in enumerate(text):
         if character == "'":
@@ -68,7 +68,7 @@ def _groups(text: str) -> list[tuple[int, int]]:
 
 
 def _split(text: str) -> list[str]:
-    """Arguments, each with the comma behind it."""
+    """Split arguments, each with the comma behind it."""
     groups = _groups(text)
     parts, last = [], 0
     for place, character in enumerate(text):
