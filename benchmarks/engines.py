@@ -1,4 +1,4 @@
-"""`make bench-engines`: the Gram matrix on each engine, ours beside what the engine offers itself.
+"""`make bench-engines`: the Gram matrix by sqlstab, and by what each engine offers itself.
 
 One table (id, embedding) of 4-byte numbers in the array layout on each engine, one core, and every
 result compared with numpy's in float64. The ways of an engine take turns, so a ratio is of times
@@ -62,7 +62,7 @@ class Contest:
         ours: Those of sqlstab; the first is the statement that the others are compared with.
         others: The others.
         on_few: Those of the others that run on `few` rows, since they are so slow.
-        on_many: Ways that run on `many` rows, since a start is most of their time: of ours, too.
+        on_many: Ways that run on `many` rows, since a start is most of their time: also sqlstab's.
     """
 
     engine: str
@@ -116,7 +116,7 @@ def generate(rows: int, few: int, many: int, dimension: int, folder: Path) -> Da
     return data
 
 
-# Ours
+# sqlstab
 
 
 def statement(engine: Engine, relation: str, dimension: int, id_type: str) -> Way:

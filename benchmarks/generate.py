@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# A row group of pyarrow's, which writes them so unless it is told otherwise.
+# A row group of pyarrow's, which is its default.
 CHUNK = 1_048_576
 
 

@@ -227,7 +227,7 @@ def table(rows: list[Row | str], cases: list[tuple[int, float]], solver: str) ->
 
 def engine_table(name: str, sizes: list[int]) -> str:
     """Seconds that another engine takes, at a condition of 10: the better one of two rounds."""
-    from engines import load_targets  # noqa: PLC0415 - the bench beside this one
+    from engines import load_targets  # noqa: PLC0415 - another benchmark
 
     lines = ["| e | s |", "|---|---|"]
     with (

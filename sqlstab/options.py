@@ -367,7 +367,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Columns:
-    """What columns tell where tables can be looked at, beside `given.UNSEEN`; about all tables.
+    """What the columns of a table would tell, as do `given.UNSEEN`; about all tables.
 
     Attributes:
         dimension: Components of a raw vector; None where the vector names a column for each.

@@ -629,7 +629,7 @@ def about(key: Key, engine: Engine) -> dict[str, Any]:
         "sqlstab": __version__,
         "key": key.value,
         "column": key.column,
-        # Two runs of one key are told apart by it.
+        # It tells two runs of one key apart.
         "created": dt.datetime.now(dt.timezone.utc).isoformat(timespec="microseconds"),
         "created_by": who,
         "engine": engine.dialect.name,
@@ -742,7 +742,7 @@ def _arrow(side: Side, given: Any, engine: Engine) -> Any:
     """Return data as what an engine registers.
 
     Raises:
-        UsageError: It is no data that can be read.
+        UsageError: The data cannot be read.
     """
     if is_frame_of_spark(given) and hasattr(engine, "frame"):
         return given

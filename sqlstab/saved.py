@@ -115,7 +115,7 @@ def _is(value: Any, kind: Any) -> bool:
     if kind is None:
         return value is None
     if kind is float:
-        # NaN and numbers beyond float64 are none.
+        # JSON has no NaN, and float64 no larger number.
         return type(value) in (int, float) and abs(value) <= _LARGEST
     return type(value) is kind
 

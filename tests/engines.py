@@ -100,7 +100,7 @@ def _postgres() -> Iterator[str]:
             # By this and not by pg_ctl: to run that as another user Python must fork, for which a
             # process with the memory of all engines may have too little.
             _end(watch)
-            with suppress(psutil.TimeoutExpired):  # where nobody reaps it, it seems to go on
+            with suppress(psutil.TimeoutExpired):  # an unreaped one seems to go on
                 server.get_postmaster_info().process.wait(10)
             server.cleanup()
 
@@ -201,7 +201,7 @@ def _spark() -> Iterator[SparkSession]:
 
 
 def spark_url(session: SparkSession) -> str:
-    """The URL of the Connect server that runs beside this session."""
+    """Return the URL of the Connect server in the process of this session."""
     service = getattr(session._jvm.org.apache.spark.sql.connect.service, "SparkConnectService$")
     return f"sc://127.0.0.1:{getattr(service, 'MODULE$').localPort()}"
 

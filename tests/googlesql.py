@@ -249,7 +249,7 @@ class GoogleSQL:
         self.analyse(text)
         head, _, query = text.partition(" AS\n")
         if made := re.fullmatch(rf"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) ({NAME})", head):
-            # Nobody looks at a view after its tables have changed.
+            # No test reads a view after a change of its tables.
             self.tables[_name(made[1])] = self._evaluated(self._solved(query))
         elif text.startswith("CREATE TEMP FUNCTION"):
             self._define(text)

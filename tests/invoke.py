@@ -44,7 +44,7 @@ def invoke(
         raise error
     assert found in (code if isinstance(code, tuple) else (code,)), result.output + message
     if found:
-        assert result.stdout == "", "an error beside a result"
+        assert result.stdout == "", "an error and a result"
     return Done(found, result.stdout, message, result.stdout_bytes)
 
 

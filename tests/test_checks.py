@@ -84,7 +84,7 @@ def test_bad_rows(connection: duckdb.DuckDBPyConnection, select: str, strategy: 
 
 
 def test_what_is_left_out_adds_up(connection: duckdb.DuckDBPyConnection) -> None:
-    """Both rows of an id that stands twice go: which of them is right, nobody knows."""
+    """Both rows of a duplicate id go: the data do not tell which is right."""
     select = "CASE id WHEN 0 THEN NULL WHEN 1 THEN 2 ELSE id END AS id, v"
     connection.execute(f"CREATE TABLE bad AS SELECT {select} FROM good")
     found = run(connection, on_invalid="drop")

@@ -69,7 +69,7 @@ def database(tmp_path: Path, model: Any) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, model: Any) -> Path:
-    """A project file beside its data."""
+    """A project file next to its data."""
     model("monday")
     path = tmp_path / "sqlstab.toml"
     path.write_text(
@@ -256,9 +256,9 @@ def test_apply(four: Path, tables: list[Any], tmp_path: Path) -> None:
 def test_a_project_file(project: Path) -> None:
     done = invoke("run", "-c", project, "--var", "day=monday", "-q", "--json")
     assert json.loads(done.stdout)["key"] == "monday"
-    # The environment names no engine beside the file.
+    # The file's engine counts, not that of the environment.
     invoke("run", "-c", project, "--var", "day=monday", "-q", SQLSTAB_ENGINE="x://y")
-    # What is given beside it counts more.
+    # An option on the command line counts more.
     command = ["run", "-c", project, "--var", "day=monday", "--run", "tuesday", "--json", "-q"]
     figures = json.loads(invoke(*command, "--align", "first").stdout)
     assert (figures["key"], figures["reference"]["align"]) == ("tuesday", "first")

@@ -37,7 +37,7 @@ class Days:
     """Raw tables with all days, and spaces, on one engine.
 
     Attributes:
-        engine: A session beside those of the runs.
+        engine: Another session than those of the runs.
         schema: Where all tables are.
     """
 
@@ -113,7 +113,7 @@ class Postgres(Days):
         super().__init__(at, engine, schema)
 
     def stored(self, table: str) -> Any:
-        """Where each row is, and which transaction has written it: rows that nobody has touched."""
+        """Return where each row is and which transaction wrote it: untouched rows keep both."""
         rows = self.engine.query(
             f"SELECT ds, string_agg(md5(concat(ctid, ' ', xmin, ' ', t)), '' ORDER BY ctid) AS b\n"
             f"FROM {self.schema}.{table} AS t GROUP BY ds"

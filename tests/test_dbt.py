@@ -161,7 +161,7 @@ def test_rotations(anywhere: Project, tmp_path: Path) -> None:
     found = movies.maps()
     for day in movies.raw:
         np.testing.assert_array_equal(found[date(day), "users"], found[date(day), "items"])
-    # Balanced maps have no place beside them, nor they beside those.
+    # A space takes no balanced maps after rotations, nor the other way round.
     movies.load(4)
     movies.write("models/embedding_maps.sql", maps())
     said = movies.dbt("run", "--select", "embedding_maps", fails=True)["embedding_maps"]
@@ -644,7 +644,7 @@ def test_maps_of_the_core_as_a_source(anywhere: Project, core: Core) -> None:
             rows = ", ".join(
                 f"('{date(day)}', '{side}', {i + 1}, {j + 1}, {value!r}, {of})"
                 for (i, j), value in np.ndenumerate(found.matrix)
-                # A feature map stands beside it.
+                # And a feature map of the same run.
                 for value, of in ((float(value), "NULL"), (0.5, f"'{date(1)}'"))
             )
             movies.sql(f"INSERT INTO raw.movies_maps VALUES {rows}")

@@ -53,7 +53,7 @@ def test_the_page_names_them_all() -> None:
 
 
 def wanted(extra: str) -> Iterator[Requirement]:
-    """What an extra brings, with the extras of ours that it names."""
+    """Return what an extra brings, with the extras of sqlstab that it names."""
     for line in PROJECT["optional-dependencies"][extra]:
         requirement = Requirement(line)
         if requirement.name != PROJECT["name"]:

@@ -105,11 +105,11 @@ class Place:
         raise NotImplementedError
 
     def left_behind(self) -> set[str]:
-        """What is there beside inputs and the space."""
+        """Return what is there except inputs and the space."""
         raise NotImplementedError
 
     def polled(self) -> str | None:
-        """What a reader sees beside a run at work: the model, or None where it must read again."""
+        """Return what a reader sees during a run: the model, or None where it must read again."""
         raise NotImplementedError
 
     def start(self, model: str, key: str = KEY, **given: Any) -> faulty.Command:
@@ -154,7 +154,7 @@ class Place:
 
 
 def spilled() -> set[str]:
-    """What is in the temporary folder, beside what multiprocessing has there."""
+    """Return what is in the temporary folder, without multiprocessing's files."""
     folder = Path(tempfile.gettempdir())
     return {
         path.name
@@ -313,7 +313,7 @@ class Postgres(Tables):
 
     def __init__(self, folder: Path, url: str) -> None:
         self.url = url
-        # Its connections are told from those of other tests by this.
+        # This tells its connections from those of other tests.
         self.engine_option = f"--engine={url}{'&' if '?' in url else '?'}application_name=faults"
         super().__init__(folder)
 

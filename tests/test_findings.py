@@ -298,7 +298,7 @@ def test_an_unrelated_model(common: bool, strategy: str, tmp_path: Path) -> None
 NO_GRAM = {
     "a negative square": ((2, 2, -1.0),),
     "an entry beyond its diagonal": ((0, 1, 9.0), (1, 0, 9.0)),
-    "an entry beside a diagonal of zero": ((1, 1, 0.0),),
+    "an entry in a row whose diagonal is zero": ((1, 1, 0.0),),
     "two entries that differ": ((0, 1, 0.4),),
     "three that do not go together": tuple(
         (i, j, -0.9) for i in range(3) for j in range(3) if i != j
@@ -315,7 +315,7 @@ def no_gram(case: str) -> Floats:
 
 @pytest.mark.parametrize("case", NO_GRAM)
 def test_a_gram_matrix_that_is_none(case: str, tmp_path: Path, monkeypatch: Any) -> None:
-    """An engine that computes wrongly is told so, with the entry."""
+    """The error of an engine that computes wrongly names the entry."""
     matrix = no_gram(case)
     entry = solve.indefinite_entry(matrix)
     assert entry is not None

@@ -1,4 +1,4 @@
-"""Damaged files of every format: each is read, or refused by an error of ours; nothing is executed.
+"""Damaged files of every format: each is read or refused with a clear error; nothing is executed.
 
 `make test` takes a few hundred of each. `make fuzz` goes on for FUZZ_MINUTES with each format.
 """

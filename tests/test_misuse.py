@@ -27,7 +27,7 @@ from sqlstab.session import connect
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A port that nobody listens on.
+# No server listens on this port.
 URL = "postgresql+psycopg://etl:secret@127.0.0.1:1/db"
 
 
@@ -122,7 +122,7 @@ OF_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", OF_ARGUMENTS)
 def test_messages_name_arguments(case: str) -> None:
-    """What Python is told is about what it gave, not about names and options of elsewhere."""
+    """In Python, errors name arguments and keywords; not internal tables, nor options."""
     wrong, message = OF_ARGUMENTS[case]
     given: dict[str, Any] = {"users": USERS, "items": ITEMS, **wrong}
     if isinstance(given.get("reference"), tuple):

@@ -172,7 +172,7 @@ WRONG: list[tuple[str, str]] = [
     ("users = {table = 'x', nope = 1} # here", "[users] nope: there is no such key"),
     ("space.itms = 'x' # here", "[space] itms: there is no such key; did you mean items?"),
     ("space.queries = 'x' # here", "[space] queries: there is no such key"),
-    # Sections that are none.
+    # Sections that do not exist.
     (
         "users = 'u.parquet' # here",
         "[users]: this must be a table, not a string; write [users] once",

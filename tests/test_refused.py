@@ -355,7 +355,7 @@ def test_apply_of_directions_that_the_run_had_not(
 
 
 def test_a_sample_that_shows_too_little(tmp_path: Path, rng: np.random.Generator) -> None:
-    """A few rows have what the sample has hardly a trace of: scores stay exact."""
+    """A few rows have what the sample almost lacks: scores stay exact."""
     users, items = rng.standard_normal((3000, 6)), rng.standard_normal((300, 6))
     users[:, 5] = 1e-20
     users[::700, 5] = 5
@@ -508,7 +508,7 @@ def test_days_with_the_year_last(tmp_path: Path, model: tuple[object, object]) -
 
 
 def test_keys_of_another_form(tmp_path: Path, model: tuple[object, object]) -> None:
-    """A run without a key has the time, beside which days do not sort."""
+    """A run without a key has the time, which does not sort among days."""
     space = Space(tmp_path / "s")
     assert space.run(*model, key="2026-11-29").figures["warnings"] == []
     (same,) = space.run(*model, key="2026-11-30").figures["warnings"]

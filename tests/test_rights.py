@@ -1,4 +1,4 @@
-"""A run needs few rights, and writes where it was told to and nowhere else."""
+"""A run needs few rights, and writes into its outputs and nowhere else."""
 
 from __future__ import annotations
 

@@ -975,7 +975,7 @@ def test_names_are_made_of_a_prefix_or_given() -> None:
 
 
 def test_a_catalogue_without_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A space has none there; any other reason why one cannot be made is an error."""
+    """A space does without; any other failure to make one is an error."""
     viewless = replace(DUCKDB, tables=replace(DUCKDB.tables, viewless=("no views here",)))
     execute = DuckDBEngine.execute
 

@@ -270,7 +270,7 @@ def test_tiles_cover_the_matrix_once(size: int, triangular: bool) -> None:
     assert len(entries) == len(set(entries))
     for rows, columns in tiles:
         assert sum(not triangular or j >= i for i in rows for j in columns) <= 4096
-        # Else a tile has only entries that nobody wants.
+        # A tile below the diagonal would be of no use.
         assert not triangular or columns[-1] >= rows[0]
     # As few as the whole matrix, or squares of 64, make.
     blocks = -(-size // 64)

@@ -71,7 +71,7 @@ WORKS: dict[str, tuple[Array, Array, int]] = {
         users(np.array([1e-144, 1e140]), 2), items(np.array([1e-144, 1e-140]), 2), 1,
     ),
     "a row of 1e8": (with_row(users(), 1e8), items(), 4),
-    # Beside so long a row, sums have no digit of the others left in its direction.
+    # After so long a row, sums have no digits left for the others in its direction.
     "a row of 1e15": (with_row(users(), 1e15), items(), 0),
     "a row of 1e15 on both sides": (with_row(users(), 1e15), with_row(items(), 1e15), 0),
     "rows from 1e-100 to 1e100": (users(_ROW_SCALES), items(), 0),
@@ -196,7 +196,7 @@ def test_rows_of_any_length_are_fitted_as_unit_rows(tmp_path: Path, strategy: An
     long = raw.astype(Long)
     got = written(done, "vectors").astype(Long) / lengths
     assert np.abs(got @ got.T - long @ long.T).max() < 1e-13
-    # Beyond 1e154 dot products are no numbers, and nobody could tell whether they are kept.
+    # Beyond 1e154 dot products overflow, so they cannot be compared.
     pq.write_table(arrow(raw * 1e160), tmp_path / "v.parquet")
     with pytest.raises(DataError, match="divide all vectors by a constant"):
         space.run(vectors=tmp_path / "v.parquet", key="3", options=Options(strategy=strategy))

@@ -1,4 +1,4 @@
-"""Days of real retrainings through dbt, beside `Space.run` with the same: `make dbt-demo`.
+"""Days of real retrainings through dbt and through `Space.run`: `make dbt-demo`.
 
     python examples/dbt/demo.py duckdb
     python examples/dbt/demo.py postgres

@@ -311,7 +311,7 @@ def named_tables(given: Mapping[str, Any]) -> dict[str, EmbeddingTable]:
     """Return the tables that the options name; what they say of columns is about each.
 
     Raises:
-        UsageError: There are none, or vectors without a second side have one.
+        UsageError: No table is named, or vectors without a second side have one.
     """
     sides = [side for side in (*SIDES, VECTORS) if given.get(side)]
     if not sides:
@@ -418,7 +418,7 @@ def engine_of(
 ) -> Iterator[Engine]:
     """Open the engine; errors name the environment variable that chose it.
 
-    What a statement has met is no matter of which engine it is.
+    An error of a statement does not depend on which engine was chosen, and names no variable.
     """
     note = _chosen_by_variable(context)
     try:

@@ -26,7 +26,7 @@ CLICKHOUSE = Dialect(
     length="length({0})",
     # groupArray skips NULL, but no tuple that has one in it.
     collect="arrayMap(p -> p.2, arraySort(p -> p.1, groupArray(({1}, {0}))))",
-    # Unlike an alias of SELECT, which comes first, these have no table to be told apart by.
+    # An alias of SELECT comes first, and no table's name can precede these columns.
     unnest=(
         "ARRAY JOIN {0} AS sqlstab_v, arrayEnumerate({0}) AS sqlstab_k",
         "sqlstab_k - 1",

@@ -156,7 +156,7 @@ _BATCH_BYTES = 2 * 2**20
 # e = 64; for what else takes more see `_allow`.
 _MEMORY_LIMIT = 512 * 10**6
 # What a thread takes for each of the sums of a statement: a vector of 2,048 products, and as much
-# again beside a join.
+# again in a join.
 _SUM_BYTES = 2 * 2048 * 8
 # Statements of fewer sums fit into the memory that there is in any case.
 _MANY_SUMS = 512

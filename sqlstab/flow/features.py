@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlstab.statements.sides import Side
     from sqlstab.statements.statement import Flow
 
-# A cosine that is so much lower is no matter of rounding, or of which ids are held out.
+# Rounding, and the choice of held-out ids, lower a cosine by less.
 _LOWER = 0.005
 
 
@@ -65,7 +65,7 @@ def _fit(job: Job, side: Side, member: Member, as_of: str) -> Flow[FeatureMap]:
     """Fit the feature map of one table.
 
     Raises:
-        DataError: Stable rows are damaged, or those that both runs have are none, or zeros.
+        DataError: Stable rows are damaged, or the runs share no rows other than zeros.
     """
     table, e = job.tables[side], job.dimension
     check.joinable(table, member.table, job.dialect)

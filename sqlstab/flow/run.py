@@ -216,7 +216,7 @@ def _count_shared(
         check.joinable(tables[side].table, member.table, job.dialect)
         shared[side] = yield from check.shared(tables[side].table, member.table, job.dialect)
     for side, members in job.reference.members.items():
-        # The run of the largest weight alone: the others have hardly another id.
+        # Only the run of the largest weight: the others have almost the same ids.
         most = max(members, key=lambda member: member.weight)
         sample = replace(tables[side].table, share=job.share)
         anchors[side] = yield from check.anchors(sample, most.table, job.dialect)
@@ -267,7 +267,7 @@ def _cross_sums(
     """Sum C = sum of w x y' over all anchors and runs of the reference, in two halves of the ids.
 
     x is a row of this run times its M, y the stable row of the same id in an earlier run, w the
-    weight of that run times that of the row. Beside C stand the Gram matrices of the x and the y.
+    weight of that run times that of the row. With C come the Gram matrices of the x and the y.
     The halves are for the agreement of held-out ids alone: Omega comes from both together.
     """
     halves: list[quality.SharedSums] = []

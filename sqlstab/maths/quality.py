@@ -26,7 +26,7 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SAMPLED_ROWS = 25_000
 # FLOAT vectors keep scores to 1e-6; more than this is the doing of a requested rank.
 SCORES_KEPT = 1e-5
-# Below, the same id is hardly where it was: Procrustes finds a mean cosine of up to 0.25 between
+# Below, the same id has moved: Procrustes finds a mean cosine of up to 0.25 between
 # vectors whose ids were shuffled.
 HARDLY_AGREES = 0.3
 # Below so many shared ids per dimension, an alignment fits its own ids better than others.
@@ -50,7 +50,7 @@ _ROUNDING = 1e-9
 # Of the cosine of shuffled ids: more is a direction that most vectors share.
 _COMMON = 0.5
 # Ids that mean something else in both runs have cosines around chance, as many below as above it.
-# Of retrained models hardly an id is below (at most 0.7%, of two towers of another seed), and those
+# Of retrained models almost no id is below (at most 0.7%, of two towers of another seed), and those
 # a little above are 40 times as many.
 _STRANGERS = 0.02
 _FEWEST_STRANGERS = 6
@@ -190,7 +190,7 @@ def cosine(sums: SharedSums) -> float:
 
 
 def cosine_with(omega: Matrix, sums: SharedSums) -> float:
-    """Return `cosine` for a given Omega, (r, at least d); X Omega is as long as it is."""
+    """Return `cosine` for a given Omega, (r, at least d); the length is that of X Omega."""
     length = np.sum(omega * (sums.run @ omega))
     if not length > 0:
         return 0.0

@@ -56,7 +56,7 @@ class Factor:
         whitener: P, (e, k), with R P = I, so that Q = T P.
         rows: n, the number of rows of T.
         passes: How many Gram matrices (scans of T) went into it.
-        resolved: False where T has directions so small beside the others that this many passes
+        resolved: False where T has directions so small next to the others that this many passes
             cannot tell their size, or whether they are zero.
         white: Condition of the rows that the last Gram matrix was taken of.
     """
@@ -342,7 +342,7 @@ def _check_underflow(users: Factor, items: Factor, largest: float) -> None:
     """Check that scores do not depend on a column whose squares vanish, which counts as zero.
 
     Raises:
-        DataError: It does.
+        DataError: They may.
     """
     least = np.sqrt(_SMALLEST)
     for name, small, other, large in (

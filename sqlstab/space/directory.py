@@ -577,7 +577,7 @@ def matrices(entries: Sequence[tuple[str, int, int, float]], where: str) -> dict
     """Return matrices by side from their entries: side, i, j (from 1), value.
 
     Raises:
-        DataError: Some entries are missing, are there twice, or are none.
+        DataError: Some entries are missing, occur twice, or are no numbers.
     """
     import numpy as np  # noqa: PLC0415
 

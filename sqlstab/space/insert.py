@@ -58,8 +58,8 @@ class TablesTarget:
         outputs: The columns that the stable tables are to have, without the key.
         creates: Whether `begin` makes the tables that are missing.
         others: Tables of stable vectors that are there, but that this run does not write.
-        seen: When the run was made that had the key at first; None for none. Empty where nobody has
-            looked.
+        seen: When the run was made that had the key at first; None without such a run. Empty before
+            a look.
         whole_name: The name of the table of runs, with its schema, where that is known.
         token: Makes names unique, and tells this run from another with its key.
     """

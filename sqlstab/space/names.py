@@ -70,7 +70,7 @@ class Names:
             return self._behind(self.prefix, f"_{what}")
         if what not in self.given:
             raise UsageError(
-                f"The space {self} has no table for the {what}: name one, beside "
+                f"The space {self} has no table for the {what}: name one, too, as for "
                 f"{', '.join(self.given)}."
             )
         return self.given[what]

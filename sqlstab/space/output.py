@@ -98,7 +98,7 @@ class OneTarget:
 
     @contextmanager
     def whole(self) -> Iterator[None]:
-        """Give the files their names at the end of the context; after an error there are none.
+        """Give the files their names at the end of the context; leave none after an error.
 
         Raises:
             ConflictError: Another process has made a file of that name meanwhile.

@@ -235,7 +235,7 @@ class TablesSpace:
                 try:
                     self._make(newest, [made])
                 except EngineError as error:
-                    # It is for readers: a space in a catalogue without views has none.
+                    # The view is for readers; a catalogue without views does without.
                     if not any(mark in str(error) for mark in self.dialect.tables.viewless):
                         raise
 

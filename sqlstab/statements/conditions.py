@@ -75,7 +75,7 @@ _VOLATILE = {
     *("uuid", "uuid_string", "uuidv4", "uuidv7"),
     # The time, by all its names. It is tempting: `seen > now() - INTERVAL '30 days'`. But a run
     # scans a table to check it, to sum it, to write it and to compare, and Gram matrices are kept
-    # for later runs: each would be of other rows, and nobody could do the run again. That goes for
+    # for later runs: each would be of other rows, and the run could not be repeated. That goes for
     # the date as well, at midnight, or where a run of yesterday is repeated.
     *("now", "now64", "nowinblock", "nowinblock64", "today", "yesterday", "tomorrow"),
     *("curdate", "curtime", "getdate", "localtime", "localtimestamp", "sysdate", "sysdatetime"),

@@ -31,7 +31,7 @@ _ENDINGS = {f".{ending}": reader for reader, known in _READERS.items() for endin
 _PACKED = (".gz", ".zst")
 # What files of a directory may end in, as in `x.snappy.parquet` and `x.csv.gz`; else nothing.
 _ENDING = re.compile(r"^.*?((\.[a-z]+(\.(gz|zst))?)?)$", re.S)
-# Files of tables that are not read, which are no names of tables either.
+# Files that DuckDB does not read; such a name is not a table's either.
 _OTHER = (
     *(".arrow", ".avro", ".feather", ".ipc", ".npy", ".npz", ".orc", ".pickle", ".pkl"),
     *(".safetensors", ".xls", ".xlsx"),
@@ -269,7 +269,7 @@ def _read(path: str) -> tuple[str, list[str]]:
             f"{path} is also {hidden[0]}, which by its name is no data: name a directory, in which "
             "such files are left out, or a narrower pattern."
         )
-    # That there are none is for DuckDB to say.
+    # Without a file, DuckDB raises.
     return _reader_of(path, files or [path]), [path]
 
 

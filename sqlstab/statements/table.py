@@ -224,7 +224,7 @@ def resolve(
         side: What the table is called in its run.
         columns: The relation's columns, in order.
         dialect: Names the numeric types.
-        hidden: Further columns, which conditions may be about and which are no part of a vector.
+        hidden: Further columns for conditions, outside the vector.
 
     Raises:
         DataError: A named column is missing or has a type that cannot be used.
@@ -569,8 +569,7 @@ def stable_table(
 ) -> StableTable:
     """Lay out the stable vectors of a table: as they came, or as asked.
 
-    Columns that the table does not name are called as if the names stood without quotes: nobody
-    shall have to quote them for ever.
+    Columns that the table does not name get names that need no quotes.
 
     Args:
         table: The raw table.

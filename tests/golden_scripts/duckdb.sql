@@ -952,7 +952,7 @@ orthogonal AS MATERIALIZED (
                         FROM (
                             SELECT
                                 *,
-                                -- A column this small beside the other is zero but for rounding errors.
+                                -- A column this small next to the other is zero but for rounding errors.
                                 CASE
                                     -- The column in the middle is alone.
                                     WHEN place = 2 THEN 0

@@ -228,7 +228,7 @@ orthogonal AS MATERIALIZED (
                         FROM (
                             SELECT
                                 *,
-                                -- A column this small beside the other is zero but for rounding errors.
+                                -- A column this small next to the other is zero but for rounding errors.
                                 CASE
 {%- if dimension % 2 %}
                                     -- The column in the middle is alone.
