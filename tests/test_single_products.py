@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sqlstab import Space
+from sqlstab import EmbeddingTable, Options, Space
 from sqlstab.engines.postgres import POSTGRES
 from sqlstab.engines.sqlalchemy import SqlAlchemyEngine
 from sqlstab.session import connect
@@ -15,6 +15,7 @@ from sqlstab.statements.types import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from engines import Running
     from numpy.typing import NDArray
@@ -39,11 +40,22 @@ def server(running: Running) -> Iterator[Any]:
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements that write stable vectors."""
+    return noted(monkeypatch, "-- The stable vectors of")
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that keep rows in a temporary table."""
+    return noted(monkeypatch, "CREATE TEMPORARY TABLE")
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, part: str) -> list[str]:
+    """Statements that have this in them, as they are run."""
     found: list[str] = []
     execute = SqlAlchemyEngine.execute
 
     def noting(self: SqlAlchemyEngine, text: str, step: Any = None) -> Any:
-        if "-- The stable vectors of" in text:
+        if part in text:
             found.append(text)
         return execute(self, text, step)
 
@@ -157,6 +169,77 @@ def test_largest_numbers_do_not_overflow(kind: str, server: Any, written: list[s
     error = np.abs(found / lengths - known / lengths).max()
     assert error < (1e-3 if kind == "halfvec" else 1e-6)
     assert not found[0].any()
+
+
+@pytest.mark.parametrize("layout", ["array", "wide", "long"])
+def test_what_stands_beside_vectors_is_written_with_them(
+    layout: Any, server: Any, written: list[str]
+) -> None:
+    """Ids of two columns, a kept one where the layout has room for it, a filter."""
+    raw = np.random.default_rng(5).standard_normal((60, 8)).astype(np.float32)
+    turned = raw @ orthogonal(6, 8)
+    for name, vectors in (("first", raw), ("second", turned)):
+        fill(server, name, vectors, "vector(8)")
+        with connect(server) as engine:
+            engine.execute(
+                f"CREATE VIEW single.{name}_view AS SELECT id / 10 AS a, id % 10 AS b, "
+                f"'t' || id AS title, embedding, id FROM single.{name}"
+            )
+    options = Options(output_layout=layout)
+    space = Space("single.s", server)
+    for key, name in (("a", "first"), ("b", "second")):
+        table = EmbeddingTable(
+            f"single.{name}_view",
+            id=("a", "b"),
+            vector="embedding",
+            filter="id < 50",
+            keep=("title",) if layout != "long" else (),
+        )
+        space.run(vectors=table, key=key, options=options)
+    assert "inner_product(" in written[-1]
+    vector = {
+        "array": "min(CAST(embedding AS real[]))",
+        "wide": f"ARRAY[{', '.join(f'min(e{k})' for k in range(8))}]",
+        "long": "array_agg(value ORDER BY dim)",
+    }[layout]
+    title = "min(title)" if layout != "long" else "'t' || 10 * a + b"
+    with connect(server) as engine:
+        rows = engine.query(
+            f"SELECT 10 * a + b AS id, {title} AS title, {vector} AS x FROM single.s_vectors "
+            "WHERE run = 'b' GROUP BY a, b ORDER BY a, b"
+        )
+    assert [(row["id"], row["title"]) for row in rows] == [(k, f"t{k}") for k in range(50)]
+    np.testing.assert_allclose([row["x"] for row in rows], raw[:50], atol=1e-5)
+
+
+@pytest.mark.parametrize(("condition", "single"), [(9, True), (11, False)])
+def test_cosines_are_those_of_doubles(
+    condition: float, single: bool, server: Any, kept: list[str], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(7)
+    axes = orthogonal(8, 40)
+    # The map of the users is that of the items backwards: both have this condition.
+    sizes = np.geomspace(condition**0.5, condition**-0.5, 40)
+    raw = [np.linalg.qr(rng.standard_normal((ROWS, 40)))[0] * 10 for _ in range(2)]
+    first = [raw[0] * sizes @ axes, raw[1] / sizes @ axes]
+    second = [(x + 0.3 * rng.standard_normal(x.shape)) @ orthogonal(9, 40) for x in first]
+    spaces = (Space("single.s", server), Space(tmp_path / "s"))
+    for key, tables in (("a", first), ("b", second)):
+        small = [vectors.astype(np.float32) for vectors in tables]
+        names = [
+            fill(server, f"{side}_{key}", x, "vector(40)")
+            for side, x in zip("ui", small, strict=True)
+        ]
+        spaces[0].run(*names, key=key)
+        kept_of_cosines = [text for text in kept if "inner_product(" in text]
+        found = spaces[0][key].figures["cosine"]
+        ids = np.arange(ROWS)
+        known = spaces[1].run(*((ids, x) for x in small), key=key).figures["cosine"]
+    assert len(kept_of_cosines) == (4 if single else 0)
+    for side in ("users", "items"):
+        for when in ("before", "after"):
+            for name, value in known[side][when].items():
+                assert found[side][when][name] == pytest.approx(value, abs=2e-6), (side, when, name)
 
 
 def test_the_product_is_that_of_the_schema_of_the_type() -> None:

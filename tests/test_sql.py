@@ -211,7 +211,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
         if dialect.solving.way == "recursive":
             found["cholesky"] = build.cholesky(dialect, 3, "matrices")
     if dialect.name == "postgres":
-        table = replace(ITEMS, vector_type="public.vector(3)")
+        known = {"vector_type": "public.vector(3)", "keep": (Column("title", "text"),)}
+        table = replace(ITEMS, filter="year > 1990", **known)
         output = replace(ARRAY_OUT, type="public.vector(3)")
         found["apply_single"] = build.apply(table, [MATRIX], output, dialect, single=True)
     if dialect.name in ("duckdb", "spark"):

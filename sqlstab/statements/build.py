@@ -726,7 +726,13 @@ class _SingleProduct:
     columns: list[tuple[str, list[str]]]
 
 
-def _single_product(product: tuple[str, str], matrix: Matrix, dialect: Dialect) -> _SingleProduct:
+def _single_product(
+    table: VectorTable, matrix: Matrix | None, dialect: Dialect
+) -> _SingleProduct | None:
+    """How the engine's own product multiplies the table's vectors; None where it cannot."""
+    product = table.product(dialect)
+    if matrix is None or product is None:
+        return None
     size = len(matrix)
     ranges = [(k + 1, min(k + _SINGLE_PART, size)) for k in range(0, size, _SINGLE_PART)]
 
@@ -761,8 +767,6 @@ def apply(
         single: Whether one matrix may be multiplied as 4-byte numbers, where the engine has a
             product of its own for the table's vectors.
     """
-    known = table.reading(dialect) if single and len(steps) == 1 and not table.only_valid else None
-    product = known.product if known else None
     return _render(
         "apply",
         dialect,
@@ -770,7 +774,7 @@ def apply(
         raw_dimension=len(steps[0]) if steps else output.dimension,
         inner_dimension=len(steps[-1]) if steps else output.dimension,
         steps=[] if function else [_columns(matrix, dialect) for matrix in steps],
-        single=product and _single_product(product, steps[0], dialect),
+        single=_single_product(table, steps[0], dialect) if single and len(steps) == 1 else None,
         function=function,
         output=_quoted(output, dialect),
     )
@@ -853,6 +857,7 @@ def product(
     *,
     anchor: bool = False,
     unit_rows: bool = False,
+    single: bool = False,
 ) -> str:
     """Rows (id, x) of a table times a matrix, x an array of doubles.
 
@@ -866,14 +871,18 @@ def product(
         dialect: The dialect to write.
         anchor: Only the rows that may align, with the weight w if the table has one.
         unit_rows: Give the rows length one.
+        single: As in `apply`.
     """
+    held = _matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None
+    given = None if isinstance(matrix, MatrixTable) else matrix
     return _render(
         "product",
         dialect,
         t=_source(table, dialect),
         dimension=dimension,
-        held=_matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None,
-        matrix=None if isinstance(matrix, MatrixTable) else _columns(matrix, dialect),
+        held=held,
+        matrix=_columns(given, dialect),
+        single=_single_product(table, given, dialect) if single else None,
         anchor=anchor,
         unit_rows=unit_rows,
     )
