@@ -19,6 +19,7 @@ import pytest
 import sqlglot
 import yaml
 
+from sqlstab import EngineError
 from sqlstab.engines import dialects
 
 if TYPE_CHECKING:
@@ -163,6 +164,25 @@ def test_stable_vectors(warehouses: Callable[[str], Warehouse], engine: str) -> 
             x = json.loads(x) if isinstance(x, str) else x
             want = raw[row["ds"]][row["id"] - 1] @ matrix(row["ds"])
             np.testing.assert_allclose(np.array(x, float), want, atol=1e-12)
+
+
+@pytest.mark.parametrize("vector", ["[1, nan]", "[inf, 1]", "[1]", "[1, 2, 3]"])
+def test_a_vector_that_does_not_fit_is_an_error_on_clickhouse(
+    vector: str, warehouses: Callable[[str], Warehouse]
+) -> None:
+    vectors = "SELECT 'a' AS ds, 1 AS id, CAST({0} AS Array(Float32)) AS embedding"
+    entries = (
+        "SELECT 'a' AS ds, 'items' AS side, i, j, 1.5 AS value, "
+        "CAST(NULL AS Nullable(String)) AS feature_of FROM (SELECT arrayJoin([1, 2]) AS i) AS i, "
+        "(SELECT arrayJoin([1, 2]) AS j) AS j"
+    )
+    stable = rendered("clickhouse", "stable('(VECTORS) AS t', '(MAPS) AS t', 'items', 'ds', 'id')")
+    query = f"SELECT * FROM {stable}".replace("VECTORS", vectors).replace("MAPS", entries)
+    engine = warehouses("clickhouse").engine
+    found = engine.query(query.replace("{0}", "[1, 2]"))
+    assert found == [{"ds": "a", "id": 1, "embedding": [4.5, 4.5]}]
+    with pytest.raises(EngineError, match="does not fit the map of its run"):
+        engine.query(query.replace("{0}", vector))
 
 
 @pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(generator().DIALECTS)))

@@ -210,6 +210,11 @@ def statements(dialect: Dialect) -> dict[str, str]:
             found["align"] = build.align(dialect, 3, 4, "crosses")
         if dialect.solving.way == "recursive":
             found["cholesky"] = build.cholesky(dialect, 3, "matrices")
+    if dialect.name == "postgres":
+        known = {"vector_type": "public.vector(3)", "keep": (Column("title", "text"),)}
+        table = replace(ITEMS, filter="year > 1990", **known)
+        output = replace(ARRAY_OUT, type="public.vector(3)")
+        found["apply_single"] = build.apply(table, [MATRIX], output, dialect, single=True)
     if dialect.name in ("duckdb", "spark"):
         found |= {
             "rows": build.rows(replace(WIDE, share=0.5), dialect),

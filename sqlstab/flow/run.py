@@ -155,6 +155,7 @@ def _two_tables(job: Job, factors: dict[Side, Factor]) -> Balanced:
         singular_values=balance.singular_values,
         identity_error=balance.identity_error,
         condition=float(balance.singular_values[0] / balance.singular_values[-1]),
+        norms={side: factors[side].norms for side in SIDES},
         figures={
             side: {
                 "rank": factors[side].rank,
@@ -311,8 +312,7 @@ def _write(
     if not job.options.maps_only:
         written = {}
         for name, checked in tables.items():
-            matrix = balanced.maps[job.like.get(name, name)]
-            written[name] = yield from write.stable(job, checked, matrix, omega, balanced.condition)
+            written[name] = yield from write.stable(job, checked, balanced, omega)
             yield from write.check_rows(job, checked, written[name], omega.shape[1])
         found["scores"] |= yield from write.compare(job, tables, written, maps.shape)
         found["outputs"] = {

@@ -58,9 +58,10 @@ def product(
     *,
     anchor: bool = False,
     unit_rows: bool = False,
+    single: bool = False,
 ) -> Flow[VectorTable]:
     """Keep a table's rows times a matrix, made unit vectors if asked, in a temporary table."""
-    options: dict[str, Any] = {"anchor": anchor, "unit_rows": unit_rows}
+    options: dict[str, Any] = {"anchor": anchor, "unit_rows": unit_rows, "single": single}
     query = build.product(table, size, matrix, job.dialect, **options)
     in_rows = False
     if matrix is not None and not job.dialect.takes(query):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
+    from sqlstab.maths.balanced import Balanced
     from sqlstab.maths.maps import Maps
     from sqlstab.maths.solve import Matrix
     from sqlstab.statements.dialect import Dialect
@@ -31,32 +32,41 @@ if TYPE_CHECKING:
 
 # What writing may do to a score, relative to the largest: components of 11, 24 or 53 bits, summed.
 _HALF_PROMISE, _FLOAT_PROMISE, _DOUBLE_PROMISE = 5e-3, 1e-6, 1e-11
+# Where sums of 4-byte numbers leave an error of at most 4 times what rounding their results to 4
+# bytes does anyway. To round a number changes it by r of its size. With c for `cancellation`, the
+# products of a component are c times its size, as the root of the sum of their squares, and mean
+# squares of errors add up: 1 for the result, c^2 for the numbers of the map, c^2 for the products.
+# Sums are of 32 products by 4 or 8 lanes: in a lane of n products the sum of the first k has k / 32
+# of the squares, (n + 1) / 2 over all k and lanes, and joining the lanes adds 2 or 3; that makes
+# 6.5 c^2 or 5.5 c^2. In all r^2 (1 + 8 c^2): 3 r where nothing cancels, and 4 r for c^2 = 15 / 8.
+_MOST_CANCELLATION = 1.37
 
 
-def stable(
-    job: Job, checked: Checked, balanced: Matrix, omega: Matrix, condition: float
-) -> Flow[VectorTable]:
-    """Write the stable vectors of a table: each raw vector times `balanced` and `omega`.
+def stable(job: Job, checked: Checked, balanced: Balanced, omega: Matrix) -> Flow[VectorTable]:
+    """Write the stable vectors of a table: each raw vector times M and Omega.
 
     Args:
         job: The run.
         checked: The raw table.
-        balanced: M, (e, r).
+        balanced: M of each side, (e, r). Where the condition of the scores is large, the product of
+            both matrices would lose digits of scores.
         omega: Omega, (r, d).
-        condition: Largest singular value of the scores over the smallest: where that is large, the
-            product of both matrices would lose digits of scores.
 
     Returns:
         What was written, as a table to read.
     """
     table = checked.table
+    side = job.like.get(table.side, table.side)
+    matrix = balanced.maps[side]
     output = output_of(job, table, omega.shape[1])
-    if balanced.shape == omega.shape and np.array_equal(balanced @ omega, np.eye(len(omega))):
+    if matrix.shape == omega.shape and np.array_equal(matrix @ omega, np.eye(len(omega))):
         # The first run of rotations: every bit stays, that of -0.0 too.
         steps: list[Matrix] = []
     else:
-        steps = mapping.steps(balanced, omega, condition, mapping.SCORE_ERROR[output.element])
-    yield from multiplied(job, table, steps, output)
+        tolerance = mapping.SCORE_ERROR[output.element]
+        steps = mapping.steps(matrix, omega, balanced.condition, tolerance)
+    single = output.element == "float" and (balanced.cancellation(side, omega) < _MOST_CANCELLATION)
+    yield from multiplied(job, table, steps, output, single=single)
     return replace(job.target.written(table.side, output), keep=table.keep)
 
 
@@ -68,12 +78,25 @@ def output_of(job: Job, table: VectorTable, dimension: int) -> StableTable:
 
 
 def multiplied(
-    job: Job, table: VectorTable, steps: list[Matrix], output: StableTable
+    job: Job,
+    table: VectorTable,
+    steps: list[Matrix],
+    output: StableTable,
+    *,
+    single: bool = False,
 ) -> Flow[None]:
-    """Store a table's rows times matrices, one after the other; without any as they are."""
+    """Store a table's rows times matrices, one after the other; without any as they are.
+
+    Args:
+        job: The run.
+        table: The table.
+        steps: The matrices.
+        output: How the rows are laid out.
+        single: Whether sums of products may be those of 4-byte numbers.
+    """
     side = table.side
     kept = [column.name for column in table.keep]
-    query = build.apply(table, steps, output, job.dialect)
+    query = build.apply(table, steps, output, job.dialect, single=single)
     keep = len(job.temporary)
     if steps and not job.streams and not job.dialect.takes(query):
         held = []

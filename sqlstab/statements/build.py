@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import numpy as np
 
 from sqlstab.errors import UsageError
 from sqlstab.statements import files, ids, relations
@@ -703,6 +704,49 @@ def run_text(
     )
 
 
+# Components whose products are summed as 4-byte numbers; these sums are added as doubles, so that
+# the error does not grow with e. Parts of 64, or of all, take 0.7 or 0.5 of the time at e = 128,
+# with 1.1 or 1.3 times the error.
+_SINGLE_PART = 32
+
+
+@dataclass(frozen=True)
+class _SingleProduct:
+    """A matrix as 4-byte numbers, for the engine's own product.
+
+    Attributes:
+        part, dot: See `NativeVector.product`.
+        ranges: The first and the last component of each part.
+        columns: A factor for each column, and the parts of the column divided by it.
+    """
+
+    part: str
+    dot: str
+    ranges: list[tuple[int, int]]
+    columns: list[tuple[str, list[str]]]
+
+
+def _single_product(
+    table: VectorTable, matrix: Matrix | None, dialect: Dialect
+) -> _SingleProduct | None:
+    """How the engine's own product multiplies the table's vectors; None where it cannot."""
+    product = table.product(dialect)
+    if matrix is None or product is None:
+        return None
+    size = len(matrix)
+    ranges = [(k + 1, min(k + _SINGLE_PART, size)) for k in range(0, size, _SINGLE_PART)]
+
+    def column(values: Matrix) -> tuple[str, list[str]]:
+        # A power of two, by which nothing is rounded. What is divided by it has sizes that add up
+        # to 1 at most, so that no sum of products overflows where no component of a vector does.
+        exponent = int(np.frexp(np.abs(values).sum())[1])
+        numbers = [f"{x:.9g}" for x in np.ldexp(values, -exponent).astype(np.float32)]
+        parts = [", ".join(numbers[first - 1 : last]) for first, last in ranges]
+        return dialect.number(2.0**exponent), parts
+
+    return _SingleProduct(*product, ranges, [column(values) for values in matrix.T])
+
+
 def apply(
     table: VectorTable,
     steps: list[Matrix],
@@ -710,6 +754,7 @@ def apply(
     dialect: Dialect,
     *,
     function: str | None = None,
+    single: bool = False,
 ) -> str:
     """Return the table with each vector x multiplied by one matrix, or by two in turn.
 
@@ -719,6 +764,8 @@ def apply(
         output: How the result is laid out.
         dialect: The dialect to write.
         function: A function of the session that does the multiplication instead.
+        single: Whether one matrix may be multiplied as 4-byte numbers, where the engine has a
+            product of its own for the table's vectors.
     """
     return _render(
         "apply",
@@ -727,6 +774,7 @@ def apply(
         raw_dimension=len(steps[0]) if steps else output.dimension,
         inner_dimension=len(steps[-1]) if steps else output.dimension,
         steps=[] if function else [_columns(matrix, dialect) for matrix in steps],
+        single=_single_product(table, steps[0], dialect) if single and len(steps) == 1 else None,
         function=function,
         output=_quoted(output, dialect),
     )
@@ -798,7 +846,7 @@ def apply_from_table(
         return _render("apply_joined", dialect, matrices=held, **context)
     steps = [_part("matrix_columns", matrix, dialect) for matrix in held]
     context |= {"raw_dimension": matrices[0].rows, "inner_dimension": matrices[-1].rows}
-    return _render("apply", dialect, steps=steps, function=None, **context)
+    return _render("apply", dialect, steps=steps, single=None, function=None, **context)
 
 
 def product(
@@ -809,6 +857,7 @@ def product(
     *,
     anchor: bool = False,
     unit_rows: bool = False,
+    single: bool = False,
 ) -> str:
     """Write a query of rows (id, x): a table times a matrix, x an array of doubles.
 
@@ -822,14 +871,18 @@ def product(
         dialect: The dialect to write.
         anchor: Only the rows that may align, with the weight w if the table has one.
         unit_rows: Give the rows length one.
+        single: As in `apply`.
     """
+    held = _matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None
+    given = None if isinstance(matrix, MatrixTable) else matrix
     return _render(
         "product",
         dialect,
         t=_source(table, dialect),
         dimension=dimension,
-        held=_matrix(matrix, dialect) if isinstance(matrix, MatrixTable) else None,
-        matrix=None if isinstance(matrix, MatrixTable) else _columns(matrix, dialect),
+        held=held,
+        matrix=_columns(given, dialect),
+        single=_single_product(table, given, dialect) if single else None,
         anchor=anchor,
         unit_rows=unit_rows,
     )

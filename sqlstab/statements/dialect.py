@@ -18,12 +18,15 @@ class NativeVector(NamedTuple):
         array: Vector {0} as an array; {1} is the schema of the type with a point, if it is said.
         stored: The type of stable vectors of {0} components; empty for a plain array.
         element: The type of a component.
+        product: Components {0} to {1} of the array x as a vector; and the dot product of vector {0}
+            and numbers {1}, which may be a sum of 4-byte numbers. {2} is the schema.
     """
 
     name: str
     array: str
     stored: str = ""
     element: Literal["half", "float", "double"] = "float"
+    product: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,6 +160,11 @@ class VectorTable:
             return None
         return reading(column, self.vector_type, dialect, self.fields)
 
+    def product(self, dialect: Dialect) -> tuple[str, str] | None:
+        """The engine's own product of 4-byte numbers; None where it has none for all these rows."""
+        known = self.reading(dialect)
+        return known.product if known and not self.only_valid else None
+
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(names[:most])

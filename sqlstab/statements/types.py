@@ -139,6 +139,7 @@ class Reading(NamedTuple):
         is_text: Whether it is a text, and may hold something else.
         is_half: Whether numbers of a stable vector have 2 bytes.
         is_sparse: Whether it may be a sparse vector, and none of those that can be.
+        product: As in `NativeVector`, with the schema.
     """
 
     array: str
@@ -147,6 +148,7 @@ class Reading(NamedTuple):
     is_text: bool = False
     is_half: bool = False
     is_sparse: bool = False
+    product: tuple[str, str] | None = None
 
 
 def reading(
@@ -178,7 +180,14 @@ def _native(column: str, schema: str, native: NativeVector, dialect: Dialect) ->
         schema + native.stored if native.stored else "",
         is_half=native.element == "half",
         is_sparse=bool(dialect.sparse),
+        product=native.product and _in_schema(native.product, schema),
     )
+
+
+def _in_schema(product: tuple[str, str], schema: str) -> tuple[str, str]:
+    kept = schema.replace("{", "{{").replace("}", "}}")
+    part, dot = (pattern.format("{0}", "{1}", kept) for pattern in product)
+    return part, dot
 
 
 def _reading(

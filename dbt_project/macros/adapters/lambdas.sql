@@ -52,9 +52,8 @@ CAST(fail('sqlstab: a vector does not fit the map of its run: ' || coalesce(json
 arrayMap(p -> p.2, arraySort(p -> p.1, groupArray(({{ place }}, {{ value }}))))
 {%- endmacro %}
 
-{#- It may compute both branches of a CASE, so that the error is in the product. -#}
 {% macro clickhouse__times(x, matrix) -%}
-arrayMap(c -> arrayDotProduct({{ x }}, c) + throwIf(NOT arrayAll(v -> isFinite(v), {{ x }}), 'sqlstab: a vector has components that are not finite'), {{ matrix }})
+arrayMap(c -> arrayDotProduct({{ x }}, c), {{ matrix }})
 {%- endmacro %}
 
 {% macro clickhouse__height(matrix) -%}
@@ -65,8 +64,9 @@ length({{ matrix }}[1])
 arrayMap(v -> toFloat64(v), {{ x }})
 {%- endmacro %}
 
+{#- It may compute all branches of a CASE, so that the error is in the condition. -#}
 {% macro clickhouse__is_vector(x, dimension) -%}
-1
+throwIf(length({{ x }}) <> {{ dimension }} OR NOT arrayAll(v -> isFinite(v), {{ x }}), 'sqlstab: a vector does not fit the map of its run') = 0
 {%- endmacro %}
 
 {% macro clickhouse__refused(x) -%}
