@@ -103,7 +103,7 @@ class EngineSettings:
     )
     memory_limit: str | None = declare(
         "How much memory DuckDB may use before it spills to disk, as in 4GB. Default: 512MB, or "
-        "more if each thread needs it to read and sum a row group of the Parquet files.",
+        "more if each thread needs it to read and sum the pages of the Parquet files.",
         metavar="SIZE",
         section="engine",
         commands=("run", "report", "compare", "apply", "features"),
