@@ -117,9 +117,10 @@ bench: $(VENV)/dev.stamp
 bench-engines: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/engines.py
 
-# Peak memory on 10,000,000 users; needs 8 GB of disk.
+# Peak memory on 1 and 16 million users, by writer of the files; needs 22 GB of disk, and half an
+# hour. MEMORY has options: --users 1000000 --writers pyarrow duckdb
 bench-memory: $(VENV)/dev.stamp
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/memory.py $(MEMORY)
 
 # Which reference and which ids to align on: figures of held-out ids on real retrainings.
 bench-quality: $(VENV)/dev.stamp

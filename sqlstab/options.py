@@ -102,8 +102,8 @@ class EngineSettings:
         commands=("run", "report", "compare", "apply", "features"),
     )
     memory_limit: str | None = declare(
-        "How much memory DuckDB may use before it spills to disk, as in 4GB. Default: 512MB, or "
-        "more if each thread needs it to read and sum a row group of the Parquet files.",
+        "How much memory DuckDB may use before it spills to disk, as in 4GB. Default: 256MB for "
+        "files, 512MB for a database, and what large pages of Parquet files take.",
         metavar="SIZE",
         section="engine",
         commands=("run", "report", "compare", "apply", "features"),

@@ -93,8 +93,8 @@ DUCKDB = Dialect(
     digest="md5({0})",
     divide="{0} // {1}",
     # It holds a vector of 2,048 products for each sum and thread, and planning time grows faster
-    # than their number.
-    most_sums=4096,
+    # than their number. Cross sums at e = 64 are 65 x 65: vectors end with a 1 there.
+    most_sums=65 * 65,
     longest_statement=None,
     most_columns=100_000,
     transactions=True,
@@ -152,21 +152,32 @@ DUCKLAKE = replace(
 # fall out of the cache.
 _BATCH_BYTES = 2 * 2**20
 
-# Joins and sorts beyond it go to disk. Enough for two threads that read or write row groups of
-# e = 64; for what else takes more see `_allow`.
-_MEMORY_LIMIT = 512 * 10**6
+# Joins and sorts beyond it go to disk: 16 million ids are counted and joined as fast with it as with
+# twice as much. A database takes that, since it gathers 122,880 rows before it writes them into a
+# table. For what else takes more see `_needed`.
+_MEMORY_LIMIT = 256 * 10**6
 # What a thread takes for each of the sums of a statement: a vector of 2,048 products, and as much
 # again in a join.
 _SUM_BYTES = 2 * 2048 * 8
 # Statements of fewer sums fit into the memory that there is in any case.
 _MANY_SUMS = 512
 
-# The bytes of the largest row group of Parquet files, 0 if they have none.
-_ROW_GROUP_BYTES = """\
+# The bytes of one page of each column of Parquet files, 0 if they have none: a page is decoded
+# whole. A column chunk counts as one page where its writer does not say how many it has; DuckDB
+# writes only one, of 31 MB for the vectors of 122,880 rows at e = 64. Read over a network, all
+# chunks of a row group are there at once ({1} is true).
+_PAGE_BYTES = """\
 SELECT coalesce(max(bytes), 0)::BIGINT AS bytes
 FROM (
-    SELECT sum(total_uncompressed_size) AS bytes
-    FROM parquet_metadata({0})
+    SELECT sum(total_uncompressed_size / CASE WHEN {1} THEN 1 ELSE pages END) AS bytes
+    FROM (
+        SELECT
+            *,
+            greatest(1, coalesce(list_sum(list_transform(
+                encoding_stats, lambda s: CASE WHEN s.page_type LIKE 'DATA%' THEN s.count ELSE 0 END
+            )), 1)) AS pages
+        FROM parquet_metadata({0})
+    ) AS c
     GROUP BY file_name, row_group_id
 ) AS g
 """
@@ -223,8 +234,8 @@ class DuckDBEngine:
         read_only: Open the file for reading only, as other readers may.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
-            Default: 512 MB, or what it takes to read the Parquet files, which grows with threads
-            and with row groups, and to sum in SQL, which grows with threads. For a DuckLake, whose
+            Default: 256 MB for files and 512 MB for a database, and what it takes to read large
+            pages of Parquet files, or to sum in SQL, which grows with threads. For a DuckLake, whose
             files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
@@ -249,8 +260,9 @@ class DuckDBEngine:
         self._owned = connection is None
         self._in_memory = connection is None and database is None
         # The limit, as long as it is for this class to choose.
-        self._limit = _MEMORY_LIMIT if self._owned and memory_limit is None else None
-        self._row_group = self._sums = 0
+        least = _MEMORY_LIMIT * (1 if self._in_memory else 2)
+        self._limit = least if self._owned and memory_limit is None else None
+        self._pages = self._sums = 0
         # Whether a transaction is open that was begun here.
         self._begun = False
         # Functions that were not removed, because their transaction had failed.
@@ -299,8 +311,8 @@ class DuckDBEngine:
             # DuckDB's own choice is the working directory, which may not be writable.
             "temp_directory": str(self._spill.path),
             # It reads a column of a whole row group at once, 256 MB at 1,000,000 x 64 as pyarrow
-            # writes it. Without, a scan of such a file takes 180 MB instead of 430, and no longer.
-            "disable_parquet_prefetching": True if memory_limit else None,
+            # writes it. Without, a run on such files takes 260 MB instead of 690, and no longer.
+            "disable_parquet_prefetching": True,
         }
         for name, value in settings.items():
             if value is not None:
@@ -503,17 +515,17 @@ class DuckDBEngine:
     def _make_room(self, patterns: str) -> None:
         """Raise the limit to what scanning these Parquet files takes.
 
-        A page is decoded whole, and DuckDB writes the vectors of a row group, 122,880 rows, as one
-        page: 126 MB at e = 256. As measured, a scan needs twice that for each thread, and a third
-        time is room for what is made of it. Of many files the largest have the largest row groups,
-        as a rule.
+        As measured, a scan needs twice the bytes of a page of each column for each thread, and a
+        third time is room for what is made of it. Of many files the largest have the largest row
+        groups, as a rule.
         """
         import duckdb  # noqa: PLC0415
 
         if not self._owned:
             return
         with suppress(duckdb.Error):  # what cannot be read is for the scan to say
-            if "://" in patterns:
+            remote = "://" in patterns
+            if remote:
                 # A request for each page would take longer than all else.
                 self._connection.execute("RESET disable_parquet_prefetching")
             found = self._connection.execute(
@@ -523,8 +535,9 @@ class DuckDBEngine:
             exact = [files.no_pattern(name) for name in largest[:_MOST_FOOTERS]]
             names = ", ".join(quoting.string(name, DUCKDB) for name in exact)
             listed = f"[{names}]" if names else patterns
-            ((size,),) = self._connection.execute(_ROW_GROUP_BYTES.format(listed)).fetchall()
-            self._row_group = max(self._row_group, size)
+            statement = _PAGE_BYTES.format(listed, str(remote).lower())
+            ((size,),) = self._connection.execute(statement).fetchall()
+            self._pages = max(self._pages, size)
             self._allow()
 
     def make_room_for_sums(self, text: str) -> None:
@@ -546,8 +559,8 @@ class DuckDBEngine:
     def _needed(self) -> int:
         """Return the bytes that suffice for what is known of files and statements."""
         ((threads,),) = self._connection.execute("SELECT current_setting('threads')").fetchall()
-        of_thread: int = threads * (3 * self._row_group + self._sums * _SUM_BYTES)
-        return _MEMORY_LIMIT // 2 + of_thread
+        of_thread: int = threads * (3 * self._pages + self._sums * _SUM_BYTES)
+        return _MEMORY_LIMIT + of_thread
 
     def qualified(self, name: str) -> str:
         """Return the whole name: with a database, since temporary tables come first in a schema."""
@@ -768,7 +781,7 @@ class DuckDBEngine:
             yield
         except duckdb.OutOfMemoryException as error:
             wanted = ""
-            if self._row_group:
+            if self._pages:
                 with suppress(duckdb.Error):
                     wanted = f" ({self._needed() / 1e6:,.0f} MB suffice for these Parquet files)"
             raise EngineError(

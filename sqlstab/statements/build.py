@@ -11,7 +11,9 @@ import itertools
 import json
 import math
 import re
+import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -48,10 +50,25 @@ def _templates() -> Path:
     return folder
 
 
+class _Compiled(jinja2.FileSystemBytecodeCache):
+    """Compiled templates; to compile those of a run takes 0.1 s, a sixth of a small run."""
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        with suppress(OSError):  # in an installation that cannot be written to
+            super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> jinja2.Environment:
+    templates = _templates()
+    # Where Python would keep them, if it keeps any.
+    compiled = templates / "__pycache__"
+    if not sys.dont_write_bytecode:
+        with suppress(OSError):
+            compiled.mkdir(exist_ok=True)
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_templates()),
+        loader=jinja2.FileSystemLoader(templates),
+        bytecode_cache=_Compiled(str(compiled)) if compiled.is_dir() else None,
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - the output is SQL, not HTML
     )
