@@ -152,9 +152,9 @@ DUCKLAKE = replace(
 # fall out of the cache.
 _BATCH_BYTES = 2 * 2**20
 
-# Joins and sorts beyond it go to disk: 16 million ids are counted and joined as fast with it as with
-# twice as much. A database takes that, since it gathers 122,880 rows before it writes them into a
-# table. For what else takes more see `_needed`.
+# Joins and sorts beyond it go to disk: 16 million ids are counted and joined as fast with it as
+# with twice as much. A database takes that, since it gathers 122,880 rows before it writes them
+# into a table. For what else takes more see `_needed`.
 _MEMORY_LIMIT = 256 * 10**6
 # What a thread takes for each of the sums of a statement: a vector of 2,048 products, and as much
 # again in a join.
@@ -235,8 +235,8 @@ class DuckDBEngine:
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 256 MB for files and 512 MB for a database, and what it takes to read large
-            pages of Parquet files, or to sum in SQL, which grows with threads. For a DuckLake, whose
-            files it is not told of, DuckDB's own: 80% of the memory that there is.
+            pages of Parquet files, or to sum in SQL, which grows with threads. For a DuckLake,
+            whose files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
         UsageError: A setting that DuckDB does not take.
