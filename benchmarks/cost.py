@@ -1,11 +1,12 @@
 """What a run costs for 300 million users, from the slope of time over rows: `make bench-cost`.
 
 On each engine, on one core, a run of few users and one of four times as many; the difference is
-what the further users cost, without what a start costs. Runs begin a space (first), stay in one
-(next), or stay in one and are fitted to a hash sample of the rows. Tables are scanned and written
-as they stand there, 300 million / (users more) times: nothing else grows faster than the rows.
-How often the users' vectors are read is counted in the statements of a run. Writes the tables
-into docs/performance.md.
+what the further users cost, without what a start costs. Time is that of the processor, in this
+process and in those of the engine: other work on the machine hardly changes it. Runs begin a space
+(first), stay in one (next), or stay in one and are fitted to a hash sample of the rows. Tables are
+scanned and written as they stand there, 300 million / (users more) times: nothing else grows faster
+than the rows. How often the users' vectors are read is counted in the statements of a run. Writes
+the table of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,7 @@ os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import duckdb  # noqa: E402
 import numpy as np  # noqa: E402
+import psutil  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from engines import load_clickhouse, load_postgres, load_targets, spark_session  # noqa: E402
@@ -42,7 +44,13 @@ USERS = 300_000_000
 ITEMS = 20_000
 # Few users of each engine: more than the 25,000 whose cosines are taken, and so few that a run of
 # four times as many takes seconds.
-FEW = {"duckdb": 250_000, "spark": 100_000, "clickhouse": 50_000, "postgres": 25_000}
+FEW = {
+    "duckdb": 250_000,
+    "spark": 100_000,
+    "clickhouse": 50_000,
+    "pgvector": 25_000,
+    "postgres": 25_000,
+}
 SAMPLE = "1%"
 
 
@@ -53,11 +61,23 @@ class Place(NamedTuple):
         name: Engine and version.
         engine: What `stabilize` takes; None is DuckDB on files.
         relation: How a run names a table of the first or the second training.
+        server: The engine's process, where that is no descendant of this one.
     """
 
     name: str
     engine: Any
     relation: Callable[[str, int], str]
+    server: psutil.Process | None = None
+
+    def seconds(self) -> float:
+        """Processor time so far, of descendants too, whether they have ended or not."""
+        time.sleep(1)  # else a session that ends may be neither there nor among its parent's times
+        total = 0.0
+        for root in filter(None, (psutil.Process(), self.server)):
+            for process in (root, *root.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    total += sum(process.cpu_times()[:4])
+        return total
 
 
 def generate(folder: Path, few: int, dimension: int) -> None:
@@ -91,6 +111,14 @@ def spark_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
 
 
 def postgres_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    return _postgres(folder, targets, "Postgres {version}, `real[]`", "real[]")
+
+
+def pgvector_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
+    return _postgres(folder, targets, "pgvector on Postgres {version}, `vector`", "vector")
+
+
+def _postgres(folder: Path, targets: ModuleType, name: str, kind: str) -> Iterator[Place]:
     from sqlalchemy import create_engine  # noqa: PLC0415
 
     with targets.TARGETS["postgres"].start() as url:
@@ -98,11 +126,18 @@ def postgres_place(folder: Path, targets: ModuleType) -> Iterator[Place]:
             url, connect_args={"options": "-c jit=off -c max_parallel_workers_per_gather=0"}
         )
         engine = SqlAlchemyEngine(database)
+        engine.execute("CREATE EXTENSION vector")
         for path in folder.glob("*.parquet"):
             column = pq.read_table(path)["embedding"].combine_chunks()
-            load_postgres(database, path.stem, np.stack(column.to_numpy(zero_copy_only=False)))
-        version = engine.query("SELECT current_setting('server_version') AS v")[0]["v"]
-        yield Place(f"Postgres {version}", database, "{}_{}".format)
+            vectors = np.stack(column.to_numpy(zero_copy_only=False))
+            load_postgres(database, path.stem, vectors)
+            size = f"({vectors.shape[1]})" if kind == "vector" else ""
+            engine.execute(f"ALTER TABLE {path.stem} ALTER embedding TYPE {kind}{size}")
+        found = engine.query(
+            "SELECT current_setting('server_version') AS version, pg_backend_pid() AS process"
+        )[0]
+        server = psutil.Process(found["process"]).parent()
+        yield Place(name.format(**found), database, "{}_{}".format, server)
         database.dispose()
 
 
@@ -121,6 +156,7 @@ PLACES = {
     "duckdb": duckdb_place,
     "spark": spark_place,
     "clickhouse": clickhouse_place,
+    "pgvector": pgvector_place,
     "postgres": postgres_place,
 }
 
@@ -138,16 +174,17 @@ def measured(place: Place, folder: Path, few: int, rounds: int) -> dict[str, flo
     times: dict[tuple[str, str], list[float]] = {}
     for turn in range(rounds + 1):
         for size, (kind, (number, options)) in itertools.product(("few", "many"), KINDS.items()):
-            name = f"bench_{size}"
+            # In one space a first run, done again, would be aligned with its own earlier rows.
+            name = f"bench_{size}_{turn}"
             space = Space(folder / name if place.engine is None else name, place.engine)
-            started = time.perf_counter()
+            started = place.seconds()
             space.run(
                 place.relation(f"users_{size}", number),
                 place.relation("items", number),
                 key=str(number),
                 options=options,
             )
-            seconds = time.perf_counter() - started
+            seconds = place.seconds() - started
             print(f"{place.name}: {size}, {kind}: {seconds:.1f} s", file=sys.stderr, flush=True)
             if turn:  # the first warms up
                 times.setdefault((kind, size), []).append(seconds)
@@ -157,10 +194,9 @@ def measured(place: Place, folder: Path, few: int, rounds: int) -> dict[str, flo
 
 def scans(place: Place) -> list[int]:
     """How often each kind of run reads the users' vectors."""
-    name = "bench_few"
     found = []
     for number, options in KINDS.values():
-        space = Space(name, place.engine)
+        space = Space("bench_few_0" if number else "bench_none", place.engine)
         statements = space.explain(
             place.relation("users_few", number),
             place.relation("items", number),
