@@ -126,7 +126,7 @@ bench-memory: $(VENV)/dev.stamp
 bench-quality: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quality.py
 
-# Time and memory by rows and dimensions; 26 GB of disk, and a quarter of an hour. SCALE has options:
+# Time and memory by rows and dimensions; 13 GB of disk, and ten minutes. SCALE has options:
 # --sizes 1e6x64,1e7x64 measures these. Writes the table of docs/performance.md.
 bench-scale: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/scale.py $(SCALE)
