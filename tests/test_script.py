@@ -22,6 +22,10 @@ from warehouse import Rows, Variant
 
 from sqlstab import Options, Run, Space, __version__
 from sqlstab.engines import dialects
+from sqlstab.errors import EngineError
+from sqlstab.space.key import Key
+from sqlstab.space.names import created
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -415,6 +419,62 @@ def test_runs_of_tables(
     (name,) = set(re.findall(r"sqlstab_figures_[0-9a-f]{8}", text))
     with pytest.raises(Exception, match=name):
         warehouse.engine.query(f"SELECT * FROM {name}")
+
+
+@pytest.mark.parametrize("engine", [name for name in RUNNABLE if name not in ("duckdb", "spark")])
+@pytest.mark.parametrize(
+    ("id_type", "id_of", "component", "message"),
+    [
+        ("DECIMAL(9, 1)", lambda k: k / 2, None, "the id id of the items in s_items is not of the"),
+        (None, int, "integer", "scores of the written vectors differ by more than 1e-05"),
+        (None, lambda k: k + 1000, None, "the runs share no ids to align on"),
+    ],
+    ids=["ids", "components", "nothing shared"],
+)
+def test_each_engine_stops(
+    engine: str,
+    warehouses: Callable[[str], Warehouse],
+    rng: np.random.Generator,
+    id_type: str | None,
+    id_of: Callable[[int], float],
+    component: str | None,
+    message: str,
+) -> None:
+    """With the message, and without a run."""
+    warehouse = warehouses(engine)
+    dialect = warehouse.dialect
+    for view in ("users", "items"):
+        warehouse.execute(f"DROP VIEW IF EXISTS stops_{view}_newest")
+    for table in ("users", "items", "maps", "runs"):
+        warehouse.execute(f"DROP TABLE IF EXISTS stops_{table}")
+
+    def load(side: str, kind: str, of: Callable[[int], float]) -> None:
+        columns = {"id": kind, "e0": dialect.double, "e1": dialect.double}
+        rows = [(of(k), *map(float, row)) for k, row in enumerate(rng.standard_normal((40, 2)))]
+        warehouse.create(f"s_{side}", columns, rows)
+
+    def run(key: str, *more: str) -> None:
+        text = script(
+            *("--dialect", engine, "--dimension", 2, "--element", "double", "--users", "s_users"),
+            *("--items", "s_items", "--vector", "e0..e1", "--space", "stops", "--run", key, *more),
+        )
+        for part in text.split(";\n"):
+            if part.strip():
+                warehouse.engine.execute(part.strip())
+
+    kind = getattr(dialect, component or "double")
+    output = [Column("id", dialect.bigint), Column("e0", kind), Column("e1", kind)]
+    warehouse.execute(*created("stops_items", "items", output, Key.parse("a"), dialect))
+    first = component is not None
+    for side in ("users", "items"):
+        load(side, dialect.bigint, int)
+    if not first:
+        run("a", "--first-run")
+    load("items", id_type or dialect.bigint, id_of)
+    with pytest.raises(EngineError, match=message):
+        run("b", *(("--first-run",) if first else ()))
+    warehouse.engine.rollback()
+    assert [run.key for run in Space("stops", warehouse.engine).runs] == ([] if first else ["a"])
 
 
 def test_clickhouse_takes_a_file_as_it_is(rng: np.random.Generator) -> None:
