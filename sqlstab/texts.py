@@ -158,11 +158,13 @@ class Texts:
             UsageError: A script cannot do this, or an input is a table or a file of the space.
         """
         inputs = {side: table.relation for side, table in self.tables.items()}
-        names = Names(self._space(), self.dialect)
+        space: Path | Names
         if self.directory:
-            DirectorySpace(self.directory).check_inputs(inputs)
+            space = self.directory
+            DirectorySpace(space).check_inputs(inputs)
         else:
-            names.check_inputs({side: [name] for side, name in inputs.items()})
+            space = Names(self._space(), self.dialect)
+            space.check_inputs({side: [name] for side, name in inputs.items()})
         return Script(
             self.dialect.of_a_script(),
             self.tables,
@@ -171,7 +173,7 @@ class Texts:
             {side: self._output(side) for side in self.tables},
             self.options,
             self.key,
-            self.directory or names,
+            space,
             aligned=bool(self.earlier),
         ).render()
 

@@ -658,23 +658,23 @@ def test_what_cannot_be_right_is_not_written(
 @needs_duckdb
 def test_a_folder_is_not_mixed_with_another_run(tmp_path: Path, model: Any) -> None:
     """A script cannot remove the files that are there, nor make first runs of one space alike."""
-    source = model(dimension=32)
+    source, space = model(dimension=32), tmp_path / "a.b.c.d"
 
     def refusal(text: str) -> str:
         done = duckdb_cli(tmp_path, text)
         assert done.returncode == 1
         return done.stderr
 
-    first = on_files(source, tmp_path / "s", "b", "--first-run")
+    first = on_files(source, space, "b", "--first-run")
     assert duckdb_cli(tmp_path, first).returncode == 0
     for key in "ac":
-        other = on_files(source, tmp_path / "s", key, "--first-run")
+        other = on_files(source, space, key, "--first-run")
         assert "the space has other runs, with axes that this first one" in refusal(other)
-    files = {path.name: path.read_bytes() for path in (tmp_path / "s" / "run=b").iterdir()}
+    files = {path.name: path.read_bytes() for path in (space / "run=b").iterdir()}
     assert "empty it. Files: 4" in refusal(first)
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "s" / "run=b").iterdir()}
-    (tmp_path / "s" / "run=c" / "q.parquet").touch()
-    later = on_files(source, tmp_path / "s", "d").replace("run=d", "run=c")
+    assert files == {path.name: path.read_bytes() for path in (space / "run=b").iterdir()}
+    (space / "run=c" / "q.parquet").touch()
+    later = on_files(source, space, "d").replace("run=d", "run=c")
     assert "empty it. Files: 1" in refusal(later)
 
 
@@ -721,19 +721,19 @@ BOTH = ("--users", "u", "--items", "i")
         (("--users", "u", "--items", "S_Runs"), "S_Runs is the table of the space s for its runs"),
         (("--users", "u", "--items", "s_items_newest"), "of the space s for its newest items"),
         *(
-            ((*BOTH, *more), f"{' '.join(map(str, more))}{said} is for sqlstab run only")
-            for *more, said in [
-                ("--rank", 2, ""),
-                ("--columns", 2, ""),
-                ("--sample", 0.5, ""),
-                ("--maps-only", " True"),
-                ("--map", "rotation", ""),
-                ("--on-invalid", "drop", ""),
-                ("--align", "recent", ""),
-                ("--align", "first", ""),
-                ("--memory", 0.5, ""),
-                ("--strategy", "arrow", ""),
-                ("--refine", "always", ""),
+            ((*BOTH, *more), f"{' '.join(map(str, more))} is for sqlstab run only")
+            for more in [
+                ("--rank", 2),
+                ("--columns", 2),
+                ("--sample", 0.5),
+                ("--maps-only",),
+                ("--map", "rotation"),
+                ("--on-invalid", "drop"),
+                ("--align", "recent"),
+                ("--align", "first"),
+                ("--memory", 0.5),
+                ("--strategy", "arrow"),
+                ("--refine", "always"),
             ]
         ),
     ],

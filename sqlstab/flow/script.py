@@ -102,9 +102,9 @@ class Script:
         for name, declared in declarations(Options).items():
             value = getattr(self.options, name)
             if name not in _FOLLOWED and value not in (declared.default, _DONE.get(name)):
+                said = "" if value is True else f" {value}"
                 raise UsageError(
-                    f"sql script: --{declared.option} {value} is for sqlstab run only; leave it "
-                    "out."
+                    f"sql script: --{declared.option}{said} is for sqlstab run only; leave it out."
                 )
         if self._stable_dimension != self.dimension and not self.aligned:
             raise UsageError(
@@ -282,50 +282,45 @@ class Script:
             for table in ours
         )
         found = [
-            build.none(
+            (
                 f"foreign_{side}",
                 relations.named(names.table(side), dialect),
                 f"t.{key} = {literal} AND {foreign}",
                 f"no run wrote the {side} with this key, which this run would replace: delete "
                 "them, or take another key.",
-                dialect,
             )
             for side in self.tables
         ]
-        figures = f"t.{quoting.identifier(dialect.folded('figures'), dialect)}"
-        part = f"t.{quoting.identifier(dialect.folded('part'), dialect)}"
-        further = dict.fromkeys(json.dumps(like) for like in ({}, dict(self.like)))
-        texts = [quoting.string('%"like": ' + like + "%", dialect) for like in further]
-        same = " AND ".join(f"{figures} NOT LIKE {text}" for text in texts)
+        figures, part = (
+            f"t.{quoting.identifier(dialect.folded(name), dialect)}" for name in ("figures", "part")
+        )
+        likes = dict.fromkeys(json.dumps(like) for like in ({}, dict(self.like)))
+        texts = [quoting.string(f'%"like": {like}%', dialect) for like in likes]
+        other = " AND ".join(f"{figures} NOT LIKE {text}" for text in texts)
         found.append(
-            build.none(
+            (
                 "further_tables",
                 runs,
-                f"t.{key} = {literal} AND {part} = 1 AND {same}",
+                f"t.{key} = {literal} AND {part} = 1 AND {other}",
                 "the run with this key has further tables, which this one would leave as they "
                 "are: give the same --also, or drop that run with sqlstab runs.",
-                dialect,
             )
         )
         if self.key.value.isdecimal():
-            size = f"length({dialect.as_text.format(f't.{key}')})"
-            digits = len(self.key.value)
+            size, digits = f"length({dialect.as_text.format(f't.{key}')})", len(self.key.value)
             found.append(
-                build.none(
+                (
                     "key_order",
                     runs,
                     f"{size} <> {digits} AND (t.{key} < {literal}) <> ({size} < {digits})",
                     f"the keys of the space are text, in whose order {self.key.value} and others "
                     "do not stand as numbers do: write numbers of one length, or let sqlstab run "
                     "make the tables, with a column of whole numbers.",
-                    dialect,
                 )
             )
         if not self.aligned:
-            found.append(
-                build.none("other_runs", runs, f"t.{key} <> {literal}", _OTHER_RUNS, dialect)
-            )
-        return found
+            found.append(("other_runs", runs, f"t.{key} <> {literal}", _OTHER_RUNS))
+        return [build.none(*one, dialect) for one in found]
 
     def _checks(self, table: VectorTable) -> Iterator[str]:
         """Fail where something is wrong with a table."""
@@ -599,7 +594,7 @@ class Script:
             ("Difference", "max(t.value)"),
         )
         yield build.none(
-            "scores",
+            "score_pairs",
             figures,
             "t.name = 'score_pairs' AND t.value = 0",
             "no vector was written that can be compared with a raw one: a stable table has another "

@@ -1854,7 +1854,7 @@ SELECT
         WHEN n_rows > 0
         THEN ERROR(message)
         ELSE n_rows
-    END AS scores
+    END AS score_pairs
 FROM (
     SELECT
         count(*) AS n_rows,

@@ -1490,13 +1490,13 @@ checked AS MATERIALIZED (
             WHEN NOT coalesce(users_longest >= 1E-145, false)
             THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
             WHEN NOT users_longest <= 1E150
-            THEN 'The SQL solver refuses: users: the sums of squares overflow; sqlstab run would, too. Divide the vectors by a constant.'
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
             THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(CAST(CAST(items_columns AS BIGINT) AS VARCHAR), 'unknown') || ' components, not of 3; sqlstab run would, too.'
             WHEN NOT coalesce(items_longest >= 1E-145, false)
             THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
             WHEN NOT items_longest <= 1E150
-            THEN 'The SQL solver refuses: items: the sums of squares overflow; sqlstab run would, too. Divide the vectors by a constant.'
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
             WHEN users_rank < users_live
@@ -2072,7 +2072,7 @@ SELECT
         WHEN n_rows > 0
         THEN error(message)
         ELSE n_rows
-    END AS scores
+    END AS score_pairs
 FROM (
     SELECT
         count(*) AS n_rows,

@@ -1849,7 +1849,7 @@ SELECT
         WHEN n_rows > 0
         THEN CAST(message AS FLOAT)
         ELSE n_rows
-    END AS scores
+    END AS score_pairs
 FROM (
     SELECT
         count(*) AS n_rows,
