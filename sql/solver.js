@@ -403,8 +403,11 @@ function solve(sums, settings) {
     const alignment = align(cross);
     omega = alignment.omega;
     figures.anchors = sum(Object.keys(crosses).map((side) => crosses[side].rows));
-    if (figures.anchors === 0) {
-      throw new Error("The SQL solver refuses: the runs share no ids to align on; sqlstab run would, too.");
+    if (largestEntry(cross) === 0) {
+      throw new Error(
+        "The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; " +
+          "sqlstab run would, too, unless the earlier run has stored maps only."
+      );
     }
     figures.ambiguous = alignment.ambiguous;
     const unit = timesTransposed(omega, omega).map((row, k) => row.map((value, l) => value - (k === l ? 1 : 0)));

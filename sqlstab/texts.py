@@ -22,7 +22,7 @@ from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Member, Reference
 from sqlstab.flow.script import Script
 from sqlstab.maths.maps import Maps
-from sqlstab.space.directory import MAPS_FILE
+from sqlstab.space.directory import MAPS_FILE, DirectorySpace
 from sqlstab.space.entry import Rows, case
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.key import Key
@@ -152,7 +152,19 @@ class Texts:
         return drive.explain(flow.run(job))
 
     def script(self) -> str:
-        """Return the whole run as one text, with the solver in SQL."""
+        """Return the whole run as one text, with the solver in SQL.
+
+        Raises:
+            UsageError: A script cannot do this, or an input is a table or a file of the space.
+        """
+        inputs = {side: table.relation for side, table in self.tables.items()}
+        space: Path | Names
+        if self.directory:
+            space = self.directory
+            DirectorySpace(space).check_inputs(inputs)
+        else:
+            space = Names(self._space(), self.dialect)
+            space.check_inputs({side: [name] for side, name in inputs.items()})
         return Script(
             self.dialect.of_a_script(),
             self.tables,
@@ -161,7 +173,7 @@ class Texts:
             {side: self._output(side) for side in self.tables},
             self.options,
             self.key,
-            self.directory or Names(self._space(), self.dialect),
+            space,
             aligned=bool(self.earlier),
         ).render()
 

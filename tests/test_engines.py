@@ -413,7 +413,7 @@ def test_what_a_script_begins_with(lab: Lab) -> None:
     """It stops where vectors have another length than was said, with the one that they have."""
     query, table = lab.warehouse.engine.query, lab.run.table
     (row,) = query(build.guard(table, 5, lab.dialect))
-    assert int(row["items"]) == len(lab.run.ids)
+    assert int(row["checked"]) == len(lab.run.ids)
     if table.layout != "wide":
         with pytest.raises(EngineError, match="longest vector has 5 components: give that as"):
             query(build.guard(table, 6, lab.dialect))

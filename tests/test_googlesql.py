@@ -49,6 +49,7 @@ def known(running: Running) -> GoogleSQL:
     sql.create("solution", {"name": "STRING", "i": "INT64", "j": "INT64", "value": "FLOAT64"})
     sql.create("figures", {"name": "STRING", "value": "FLOAT64"})
     sql.create("reference", {"run_key": "STRING"})
+    sql.create("checked", {"checked": "INT64"})
     sql.execute(build.solve(BIGQUERY, 3, "grams").function)
     return sql
 

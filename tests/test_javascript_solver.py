@@ -250,6 +250,8 @@ def spoiled(rng: np.random.Generator, what: str) -> tuple[dict[str, np.ndarray],
         raw["items"][:, 0] *= 1e150
     if what == "nothing shared":
         shared = {"items": (np.zeros((0, 4)), np.zeros((0, 4)))}
+    if what == "no weight":
+        shared = {"items": (raw["items"], np.zeros((30, 4)))}
     return raw, shared
 
 
@@ -262,6 +264,7 @@ def spoiled(rng: np.random.Generator, what: str) -> tuple[dict[str, np.ndarray],
         ("apart", "all scores are zero"),
         ("underflow", "component 1 of the users is zero or so small"),
         ("nothing shared", "the runs share no ids to align on"),
+        ("no weight", "none with a weight above zero"),
     ],
 )
 def test_refusals(rng: np.random.Generator, what: str, message: str) -> None:

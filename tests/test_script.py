@@ -22,6 +22,10 @@ from warehouse import Rows, Variant
 
 from sqlstab import Options, Run, Space, __version__
 from sqlstab.engines import dialects
+from sqlstab.errors import EngineError
+from sqlstab.space.key import Key
+from sqlstab.space.names import created
+from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -417,6 +421,62 @@ def test_runs_of_tables(
         warehouse.engine.query(f"SELECT * FROM {name}")
 
 
+@pytest.mark.parametrize("engine", [name for name in RUNNABLE if name not in ("duckdb", "spark")])
+@pytest.mark.parametrize(
+    ("id_type", "id_of", "component", "message"),
+    [
+        ("DECIMAL(9, 1)", lambda k: k / 2, None, "the id id of the items in s_items is not of the"),
+        (None, int, "integer", "scores of the written vectors differ by more than 1e-05"),
+        (None, lambda k: k + 1000, None, "the runs share no ids to align on"),
+    ],
+    ids=["ids", "components", "nothing shared"],
+)
+def test_each_engine_stops(
+    engine: str,
+    warehouses: Callable[[str], Warehouse],
+    rng: np.random.Generator,
+    id_type: str | None,
+    id_of: Callable[[int], float],
+    component: str | None,
+    message: str,
+) -> None:
+    """With the message, and without a run."""
+    warehouse = warehouses(engine)
+    dialect = warehouse.dialect
+    for view in ("users", "items"):
+        warehouse.execute(f"DROP VIEW IF EXISTS stops_{view}_newest")
+    for table in ("users", "items", "maps", "runs"):
+        warehouse.execute(f"DROP TABLE IF EXISTS stops_{table}")
+
+    def load(side: str, kind: str, of: Callable[[int], float]) -> None:
+        columns = {"id": kind, "e0": dialect.double, "e1": dialect.double}
+        rows = [(of(k), *map(float, row)) for k, row in enumerate(rng.standard_normal((40, 2)))]
+        warehouse.create(f"s_{side}", columns, rows)
+
+    def run(key: str, *more: str) -> None:
+        text = script(
+            *("--dialect", engine, "--dimension", 2, "--element", "double", "--users", "s_users"),
+            *("--items", "s_items", "--vector", "e0..e1", "--space", "stops", "--run", key, *more),
+        )
+        for part in text.split(";\n"):
+            if part.strip():
+                warehouse.engine.execute(part.strip())
+
+    kind = getattr(dialect, component or "double")
+    output = [Column("id", dialect.bigint), Column("e0", kind), Column("e1", kind)]
+    warehouse.execute(*created("stops_items", "items", output, Key.parse("a"), dialect))
+    first = component is not None
+    for side in ("users", "items"):
+        load(side, dialect.bigint, int)
+    if not first:
+        run("a", "--first-run")
+    load("items", id_type or dialect.bigint, id_of)
+    with pytest.raises(EngineError, match=message):
+        run("b", *(("--first-run",) if first else ()))
+    warehouse.engine.rollback()
+    assert [run.key for run in Space("stops", warehouse.engine).runs] == ([] if first else ["a"])
+
+
 def test_clickhouse_takes_a_file_as_it_is(rng: np.random.Generator) -> None:
     """As one text, which its client's parser takes apart; there is no such client on PyPI."""
     if reason := missing("clickhouse"):
@@ -447,20 +507,251 @@ def test_clickhouse_takes_a_file_as_it_is(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(stable["items"] @ stable["users"].T, scores, atol=1e-13)
 
 
+# Where a script cannot be right it stops: what spoils it, its options, its key, and what it says.
+_ITEMS = "CREATE TABLE other AS SELECT {} AS id, {} AS embedding FROM items"
+_OTHER = ("--items", "other")
+_REFUSED: dict[str, tuple[list[str], tuple[object, ...], str, str]] = {
+    "no shared ids": (
+        [_ITEMS.format("id + 5000", "embedding")],
+        _OTHER,
+        "3",
+        "the runs share no ids to align on",
+    ),
+    "no anchor": ([], ("--anchor-filter", "id < 0"), "3", "the runs share no ids to align on"),
+    "no stable rows": (
+        ["DELETE FROM s_items WHERE run = '2'"],
+        (),
+        "3",
+        "the runs share no ids to align on",
+    ),
+    "zero weights": (
+        ["CREATE TABLE other AS SELECT *, 0 AS w FROM items"],
+        (*_OTHER, "--users", "weighted", "--weight", "w"),
+        "3",
+        "or none with a weight above zero",
+    ),
+    "a view of its own rows": (
+        ["CREATE VIEW other AS SELECT id, embedding FROM s_items WHERE run = '2'"],
+        _OTHER,
+        "2",
+        "items: rows checked: 50, rows written: 0",
+    ),
+    "a view that changes": (
+        ["CREATE VIEW other AS FROM items WHERE id > 0 OR '3' NOT IN (SELECT run FROM s_users)"],
+        _OTHER,
+        "3",
+        "items: rows checked: 50, rows written: 49",
+    ),
+    "DECIMAL ids": (
+        [_ITEMS.format("CAST(id / 2 AS DECIMAL(9, 1))", "embedding")],
+        _OTHER,
+        "3",
+        "the id id of the items in other is not of the type BIGINT.* Rows: 50",
+    ),
+    "TIMESTAMP ids": (
+        [
+            _ITEMS.format("TIMESTAMP '2026-11-30' + to_minutes(id)", "embedding"),
+            "CREATE TABLE ours AS SELECT DATE '2026-11-30' + CAST(id AS INTEGER) AS id, embedding "
+            "FROM users",
+        ],
+        (*_OTHER, "--users", "ours", "--id-type", "DATE"),
+        "3",
+        "is not of the type DATE",
+    ),
+    "BIGINT ids beyond DOUBLE": (
+        [_ITEMS.format("id + 2 ** 60 :: BIGINT", "embedding")],
+        (*_OTHER, "--id-type", "DOUBLE"),
+        "3",
+        "is not of the type DOUBLE",
+    ),
+    "a table that merges ids": (
+        [
+            "ALTER TABLE s_items ALTER id TYPE INTEGER",
+            _ITEMS.format("CAST(id / 2 AS DECIMAL(9, 1))", "embedding"),
+            "CREATE TABLE ours AS SELECT CAST(id AS DECIMAL(9, 1)) AS id, embedding FROM users",
+        ],
+        (*_OTHER, "--users", "ours", "--id-type", "DECIMAL(9,1)"),
+        "3",
+        "items: rows checked: 50, rows written: 50, NULL ids: 0, duplicate ids: 24",
+    ),
+    "a table that changes ids": (
+        [
+            "ALTER TABLE s_items ALTER id TYPE INTEGER",
+            _ITEMS.format("CAST(id + 0.4 AS DECIMAL(9, 1))", "embedding"),
+            "CREATE TABLE ours AS SELECT CAST(id AS DECIMAL(9, 1)) AS id, embedding FROM users",
+        ],
+        (*_OTHER, "--users", "ours", "--id-type", "DECIMAL(9,1)", "--anchor", "users"),
+        "3",
+        "no vector was written that can be compared with a raw one",
+    ),
+    "a table that rounds": (
+        ["ALTER TABLE s_items ALTER embedding TYPE INTEGER[]"],
+        ("--anchor", "users"),
+        "3",
+        r"differ by more than 1e-05 of the largest.* Difference: 0\.\d+",
+    ),
+    "vectors of FLOAT that are tiny": (
+        [
+            _ITEMS.format("id", "list_transform(embedding, lambda x: x * 1e-42)"),
+            "CREATE TABLE ours AS SELECT id, list_transform(embedding, lambda x: x * 1e-42) AS "
+            "embedding FROM users",
+        ],
+        (*_OTHER, "--users", "ours", "--output-type", "float"),
+        "3",
+        "for which there is --output-type double",
+    ),
+    "keys that sort otherwise": ([], (), "10", "whose order 10 and others do not stand .* Rows: 1"),
+    "further tables": (
+        [
+            "UPDATE s_runs SET figures = "
+            """replace(figures, '"like": {}', '"like": {"q": "users"}')"""
+        ],
+        (),
+        "2",
+        "the run with this key has further tables",
+    ),
+    "text vectors": (
+        [_ITEMS.format("id", "CAST(embedding AS VARCHAR)")],
+        _OTHER,
+        "3",
+        "the vectors of the items are text: .*--vector-type VARCHAR. Rows: 50",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", _REFUSED)
+def test_what_cannot_be_right_is_not_written(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, case: str
+) -> None:
+    """The space is as it was, and goes on."""
+    for side, rows in (("users", 60), ("items", 50)):
+        vectors = pa.table({"id": np.arange(rows), "embedding": list(rng.normal(size=(rows, 3)))})
+        connection.register("v", vectors)
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+    connection.execute("CREATE TABLE weighted AS SELECT *, 0 AS w FROM users")
+
+    def text(key: str, *more: object) -> str:
+        sides = () if "--users" in more else ("--users", "users")
+        sides += () if "--items" in more else ("--items", "items")
+        return script(
+            *("--dialect", "duckdb", "--dimension", 3, "--element", "double", "--database", "w.db"),
+            *(*sides, "--space", "s", "--run", key, *more),
+        )
+
+    connection.execute(text("1", "--first-run"))
+    connection.execute(text("2"))
+    spoil, options, key, message = _REFUSED[case]
+    for statement in spoil:
+        connection.execute(statement)
+
+    def content() -> list[Any]:
+        tables = ("s_users", "s_items", "s_maps", "s_runs", "s_items_newest")
+        return [connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in tables]
+
+    before = content()
+    with pytest.raises(duckdb.Error, match=message):
+        connection.execute(text(key, *options))
+    connection.rollback()
+    assert content() == before
+
+
+@needs_duckdb
+def test_a_folder_is_not_mixed_with_another_run(tmp_path: Path, model: Any) -> None:
+    """A script cannot remove the files that are there, nor make first runs of one space alike."""
+    source, space = model(dimension=32), tmp_path / "a.b.c.d"
+
+    def refusal(text: str) -> str:
+        done = duckdb_cli(tmp_path, text)
+        assert done.returncode == 1
+        return done.stderr
+
+    first = on_files(source, space, "b", "--first-run")
+    assert duckdb_cli(tmp_path, first).returncode == 0
+    for key in "ac":
+        other = on_files(source, space, key, "--first-run")
+        assert "the space has other runs, with axes that this first one" in refusal(other)
+    files = {path.name: path.read_bytes() for path in (space / "run=b").iterdir()}
+    assert "empty it. Files: 4" in refusal(first)
+    assert files == {path.name: path.read_bytes() for path in (space / "run=b").iterdir()}
+    (space / "run=c" / "q.parquet").touch()
+    later = on_files(source, space, "d").replace("run=d", "run=c")
+    assert "empty it. Files: 1" in refusal(later)
+
+
+def test_dimensions_that_are_numbered_otherwise(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator
+) -> None:
+    for side, rows in (("users", 60), ("items", 50)):
+        values = {
+            "id": np.repeat(np.arange(rows), 3),
+            "dim": np.tile(np.arange(1, 4), rows),
+            "value": rng.normal(size=3 * rows),
+        }
+        connection.register("v", pa.table(values))
+        connection.execute(f"CREATE TABLE {side} AS FROM v")
+    text = (
+        *("--dialect", "duckdb", "--dimension", 3, "--element", "double", "--database", "w.db"),
+        *("--users", "users", "--items", "items", "--layout", "long", "--space", "s"),
+        *("--run", "1", "--first-run"),
+    )
+    message = "No vector has each of the dimensions 0 to 2 once: .* give it as --first"
+    with pytest.raises(duckdb.Error, match=message):
+        connection.execute(script(*text))
+    connection.rollback()
+    connection.execute(script(*text, "--first", 1))
+
+
 # --- usage and text -------------------------------------------------------------------------------
+
+
+BOTH = ("--users", "u", "--items", "i")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--vectors", "v"), "name --users and --items"),
-        (("--users", "u", "--items", "i", "--rank", 2), "--rank is for sqlstab run only"),
-        (("--users", "u", "--items", "i", "--maps-only"), "--maps-only and --on-invalid are for"),
+        ((*BOTH, "--stable-dimension", 6, "--first-run"), "leave out --stable-dimension"),
+        ((*BOTH, "--stable-dimension", 3, "--first-run"), "leave out --stable-dimension"),
+        ((*BOTH, "--stable-dimension", 3), "the SQL solver adds no axes"),
+        (
+            ("--users", "s_users", "--items", "i"),
+            "s_users is the table of the space s for its users",
+        ),
+        (("--users", "u", "--items", "S_Runs"), "S_Runs is the table of the space s for its runs"),
+        (("--users", "u", "--items", "s_items_newest"), "of the space s for its newest items"),
+        *(
+            ((*BOTH, *more), f"{' '.join(map(str, more))} is for sqlstab run only")
+            for more in [
+                ("--rank", 2),
+                ("--columns", 2),
+                ("--sample", 0.5),
+                ("--maps-only",),
+                ("--map", "rotation"),
+                ("--on-invalid", "drop"),
+                ("--align", "recent"),
+                ("--align", "first"),
+                ("--memory", 0.5),
+                ("--strategy", "arrow"),
+                ("--refine", "always"),
+            ]
+        ),
     ],
 )
 def test_what_a_script_cannot_do(arguments: tuple[Any, ...], message: str) -> None:
     base = ("sql", "script", "--dialect", "postgres", "--dimension", 4, "--space", "s")
     assert message in invoke(*base, *arguments, code=2).stderr
+
+
+def test_options_of_a_project_that_a_script_does_not_follow(tmp_path: Path) -> None:
+    project = tmp_path / "sqlstab.toml"
+    tables = "users.table = 'u'\nitems.table = 'i'\nspace.name = 's'\nengine.database = 'w.db'\n"
+    given = ("--dialect", "duckdb", "--dimension", 4, "-c", project)
+    project.write_text(f"{tables}run.min_agreement = 0.5")
+    message = invoke("sql", "script", *given, code=2).stderr
+    assert "[run] min_agreement 0.5 is for sqlstab run only" in message
+    project.write_text(f"{tables}run = {{align = 'previous', plain_rows = true, map = 'balanced'}}")
+    assert script(*given)
 
 
 def test_dialects_without_a_solver_say_so() -> None:

@@ -181,6 +181,7 @@ def statements(dialect: Dialect) -> dict[str, str]:
                 ),
             ),
             "guard": build.guard(ANCHORED, 3, dialect),
+            "written": build.written(ITEMS, "checked", ". Look at it.", dialect),
             "maps": build.maps("solution", dialect),
             "whole": build.whole(build.gram(ITEMS, 3, dialect, other=REFERENCE)[0], 3, 3, dialect),
             "earlier": build.earlier("reference", "Runs before b: ", dialect),

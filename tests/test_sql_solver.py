@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,7 +109,10 @@ class Problem:
                 for entry in entries(side, table.T @ table, len(table), triangular=True)
             ],
         )
-        self.balance = solve.balance(
+
+    @cached_property
+    def balance(self) -> solve.Balance:
+        return solve.balance(
             *(solve.factor(table.T @ table, len(table)) for table in self.raw.values())
         )
 
@@ -283,6 +287,54 @@ def test_too_few_shared_ids_are_refused(warehouse: Warehouse, rng: np.random.Gen
     references = {"items": rng.standard_normal((3, 4))}
     message = refusal(lambda: problem.aligned(references, {"items": 1.0}))
     assert "the shared ids say nothing about 1 of 4 directions" in message
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (np.zeros(4), np.ones(4), "users: all vectors are zero, or so small"),
+        (np.ones(4), np.full(4, 1e-147), "items: all vectors are zero, or so small"),
+        (np.full(4, 1e152), np.ones(4), "users: the sums of squares overflow"),
+        (np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1]), "all scores are zero"),
+    ],
+    ids=["zero", "tiny", "huge", "apart"],
+)
+def test_nothing_to_solve(
+    warehouse: Warehouse,
+    rng: np.random.Generator,
+    users: np.ndarray,
+    items: np.ndarray,
+    message: str,
+) -> None:
+    """What `sqlstab run` refuses, too, is refused with that reason."""
+    raw = rng.standard_normal((40, 4)) * users, rng.standard_normal((30, 4)) * items
+    assert message in refusal(Problem(warehouse, *raw).first)
+
+
+@pytest.mark.parametrize("rows", [0, 9], ids=["no ids", "no weight"])
+def test_nothing_shared(warehouse: Warehouse, rng: np.random.Generator, rows: int) -> None:
+    """There are no sums, or all are zero."""
+    problem = Problem(warehouse, rng.standard_normal((40, 4)), rng.standard_normal((30, 4)))
+    names = {
+        name: fill(
+            warehouse,
+            f"solver_{name}",
+            list(entries("items", np.zeros((4, 4)), rows, triangular=name != "crosses"))[
+                : 99 * rows
+            ],
+        )
+        for name in ("crosses", "run", "reference")
+    }
+    statement = build.solve(
+        warehouse.dialect,
+        4,
+        problem.grams,
+        crosses=names["crosses"],
+        anchors={"items": 1.0},
+        shared=(names["run"], names["reference"]),
+    )
+    message = refusal(lambda: Solution(warehouse, statement, 4, 4))
+    assert "the runs share no ids to align on, or none with a weight above zero" in message
 
 
 def test_no_solver() -> None:

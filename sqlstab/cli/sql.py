@@ -121,6 +121,8 @@ def _declared(given: Mapping[str, Any], project: Project, step: str | None) -> N
     if step is None:
         _show(asked.statements(), given)
     elif step == "script":
+        if given["align"] == "recent":
+            raise UsageError("sql script: --align recent is for sqlstab run only; leave it out.")
         console.print_exactly(asked.script())
     else:
         console.print_exactly("\n".join(f"{text.strip()};\n" for text in asked.step(step)))

@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlstab import __version__
+from sqlstab.declaration import declarations
 from sqlstab.errors import UsageError
 from sqlstab.flow import figures
-from sqlstab.maths.quality import SCORE_ROWS
+from sqlstab.flow.write import promise
+from sqlstab.maths.quality import SCORE_ROWS, SCORES_KEPT
+from sqlstab.options import Options
 from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
 from sqlstab.space.insert import TablesTarget
 from sqlstab.space.names import MAPS, RUNS, Names, creations
@@ -30,7 +33,6 @@ from sqlstab.statements.table import Column, StableTable, stable_columns
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlstab.options import Options
     from sqlstab.space.key import Key
     from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.sides import Side
@@ -39,6 +41,23 @@ if TYPE_CHECKING:
 _AMBIGUOUS = (
     "The shared ids say nothing about some directions; those were placed in what is left of the "
     "space, near their own axes."
+)
+# The options that a script follows, and what it does about others.
+_FOLLOWED = {"anchor", "output_layout", "output_type"}
+_DONE = {
+    "align": "previous",
+    "plain_rows": True,
+    "refine": "never",
+    "strategy": "sql",
+    "map": "balanced",
+}
+_OTHER_RUNS = (
+    "the space has other runs, with axes that this first one would not have: print the script "
+    "without --first-run."
+)
+_OTHER_ROWS = (
+    ". The table has changed meanwhile, is a view that gives other rows each time or reads tables "
+    "of this space, or the stable table has another type of ids."
 )
 _HOLE = re.compile(r'"@@(.*?)@@"')
 
@@ -80,13 +99,18 @@ class Script:
                 "sql script: name --users and --items. Vectors without a second side need no "
                 "solver but one polar factor: take sqlstab sql cross-gram and sqlstab solve."
             )
-        for name in ("rank", "columns", "sample"):
-            if getattr(self.options, name) is not None:
-                raise UsageError(f"sql script: --{name} is for sqlstab run only; leave it out.")
-        if self.options.map == "rotation":
-            raise UsageError("sql script: --map=rotation is for sqlstab run only; leave it out.")
-        if self.options.maps_only or self.options.on_invalid == "drop":
-            raise UsageError("sql script: --maps-only and --on-invalid are for sqlstab run only.")
+        for name, declared in declarations(Options).items():
+            value = getattr(self.options, name)
+            if name not in _FOLLOWED and value not in (declared.default, _DONE.get(name)):
+                said = "" if value is True else f" {value}"
+                raise UsageError(
+                    f"sql script: --{declared.option}{said} is for sqlstab run only; leave it out."
+                )
+        if self._stable_dimension != self.dimension and not self.aligned:
+            raise UsageError(
+                f"sql script: the first run of a space has as many components as its raw vectors, "
+                f"{self.dimension}: leave out --stable-dimension."
+            )
         if isinstance(self.space, Path) and not self.dialect.reads_files:
             raise UsageError(f"{self.dialect.name} writes no directories: name a prefix of tables.")
 
@@ -150,7 +174,7 @@ class Script:
         yield "Begin", self._begin()
         yield (
             "Are the tables fit for it?",
-            [build.guard(table, self.dimension, dialect) for table in self.tables.values()],
+            [text for table in self.tables.values() for text in self._checks(table)],
         )
         if self.aligned:
             yield "The run before this one", self._reference()
@@ -187,7 +211,8 @@ class Script:
         return ddl.create_scratch(self._name(what), query, self.dialect)
 
     def _drops(self) -> list[str]:
-        last = ["solution", "maps", "figures", "run"]
+        last = [f"checked_{side}" for side in self.tables]
+        last += ["solution", "maps", "figures", "run"]
         views = []
         if self.aligned:
             last += ["crosses", "shared_run", "shared_reference", "reference"]
@@ -221,25 +246,33 @@ class Script:
         dialect = self.dialect
         statements = [*dialect.before, *self._drops()]
         if isinstance(self.space, Path):
-            return statements
+            return [*statements, *self._guards_of_files(self.space)]
         tables, others = self._creations(self.space)
         if not dialect.transactions:
-            return [*statements, *tables, *others, *self._guards()]
+            return [*statements, *tables, *others, *self._guards(self.space)]
         begin, *rest = self._target.begin()
-        return [*statements, begin, *tables, *self._guards(), *rest]
+        return [*statements, begin, *tables, *self._guards(self.space), *rest]
 
     def _creations(self, names: Names) -> tuple[list[str], list[str]]:
         return creations(names, self._columns, self.key, self.dialect)
 
-    def _guards(self) -> list[str]:
-        """Fail where the run would take the place of rows that no run wrote, or begin a space anew.
+    def _guards_of_files(self, space: Path) -> list[str]:
+        """Fail where files would be mixed with those of another run, or a space begun anew."""
 
-        A directory is checked where its files are written: see `_reference_files`.
-        """
-        if isinstance(self.space, Path):
-            return []
+        def free(name: str, files: str, message: str) -> str:
+            found = f"glob({quoting.string(files, self.dialect)})"
+            return build.none(name, found, "true", message, self.dialect, ("Files", "count(*)"))
+
+        own = "the folder of the run has files, with which this one's would be mixed: empty it."
+        found = [free("own_files", f"{self._folder}/*", own)]
+        if not self.aligned:
+            found.append(free("other_runs", f"{space}/*=*/{FIGURES_FILE}", _OTHER_RUNS))
+        return found
+
+    def _guards(self, names: Names) -> list[str]:
+        """Fail where the run would replace rows that no run wrote, or begin a space anew."""
         dialect = self.dialect
-        runs, maps = (relations.named(self.space.table(what), dialect) for what in (RUNS, MAPS))
+        runs, maps = (relations.named(names.table(what), dialect) for what in (RUNS, MAPS))
         key = quoting.identifier(self.key.name(dialect), dialect)
         literal = self.key.literal(dialect)
         # Where there are no transactions a script that was killed has left maps.
@@ -249,44 +282,89 @@ class Script:
             for table in ours
         )
         found = [
-            build.none(
+            (
                 f"foreign_{side}",
-                relations.named(self.space.table(side), dialect),
+                relations.named(names.table(side), dialect),
                 f"t.{key} = {literal} AND {foreign}",
                 f"no run wrote the {side} with this key, which this run would replace: delete "
                 "them, or take another key.",
-                dialect,
             )
             for side in self.tables
         ]
-        found += [text for table in self.tables.values() for text in self._types(table)]
-        if self.aligned:
-            return found
-        other = build.none(
-            "other_runs",
-            runs,
-            f"t.{key} <> {literal}",
-            "the space has other runs, with axes that this first one would not have: print the "
-            "script without --first-run.",
-            dialect,
+        figures, part = (
+            f"t.{quoting.identifier(dialect.folded(name), dialect)}" for name in ("figures", "part")
         )
-        return [*found, other]
+        likes = dict.fromkeys(json.dumps(like) for like in ({}, dict(self.like)))
+        texts = [quoting.string(f'%"like": {like}%', dialect) for like in likes]
+        other = " AND ".join(f"{figures} NOT LIKE {text}" for text in texts)
+        found.append(
+            (
+                "further_tables",
+                runs,
+                f"t.{key} = {literal} AND {part} = 1 AND {other}",
+                "the run with this key has further tables, which this one would leave as they "
+                "are: give the same --also, or drop that run with sqlstab runs.",
+            )
+        )
+        if self.key.value.isdecimal():
+            size, digits = f"length({dialect.as_text.format(f't.{key}')})", len(self.key.value)
+            found.append(
+                (
+                    "key_order",
+                    runs,
+                    f"{size} <> {digits} AND (t.{key} < {literal}) <> ({size} < {digits})",
+                    f"the keys of the space are text, in whose order {self.key.value} and others "
+                    "do not stand as numbers do: write numbers of one length, or let sqlstab run "
+                    "make the tables, with a column of whole numbers.",
+                )
+            )
+        if not self.aligned:
+            found.append(("other_runs", runs, f"t.{key} <> {literal}", _OTHER_RUNS))
+        return [build.none(*one, dialect) for one in found]
+
+    def _checks(self, table: VectorTable) -> Iterator[str]:
+        """Fail where something is wrong with a table."""
+        dialect = self.dialect
+        is_text = build.check_solver(dialect).is_text
+        known = table.reading(dialect)
+        if (
+            is_text
+            and table.layout == "array"
+            and not table.fields
+            and not (known and known.is_text)
+        ):
+            vector = quoting.identifier(table.vector[0], dialect)
+            yield build.none(
+                f"text_{table.side}",
+                relations.named(table.relation, dialect),
+                conditions.both(table.filter, is_text.format(f"t.{vector}"), dialect),
+                f"the vectors of the {table.side} are text: say so with --vector-type "
+                f"{dialect.text}.",
+                dialect,
+            )
+        yield self._create(f"checked_{table.side}", build.guard(table, self.dimension, dialect))
+        if not isinstance(self.space, Path):
+            yield from self._types(table)
 
     def _types(self, table: VectorTable) -> Iterator[str]:
-        """Fail where an id is a text and said to be a number, or the other way round.
+        """Fail where an id is not of the type that it is said to be.
 
-        The engine would store one as the other, and not compare them in the next run.
+        The engine would store it as another id, or not compare both in the next run.
         """
         dialect = self.dialect
-        if not (is_text := build.check_solver(dialect).is_text):
-            return
+        is_text = build.check_solver(dialect).is_text
         for column in table.ids:
-            rows = is_text.format(f"t.{quoting.identifier(column.name, dialect)}")
-            said = is_text.format(f"CAST(NULL AS {column.type})")
+            name = f"t.{quoting.identifier(column.name, dialect)}"
+            text = dialect.as_text.format(name)
+            stored = dialect.as_text.format(f"CAST({name} AS {column.type})")
+            differs = f"coalesce({stored}, '') <> {text}"
+            if is_text:
+                said = is_text.format(f"CAST(NULL AS {column.type})")
+                differs = f"CASE WHEN {is_text.format(name)} <> {said} THEN true ELSE {differs} END"
             yield build.none(
                 f"types_{table.side}",
                 relations.named(table.relation, dialect),
-                conditions.both(table.filter, f"{rows} <> {said}", dialect),
+                conditions.both(table.filter, differs, dialect),
                 f"the id {column.name} of the {table.side} in {table.relation} is not of the type "
                 f"{column.type}: name its own with --id-type, or in a project file with id_type of "
                 "each table.",
@@ -491,8 +569,38 @@ class Script:
         query = build.run_figures(solution, names, drifts, shared, scores, dialect)
         kept = {"figures": query, "run": self._text()}
         if self._begins_late:
-            return [f"INSERT INTO {self._relation(name)}\n{text}" for name, text in kept.items()]
-        return [self._create(name, text) for name, text in kept.items()]
+            made = [f"INSERT INTO {self._relation(name)}\n{text}" for name, text in kept.items()]
+        else:
+            made = [self._create(name, text) for name, text in kept.items()]
+        return [*made, *self._proof()]
+
+    def _proof(self) -> Iterator[str]:
+        """Fail where what was written does not have the ids and the scores of what was read."""
+        dialect = self.dialect
+        for side in self.tables:
+            yield build.written(
+                self._written(side), self._name(f"checked_{side}"), _OTHER_ROWS, dialect
+            )
+        figures = self._relation("figures")
+        most = max(SCORES_KEPT, *(promise(self._written(side), dialect) for side in SIDES))
+        yield build.none(
+            "scores",
+            figures,
+            f"t.name = 'max_relative_error' AND NOT (t.value <= {dialect.number(most)})",
+            f"scores of the written vectors differ by more than {most:.0e} of the largest: a "
+            "stable table has a type that rounds them, or vectors are far smaller than 1, for "
+            "which there is --output-type double.",
+            dialect,
+            ("Difference", "max(t.value)"),
+        )
+        yield build.none(
+            "score_pairs",
+            figures,
+            "t.name = 'score_pairs' AND t.value = 0",
+            "no vector was written that can be compared with a raw one: a stable table has another "
+            "type of ids or of vectors.",
+            dialect,
+        )
 
     def _finished(self) -> Iterator[str]:
         dialect = self.dialect

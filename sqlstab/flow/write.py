@@ -208,9 +208,9 @@ def _error(
                 checked[name].table, job.dialect, values=True, drop=None, dimension=sizes[0]
             )
         raise check.overflow_error(checked[next(iter(names.values()))].table)
-    promise = max(_promise(written[name], job.dialect) for name in names.values())
+    promised = max(promise(written[name], job.dialect) for name in names.values())
     approximate = (job.options.rank or job.options.columns) and not further
-    if error is None or error <= promise or approximate:
+    if error is None or error <= promised or approximate:
         return error
     what = "Dot products" if VECTORS in checked else "Scores"
     if further and error > SCORES_KEPT:
@@ -221,13 +221,14 @@ def _error(
     else:
         job.log.warn(
             f"{what} of the written vectors differ by up to {error:.0e} of the largest; "
-            f"{promise:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
+            f"{promised:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
             "multiply them by a constant, or set --output-type=double."
         )
     return error
 
 
-def _promise(written: VectorTable, dialect: Dialect) -> float:
+def promise(written: VectorTable, dialect: Dialect) -> float:
+    """Return what writing vectors of its type may do to a score, relative to the largest."""
     known = written.reading(dialect)
     if known and known.is_half:
         return _HALF_PROMISE

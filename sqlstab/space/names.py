@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlstab.errors import UsageError
 from sqlstab.statements import quoting
+from sqlstab.statements.files import is_path
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
@@ -87,6 +88,37 @@ class Names:
         return [
             name for name in self.given if name not in (MAPS, RUNS) and not name.endswith("_newest")
         ]
+
+    def check_inputs(self, inputs: Mapping[str, Sequence[str]]) -> None:
+        """Check that no input is a table of the space, whose rows a run replaces.
+
+        Args:
+            inputs: By side, the name of its table, and behind it what that reads as a view.
+
+        Raises:
+            UsageError: One is.
+        """
+
+        def parts(name: str) -> list[str]:
+            return [part.casefold() for part in quoting.table_parts(name, self._dialect)]
+
+        sides = dict.fromkeys([*inputs, *self.sides(), MAPS, RUNS])
+        own = {what: parts(self.table(what)) for what in sides}
+        own |= {f"newest {side}": parts(self.newest(side)) for side in self.sides()}
+        for side, (relation, *read) in inputs.items():
+            if is_path(relation) and self._dialect.reads_files:
+                continue
+            for name in [relation, *read]:
+                found = parts(name)
+                for what, other in own.items():
+                    known = min(len(found), len(other))
+                    if found[-known:] != other[-known:]:
+                        continue
+                    how = "is" if name == relation else "is a view of"
+                    raise UsageError(
+                        f"{side} table {relation} {how} the table of the space {self} for its "
+                        f"{what}, whose rows a run replaces: name another space."
+                    )
 
     def _behind(self, name: str, ending: str) -> str:
         *schema, bare = quoting.table_parts(name, self._dialect)

@@ -562,24 +562,12 @@ class TablesSpace:
         Raises:
             UsageError: One is.
         """
-        sides = dict.fromkeys([*relations, *self.names.sides(), MAPS, RUNS])
-        own = {what: self._parts(self.names.table(what)) for what in sides}
-        for side in self.names.sides():
-            own[f"newest {side}"] = self._parts(self.names.newest(side))
+        inputs = {}
         for side, relation in relations.items():
-            if is_path(relation) and self.dialect.reads_files:
-                continue
-            for name in [relation, *self._read_by(relation, {relation})]:
-                parts = self._parts(name)
-                for what, other in own.items():
-                    known = min(len(parts), len(other))
-                    if parts[-known:] != other[-known:]:
-                        continue
-                    how = "is" if name == relation else "is a view of"
-                    raise UsageError(
-                        f"{side} table {relation} {how} the table of the space {self.names} for "
-                        f"its {what}, whose rows a run replaces: name another space."
-                    )
+            is_file = is_path(relation) and self.dialect.reads_files
+            read = [] if is_file else self._read_by(relation, {relation})
+            inputs[side] = [relation, *read]
+        self.names.check_inputs(inputs)
 
     def _read_by(self, view: str, seen: set[str]) -> list[str]:
         """List what a view reads, and the views in it, as far as its text can be had and read."""
@@ -600,9 +588,6 @@ class TablesSpace:
         } - seen
         deeper = [each for name in sorted(names) for each in self._read_by(name, seen | names)]
         return [*sorted(names), *deeper]
-
-    def _parts(self, name: str) -> list[str]:
-        return [part.casefold() for part in quoting.table_parts(name, self.dialect)]
 
     def _check_free(self, target: TablesTarget) -> None:
         """Check that rows with the key of a run that is not there are not those of others.

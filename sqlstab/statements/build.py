@@ -612,13 +612,40 @@ def guard(table: VectorTable, dimension: int, dialect: Dialect) -> str:
         side=table.side,
         weighted=table.weight is not None,
         dimension=dimension,
+        first=table.first if table.layout == "long" else None,
         check=check(table, dialect).strip(),
         lengths=None if table.layout == "wide" else lengths(table, dialect).strip(),
         check_vectors=check_vectors(table, dimension, dialect).strip(),
     )
 
 
-def none(name: str, relation: str, where: str, message: str, dialect: Dialect) -> str:
+def written(table: VectorTable, checked: str, advice: str, dialect: Dialect) -> str:
+    """Write a query of one row that fails unless a stable table has as many ids as were checked.
+
+    Args:
+        table: The rows that were written.
+        checked: The table of the row of `guard`.
+        advice: Ends the message.
+        dialect: The dialect to write.
+    """
+    return _render(
+        "written",
+        dialect,
+        side=table.side,
+        check=check(table, dialect).strip(),
+        checked=relations.named(checked, dialect),
+        advice=string(advice, dialect),
+    )
+
+
+def none(
+    name: str,
+    relation: str,
+    where: str,
+    message: str,
+    dialect: Dialect,
+    shown: tuple[str, str] = ("Rows", "count(*)"),
+) -> str:
     """Write a query of one row that fails with a message if there are rows, and says how many.
 
     Args:
@@ -627,6 +654,7 @@ def none(name: str, relation: str, where: str, message: str, dialect: Dialect) -
         where: The condition that they would meet, as it stands in the statement.
         message: Says what is wrong and what to do.
         dialect: The dialect to write.
+        shown: What ends the message: a name, and an aggregate of those rows.
     """
     return _render(
         "none",
@@ -635,7 +663,8 @@ def none(name: str, relation: str, where: str, message: str, dialect: Dialect) -
         relation=relation,
         condition=where,
         what=message.partition(":")[0],
-        message=string(f"{message} Rows: ", dialect),
+        message=string(f"{message} {shown[0]}: ", dialect),
+        shown=shown[1],
     )
 
 
@@ -956,6 +985,8 @@ def scores(
     dialect: Dialect,
 ) -> str:
     """Write a query of one row (n_pairs, largest, largest_error): scores of a few users and items.
+
+    Of pairs without one of both scores `n_pairs` counts none.
 
     Args:
         raw: The raw tables, `users` and `items`; or `vectors`, whose dot products with each other

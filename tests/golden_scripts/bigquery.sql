@@ -18,6 +18,10 @@ DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_grams_fbe87b76`;
 
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_users_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_items_fbe87b76`;
+
 DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_maps_fbe87b76`;
@@ -112,15 +116,31 @@ FROM (
     WHERE t.`run` = '2026-11-30' AND (SELECT count(*) AS n FROM `ml`.`movies_runs` AS r WHERE r.`run` = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the run with this key has further tables, which this one would leave as they are.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS further_tables
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the run with this key has further tables, which this one would leave as they are: give the same --also, or drop that run with sqlstab runs. Rows: ' || CAST(count(*) AS STRING) AS message
+    FROM `ml`.`movies_runs` AS t
+    WHERE t.`run` = '2026-11-30' AND t.`part` = 1 AND t.`figures` NOT LIKE '%"like": {}%'
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
+CREATE TABLE `ml`.`sqlstab_checked_users_fbe87b76` AS
 -- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN ERROR(message)
         ELSE n_rows
-    END AS users
+    END AS checked
 FROM (
     SELECT
         *,
@@ -132,7 +152,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS STRING)
                 || ', with components that are not finite: ' || CAST(non_finite AS STRING)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS STRING) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -192,13 +212,29 @@ FROM (
     ) AS vectors
 ) AS counts;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type INT64.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type INT64: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS STRING) AS message
+    FROM `ml`.`users` AS t
+    WHERE coalesce(CAST(CAST(t.`id` AS INT64) AS STRING), '') <> CAST(t.`id` AS STRING)
+) AS found;
+
+CREATE TABLE `ml`.`sqlstab_checked_items_fbe87b76` AS
 -- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN ERROR(message)
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -210,7 +246,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS STRING)
                 || ', with components that are not finite: ' || CAST(non_finite AS STRING)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS STRING) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -269,6 +305,21 @@ FROM (
         ) AS r
     ) AS vectors
 ) AS counts;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type INT64.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type INT64: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS STRING) AS message
+    FROM `ml`.`items` AS t
+    WHERE coalesce(CAST(CAST(t.`id` AS INT64) AS STRING), '') <> CAST(t.`id` AS STRING)
+) AS found;
 
 -- The run before this one -------------------------------------------------------------------------
 
@@ -1153,8 +1204,11 @@ function solve(sums, settings) {
     const alignment = align(cross);
     omega = alignment.omega;
     figures.anchors = sum(Object.keys(crosses).map((side) => crosses[side].rows));
-    if (figures.anchors === 0) {
-      throw new Error("The SQL solver refuses: the runs share no ids to align on; sqlstab run would, too.");
+    if (largestEntry(cross) === 0) {
+      throw new Error(
+        "The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; " +
+          "sqlstab run would, too, unless the earlier run has stored maps only."
+      );
     }
     figures.ambiguous = alignment.ambiguous;
     const unit = timesTransposed(omega, omega).map((row, k) => row.map((value, l) => value - (k === l ? 1 : 0)));
@@ -1501,12 +1555,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN CAST(n_pairs AS FLOAT64) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -1598,7 +1652,10 @@ FROM (
             ) AS s USING (id)
         ) AS i
     ) AS scores
-) AS scores;
+) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures;
 
 INSERT INTO `ml`.`sqlstab_run_fbe87b76`
 -- What there is to know of this run, as JSON.
@@ -1716,6 +1773,96 @@ FROM (
 ) AS f
 CROSS JOIN `ml`.`sqlstab_reference_fbe87b76` AS r;
 
+-- Fails where the users written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'users: rows checked: ' || CAST(CAST(checked AS INT64) AS STRING) || ', rows written: ' || CAST(n_rows AS STRING)
+            || ', NULL ids: ' || CAST(null_ids AS STRING) || ', duplicate ids: ' || CAST(duplicate_ids AS STRING)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`movies_users` AS t
+            WHERE
+                (t.`run` = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN `ml`.`sqlstab_checked_users_fbe87b76` AS c
+) AS counts;
+
+-- Fails where the items written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'items: rows checked: ' || CAST(CAST(checked AS INT64) AS STRING) || ', rows written: ' || CAST(n_rows AS STRING)
+            || ', NULL ids: ' || CAST(null_ids AS STRING) || ', duplicate ids: ' || CAST(duplicate_ids AS STRING)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`movies_items` AS t
+            WHERE
+                (t.`run` = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN `ml`.`sqlstab_checked_items_fbe87b76` AS c
+) AS counts;
+
+-- Fails where there are such rows: scores of the written vectors differ by more than 1e-05 of the largest.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS scores
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'scores of the written vectors differ by more than 1e-05 of the largest: a stable table has a type that rounds them, or vectors are far smaller than 1, for which there is --output-type double. Difference: ' || CAST(max(t.value) AS STRING) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'max_relative_error' AND NOT (t.value <= 1.0000000000000001e-05)
+) AS found;
+
+-- Fails where there are such rows: no vector was written that can be compared with a raw one.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS score_pairs
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || CAST(count(*) AS STRING) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
 -- 5. The run is there -----------------------------------------------------------------------------
 
 DELETE FROM `ml`.`movies_maps` WHERE `run` = '2026-11-30';
@@ -1748,6 +1895,10 @@ DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_users_fbe87b76`;
 DROP VIEW IF EXISTS `ml`.`sqlstab_earlier_items_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_grams_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_users_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_items_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 

@@ -30,6 +30,10 @@ DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows_fbe87b76";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures_fbe87b76";
 
+DROP TABLE IF EXISTS "ml"."sqlstab_checked_users_fbe87b76";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_checked_items_fbe87b76";
+
 DROP TABLE IF EXISTS "ml"."sqlstab_solution_fbe87b76";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_maps_fbe87b76";
@@ -124,15 +128,31 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0 AND (SELECT count(*) AS n FROM "ml"."movies_maps" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the run with this key has further tables, which this one would leave as they are.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS further_tables
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the run with this key has further tables, which this one would leave as they are: give the same --also, or drop that run with sqlstab runs. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."movies_runs" AS t
+    WHERE t."run" = '2026-11-30' AND t."part" = 1 AND t."figures" NOT LIKE '%"like": {}%'
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
+CREATE TABLE "ml"."sqlstab_checked_users_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN toFloat64(coalesce(message, '0'))
         ELSE n_rows
-    END AS users
+    END AS checked
 FROM (
     SELECT
         *,
@@ -144,7 +164,7 @@ FROM (
                 || ', vectors with NULL components: ' || toString(null_components)
                 || ', with components that are not finite: ' || toString(non_finite)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -197,13 +217,29 @@ FROM (
     ) AS vectors
 ) AS counts;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type Int64.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type Int64: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."users" AS t
+    WHERE coalesce(toString(CAST(t."id" AS Int64)), '') <> toString(t."id")
+) AS found;
+
+CREATE TABLE "ml"."sqlstab_checked_items_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN toFloat64(coalesce(message, '0'))
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -215,7 +251,7 @@ FROM (
                 || ', vectors with NULL components: ' || toString(null_components)
                 || ', with components that are not finite: ' || toString(non_finite)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || toString(longest) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -267,6 +303,21 @@ FROM (
         WHERE length(x) = 3
     ) AS vectors
 ) AS counts;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type Int64.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type Int64: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."items" AS t
+    WHERE coalesce(toString(CAST(t."id" AS Int64)), '') <> toString(t."id")
+) AS found;
 
 -- The run before this one -------------------------------------------------------------------------
 
@@ -1310,9 +1361,9 @@ triangles_balanced AS (
         t.n
 ),
 score_error AS (
-    SELECT max(
-        abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))
-    ) / (SELECT max(s) FROM "ml"."sqlstab_solve_singular_fbe87b76") AS value
+    SELECT max(abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))) / (
+        SELECT nullif(max(s), 0) FROM "ml"."sqlstab_solve_singular_fbe87b76"
+    ) AS value
     FROM (
         SELECT
             b.x AS b,
@@ -1481,6 +1532,7 @@ side_figures AS (
         max(m.n_rows) AS n_rows,
         count(*) AS columns,
         sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(m.norm) AS longest,
         max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
         1 / sqrt(max(p.smallest)) AS condition,
@@ -1515,6 +1567,7 @@ SELECT
     users.n_rows AS users_rows,
     users.columns AS users_columns,
     users.live AS users_live,
+    users.longest AS users_longest,
     users.rank AS users_rank,
     users.condition AS users_condition,
     users.accuracy AS users_accuracy,
@@ -1522,6 +1575,7 @@ SELECT
     items.n_rows AS items_rows,
     items.columns AS items_columns,
     items.live AS items_live,
+    items.longest AS items_longest,
     items.rank AS items_rank,
     items.condition AS items_condition,
     items.accuracy AS items_accuracy,
@@ -1531,10 +1585,14 @@ SELECT
     anchors.anchors AS anchors,
     determined.aligned AS aligned,
     omega_error.value AS omega_error,
-    sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
-    cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
     sqrt(
-        sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace
+        greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / nullif(reference_trace, 0)
+    ) AS relative_residual,
+    cross_squares / nullif(sqrt(run_squares) * sqrt(reference_squares), 0) AS cka,
+    sqrt(
+        sqrt(
+            6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)
+        ) / nullif(reference_trace, 0)
     ) AS bound
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
 CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
@@ -1598,51 +1656,74 @@ checked AS (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || toString(
-                CAST(users_columns AS Int64)
+            THEN 'The SQL solver refuses: users: the sums are of ' || coalesce(
+                toString(CAST(users_columns AS Int64)),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || toString(
-                CAST(users_live AS Int64)
-            ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
-                users_condition
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(users_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT users_longest <= 1E150
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || toString(
-                CAST(items_columns AS Int64)
+            THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(
+                toString(CAST(items_columns AS Int64)),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || toString(
-                CAST(items_live AS Int64)
-            ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
-                items_condition
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(items_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT items_longest <= 1E150
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || coalesce(
+                toString(CAST(users_live AS Int64)),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(toString(
+                CAST(users_rank AS Int64)
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || coalesce(
+                toString(users_condition),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || coalesce(
+                toString(CAST(items_live AS Int64)),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(toString(
+                CAST(items_rank AS Int64)
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || coalesce(
+                toString(items_condition),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(aligned >= 1, false)
+            THEN 'The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; sqlstab run would, too, unless the earlier run has stored maps only.'
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The SQL solver refuses: the shared ids say nothing about ' || toString(
-                CAST(rank - aligned AS Int64)
-            ) || ' of ' || toString(CAST(rank AS Int64))
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || coalesce(
+                toString(CAST(rank - aligned AS Int64)),
+                'unknown'
+            ) || ' of ' || coalesce(toString(CAST(rank AS Int64)), 'unknown')
                 || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
             )
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || toString(
-                score_error
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || coalesce(
+                toString(score_error),
+                'unknown'
             )
-                || ', the balanced Gram matrices are off by ' || toString(
-                    greatest(users_gram_error, items_gram_error)
+                || ', the balanced Gram matrices are off by ' || coalesce(
+                    toString(greatest(users_gram_error, items_gram_error)),
+                    'unknown'
                 )
-                || ', Omega is not orthogonal by ' || toString(omega_error)
+                || ', Omega is not orthogonal by ' || coalesce(toString(omega_error), 'unknown')
                 || '. Use sqlstab run.'
         END AS problem
     FROM "ml"."sqlstab_solve_figures_fbe87b76" AS f
@@ -1974,12 +2055,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN toFloat64(n_pairs) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -2035,7 +2116,10 @@ FROM (
             ) AS s USING (id)
         ) AS i
     ) AS scores
-) AS scores;
+) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures;
 
 CREATE TABLE "ml"."sqlstab_run_fbe87b76" ENGINE = MergeTree ORDER BY tuple() AS
 -- What there is to know of this run, as JSON.
@@ -2148,6 +2232,96 @@ FROM (
 ) AS f
 CROSS JOIN "ml"."sqlstab_reference_fbe87b76" AS r;
 
+-- Fails where the users written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'users: rows checked: ' || toString(CAST(checked AS Int64)) || ', rows written: ' || toString(n_rows)
+            || ', NULL ids: ' || toString(null_ids) || ', duplicate ids: ' || toString(duplicate_ids)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."movies_users" AS t
+            WHERE
+                (t."run" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "ml"."sqlstab_checked_users_fbe87b76" AS c
+) AS counts;
+
+-- Fails where the items written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'items: rows checked: ' || toString(CAST(checked AS Int64)) || ', rows written: ' || toString(n_rows)
+            || ', NULL ids: ' || toString(null_ids) || ', duplicate ids: ' || toString(duplicate_ids)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."movies_items" AS t
+            WHERE
+                (t."run" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "ml"."sqlstab_checked_items_fbe87b76" AS c
+) AS counts;
+
+-- Fails where there are such rows: scores of the written vectors differ by more than 1e-05 of the largest.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS scores
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'scores of the written vectors differ by more than 1e-05 of the largest: a stable table has a type that rounds them, or vectors are far smaller than 1, for which there is --output-type double. Difference: ' || toString(max(t.value)) AS message
+    FROM "ml"."sqlstab_figures_fbe87b76" AS t
+    WHERE t.name = 'max_relative_error' AND NOT (t.value <= 1.0000000000000001e-05)
+) AS found;
+
+-- Fails where there are such rows: no vector was written that can be compared with a raw one.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN toFloat64(coalesce(message, '0'))
+        ELSE n_rows
+    END AS score_pairs
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || toString(count(*)) AS message
+    FROM "ml"."sqlstab_figures_fbe87b76" AS t
+    WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
 -- 5. The run is there -----------------------------------------------------------------------------
 
 DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
@@ -2190,6 +2364,10 @@ DROP TABLE IF EXISTS "ml"."sqlstab_solve_balanced_fbe87b76";
 DROP TABLE IF EXISTS "ml"."sqlstab_solve_omega_rows_fbe87b76";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_solve_figures_fbe87b76";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_checked_users_fbe87b76";
+
+DROP TABLE IF EXISTS "ml"."sqlstab_checked_items_fbe87b76";
 
 DROP TABLE IF EXISTS "ml"."sqlstab_solution_fbe87b76";
 

@@ -30,6 +30,10 @@ DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures_fbe87b76`;
 
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_users_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_items_fbe87b76`;
+
 DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_maps_fbe87b76`;
@@ -124,15 +128,31 @@ FROM (
     WHERE t.`run` = '2026-11-30' AND (SELECT count(*) AS n FROM `ml`.`movies_runs` AS r WHERE r.`run` = '2026-11-30') = 0 AND (SELECT count(*) AS n FROM `ml`.`movies_maps` AS r WHERE r.`run` = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the run with this key has further tables, which this one would leave as they are.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS further_tables
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the run with this key has further tables, which this one would leave as they are: give the same --also, or drop that run with sqlstab runs. Rows: ' || CAST(count(*) AS string) AS message
+    FROM `ml`.`movies_runs` AS t
+    WHERE t.`run` = '2026-11-30' AND t.`part` = 1 AND t.`figures` NOT LIKE '%"like": {}%'
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
+CREATE TABLE `ml`.`sqlstab_checked_users_fbe87b76` AS
 -- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(raise_error(message) AS double)
         ELSE n_rows
-    END AS users
+    END AS checked
 FROM (
     SELECT
         *,
@@ -144,7 +164,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS string)
                 || ', with components that are not finite: ' || CAST(non_finite AS string)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -197,13 +217,29 @@ FROM (
     ) AS vectors
 ) AS counts;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS string) AS message
+    FROM `ml`.`users` AS t
+    WHERE coalesce(CAST(CAST(t.`id` AS bigint) AS string), '') <> CAST(t.`id` AS string)
+) AS found;
+
+CREATE TABLE `ml`.`sqlstab_checked_items_fbe87b76` AS
 -- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(raise_error(message) AS double)
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -215,7 +251,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS string)
                 || ', with components that are not finite: ' || CAST(non_finite AS string)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS string) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -267,6 +303,21 @@ FROM (
         WHERE array_size(x) = 3
     ) AS vectors
 ) AS counts;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS string) AS message
+    FROM `ml`.`items` AS t
+    WHERE coalesce(CAST(CAST(t.`id` AS bigint) AS string), '') <> CAST(t.`id` AS string)
+) AS found;
 
 -- The run before this one -------------------------------------------------------------------------
 
@@ -1548,7 +1599,7 @@ score_error AS (
                 (s, v) -> s + v
             ) - aggregate(zip_with(t.x, w.x, (a, b) -> a * b), 0E0, (s, v) -> s + v)
         )
-    ) / (SELECT max(s) FROM `ml`.`sqlstab_solve_singular_fbe87b76`) AS value
+    ) / (SELECT nullif(max(s), 0) FROM `ml`.`sqlstab_solve_singular_fbe87b76`) AS value
     FROM (
         SELECT
             b.x AS b,
@@ -1740,6 +1791,7 @@ side_figures AS (
         max(m.n_rows) AS n_rows,
         count(*) AS columns,
         sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(m.norm) AS longest,
         max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
         1 / sqrt(max(p.smallest)) AS condition,
@@ -1774,6 +1826,7 @@ SELECT
     users.n_rows AS users_rows,
     users.columns AS users_columns,
     users.live AS users_live,
+    users.longest AS users_longest,
     users.rank AS users_rank,
     users.condition AS users_condition,
     users.accuracy AS users_accuracy,
@@ -1781,6 +1834,7 @@ SELECT
     items.n_rows AS items_rows,
     items.columns AS items_columns,
     items.live AS items_live,
+    items.longest AS items_longest,
     items.rank AS items_rank,
     items.condition AS items_condition,
     items.accuracy AS items_accuracy,
@@ -1790,10 +1844,14 @@ SELECT
     anchors.anchors AS anchors,
     determined.aligned AS aligned,
     omega_error.value AS omega_error,
-    sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
-    cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
     sqrt(
-        sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace
+        greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / nullif(reference_trace, 0)
+    ) AS relative_residual,
+    cross_squares / nullif(sqrt(run_squares) * sqrt(reference_squares), 0) AS cka,
+    sqrt(
+        sqrt(
+            6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)
+        ) / nullif(reference_trace, 0)
     ) AS bound
 FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
 CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
@@ -1857,51 +1915,74 @@ checked AS (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(
-                CAST(users_columns AS bigint) AS string
+            THEN 'The SQL solver refuses: users: the sums are of ' || coalesce(
+                CAST(CAST(users_columns AS bigint) AS string),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || CAST(
-                CAST(users_live AS bigint) AS string
-            ) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(
-                users_condition AS string
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(users_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT users_longest <= 1E150
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(
-                CAST(items_columns AS bigint) AS string
+            THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(
+                CAST(CAST(items_columns AS bigint) AS string),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || CAST(
-                CAST(items_live AS bigint) AS string
-            ) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS string)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(
-                items_condition AS string
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(items_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT items_longest <= 1E150
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || coalesce(
+                CAST(CAST(users_live AS bigint) AS string),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(CAST(
+                CAST(users_rank AS bigint) AS string
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || coalesce(
+                CAST(users_condition AS string),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || coalesce(
+                CAST(CAST(items_live AS bigint) AS string),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(CAST(
+                CAST(items_rank AS bigint) AS string
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || coalesce(
+                CAST(items_condition AS string),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(aligned >= 1, false)
+            THEN 'The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; sqlstab run would, too, unless the earlier run has stored maps only.'
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(
-                CAST(rank - aligned AS bigint) AS string
-            ) || ' of ' || CAST(CAST(rank AS bigint) AS string)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || coalesce(
+                CAST(CAST(rank - aligned AS bigint) AS string),
+                'unknown'
+            ) || ' of ' || coalesce(CAST(CAST(rank AS bigint) AS string), 'unknown')
                 || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(
                 greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
             )
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(
-                score_error AS string
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || coalesce(
+                CAST(score_error AS string),
+                'unknown'
             )
-                || ', the balanced Gram matrices are off by ' || CAST(
-                    greatest(users_gram_error, items_gram_error) AS string
+                || ', the balanced Gram matrices are off by ' || coalesce(
+                    CAST(greatest(users_gram_error, items_gram_error) AS string),
+                    'unknown'
                 )
-                || ', Omega is not orthogonal by ' || CAST(omega_error AS string)
+                || ', Omega is not orthogonal by ' || coalesce(CAST(omega_error AS string), 'unknown')
                 || '. Use sqlstab run.'
         END AS problem
     FROM `ml`.`sqlstab_solve_figures_fbe87b76` AS f
@@ -2257,12 +2338,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN CAST(n_pairs AS double) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -2324,7 +2405,10 @@ FROM (
         ) AS p
         LATERAL VIEW inline(array(struct(p.raw_score, p.stable_score))) pinned AS raw_score, stable_score
     ) AS scores
-) AS scores;
+) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures;
 
 CREATE TABLE `ml`.`sqlstab_run_fbe87b76` AS
 -- What there is to know of this run, as JSON.
@@ -2437,6 +2521,96 @@ FROM (
 ) AS f
 CROSS JOIN `ml`.`sqlstab_reference_fbe87b76` AS r;
 
+-- Fails where the users written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'users: rows checked: ' || CAST(CAST(checked AS bigint) AS string) || ', rows written: ' || CAST(n_rows AS string)
+            || ', NULL ids: ' || CAST(null_ids AS string) || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`movies_users` AS t
+            WHERE
+                (t.`run` = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN `ml`.`sqlstab_checked_users_fbe87b76` AS c
+) AS counts;
+
+-- Fails where the items written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'items: rows checked: ' || CAST(CAST(checked AS bigint) AS string) || ', rows written: ' || CAST(n_rows AS string)
+            || ', NULL ids: ' || CAST(null_ids AS string) || ', duplicate ids: ' || CAST(duplicate_ids AS string)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t.`id` AS id
+            FROM `ml`.`movies_items` AS t
+            WHERE
+                (t.`run` = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN `ml`.`sqlstab_checked_items_fbe87b76` AS c
+) AS counts;
+
+-- Fails where there are such rows: scores of the written vectors differ by more than 1e-05 of the largest.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS scores
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'scores of the written vectors differ by more than 1e-05 of the largest: a stable table has a type that rounds them, or vectors are far smaller than 1, for which there is --output-type double. Difference: ' || CAST(max(t.value) AS string) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'max_relative_error' AND NOT (t.value <= 1.0000000000000001e-05)
+) AS found;
+
+-- Fails where there are such rows: no vector was written that can be compared with a raw one.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(raise_error(message) AS double)
+        ELSE n_rows
+    END AS score_pairs
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || CAST(count(*) AS string) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
 -- 5. The run is there -----------------------------------------------------------------------------
 
 DELETE FROM `ml`.`movies_maps` WHERE `run` = '2026-11-30';
@@ -2479,6 +2653,10 @@ DROP TABLE IF EXISTS `ml`.`sqlstab_solve_balanced_fbe87b76`;
 DROP TABLE IF EXISTS `ml`.`sqlstab_solve_omega_rows_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solve_figures_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_users_fbe87b76`;
+
+DROP TABLE IF EXISTS `ml`.`sqlstab_checked_items_fbe87b76`;
 
 DROP TABLE IF EXISTS `ml`.`sqlstab_solution_fbe87b76`;
 

@@ -22,6 +22,10 @@ DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
 
+DROP TABLE IF EXISTS "sqlstab_checked_users_fbe87b76";
+
+DROP TABLE IF EXISTS "sqlstab_checked_items_fbe87b76";
+
 DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_maps_fbe87b76";
@@ -101,34 +105,19 @@ FROM (
     WHERE t."run" = '2026-11-30' AND (SELECT count(*) AS n FROM "ml"."movies_runs" AS r WHERE r."run" = '2026-11-30') = 0
 ) AS found;
 
--- Fails where there are such rows: the id id of the users in ml.users is not of the type bigint.
+-- Fails where there are such rows: the run with this key has further tables, which this one would leave as they are.
 SELECT
     CASE
         WHEN n_rows > 0
         THEN CAST(message AS double precision)
         ELSE n_rows
-    END AS types_users
+    END AS further_tables
 FROM (
     SELECT
         count(*) AS n_rows,
-        'the id id of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
-    FROM "ml"."users" AS t
-    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
-) AS found;
-
--- Fails where there are such rows: the id id of the items in ml.items is not of the type bigint.
-SELECT
-    CASE
-        WHEN n_rows > 0
-        THEN CAST(message AS double precision)
-        ELSE n_rows
-    END AS types_items
-FROM (
-    SELECT
-        count(*) AS n_rows,
-        'the id id of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
-    FROM "ml"."items" AS t
-    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint)))
+        'the run with this key has further tables, which this one would leave as they are: give the same --also, or drop that run with sqlstab runs. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."movies_runs" AS t
+    WHERE t."run" = '2026-11-30' AND t."part" = 1 AND t."figures" NOT LIKE '%"like": {}%'
 ) AS found;
 
 SELECT count(*) AS n FROM pg_advisory_xact_lock(hashtext('ml' || '.' || 'movies_runs'));
@@ -137,13 +126,29 @@ DELETE FROM "ml"."movies_runs" WHERE "run" = '2026-11-30';
 
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
+-- Fails where there are such rows: the vectors of the users are text.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS text_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the vectors of the users are text: say so with --vector-type text. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."users" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."embedding"))
+) AS found;
+
+CREATE TEMPORARY TABLE "sqlstab_checked_users_fbe87b76" AS
 -- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(message AS double precision)
         ELSE n_rows
-    END AS users
+    END AS checked
 FROM (
     SELECT
         *,
@@ -155,7 +160,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS text)
                 || ', with components that are not finite: ' || CAST(non_finite AS text)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -222,13 +227,44 @@ FROM (
     ) AS vectors
 ) AS counts;
 
+-- Fails where there are such rows: the id id of the users in ml.users is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."users" AS t
+    WHERE CASE WHEN (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint))) THEN true ELSE coalesce(CAST(CAST(t."id" AS bigint) AS text), '') <> CAST(t."id" AS text) END
+) AS found;
+
+-- Fails where there are such rows: the vectors of the items are text.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS text_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the vectors of the items are text: say so with --vector-type text. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."items" AS t
+    WHERE (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."embedding"))
+) AS found;
+
+CREATE TEMPORARY TABLE "sqlstab_checked_items_fbe87b76" AS
 -- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(message AS double precision)
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -240,7 +276,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS text)
                 || ', with components that are not finite: ' || CAST(non_finite AS text)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS text) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -306,6 +342,21 @@ FROM (
         ) AS r
     ) AS vectors
 ) AS counts;
+
+-- Fails where there are such rows: the id id of the items in ml.items is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id id of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "ml"."items" AS t
+    WHERE CASE WHEN (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(t."id")) <> (SELECT y.typcategory = 'S' FROM pg_type AS y WHERE y.oid = pg_typeof(CAST(NULL AS bigint))) THEN true ELSE coalesce(CAST(CAST(t."id" AS bigint) AS text), '') <> CAST(t."id" AS text) END
+) AS found;
 
 -- The run before this one -------------------------------------------------------------------------
 
@@ -1294,7 +1345,7 @@ triangles_balanced AS MATERIALIZED (
         t.n
 ),
 score_error AS MATERIALIZED (
-    SELECT max(abs((SELECT sum(v * w) FROM unnest(t.b, w.b) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT max(s) FROM singular) AS value
+    SELECT max(abs((SELECT sum(v * w) FROM unnest(t.b, w.b) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT nullif(max(s), 0) FROM singular) AS value
     FROM (
         SELECT
             b.x AS b,
@@ -1455,6 +1506,7 @@ side_figures AS MATERIALIZED (
         max(m.n_rows) AS n_rows,
         count(*) AS columns,
         sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(m.norm) AS longest,
         max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
         1 / sqrt(max(p.smallest)) AS condition,
@@ -1490,6 +1542,7 @@ figures AS MATERIALIZED (
         users.n_rows AS users_rows,
         users.columns AS users_columns,
         users.live AS users_live,
+        users.longest AS users_longest,
         users.rank AS users_rank,
         users.condition AS users_condition,
         users.accuracy AS users_accuracy,
@@ -1497,6 +1550,7 @@ figures AS MATERIALIZED (
         items.n_rows AS items_rows,
         items.columns AS items_columns,
         items.live AS items_live,
+        items.longest AS items_longest,
         items.rank AS items_rank,
         items.condition AS items_condition,
         items.accuracy AS items_accuracy,
@@ -1506,9 +1560,9 @@ figures AS MATERIALIZED (
         anchors.anchors AS anchors,
         determined.aligned AS aligned,
         omega_error.value AS omega_error,
-        sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / reference_trace) AS relative_residual,
-        cross_squares / (sqrt(run_squares) * sqrt(reference_squares)) AS cka,
-        sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / reference_trace) AS bound
+        sqrt(greatest(run_trace + reference_trace - 2 * cross_nuclear, 0) / nullif(reference_trace, 0)) AS relative_residual,
+        cross_squares / nullif(sqrt(run_squares) * sqrt(reference_squares), 0) AS cka,
+        sqrt(sqrt(6 * greatest(run_squares + reference_squares - 2 * cross_squares, 0)) / nullif(reference_trace, 0)) AS bound
     FROM (SELECT * FROM side_figures WHERE side = 'users') AS users
     CROSS JOIN (SELECT * FROM side_figures WHERE side = 'items') AS items
     CROSS JOIN rank_of_scores
@@ -1524,30 +1578,40 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
-            WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS text)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || coalesce(CAST(CAST(users_columns AS bigint) AS text), 'unknown') || ' components, not of 3; sqlstab run would, too.'
+            WHEN NOT coalesce(users_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT users_longest <= 1E150
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
-            WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS text)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(CAST(CAST(items_columns AS bigint) AS text), 'unknown') || ' components, not of 3; sqlstab run would, too.'
+            WHEN NOT coalesce(items_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT items_longest <= 1E150
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || coalesce(CAST(CAST(users_live AS bigint) AS text), 'unknown') || ' columns that are not zero only ' || coalesce(CAST(CAST(users_rank AS bigint) AS text), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || coalesce(CAST(users_condition AS text), 'unknown')
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || coalesce(CAST(CAST(items_live AS bigint) AS text), 'unknown') || ' columns that are not zero only ' || coalesce(CAST(CAST(items_rank AS bigint) AS text), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || coalesce(CAST(items_condition AS text), 'unknown')
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(aligned >= 1, false)
+            THEN 'The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; sqlstab run would, too, unless the earlier run has stored maps only.'
             WHEN NOT coalesce(aligned >= rank, false)
-            THEN 'The SQL solver refuses: the shared ids say nothing about ' || CAST(CAST(rank - aligned AS bigint) AS text) || ' of ' || CAST(CAST(rank AS bigint) AS text)
+            THEN 'The SQL solver refuses: the shared ids say nothing about ' || coalesce(CAST(CAST(rank - aligned AS bigint) AS text), 'unknown') || ' of ' || coalesce(CAST(CAST(rank AS bigint) AS text), 'unknown')
                 || ' directions. Use sqlstab run, which places them in what is left of the space.'
             WHEN NOT coalesce(greatest(score_error, omega_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS text)
-                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS text)
-                || ', Omega is not orthogonal by ' || CAST(omega_error AS text)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || coalesce(CAST(score_error AS text), 'unknown')
+                || ', the balanced Gram matrices are off by ' || coalesce(CAST(greatest(users_gram_error, items_gram_error) AS text), 'unknown')
+                || ', Omega is not orthogonal by ' || coalesce(CAST(omega_error AS text), 'unknown')
                 || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
@@ -1937,12 +2001,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN CAST(n_pairs AS double precision) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -2067,7 +2131,10 @@ FROM (
         CROSS JOIN i
         OFFSET 0
     ) AS scores
-) AS scores;
+) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures;
 
 CREATE TEMPORARY TABLE "sqlstab_run_fbe87b76" AS
 -- What there is to know of this run, as JSON.
@@ -2180,6 +2247,96 @@ FROM (
 ) AS f
 CROSS JOIN "sqlstab_reference_fbe87b76" AS r;
 
+-- Fails where the users written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'users: rows checked: ' || CAST(CAST(checked AS bigint) AS text) || ', rows written: ' || CAST(n_rows AS text)
+            || ', NULL ids: ' || CAST(null_ids AS text) || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."movies_users" AS t
+            WHERE
+                (t."run" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "sqlstab_checked_users_fbe87b76" AS c
+) AS counts;
+
+-- Fails where the items written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'items: rows checked: ' || CAST(CAST(checked AS bigint) AS text) || ', rows written: ' || CAST(n_rows AS text)
+            || ', NULL ids: ' || CAST(null_ids AS text) || ', duplicate ids: ' || CAST(duplicate_ids AS text)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."id" AS id
+            FROM "ml"."movies_items" AS t
+            WHERE
+                (t."run" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "sqlstab_checked_items_fbe87b76" AS c
+) AS counts;
+
+-- Fails where there are such rows: scores of the written vectors differ by more than 1e-05 of the largest.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS scores
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'scores of the written vectors differ by more than 1e-05 of the largest: a stable table has a type that rounds them, or vectors are far smaller than 1, for which there is --output-type double. Difference: ' || CAST(max(t.value) AS text) AS message
+    FROM "sqlstab_figures_fbe87b76" AS t
+    WHERE t.name = 'max_relative_error' AND NOT (t.value <= 1.0000000000000001e-05)
+) AS found;
+
+-- Fails where there are such rows: no vector was written that can be compared with a raw one.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS double precision)
+        ELSE n_rows
+    END AS score_pairs
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || CAST(count(*) AS text) AS message
+    FROM "sqlstab_figures_fbe87b76" AS t
+    WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
 -- 5. The run is there -----------------------------------------------------------------------------
 
 DELETE FROM "ml"."movies_maps" WHERE "run" = '2026-11-30';
@@ -2234,6 +2391,10 @@ DROP VIEW IF EXISTS "sqlstab_earlier_users_fbe87b76";
 DROP VIEW IF EXISTS "sqlstab_earlier_items_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_grams_fbe87b76";
+
+DROP TABLE IF EXISTS "sqlstab_checked_users_fbe87b76";
+
+DROP TABLE IF EXISTS "sqlstab_checked_items_fbe87b76";
 
 DROP TABLE IF EXISTS "sqlstab_solution_fbe87b76";
 

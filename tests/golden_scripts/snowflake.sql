@@ -18,6 +18,10 @@ DROP VIEW IF EXISTS "SQLSTAB_EARLIER_ITEMS_FBE87B76";
 
 DROP TABLE IF EXISTS "SQLSTAB_GRAMS_FBE87B76";
 
+DROP TABLE IF EXISTS "SQLSTAB_CHECKED_USERS_FBE87B76";
+
+DROP TABLE IF EXISTS "SQLSTAB_CHECKED_ITEMS_FBE87B76";
+
 DROP TABLE IF EXISTS "SQLSTAB_SOLUTION_FBE87B76";
 
 DROP TABLE IF EXISTS "SQLSTAB_MAPS_FBE87B76";
@@ -112,15 +116,31 @@ FROM (
     WHERE t."RUN" = '2026-11-30' AND (SELECT count(*) AS n FROM "ML"."MOVIES_RUNS" AS r WHERE r."RUN" = '2026-11-30') = 0
 ) AS found;
 
+-- Fails where there are such rows: the run with this key has further tables, which this one would leave as they are.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS further_tables
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the run with this key has further tables, which this one would leave as they are: give the same --also, or drop that run with sqlstab runs. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."MOVIES_RUNS" AS t
+    WHERE t."RUN" = '2026-11-30' AND t."PART" = 1 AND t."FIGURES" NOT LIKE '%"like": {}%'
+) AS found;
+
 -- Are the tables fit for it? ----------------------------------------------------------------------
 
+CREATE TEMPORARY TABLE "SQLSTAB_CHECKED_USERS_FBE87B76" AS
 -- Fails where something is wrong with the users: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(message AS FLOAT)
         ELSE n_rows
-    END AS users
+    END AS checked
 FROM (
     SELECT
         *,
@@ -132,7 +152,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
                 || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -192,13 +212,29 @@ FROM (
     ) AS vectors
 ) AS counts;
 
+-- Fails where there are such rows: the id ID of the users in ml.users is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS types_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id ID of the users in ml.users is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."USERS" AS t
+    WHERE coalesce(CAST(CAST(t."ID" AS bigint) AS VARCHAR), '') <> CAST(t."ID" AS VARCHAR)
+) AS found;
+
+CREATE TEMPORARY TABLE "SQLSTAB_CHECKED_ITEMS_FBE87B76" AS
 -- Fails where something is wrong with the items: sums would be wrong silently.
 SELECT
     CASE
         WHEN n_rows = 0 OR null_ids + duplicate_ids + wrong_length + null_components + non_finite > 0
         THEN CAST(message AS FLOAT)
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -210,7 +246,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
                 || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END
@@ -269,6 +305,21 @@ FROM (
         ) AS r
     ) AS vectors
 ) AS counts;
+
+-- Fails where there are such rows: the id ID of the items in ml.items is not of the type bigint.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS types_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the id ID of the items in ml.items is not of the type bigint: name its own with --id-type, or in a project file with id_type of each table. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "ML"."ITEMS" AS t
+    WHERE coalesce(CAST(CAST(t."ID" AS bigint) AS VARCHAR), '') <> CAST(t."ID" AS VARCHAR)
+) AS found;
 
 -- The run before this one -------------------------------------------------------------------------
 
@@ -1148,8 +1199,11 @@ function solve(sums, settings) {
     const alignment = align(cross);
     omega = alignment.omega;
     figures.anchors = sum(Object.keys(crosses).map((side) => crosses[side].rows));
-    if (figures.anchors === 0) {
-      throw new Error("The SQL solver refuses: the runs share no ids to align on; sqlstab run would, too.");
+    if (largestEntry(cross) === 0) {
+      throw new Error(
+        "The SQL solver refuses: the runs share no ids to align on, or none with a weight above zero; " +
+          "sqlstab run would, too, unless the earlier run has stored maps only."
+      );
     }
     figures.ambiguous = alignment.ambiguous;
     const unit = timesTransposed(omega, omega).map((row, k) => row.map((value, l) => value - (k === l ? 1 : 0)));
@@ -1496,12 +1550,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN CAST(n_pairs AS FLOAT) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -1593,7 +1647,10 @@ FROM (
             ) AS s USING (id)
         ) AS i
     ) AS scores
-) AS scores;
+) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures;
 
 INSERT INTO "SQLSTAB_RUN_FBE87B76"
 -- What there is to know of this run, as JSON.
@@ -1711,6 +1768,96 @@ FROM (
 ) AS f
 CROSS JOIN "SQLSTAB_REFERENCE_FBE87B76" AS r;
 
+-- Fails where the users written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'users: rows checked: ' || CAST(CAST(checked AS bigint) AS VARCHAR) || ', rows written: ' || CAST(n_rows AS VARCHAR)
+            || ', NULL ids: ' || CAST(null_ids AS VARCHAR) || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the users.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."ID" AS id
+            FROM "ML"."MOVIES_USERS" AS t
+            WHERE
+                (t."RUN" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "SQLSTAB_CHECKED_USERS_FBE87B76" AS c
+) AS counts;
+
+-- Fails where the items written are not those that were checked.
+SELECT
+    CASE
+        WHEN n_rows <> checked OR null_ids + duplicate_ids > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS written
+FROM (
+    SELECT
+        *,
+        'items: rows checked: ' || CAST(CAST(checked AS bigint) AS VARCHAR) || ', rows written: ' || CAST(n_rows AS VARCHAR)
+            || ', NULL ids: ' || CAST(null_ids AS VARCHAR) || ', duplicate ids: ' || CAST(duplicate_ids AS VARCHAR)
+            || '. The table has changed meanwhile, is a view that gives other rows each time or reads tables of this space, or the stable table has another type of ids.' AS message
+    FROM (
+        -- What can be wrong with the ids of the items.
+        SELECT
+            count(*) AS n_rows,
+            count(*) - count(id) AS null_ids,
+            count(id) - count(DISTINCT id) AS duplicate_ids
+        FROM (
+            SELECT
+                t."ID" AS id
+            FROM "ML"."MOVIES_ITEMS" AS t
+            WHERE
+                (t."RUN" = '2026-11-30')
+        ) AS r
+    ) AS ids
+    CROSS JOIN "SQLSTAB_CHECKED_ITEMS_FBE87B76" AS c
+) AS counts;
+
+-- Fails where there are such rows: scores of the written vectors differ by more than 1e-05 of the largest.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS scores
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'scores of the written vectors differ by more than 1e-05 of the largest: a stable table has a type that rounds them, or vectors are far smaller than 1, for which there is --output-type double. Difference: ' || CAST(max(t.value) AS VARCHAR) AS message
+    FROM "SQLSTAB_FIGURES_FBE87B76" AS t
+    WHERE t.name = 'max_relative_error' AND NOT (t.value <= 1.0000000000000001e-05)
+) AS found;
+
+-- Fails where there are such rows: no vector was written that can be compared with a raw one.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN CAST(message AS FLOAT)
+        ELSE n_rows
+    END AS score_pairs
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || CAST(count(*) AS VARCHAR) AS message
+    FROM "SQLSTAB_FIGURES_FBE87B76" AS t
+    WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
 -- 5. The run is there -----------------------------------------------------------------------------
 
 DELETE FROM "ML"."MOVIES_MAPS" WHERE "RUN" = '2026-11-30';
@@ -1743,6 +1890,10 @@ DROP VIEW IF EXISTS "SQLSTAB_EARLIER_USERS_FBE87B76";
 DROP VIEW IF EXISTS "SQLSTAB_EARLIER_ITEMS_FBE87B76";
 
 DROP TABLE IF EXISTS "SQLSTAB_GRAMS_FBE87B76";
+
+DROP TABLE IF EXISTS "SQLSTAB_CHECKED_USERS_FBE87B76";
+
+DROP TABLE IF EXISTS "SQLSTAB_CHECKED_ITEMS_FBE87B76";
 
 DROP TABLE IF EXISTS "SQLSTAB_SOLUTION_FBE87B76";
 

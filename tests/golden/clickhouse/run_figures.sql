@@ -75,12 +75,12 @@ FROM (
 ) AS shared_ids
 UNION ALL
 SELECT
-    'max_relative_error' AS name,
-    largest_error / nullif(largest, 0) AS value
+    figure AS name,
+    CASE figure WHEN 'score_pairs' THEN toFloat64(n_pairs) ELSE largest_error / nullif(largest, 0) END AS value
 FROM (
     -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
     SELECT
-        count(*) AS n_pairs,
+        count(raw_score - stable_score) AS n_pairs,
         max(abs(raw_score)) AS largest,
         max(abs(raw_score - stable_score)) AS largest_error
     FROM (
@@ -175,3 +175,6 @@ FROM (
         ) AS i
     ) AS scores
 ) AS scores
+CROSS JOIN (
+    SELECT 'score_pairs' AS figure UNION ALL SELECT 'max_relative_error'
+) AS figures

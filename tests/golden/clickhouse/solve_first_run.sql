@@ -407,7 +407,7 @@ triangles_balanced AS (
 score_error AS (
     SELECT max(
         abs(arrayDotProduct(t.b, w.b) - arrayDotProduct(t.x, w.x))
-    ) / (SELECT max(s) FROM "sqlstab_solve_singular") AS value
+    ) / (SELECT nullif(max(s), 0) FROM "sqlstab_solve_singular") AS value
     FROM (
         SELECT
             b.x AS b,
@@ -479,6 +479,7 @@ side_figures AS (
         max(m.n_rows) AS n_rows,
         count(*) AS columns,
         sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(m.norm) AS longest,
         max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
         1 / sqrt(max(p.smallest)) AS condition,
@@ -498,6 +499,7 @@ SELECT
     users.n_rows AS users_rows,
     users.columns AS users_columns,
     users.live AS users_live,
+    users.longest AS users_longest,
     users.rank AS users_rank,
     users.condition AS users_condition,
     users.accuracy AS users_accuracy,
@@ -505,6 +507,7 @@ SELECT
     items.n_rows AS items_rows,
     items.columns AS items_columns,
     items.live AS items_live,
+    items.longest AS items_longest,
     items.rank AS items_rank,
     items.condition AS items_condition,
     items.accuracy AS items_accuracy,
@@ -562,44 +565,64 @@ checked AS (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || toString(
-                CAST(users_columns AS Int64)
+            THEN 'The SQL solver refuses: users: the sums are of ' || coalesce(
+                toString(CAST(users_columns AS Int64)),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || toString(
-                CAST(users_live AS Int64)
-            ) || ' columns that are not zero only ' || toString(CAST(users_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || toString(
-                users_condition
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(users_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT users_longest <= 1E150
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || toString(
-                CAST(items_columns AS Int64)
+            THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(
+                toString(CAST(items_columns AS Int64)),
+                'unknown'
             ) || ' components, not of 3; sqlstab run would, too.'
-            WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || toString(
-                CAST(items_live AS Int64)
-            ) || ' columns that are not zero only ' || toString(CAST(items_rank AS Int64))
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || toString(
-                items_condition
-            )
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN NOT coalesce(items_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT items_longest <= 1E150
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || coalesce(
+                toString(CAST(users_live AS Int64)),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(toString(
+                CAST(users_rank AS Int64)
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || coalesce(
+                toString(users_condition),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || coalesce(
+                toString(CAST(items_live AS Int64)),
+                'unknown'
+            ) || ' columns that are not zero only ' || coalesce(toString(
+                CAST(items_rank AS Int64)
+            ), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || coalesce(
+                toString(items_condition),
+                'unknown'
+            )
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN NOT coalesce(
                 greatest(score_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9,
                 false
             )
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || toString(
-                score_error
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || coalesce(
+                toString(score_error),
+                'unknown'
             )
-                || ', the balanced Gram matrices are off by ' || toString(
-                    greatest(users_gram_error, items_gram_error)
+                || ', the balanced Gram matrices are off by ' || coalesce(
+                    toString(greatest(users_gram_error, items_gram_error)),
+                    'unknown'
                 )
                 || '. Use sqlstab run.'
         END AS problem

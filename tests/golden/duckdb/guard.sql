@@ -4,7 +4,7 @@ SELECT
         WHEN n_rows = 0 OR null_ids + duplicate_ids + bad_weights + wrong_length + null_components + non_finite > 0
         THEN error(message)
         ELSE n_rows
-    END AS items
+    END AS checked
 FROM (
     SELECT
         *,
@@ -17,7 +17,7 @@ FROM (
                 || ', vectors with NULL components: ' || CAST(null_components AS VARCHAR)
                 || ', with components that are not finite: ' || CAST(non_finite AS VARCHAR)
                 || CASE
-                    WHEN wrong_length = n_rows
+                    WHEN wrong_length = n_rows AND longest > 0
                     THEN '. The longest vector has ' || CAST(longest AS VARCHAR) || ' components: give that as --dimension.'
                     ELSE '. Leave such rows out, with --filter or in a view.'
                 END

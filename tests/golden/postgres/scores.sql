@@ -1,6 +1,6 @@
 -- Dot products of the raw and of the written vectors, for all pairs of 300 users and 300 items.
 SELECT
-    count(*) AS n_pairs,
+    count(raw_score - stable_score) AS n_pairs,
     max(abs(raw_score)) AS largest,
     max(abs(raw_score - stable_score)) AS largest_error
 FROM (

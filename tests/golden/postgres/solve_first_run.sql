@@ -376,7 +376,7 @@ triangles_balanced AS MATERIALIZED (
         t.n
 ),
 score_error AS MATERIALIZED (
-    SELECT max(abs((SELECT sum(v * w) FROM unnest(t.b, w.b) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT max(s) FROM singular) AS value
+    SELECT max(abs((SELECT sum(v * w) FROM unnest(t.b, w.b) AS pairs(v, w)) - (SELECT sum(v * w) FROM unnest(t.x, w.x) AS pairs(v, w)))) / (SELECT nullif(max(s), 0) FROM singular) AS value
     FROM (
         SELECT
             b.x AS b,
@@ -446,6 +446,7 @@ side_figures AS MATERIALIZED (
         max(m.n_rows) AS n_rows,
         count(*) AS columns,
         sum(CASE WHEN m.norm > 0 THEN 1 ELSE 0 END) AS live,
+        max(m.norm) AS longest,
         max(p.rank) AS rank,
         -- Of the table with its columns scaled to length one: at least this, from the smallest pivot.
         1 / sqrt(max(p.smallest)) AS condition,
@@ -466,6 +467,7 @@ figures AS MATERIALIZED (
         users.n_rows AS users_rows,
         users.columns AS users_columns,
         users.live AS users_live,
+        users.longest AS users_longest,
         users.rank AS users_rank,
         users.condition AS users_condition,
         users.accuracy AS users_accuracy,
@@ -473,6 +475,7 @@ figures AS MATERIALIZED (
         items.n_rows AS items_rows,
         items.columns AS items_columns,
         items.live AS items_live,
+        items.longest AS items_longest,
         items.rank AS items_rank,
         items.condition AS items_condition,
         items.accuracy AS items_accuracy,
@@ -490,26 +493,34 @@ checked AS MATERIALIZED (
         f.*,
         CASE
             WHEN users_columns <> 3
-            THEN 'The SQL solver refuses: users: the sums are of ' || CAST(CAST(users_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
-            WHEN users_rank < users_live
-            THEN 'The SQL solver refuses: users: of ' || CAST(CAST(users_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(users_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || CAST(users_condition AS text)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: users: the sums are of ' || coalesce(CAST(CAST(users_columns AS bigint) AS text), 'unknown') || ' components, not of 3; sqlstab run would, too.'
+            WHEN NOT coalesce(users_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: users: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT users_longest <= 1E150
+            THEN 'The SQL solver refuses: users: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN items_columns <> 3
-            THEN 'The SQL solver refuses: items: the sums are of ' || CAST(CAST(items_columns AS bigint) AS text) || ' components, not of 3; sqlstab run would, too.'
-            WHEN items_rank < items_live
-            THEN 'The SQL solver refuses: items: of ' || CAST(CAST(items_live AS bigint) AS text) || ' columns that are not zero only ' || CAST(CAST(items_rank AS bigint) AS text)
-                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
-            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
-            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || CAST(items_condition AS text)
-                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            THEN 'The SQL solver refuses: items: the sums are of ' || coalesce(CAST(CAST(items_columns AS bigint) AS text), 'unknown') || ' components, not of 3; sqlstab run would, too.'
+            WHEN NOT coalesce(items_longest >= 1E-145, false)
+            THEN 'The SQL solver refuses: items: all vectors are zero, or so small that their squares are; sqlstab run would, too. Multiply small vectors by a constant.'
+            WHEN NOT items_longest <= 1E150
+            THEN 'The SQL solver refuses: items: the sums of squares overflow, or nearly so. Divide the vectors by a constant.'
             WHEN rank = 0
             THEN 'The SQL solver refuses: all scores are zero, users and items have no direction in common; sqlstab run would, too.'
+            WHEN users_rank < users_live
+            THEN 'The SQL solver refuses: users: of ' || coalesce(CAST(CAST(users_live AS bigint) AS text), 'unknown') || ' columns that are not zero only ' || coalesce(CAST(CAST(users_rank AS bigint) AS text), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(users_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: users: the columns are nearly dependent (condition at least ' || coalesce(CAST(users_condition AS text), 'unknown')
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
+            WHEN items_rank < items_live
+            THEN 'The SQL solver refuses: items: of ' || coalesce(CAST(CAST(items_live AS bigint) AS text), 'unknown') || ' columns that are not zero only ' || coalesce(CAST(CAST(items_rank AS bigint) AS text), 'unknown')
+                || ' are independent, as far as these sums show. Use sqlstab run, which takes a second pass where it must.'
+            WHEN NOT coalesce(items_accuracy <= 1E-2, false)
+            THEN 'The SQL solver refuses: items: the columns are nearly dependent (condition at least ' || coalesce(CAST(items_condition AS text), 'unknown')
+                || '), too much for sums of products. Use sqlstab run, which takes a second pass.'
             WHEN NOT coalesce(greatest(score_error, 1E-7 * users_gram_error, 1E-7 * items_gram_error) <= 1E-9, false)
-            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || CAST(score_error AS text)
-                || ', the balanced Gram matrices are off by ' || CAST(greatest(users_gram_error, items_gram_error) AS text)
+            THEN 'The SQL solver refuses: the result fails its own proof: scores change by ' || coalesce(CAST(score_error AS text), 'unknown')
+                || ', the balanced Gram matrices are off by ' || coalesce(CAST(greatest(users_gram_error, items_gram_error) AS text), 'unknown')
                 || '. Use sqlstab run.'
         END AS problem
     FROM figures AS f
