@@ -33,6 +33,21 @@ class Entry:
         return self.load()
 
 
+@dataclass(frozen=True)
+class Around:
+    """The runs of a space, seen from a key.
+
+    Attributes:
+        before: Those strictly before it, oldest first.
+        same: The one that has it.
+        after: Those strictly after it, oldest first.
+    """
+
+    before: list[Entry]
+    same: Entry | None
+    after: list[Entry]
+
+
 def late(runs: Sequence[Entry]) -> list[str | None]:
     """Return for each run the first later one that was there before it, and did not see it.
 

@@ -19,7 +19,7 @@ from sqlstab import saved
 from sqlstab.engines.base import qualified
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.space.directory import matrices
-from sqlstab.space.entry import Entry, Rows, case
+from sqlstab.space.entry import Around, Entry, Rows, case
 from sqlstab.space.insert import CLAIM, Table, TablesTarget, fits, store_of_new
 from sqlstab.space.key import COLUMN, Key
 from sqlstab.space.names import (
@@ -79,24 +79,30 @@ class TablesSpace:
         key = self._key()
         if key is None:
             return []
-        rows = self._runs(key, "", figures=True)
+        rows = self._runs(key, "", self._figures)
         texts: dict[str, list[str]] = {}
         for row in rows:
             texts.setdefault(row["run_key"], []).append(row["figures"])
         return [Entry(k, partial(_parsed, k, texts[k])) for k in _whole(rows)]
 
-    def before(self, key: Key) -> list[Entry]:
-        """List the runs strictly before a key, oldest first, as the engine orders keys."""
+    def around(self, key: Key) -> Around:
+        """List the runs before a key, with it, and after it, as the engine orders keys."""
         column = self._key()
         if column is None:
-            return []
+            return Around([], None, [])
         name = quoting.identifier(column.name, self.dialect)
         known = self._as_there(key, column)
         self._check_order(known, column)
-        condition = f"WHERE {name} < {known.literal(self.dialect)}"
-        keys = _whole(self._runs(column, condition, figures=False))
-        loader = _Loader(self, column, keys)
-        return [Entry(k, partial(loader.figures, k)) for k in keys]
+        literal = known.literal(self.dialect)
+        place = f"CASE WHEN {name} < {literal} THEN -1 WHEN {name} = {literal} THEN 0 ELSE 1 END"
+        rows = self._runs(column, "", f"{place} AS place")
+
+        def entries(wanted: int) -> list[Entry]:
+            keys = _whole([row for row in rows if int(row["place"]) == wanted])
+            loader = _Loader(self, column, keys)
+            return [Entry(k, partial(loader.figures, k)) for k in keys]
+
+        return Around(entries(-1), next(iter(entries(0)), None), entries(1))
 
     def _check_order(self, key: Key, column: Column) -> None:
         """Refuse numbers of other lengths as text: `10` would come before `9`.
@@ -106,7 +112,7 @@ class TablesSpace:
         """
         if not (key.value.isdecimal() and types.is_text(column.type, self.dialect)):
             return
-        keys = _whole(self._runs(column, "", figures=False))
+        keys = _whole(self._runs(column, ""))
         other = [k for k in keys if k.isdecimal() and len(k) != len(key.value)]
         if other:
             short, *_, long = sorted([*other, key.value], key=len)
@@ -435,13 +441,16 @@ class TablesSpace:
                     return key.typed(column, self.dialect)
         return key
 
-    def _runs(self, key: Column, condition: str, *, figures: bool) -> list[dict[str, Any]]:
+    @property
+    def _figures(self) -> str:
+        return quoting.identifier(self._name("figures"), self.dialect)
+
+    def _runs(self, key: Column, condition: str, *further: str) -> list[dict[str, Any]]:
         name = quoting.identifier(key.name, self.dialect)
-        part, parts, text = (
-            quoting.identifier(self._name(column), self.dialect)
-            for column in ("part", "parts", "figures")
+        part, parts = (
+            quoting.identifier(self._name(column), self.dialect) for column in ("part", "parts")
         )
-        chosen = f", {text}" if figures else ""
+        chosen = "".join(f", {expression}" for expression in further)
         return self._engine.query(
             f"SELECT {self.dialect.as_text.format(name)} AS run_key, {part}, {parts}{chosen}\n"
             f"FROM {quoted(self.names.table(RUNS), self.dialect)}\n"
@@ -452,7 +461,7 @@ class TablesSpace:
         """Read the figures of some runs, by key."""
         literals = [self._of(key, column).literal(self.dialect) for key in keys]
         name = quoting.identifier(column.name, self.dialect)
-        rows = self._runs(column, f"WHERE {_is_one_of(name, literals)}", figures=True)
+        rows = self._runs(column, f"WHERE {_is_one_of(name, literals)}", self._figures)
         texts: dict[str, list[str]] = {}
         for row in rows:
             texts.setdefault(row["run_key"], []).append(row["figures"])
