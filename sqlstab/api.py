@@ -380,6 +380,7 @@ class Space:
             check_further(like, run.maps.sides)
             maps = replace(run.maps, like={**run.maps.like, **like})
             known = prepare.tables_of(named, {}, Key.parse(None), engine, maps)
+            space.check_inputs({side: table.relation for side, table in known.tables.items()})
             for side in tables:
                 if not maps[side].is_whole:
                     log.warn(

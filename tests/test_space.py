@@ -637,6 +637,18 @@ def test_a_view_of_the_space_is_no_input(tables: Tables) -> None:
             space.check_inputs({"items": f"{tables.schema}.{view}"})
 
 
+@everywhere
+def test_a_view_gets_the_columns_of_its_table(tables: Tables) -> None:
+    """Those that a user adds, as for a model that has grown."""
+    tables.write(tables.key("2026-11-29"), 3)
+    name, text = f"{tables.schema}.movies_items", tables.engine.dialect.text
+    column = f"COLUMNS (more {text})" if tables.name == "spark" else f"COLUMN more {text}"
+    tables.engine.execute(f"ALTER TABLE {name} ADD {column}")
+    tables.write(tables.key("2026-11-30"), 2)
+    (row, *_) = tables.engine.query(f"SELECT * FROM {name}_newest")
+    assert sorted(row) == ["id", "more", "title", "v"]
+
+
 @on("tables", ["clickhouse", "spark"], indirect=True)
 def test_two_first_runs(tables: Tables) -> None:
     """Each would have axes of its own; engines with transactions are in tests/test_faults.py."""

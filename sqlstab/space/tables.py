@@ -7,7 +7,7 @@ killed run has left has no such row; the next run with its key takes its place.
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from sqlstab.statements.files import is_path
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
@@ -191,7 +191,8 @@ class TablesSpace:
             for what, c in ((MAPS, MAPS_COLUMNS), (RUNS, RUNS_COLUMNS))
         }
         wanted = {**outputs, **fixed}
-        others = [side for side in self.names.sides() if side not in outputs]
+        sides = dict.fromkeys([*self.names.sides(), *self._written(key)])
+        others = [side for side in sides if side not in outputs]
         there = {what: self._columns(self.names.table(what)) for what in (*wanted, *others)}
         known = {what: columns for what, columns in there.items() if columns is not None}
         for what in known:
@@ -199,6 +200,14 @@ class TablesSpace:
             kind = self._engine.kind(name)
             if kind is not None and "view" in kind:
                 raise UsageError(f"{name} is a {kind}: a run is written to a table. {_REMEDY}")
+        self._check_names(wanted, others)
+        for side in outputs:
+            newest = self.names.newest(side)
+            kind = self._engine.kind(newest)
+            if kind is not None and "view" not in kind:
+                raise UsageError(
+                    f"{newest} is a {kind}, where the view of the newest run is to be. {_REMEDY}"
+                )
         key = self._key_there(key, known)
         if not outputs and any(
             self._columns(self.names.newest(side)) is not None for side in others
@@ -232,18 +241,9 @@ class TablesSpace:
             whole_name=self._lock_name(),
         )
         for side in outputs if make else ():
-            newest = self.names.newest(side)
-            if self._columns(newest) is None:
-                # One that only seems to be missing, because it cannot be read, stays.
-                made = view(
-                    self.names, side, outputs[side], key, self.dialect, create="CREATE VIEW"
-                )
-                try:
-                    self._make(newest, [made])
-                except EngineError as error:
-                    # The view is for readers; a catalogue without views does without.
-                    if not any(mark in str(error) for mark in self.dialect.tables.viewless):
-                        raise
+            name = key.name(self.dialect).lower()
+            shown = [c for c in known.get(side, ()) if c.name.lower() != name]
+            self._make_view(side, shown or outputs[side], key)
 
     def target(self, key: Key) -> TablesTarget:
         """Return where a run is written, for who prints or explains it."""
@@ -305,10 +305,8 @@ class TablesSpace:
         if not keys or column is None:
             return
         sides = dict.fromkeys(self.names.sides())
-        for key in keys if self.names.prefix is not None else ():
-            # Further tables are known by the runs alone.
-            tables = entries[key].figures.get("tables")
-            sides |= dict.fromkeys(tables if isinstance(tables, dict) else ())
+        for key in keys:
+            sides |= dict.fromkeys(self._further(entries[key].figures))
         names = {what: self.names.table(what) for what in (RUNS, *sides, MAPS)}
         there = {what: self._columns(name) for what, name in names.items()}
         known = {what: columns for what, columns in there.items() if columns is not None}
@@ -441,6 +439,21 @@ class TablesSpace:
                     return key.typed(column, self.dialect)
         return key
 
+    def _written(self, key: Key) -> list[str]:
+        """List the further tables that the run with a key has written, if there is one."""
+        column = self._key()
+        if column is None:
+            return []
+        with suppress(DataError):  # Damaged figures are replaced with their run.
+            found = self.figures([self._as_there(key, column).value], column)
+            return [side for figures in found.values() for side in self._further(figures)]
+        return []
+
+    def _further(self, figures: Mapping[str, Any]) -> list[str]:
+        """List the tables of a run that its figures alone know: those that are not named."""
+        tables: Any = figures.get("tables")
+        return list(tables) if self.names.prefix is not None and isinstance(tables, dict) else []
+
     @property
     def _figures(self) -> str:
         return quoting.identifier(self._name("figures"), self.dialect)
@@ -540,6 +553,12 @@ class TablesSpace:
                     f"{name}: the column {found.name} has type {found.type}, but a run writes "
                     f"{column.type}. {_REMEDY}"
                 )
+            exactly = what in (MAPS, RUNS)
+            if not types.holds(found.type, column.type, self.dialect, exactly=exactly):
+                raise DataError(
+                    f"{name}: the column {found.name} has type {found.type}, which does not keep "
+                    f"all digits of the {column.type} that a run writes. {_REMEDY}"
+                )
         if not wanted or not self.dialect.tables.required:
             return
         written = {column.name.lower() for column in (key_column, *wanted)}
@@ -552,6 +571,25 @@ class TablesSpace:
                 f"the column a default, or let it be NULL."
             )
 
+    def _check_names(self, wanted: Iterable[str], others: Iterable[str]) -> None:
+        """Check that no two tables or views of the space have one name.
+
+        Raises:
+            UsageError: Two have.
+        """
+        names = {what: self.names.table(what) for what in (*wanted, *others)}
+        for side in [what for what in names if what not in (MAPS, RUNS)]:
+            names[f"newest {side}"] = self.names.newest(side)
+        whole = [(what, self._parts(qualified(name, self._engine))) for what, name in names.items()]
+        for k, (what, parts) in enumerate(whole):
+            for other, others_parts in whole[:k]:
+                known = min(len(parts), len(others_parts))
+                if parts[-known:] == others_parts[-known:]:
+                    raise UsageError(
+                        f"{names[what]} would be the table of the space {self.names} for its "
+                        f"{other} and for its {what}: give each a name of its own."
+                    )
+
     def _make(self, name: str, statements: Sequence[str]) -> None:
         """Make a table or a view; another run may be about to do the same."""
         try:
@@ -560,6 +598,34 @@ class TablesSpace:
         except EngineError:
             self._engine.rollback()
             if self._columns(name) is None:
+                raise
+
+    def _make_view(self, side: str, columns: Sequence[Column], key: Key) -> None:
+        """Make the view of the newest run, unless it has these columns already.
+
+        Raises:
+            EngineError: It cannot be made.
+        """
+        newest = self.names.newest(side)
+        there = self._columns(newest)
+        if there is not None and _names(there) == _names(columns):
+            return
+        # One that only seems to be missing, because it cannot be read, stays.
+        create = "CREATE VIEW" if there is None else "CREATE OR REPLACE VIEW"
+        made = view(self.names, side, columns, key, self.dialect, create=create)
+        try:
+            if there is None:
+                self._make(newest, [made])
+            else:
+                self._execute([made])
+        except EngineError as error:
+            if there is not None:
+                raise EngineError(
+                    f"{newest} lacks columns that {self.names.table(side)} has, and cannot be made "
+                    f"anew: {str(error).rstrip('.')}. Drop the view: a run makes it again."
+                ) from error
+            # The view is for readers; a catalogue without views does without.
+            if not any(mark in str(error) for mark in self.dialect.tables.viewless):
                 raise
 
     def check_inputs(self, relations: Mapping[str, str]) -> None:
@@ -587,7 +653,7 @@ class TablesSpace:
                     how = "is" if name == relation else "is a view of"
                     raise UsageError(
                         f"{side} table {relation} {how} the table of the space {self.names} for "
-                        f"its {what}, whose rows a run replaces: name another space."
+                        f"its {what}: name that of raw vectors, or another space."
                     )
 
     def _read_by(self, view: str, seen: set[str]) -> list[str]:
@@ -667,6 +733,10 @@ class _Loader:
         if key not in self._found:
             raise DataError(f"The run {key} of {self._space.names} has gone meanwhile.")
         return self._found[key]
+
+
+def _names(columns: Sequence[Column]) -> set[str]:
+    return {column.name.lower() for column in columns}
 
 
 def _is_one_of(column: str, literals: Sequence[str]) -> str:
