@@ -481,7 +481,8 @@ def _raw_member(
         keep=(),
         only_valid=len(matrix) if then["left_out"] else None,
     )
-    made = Made(key, then["rows"], then["squares"]) if "squares" in then else None
+    known = then.get("fingerprint")
+    made = Made(key, then["rows"], known) if known else None
     return Member(table, matrix.shape[1], matrix, weight, made)
 
 

@@ -117,7 +117,6 @@ WORDS: Mapping[str, str] = {
     "accuracy": "rounding error",
     "passes": "scans for its sums",
     "summed": "rows summed",
-    "squares": "sum of squares",
     "left_out": "rows left out",
     "min_agreement": "agreement, at least",
     "min_shared_ids": "shared ids, at least",
@@ -188,7 +187,7 @@ _COUNTS = {
 _SIDE = {
     **_COUNTS,
     "zeros?": int,
-    "squares?": float,
+    "fingerprint?": (None, [float]),
     "rank?": int,
     "passes?": int,
     "condition?": float,

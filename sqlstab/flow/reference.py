@@ -26,12 +26,12 @@ class Made:
     Attributes:
         key: The run.
         rows: How many there were.
-        squares: The sum of their squares, by `sums.squares`.
+        fingerprint: What they are known by again, of `sums.fingerprint`.
     """
 
     key: str
     rows: int
-    squares: float
+    fingerprint: Sequence[float]
 
 
 @dataclass(frozen=True)
