@@ -236,12 +236,13 @@ def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], ke
 
 
 def reference_of(
-    space: AnySpace, tables: Tables, options: Options, engine: Engine, log: Log
+    space: AnySpace, around: Around, tables: Tables, options: Options, engine: Engine, log: Log
 ) -> Reference | None:
     """Choose the runs that a run is aligned with, and find their rows.
 
     Args:
         space: Its space.
+        around: The runs of the space, seen from its key.
         tables: The tables of the run.
         options: How to align.
         engine: Where the tables are.
@@ -251,7 +252,6 @@ def reference_of(
         UsageError: There is no such run, or the runs are of another kind.
         DataError: A run is damaged, or its rows are gone.
     """
-    around = space.around(tables.key)
     entries = {entry.key: entry for entry in around.before}
     wanted = _wanted_axes(around)
     try:
@@ -279,13 +279,15 @@ def reference_of(
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
     own = tables.key.value
-    days = shape(own), shape(newest)
-    odd = all(days) and days[0] != days[1] and not (own + newest).isdecimal()
-    if tables.key.type is None and odd:
-        log.warn(
-            f"The key {own} has another form than {newest}, the one before it. Keys sort as text: "
-            "does it sort where you expect it?"
-        )
+    for other in [newest, *(entry.key for entry in around.after[-1:])]:
+        days = shape(own), shape(other)
+        odd = all(days) and days[0] != days[1] and not (own + other).isdecimal()
+        if tables.key.type is None and odd:
+            place = "before it" if other == newest else "that stays the newest"
+            log.warn(
+                f"The key {own} has another form than {other}, the one {place}. Keys sort as text: "
+                "does it sort where you expect it?"
+            )
     if options.map not in (None, figures["map"]):
         raise UsageError(
             f"--map {options.map}: the maps of this space are {figures['map']}, as its first run "
@@ -717,6 +719,7 @@ def job_of(
     engine: Engine,
     log: Log,
     dimension: int,
+    newest: str | None = None,
 ) -> Job:
     """Return what a run is given.
 
@@ -736,7 +739,7 @@ def job_of(
         reference=reference,
         map=reference.map if reference else options.map_of(tables.tables),
         target=target,
-        about=about(tables.key, engine),
+        about={**about(tables.key, engine), "newest": newest},
         dimension=dimension,
         token=secrets.token_hex(4),
         log=log,

@@ -203,7 +203,7 @@ def shape(sides: Collection[str]) -> Shape:
     of_each: dict[Any, Any] = {**dict.fromkeys(sides, _SIDE), ...: _SIDE}
     found: dict[Any, Any] = {
         **dict.fromkeys(("sqlstab", "key", "column", "created", "engine", "strategy", "map"), str),
-        "axes?": (None, str),
+        **dict.fromkeys(("axes?", "newest?"), (None, str)),
         **dict.fromkeys(("dimension", "raw_dimension", "rank"), int),
         "created_by": (None, str),
         "options": dict,

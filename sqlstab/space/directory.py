@@ -19,7 +19,7 @@ from sqlstab.engines import dialect as dialect_named
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.folders import LockedFolder, locked
 from sqlstab.space.entry import Around, Entry, Rows, case
-from sqlstab.space.key import Key, order, unescaped
+from sqlstab.space.key import Key, check_lengths, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
 from sqlstab.statements.files import is_path, split
@@ -103,12 +103,15 @@ class DirectorySpace:
         """List the runs before a key, with it, and after it.
 
         Raises:
-            UsageError: The space has another column for its keys.
+            UsageError: The space has another column for its keys, or the key is text with numbers
+                of another length than theirs.
         """
         entries = self.entries()
         self._check_column(key)
         by = order([*(entry.key for entry in entries), key.value])
         own = by[key.value]
+        if own.number is None:
+            check_lengths(key.value, by, self.path)
         return Around(
             [entry for entry in entries if by[entry.key] < own],
             next((entry for entry in entries if entry.key == key.value), None),

@@ -47,6 +47,11 @@ class Around:
     same: Entry | None
     after: list[Entry]
 
+    @property
+    def newest_after(self) -> str | None:
+        """The key of the newest run, if it is after the key."""
+        return self.after[-1].key if self.after else None
+
 
 def late(runs: Sequence[Entry]) -> list[str | None]:
     """Return for each run the first later one that was there before it, and did not see it.

@@ -21,7 +21,7 @@ from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.space.directory import matrices
 from sqlstab.space.entry import Around, Entry, Rows, case
 from sqlstab.space.insert import CLAIM, Table, TablesTarget, fits, store_of_new
-from sqlstab.space.key import COLUMN, Key
+from sqlstab.space.key import COLUMN, Key, check_lengths
 from sqlstab.space.names import (
     MAPS,
     MAPS_COLUMNS,
@@ -86,16 +86,21 @@ class TablesSpace:
         return [Entry(k, partial(_parsed, k, texts[k])) for k in _whole(rows)]
 
     def around(self, key: Key) -> Around:
-        """List the runs before a key, with it, and after it, as the engine orders keys."""
+        """List the runs before a key, with it, and after it, as the engine orders keys.
+
+        Raises:
+            UsageError: The key is text with numbers of another length than theirs.
+        """
         column = self._key()
         if column is None:
             return Around([], None, [])
         name = quoting.identifier(column.name, self.dialect)
         known = self._as_there(key, column)
-        self._check_order(known, column)
         literal = known.literal(self.dialect)
         place = f"CASE WHEN {name} < {literal} THEN -1 WHEN {name} = {literal} THEN 0 ELSE 1 END"
         rows = self._runs(column, "", f"{place} AS place")
+        if types.is_text(column.type, self.dialect):
+            check_lengths(known.value, _whole(rows), self.names)
 
         def entries(wanted: int) -> list[Entry]:
             keys = _whole([row for row in rows if int(row["place"]) == wanted])
@@ -103,24 +108,6 @@ class TablesSpace:
             return [Entry(k, partial(loader.figures, k)) for k in keys]
 
         return Around(entries(-1), next(iter(entries(0)), None), entries(1))
-
-    def _check_order(self, key: Key, column: Column) -> None:
-        """Refuse numbers of other lengths as text: `10` would come before `9`.
-
-        Raises:
-            UsageError: The key is such a number.
-        """
-        if not (key.value.isdecimal() and types.is_text(column.type, self.dialect)):
-            return
-        keys = _whole(self._runs(column, ""))
-        other = [k for k in keys if k.isdecimal() and len(k) != len(key.value)]
-        if other:
-            short, *_, long = sorted([*other, key.value], key=len)
-            raise UsageError(
-                f"The keys of {self.names} are text, in whose order {short} and {long} do "
-                f"not stand as numbers do: write numbers of one length, as in "
-                f"{short.zfill(len(long))}, or name a column of whole numbers with --run=COLUMN=K."
-            )
 
     def maps(self, key: str) -> dict[str, Matrix]:
         """Read the maps of a run: (e, d) by side.
