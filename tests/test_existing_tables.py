@@ -195,6 +195,15 @@ def test_two_tables_of_one_name(
     assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (2,)
 
 
+@pytest.mark.parametrize("other", ["o", "O", "main.o", '"O"'])
+def test_two_outputs_of_one_name(connection: duckdb.DuckDBPyConnection, other: str) -> None:
+    store(connection)
+    run(connection)
+    tables = {side: EmbeddingTable(f"raw_{side}", id="id") for side in ("users", "items")}
+    with pytest.raises(UsageError, match="Two tables would be written to o"):
+        Space("s", connection).apply(tables, {"users": "o", "items": other})
+
+
 def test_a_further_table_goes_with_the_run_that_had_it(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:

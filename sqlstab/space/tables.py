@@ -10,13 +10,14 @@ import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
 
 from sqlstab import saved
-from sqlstab.engines.base import qualified
+from sqlstab.engines.base import are_same, qualified
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.space.directory import matrices
 from sqlstab.space.entry import Around, Entry, Rows, case
@@ -567,15 +568,12 @@ class TablesSpace:
         names = {what: self.names.table(what) for what in (*wanted, *others)}
         for side in [what for what in names if what not in (MAPS, RUNS)]:
             names[f"newest {side}"] = self.names.newest(side)
-        whole = [(what, self._parts(qualified(name, self._engine))) for what, name in names.items()]
-        for k, (what, parts) in enumerate(whole):
-            for other, others_parts in whole[:k]:
-                known = min(len(parts), len(others_parts))
-                if parts[-known:] == others_parts[-known:]:
-                    raise UsageError(
-                        f"{names[what]} would be the table of the space {self.names} for its "
-                        f"{other} and for its {what}: give each a name of its own."
-                    )
+        for one, other in combinations(names, 2):
+            if are_same(names[one], names[other], self._engine):
+                raise UsageError(
+                    f"{names[other]} would be the table of the space {self.names} for its {one} "
+                    f"and for its {other}: give each a name of its own."
+                )
 
     def _make(self, name: str, statements: Sequence[str]) -> None:
         """Make a table or a view; another run may be about to do the same."""
