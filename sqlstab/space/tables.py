@@ -196,6 +196,14 @@ class TablesSpace:
                 raise UsageError(
                     f"{newest} is a {kind}, where the view of the newest run is to be. {_REMEDY}"
                 )
+            own = _names(known.get(side, outputs[side]))
+            strange = sorted(_names(self._columns(newest) or ()) - own)
+            if strange:
+                raise UsageError(
+                    f"{newest} is to be the view of the newest run, but has columns that "
+                    f"{self.names.table(side)} lacks: {', '.join(strange)}. Drop it, and a run "
+                    "makes it; or name another space."
+                )
         key = self._key_there(key, known)
         if not outputs and any(
             self._columns(self.names.newest(side)) is not None for side in others
