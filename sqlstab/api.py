@@ -231,12 +231,15 @@ class Space:
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
             prepare.check_maps_only(tables, options)
             space.check_inputs({side: table.relation for side, table in tables.tables.items()})
-            reference = prepare.reference_of(space, tables, options, engine, log)
+            around = space.around(tables.key)
+            reference = prepare.reference_of(space, around, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
             space.check(outputs, tables.key)
             with space.staging(tables.key) as target:
-                job = prepare.job_of(tables, reference, target, options, engine, log, size)
+                job = prepare.job_of(
+                    tables, reference, target, options, engine, log, size, around.newest_after
+                )
                 done = drive.execute(flow.run(job), engine, log)
                 space.finish(target, done.maps.matrices, done.figures)
         return self._made(tables.key.value, done.figures, done.maps)
@@ -262,7 +265,8 @@ class Space:
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
             prepare.check_maps_only(tables, options)
-            reference = prepare.reference_of(space, tables, options, engine, log)
+            around = space.around(tables.key)
+            reference = prepare.reference_of(space, around, tables, options, engine, log)
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
             space.check(outputs, tables.key, make=False)
@@ -380,6 +384,7 @@ class Space:
             check_further(like, run.maps.sides)
             maps = replace(run.maps, like={**run.maps.like, **like})
             known = prepare.tables_of(named, {}, Key.parse(None), engine, maps)
+            space.check_inputs({side: table.relation for side, table in known.tables.items()})
             for side in tables:
                 if not maps[side].is_whole:
                     log.warn(

@@ -41,7 +41,7 @@ from sqlstab.statements.table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -49,12 +49,15 @@ if TYPE_CHECKING:
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
     from sqlstab.options import Options
-    from sqlstab.space.entry import Entry, Rows
+    from sqlstab.space.entry import Around, Entry, Rows
     from sqlstab.space.key import Key
     from sqlstab.space.target import Target
     from sqlstab.statements.dialect import Dialect
     from sqlstab.statements.sides import Side
     from sqlstab.statements.table import FurtherTable
+
+# Of so many runs one tells the axes: what a script has written does not.
+_TELLING = 16
 
 
 class AnySpace(Protocol):
@@ -63,8 +66,8 @@ class AnySpace(Protocol):
     def entries(self) -> list[Entry]:
         """List the runs, oldest first."""
 
-    def before(self, key: Key) -> list[Entry]:
-        """List the runs before a key, oldest first."""
+    def around(self, key: Key) -> Around:
+        """List the runs before a key, with it, and after it."""
 
     def maps(self, key: str) -> dict[str, Matrix]:
         """Read the maps of a run."""
@@ -233,12 +236,13 @@ def _key_column(side: Side, table: EmbeddingTable, columns: Sequence[Column], ke
 
 
 def reference_of(
-    space: AnySpace, tables: Tables, options: Options, engine: Engine, log: Log
+    space: AnySpace, around: Around, tables: Tables, options: Options, engine: Engine, log: Log
 ) -> Reference | None:
     """Choose the runs that a run is aligned with, and find their rows.
 
     Args:
         space: Its space.
+        around: The runs of the space, seen from its key.
         tables: The tables of the run.
         options: How to align.
         engine: Where the tables are.
@@ -248,9 +252,15 @@ def reference_of(
         UsageError: There is no such run, or the runs are of another kind.
         DataError: A run is damaged, or its rows are gone.
     """
-    entries = {entry.key: entry for entry in space.before(tables.key)}
+    entries = {entry.key: entry for entry in around.before}
+    wanted = _wanted_axes(around)
     try:
-        weights = referring.weights(list(entries), options.align, options.memory)
+        weights = referring.weights(
+            list(entries),
+            options.align,
+            options.memory,
+            lambda key: wanted is None or _axes(entries[key]) in (wanted, None),
+        )
     except KeyError:
         known = ", ".join(list(entries)[-5:]) or "none"
         raise UsageError(
@@ -258,7 +268,7 @@ def reference_of(
             f"recent, previous, first, or the key of a run before this one: {known}."
         ) from None
     if not weights:
-        itself = _check_first(space, tables.key, options, log)
+        itself = _check_first(around, tables.key, options, log)
         if itself is None:
             return None
         # Later runs were aligned with it: done again it keeps its axes, whatever was trained.
@@ -269,13 +279,15 @@ def reference_of(
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
     own = tables.key.value
-    days = shape(own), shape(newest)
-    odd = all(days) and days[0] != days[1] and not (own + newest).isdecimal()
-    if tables.key.type is None and odd:
-        log.warn(
-            f"The key {own} has another form than {newest}, the one before it. Keys sort as text: "
-            "does it sort where you expect it?"
-        )
+    for other in [newest, *(entry.key for entry in around.after[-1:])]:
+        days = shape(own), shape(other)
+        odd = all(days) and days[0] != days[1] and not (own + other).isdecimal()
+        if tables.key.type is None and odd:
+            place = "before it" if other == newest else "that stays the newest"
+            log.warn(
+                f"The key {own} has another form than {other}, the one {place}. Keys sort as text: "
+                "does it sort where you expect it?"
+            )
     if options.map not in (None, figures["map"]):
         raise UsageError(
             f"--map {options.map}: the maps of this space are {figures['map']}, as its first run "
@@ -299,6 +311,8 @@ def reference_of(
                 f"{name}: run {newest} of the reference has this further table, and this run has "
                 "not; its stable vectors stay in that run. Name it with --also."
             )
+    axes = _first_axes(entries[key] for key in reversed(weights))
+    _warn_of_axes(around, own, list(weights), axes, log)
     anchors = options.anchors([side for side in tables.tables if side not in tables.like])
     return Reference(
         align=options.align,
@@ -313,10 +327,67 @@ def reference_of(
         map=figures["map"],
         lossless=figures["invertible"],
         rank=figures["rank"],
+        axes=axes,
     )
 
 
-def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> Entry | None:
+def _axes(entry: Entry) -> str | None:
+    """Return what tells the axes of a run from others: when the run was made that began them.
+
+    Returns:
+        None where the figures do not say: those of a script, and damaged ones.
+    """
+    with suppress(DataError):
+        figures = entry.figures
+        check_figures(figures, "")
+        found: str | None = figures.get(
+            "axes", None if figures["reference"] else figures["created"]
+        )
+        return found
+    return None
+
+
+def _first_axes(entries: Iterable[Entry]) -> str | None:
+    return next(filter(None, map(_axes, entries)), None)
+
+
+def _wanted_axes(around: Around) -> str | None:
+    """Return the axes that a run is to have: those of the newest runs before it.
+
+    Done again it keeps its own, as long as other runs have them.
+    """
+    if around.same is not None:
+        own = _axes(around.same)
+        if own and any(_axes(entry) == own for entry in (*around.after, *around.before[::-1])):
+            return own
+    return _first_axes(around.before[: -_TELLING - 1 : -1])
+
+
+def _warn_of_axes(around: Around, own: str, keys: list[str], axes: str | None, log: Log) -> None:
+    """Warn if a run done again has another reference, or a late one other axes than later runs."""
+    after, same = around.after[:1], around.same
+    if same is None:
+        if axes and after and _axes(after[0]) not in (axes, None):
+            log.warn(
+                f"Run {after[0].key}, the one after {own}, has other axes than {keys[-1]}, the one "
+                f"before it: {own} gets those of {keys[-1]}, and no comparison with "
+                f"{after[0].key} means anything."
+            )
+        return
+    with suppress(DataError):
+        check_figures(same.figures, "")
+        reference = same.figures["reference"]
+        before = list(reference["runs"]) if reference else []
+        moved = axes and _axes(same) not in (axes, None)
+        if keys != [own] and (keys != before or moved):
+            log.warn(
+                f"Run {own} was aligned with {', '.join(before) or 'no run'} before, and is "
+                f"aligned with {', '.join(keys)} {'as they are ' if keys == before else ''}now: "
+                "its rows are not the same again."
+            )
+
+
+def _check_first(around: Around, key: Key, options: Options, log: Log) -> Entry | None:
     """Check that a run without an earlier one is the first of its space.
 
     Returns:
@@ -325,15 +396,12 @@ def _check_first(space: AnySpace, key: Key, options: Options, log: Log) -> Entry
     Raises:
         UsageError: Later runs are in the space that another first run defined.
     """
-    entries = {entry.key: entry for entry in space.entries()}
-    mine = entries.pop(key.value, None)
-    if not entries:
-        return None
-    if mine is not None:
-        return mine
+    others = [*around.before, *around.after]
+    if not others or around.same is not None:
+        return around.same if others else None
     said = (
         f"There is no run before {key.value} to align with, but the space has others, such as "
-        f"{next(iter(entries))}: this run would get axes of its own, which theirs are not"
+        f"{others[0].key}: this run would get axes of its own, which theirs are not"
     )
     if not options.force:
         raise UsageError(
@@ -415,7 +483,8 @@ def _raw_member(
         keep=(),
         only_valid=len(matrix) if then["left_out"] else None,
     )
-    made = Made(key, then["rows"], then["squares"]) if "squares" in then else None
+    known = then.get("fingerprint")
+    made = Made(key, then["rows"], known) if known else None
     return Member(table, matrix.shape[1], matrix, weight, made)
 
 
@@ -576,6 +645,7 @@ def reference_in_memory(
         map=figures["map"],
         lossless=figures["invertible"],
         rank=figures["rank"],
+        axes=figures.get("axes", figures["created"]),
     )
 
 
@@ -649,6 +719,7 @@ def job_of(
     engine: Engine,
     log: Log,
     dimension: int,
+    newest: str | None = None,
 ) -> Job:
     """Return what a run is given.
 
@@ -668,7 +739,7 @@ def job_of(
         reference=reference,
         map=reference.map if reference else options.map_of(tables.tables),
         target=target,
-        about=about(tables.key, engine),
+        about={**about(tables.key, engine), "newest": newest},
         dimension=dimension,
         token=secrets.token_hex(4),
         log=log,

@@ -304,6 +304,23 @@ def test_gram_of_whitened_rows(lab: Lab) -> None:
     assert rows == 40
 
 
+def test_fingerprint(lab: Lab) -> None:
+    got = lab.warehouse.engine.query(
+        build.fingerprint(lab.run.table, lab.dialect, matrix=MATRIX[:, :1])
+    )
+    numbers: dict[str, list[float]] = {}
+    for i, x in zip(lab.run.ids.tolist(), lab.run.vectors @ MATRIX[:, 0], strict=True):
+        bucket = hashlib.md5(str(i).encode()).hexdigest()[8:10]
+        numbers.setdefault(bucket, []).append(x)
+    found = {row["bucket"]: row for row in got}
+    assert {bucket: int(row["n_rows"]) for bucket, row in found.items()} == {
+        bucket: len(values) for bucket, values in numbers.items()
+    }
+    for bucket, values in numbers.items():
+        agree(np.array(found[bucket]["total"]), np.sum(values))
+        agree(np.array(found[bucket]["squares"]), np.sum(np.square(values)))
+
+
 def test_gram_of_shared_ids(lab: Lab) -> None:
     ids, x, _ = lab.shared()
     got = shared_gram(lab, lab.run.table, 5, lab.reference.table)

@@ -55,6 +55,55 @@ def test_numbers_as_text_that_sort_otherwise(
     assert [entry.key for entry in space.entries] == ["9"]
 
 
+@pytest.mark.parametrize("place", ["directory", "tables"])
+@pytest.mark.parametrize(
+    ("keys", "refused", "padded"),
+    [
+        (("v1", "v9"), "v10", "v01|v09"),
+        (("2026-W9",), "2026-W10", "2026-W09"),
+        (("1.9.0",), "1.10.0", "1.09.0"),
+        (("day-10",), "day-9", "day-09"),
+        (("v01", "v02", "final", "v2b"), "v3", "v03"),
+    ],
+)
+def test_numbers_within_text_that_sort_otherwise(
+    tmp_path: Path,
+    connection: duckdb.DuckDBPyConnection,
+    model: tuple[object, object],
+    place: str,
+    keys: tuple[str, ...],
+    refused: str,
+    padded: str,
+) -> None:
+    space = Space(tmp_path / "s") if place == "directory" else Space("movies", connection)
+    for key in keys:
+        space.run(*model, key=key, options=Options(force=True))
+    with pytest.raises(UsageError, match=f"are text, in whose order .* as in ({padded}),"):
+        space.run(*model, key=refused)
+    assert {entry.key for entry in space.entries} == set(keys)
+
+
+def test_a_run_that_is_not_the_newest_says_which_is(
+    tmp_path: Path, model: tuple[tuple[np.ndarray, np.ndarray], ...]
+) -> None:
+    files = [
+        str(write_vectors(tmp_path / f"{side}.parquet", vectors))
+        for side, (_, vectors) in zip(("users", "items"), model, strict=True)
+    ]
+    for key, newest, warned in (
+        ("2026-11-29", None, False),
+        ("20261130T0655Z", None, True),
+        ("2026-12-01", "20261130T0655Z", True),
+        ("2026-12-02", "20261130T0655Z", True),
+    ):
+        done = invoke(
+            *("run", "--users", files[0], "--items", files[1], "--space", tmp_path / "s"),
+            *("--run", key),
+        )
+        assert (f"stays {newest}" in done.stdout) is (newest is not None), key
+        assert ("has another form than" in done.stderr) is warned, key
+
+
 def test_numbers_in_a_directory(tmp_path: Path, model: tuple[object, object]) -> None:
     space = Space(tmp_path / "space")
     for key in ("8", "9", "10"):

@@ -680,18 +680,30 @@ def test_raw_rows_that_changed_after_their_maps_are_no_reference(
 
     for day in (0, 1):
         run(day)
-    # The same ids, trained anew.
     rows = days[1]["items"]
+    ids, vectors = np.array(list(rows)), np.array(list(rows.values()))
     turn = np.linalg.qr(np.random.default_rng(5).standard_normal((5, 5)))[0]
-    write_vectors(
-        tmp_path / "items1.parquet",
-        np.array(list(rows.values())) @ turn,
-        np.array(list(rows)),
-        ds=["1"] * len(rows),
-    )
-    with pytest.raises(DataError, match=r"Run 1, .*, and its raw rows in items .* have changed"):
-        run(2)
-    assert [each.key for each in space.runs] == ["0", "1"]
+    two = np.arange(len(ids))
+    two[:2] = 1, 0
+    changes = {
+        "trained anew": (ids, vectors @ turn),
+        "signs of columns": (ids, vectors * [1, -1, 1, -1, 1]),
+        "all signs": (ids, -vectors),
+        "columns": (ids, vectors[:, ::-1]),
+        "two ids": (ids[two], vectors),
+        "all ids": (np.roll(ids, 1), vectors),
+    }
+    for new_ids, new in changes.values():
+        write_vectors(tmp_path / "items1.parquet", new, new_ids, ds=["1"] * len(ids))
+        with pytest.raises(DataError, match=r"Run 1, .* its raw rows in items .* have changed"):
+            run(2)
+        assert [each.key for each in space.runs] == ["0", "1"]
+    # In another order they are the same rows.
+    order = np.random.default_rng(6).permutation(len(ids))
+    write_vectors(tmp_path / "items1.parquet", vectors[order], ids[order], ds=["1"] * len(ids))
+    run(2)
+    space.drop("2")
+    write_vectors(tmp_path / "items1.parquet", vectors @ turn, ids, ds=["1"] * len(ids))
     run(1)
     # The users of day 1 were not trained with these items.
     assert run(2).figures["alignment"]["agreement"] > 0.5

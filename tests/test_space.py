@@ -194,7 +194,7 @@ def test_keys_sort_as_numbers_where_all_of_them_are(tmp_path: Path, texts: list[
     for text in reversed(texts):
         write(space, text)
     assert keys(space) == texts
-    assert [e.key for e in space.before(Key.parse(texts[-1]))] == texts[:-1]
+    assert [e.key for e in space.around(Key.parse(texts[-1])).before] == texts[:-1]
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_space_has_one_column_for_its_keys(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="ds=5"):
         space.check({}, Key("5"))
     with pytest.raises(UsageError, match="column ds"):
-        space.before(Key("5"))
+        space.around(Key("5"))
 
 
 def test_no_column_is_that_of_a_folder(tmp_path: Path) -> None:
@@ -567,7 +567,7 @@ real = on("tables", ENGINES[:3], indirect=True)
 def test_runs_are_rows_with_their_key(tables: Tables) -> None:
     space = tables.space()
     assert space.entries() == []
-    assert space.before(tables.key("2026-11-30")) == []
+    assert space.around(tables.key("2026-11-30")).before == []
     long = "x" * 70_000  # more than one part
     odd = "it's \\ \\n {} % \" é"
     tables.write(tables.key("2026-11-30"), 3, odd=odd, long=long)
@@ -578,7 +578,7 @@ def test_runs_are_rows_with_their_key(tables: Tables) -> None:
     ]
     figures = space.entries()[1].figures
     assert (figures["odd"], figures["long"]) == (odd, long)
-    (before,) = space.before(tables.key("2026-11-30"))
+    (before,) = space.around(tables.key("2026-11-30")).before
     assert (before.key, before.figures["rows"]) == ("2026-11-29", 4)
     for side, matrix in MAPS.items():
         np.testing.assert_array_equal(space.maps("2026-11-29")[side], matrix)
@@ -637,6 +637,18 @@ def test_a_view_of_the_space_is_no_input(tables: Tables) -> None:
             space.check_inputs({"items": f"{tables.schema}.{view}"})
 
 
+@everywhere
+def test_a_view_gets_the_columns_of_its_table(tables: Tables) -> None:
+    """Those that a user adds, as for a model that has grown."""
+    tables.write(tables.key("2026-11-29"), 3)
+    name, text = f"{tables.schema}.movies_items", tables.engine.dialect.text
+    column = f"COLUMNS (more {text})" if tables.name == "spark" else f"COLUMN more {text}"
+    tables.engine.execute(f"ALTER TABLE {name} ADD {column}")
+    tables.write(tables.key("2026-11-30"), 2)
+    (row, *_) = tables.engine.query(f"SELECT * FROM {name}_newest")
+    assert sorted(row) == ["id", "more", "title", "v"]
+
+
 @on("tables", ["clickhouse", "spark"], indirect=True)
 def test_two_first_runs(tables: Tables) -> None:
     """Each would have axes of its own; engines with transactions are in tests/test_faults.py."""
@@ -665,7 +677,7 @@ def test_text_is_a_key_where_inputs_have_none(tables: Tables) -> None:
         tables.write(Key(text, name), 2)
     space = tables.space()
     assert keys(space) == ["b", "it's"]
-    assert [e.key for e in space.before(Key("c", name))] == ["b"]
+    assert [e.key for e in space.around(Key("c", name)).before] == ["b"]
     with pytest.raises(UsageError, match="column run"):
         space.check({}, Key("5", "ds"))
 
@@ -899,7 +911,7 @@ def test_a_thousand_runs_are_read_by_few_queries(
         return query(text)
 
     monkeypatch.setattr(tables.engine, "query", counted)
-    entries = space.before(tables.key("2030-01-01"))
+    entries = space.around(tables.key("2030-01-01")).before
     assert len(entries) == 1001
     assert "figures" not in asked[-1]
     del asked[:]
@@ -917,7 +929,7 @@ def test_a_run_lacks_a_part_is_not_there() -> None:
         assert len(tables.space().entries()) == 2
         connection.execute("DELETE FROM s.movies_runs WHERE part = 3")
         assert keys(tables.space()) == ["2026-11-29"]
-        assert len(tables.space().before(tables.key("2027-01-01"))) == 1
+        assert len(tables.space().around(tables.key("2027-01-01")).before) == 1
         assert len(connection.execute("FROM s.movies_items_newest").fetchall()) == 2
 
 

@@ -103,6 +103,8 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "gram_shared_unit_rows": build.gram(
             RECENT, 3, dialect, matrix=MATRIX, other=ANCHORED, unit_rows=True
         )[0],
+        "fingerprint": build.fingerprint(ITEMS, dialect, matrix=MATRIX[:, :1]),
+        "fingerprint_long": build.fingerprint(LONG, dialect, matrix=MATRIX[:, :1]),
         "cross_gram": build.cross_gram(ANCHORED, RECENT, 3, 3, dialect)[0],
         "cross_gram_unit_rows": build.cross_gram(
             ITEMS, REFERENCE, 3, 3, dialect, matrix=MATRIX, unit_rows=True

@@ -53,7 +53,9 @@ def run(context: click.Context, /, **given: Any) -> None:
             if given["as_json"]:
                 console.print_json(finished.figures)
             elif not given["quiet"]:
-                console.print_rows(summary(finished.figures))
+                later = finished.figures["newest"]
+                newest = [("newest", f"stays {later}")] if later else []
+                console.print_rows([*summary(finished.figures), *newest])
     except KeyboardInterrupt as error:
         if finished is None or isinstance(error, HalfWayInterrupt):
             raise

@@ -117,7 +117,6 @@ WORDS: Mapping[str, str] = {
     "accuracy": "rounding error",
     "passes": "scans for its sums",
     "summed": "rows summed",
-    "squares": "sum of squares",
     "left_out": "rows left out",
     "min_agreement": "agreement, at least",
     "min_shared_ids": "shared ids, at least",
@@ -188,7 +187,7 @@ _COUNTS = {
 _SIDE = {
     **_COUNTS,
     "zeros?": int,
-    "squares?": float,
+    "fingerprint?": (None, [float]),
     "rank?": int,
     "passes?": int,
     "condition?": float,
@@ -204,6 +203,7 @@ def shape(sides: Collection[str]) -> Shape:
     of_each: dict[Any, Any] = {**dict.fromkeys(sides, _SIDE), ...: _SIDE}
     found: dict[Any, Any] = {
         **dict.fromkeys(("sqlstab", "key", "column", "created", "engine", "strategy", "map"), str),
+        **dict.fromkeys(("axes?", "newest?"), (None, str)),
         **dict.fromkeys(("dimension", "raw_dimension", "rank"), int),
         "created_by": (None, str),
         "options": dict,

@@ -98,6 +98,8 @@ def run(
         found["gates"] = gates.check(found["alignment"], job.reference.key, job.options, job.log)
     else:
         gates.unchecked(job.options, job.log)
+    aligned = job.reference and found["alignment"]["verdict"] != "unrelated"
+    found["axes"] = job.reference.axes if job.reference and aligned else found["created"]
     return found
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlstab.maths.maps import Maps
     from sqlstab.maths.solve import Matrix
@@ -25,12 +26,12 @@ class Made:
     Attributes:
         key: The run.
         rows: How many there were.
-        squares: The sum of their squares, by `sums.squares`.
+        fingerprint: What they are known by again, of `sums.fingerprint`.
     """
 
     key: str
     rows: int
-    squares: float
+    fingerprint: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Reference:
         map: The kind of its maps: `balanced` or `rotation`.
         lossless: Whether its raw vectors can be had back, by side.
         rank: How many of its dimensions carry scores.
+        axes: What tells its axes from others: when the run was made that began them; None where
+            no run says.
     """
 
     align: str
@@ -81,6 +84,7 @@ class Reference:
     map: MapKind
     lossless: Mapping[Side, bool]
     rank: int
+    axes: str | None = None
 
     @property
     def dimension(self) -> int:
@@ -103,33 +107,36 @@ class Reference:
         }
 
 
-def weights(keys: Sequence[str], align: str, memory: float) -> dict[str, float]:
+def weights(
+    keys: Sequence[str],
+    align: str,
+    memory: float,
+    alike: Callable[[str], bool] = lambda _: True,
+) -> dict[str, float]:
     """Choose runs to align with, and how much each counts.
 
     Args:
         keys: The runs before this one, oldest first.
         align: `recent`, `previous`, `first`, or one of the keys.
         memory: With `recent`: the weight of a run relative to the one after it.
+        alike: Whether a run has the axes that are wanted; it is asked of few.
 
     Returns:
-        Weights by key, oldest first; empty where there is no run before.
+        Weights by key, oldest first; empty where there is no such run before.
 
     Raises:
         KeyError: There is no run of this key before this one.
     """
     if align not in ("recent", "previous", "first", *keys):
         raise KeyError(align)
-    if not keys:
-        return {}
-    if align == "previous":
-        return {keys[-1]: 1.0}
-    if align == "first":
-        return {keys[0]: 1.0}
-    if align != "recent":
+    if align not in ("recent", "previous", "first"):
         return {align: 1.0}
+    if align == "first":
+        return dict.fromkeys(islice(filter(alike, keys), 1), 1.0)
     found: dict[str, float] = {}
-    for age, key in enumerate(reversed(keys)):
-        if memory**age < LEAST_WEIGHT:
+    for key in filter(alike, reversed(keys)):
+        weight = memory ** len(found)
+        if weight < LEAST_WEIGHT or (found and align == "previous"):
             break
-        found[key] = memory**age
+        found[key] = weight
     return dict(reversed(found.items()))

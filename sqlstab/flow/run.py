@@ -307,7 +307,7 @@ def _write(
     )
     for name, checked in tables.items() if job.options.maps_only else ():
         # Later runs multiply these rows again, if they are still the same.
-        found["tables"][name]["squares"] = yield from sums.squares(job, checked)
+        found["tables"][name]["fingerprint"] = yield from sums.fingerprint(job, checked)
     yield from write.begin(job)
     if not job.options.maps_only:
         written = {}

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # Of sums that are taken in another order.
 _SAME = 1e-9
+# Multiples of it, without their whole parts, are spread evenly over 0 to 1.
+_GOLDEN = (math.sqrt(5) - 1) / 2
+# Of a row in a fingerprint: ids have 256 buckets.
+_MOST_WEIGHT = 256
 # What stands in for the rows of a table that is not looked at.
 _ROWS = 1_000_000
 
@@ -106,18 +110,35 @@ def gram(job: Job, checked: Checked, wanted: int | None = None) -> Flow[tuple[Ch
     return replace(checked, dimension=len(found.matrix), summed=found.rows, zeros=zeros), found
 
 
-def squares(job: Job, checked: Checked) -> Flow[float | None]:
-    """Sum the squares of a table's vectors, of a sample: by these its rows are known again.
+def fingerprint(job: Job, checked: Checked) -> Flow[list[float] | None]:
+    """Sum what a table's rows, of a sample, are known by again.
 
-    Component i counts i times, as a rotation would keep their plain sum.
+    Each vector x of e components counts by the number c'x, c without a pattern: no turn, no swap of
+    columns, and no change of signs keeps it. A hash of its id weighs it.
 
     Returns:
-        The sum; None where nothing is run.
+        Their weighted sum, and that of their squares; None where nothing is run.
     """
-    options = replace(job.options, sample=quality.sampled(checked.rows))
-    _, found = yield from gram(replace(job, options=options), checked)
-    diagonal = np.diag(found.matrix)
-    return None if found.stands_in else float(diagonal @ np.arange(1, len(diagonal) + 1))
+    size = checked.dimension or job.dimension
+    matrix = 1 + (np.arange(1, size + 1)[:, None] * _GOLDEN) % 1
+    table = replace(checked.table, share=quality.sampled(checked.rows))
+    keep = len(job.temporary)
+    source, left, _ = yield from temporary.mapped(job, table, 1, matrix)
+    found: list[float] | None = yield Statement(
+        f"fingerprint {table.side}",
+        (build.fingerprint(source, job.dialect, matrix=left),),
+        _fingerprint,
+        None,
+        reads=(table.side,),
+        title=f"Summing {table.side}",
+    )
+    yield from job.drop(keep)
+    return found
+
+
+def _fingerprint(rows: Rows) -> list[float]:
+    total = sum((1 + int(row["bucket"], 16)) * float(row["total"] or 0) for row in rows)
+    return [total, sum(float(row["squares"] or 0) for row in rows)]
 
 
 def _refined(job: Job, checked: Checked, found: Gram) -> Flow[Factor]:
@@ -253,12 +274,19 @@ def _check_unchanged(job: Job, table: VectorTable, size: int, made: Made) -> Flo
     Raises:
         DataError: They are others, so their products with the map are no stable vectors.
     """
-    now = yield from squares(job, Checked(table, made.rows, size))
-    if now is not None and not math.isclose(now, made.squares, rel_tol=_SAME):
+    now = yield from fingerprint(job, Checked(table, made.rows, size))
+    if now is None:
+        return
+    # The root of the mean square times the rows is the most that totals can be.
+    most = _MOST_WEIGHT * math.sqrt(made.rows * made.fingerprint[1])
+    totals, squares = zip(now, made.fingerprint, strict=True)
+    same = math.isclose(*totals, rel_tol=0, abs_tol=_SAME * most)
+    if not (same and math.isclose(*squares, rel_tol=_SAME)):
         raise DataError(
             f"Run {made.key}, which this run is aligned with, kept only its maps, and its raw "
-            f"rows in {table.about} have changed since: a sum of their squares was "
-            f"{made.squares:.9g}, and is {now:.9g}. Repeat that run, or drop it."
+            f"rows in {table.about} have changed since: sums over them were "
+            f"{made.fingerprint[0]:.9g} and {made.fingerprint[1]:.9g}, and are {now[0]:.9g} and "
+            f"{now[1]:.9g}. Repeat that run, or drop it."
         )
 
 

@@ -18,8 +18,8 @@ from sqlstab import folders, saved
 from sqlstab.engines import dialect as dialect_named
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.folders import LockedFolder, locked
-from sqlstab.space.entry import Entry, Rows, case
-from sqlstab.space.key import Key, order, unescaped
+from sqlstab.space.entry import Around, Entry, Rows, case
+from sqlstab.space.key import Key, check_lengths, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
 from sqlstab.statements.files import is_path, split
@@ -99,16 +99,24 @@ class DirectorySpace:
             Entry(key, partial(_figures, found[key])) for key in sorted(found, key=by.__getitem__)
         ]
 
-    def before(self, key: Key) -> list[Entry]:
-        """List the runs strictly before a key, oldest first.
+    def around(self, key: Key) -> Around:
+        """List the runs before a key, with it, and after it.
 
         Raises:
-            UsageError: The space has another column for its keys.
+            UsageError: The space has another column for its keys, or the key is text with numbers
+                of another length than theirs.
         """
         entries = self.entries()
         self._check_column(key)
         by = order([*(entry.key for entry in entries), key.value])
-        return [entry for entry in entries if by[entry.key] < by[key.value]]
+        own = by[key.value]
+        if own.number is None:
+            check_lengths(key.value, by, self.path)
+        return Around(
+            [entry for entry in entries if by[entry.key] < own],
+            next((entry for entry in entries if entry.key == key.value), None),
+            [entry for entry in entries if own < by[entry.key]],
+        )
 
     def column(self) -> str | None:
         """Return the column of the keys; None where there are no runs.

@@ -33,6 +33,26 @@ class Entry:
         return self.load()
 
 
+@dataclass(frozen=True)
+class Around:
+    """The runs of a space, seen from a key.
+
+    Attributes:
+        before: Those strictly before it, oldest first.
+        same: The one that has it.
+        after: Those strictly after it, oldest first.
+    """
+
+    before: list[Entry]
+    same: Entry | None
+    after: list[Entry]
+
+    @property
+    def newest_after(self) -> str | None:
+        """The key of the newest run, if it is after the key."""
+        return self.after[-1].key if self.after else None
+
+
 def late(runs: Sequence[Entry]) -> list[str | None]:
     """Return for each run the first later one that was there before it, and did not see it.
 

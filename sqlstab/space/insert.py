@@ -122,8 +122,13 @@ class TablesTarget:
         found = stable_rows(side, output, self.place(side), condition)
         # A table that a user has made may have vectors of another type.
         there = {column.name.lower(): column.type for column in self._table(side).columns}
-        kind = there.get(output.vector[0].lower()) if output.layout == "array" else None
-        return replace(found, vector_type=kind) if kind else found
+        kind = there.get(output.vector[-1].lower())
+        if kind is None:
+            return found
+        known = types.reading("", kind, self.dialect) if output.layout == "array" else None
+        if types.is_single(kind, self.dialect) or (known and known.element == "float"):
+            found = replace(found, element="float")
+        return replace(found, vector_type=kind) if output.layout == "array" else found
 
     def conflict_check(self, *, first: bool) -> Statement[None]:
         """Return what raises ConflictError where another run came in between; see `Target`."""

@@ -247,6 +247,30 @@ def shape(text: str) -> str:
     return re.sub(r"\d", "9", text) if text[:1].isdigit() else ""
 
 
+def check_lengths(key: str, others: Iterable[str], space: object) -> None:
+    """Refuse a key that sorts as text and has numbers of other lengths: `v10` comes before `v9`.
+
+    Args:
+        key: The key of a run.
+        others: Those of the other runs.
+        space: What messages call the space.
+
+    Raises:
+        UsageError: Another key differs in its numbers alone, and is shorter or longer.
+    """
+    words = re.sub(r"\d+", "0", key)
+    other = [k for k in others if len(k) != len(key) and re.sub(r"\d+", "0", k) == words]
+    if other:
+        short, *_, long = sorted([*other, key], key=len)
+        sizes = map(len, re.findall(r"\d+", long))
+        padded = re.sub(r"\d+", lambda match: match[0].zfill(next(sizes)), short)
+        raise UsageError(
+            f"The keys of {space} are text, in whose order {short} and {long} do not stand as "
+            f"numbers do: write numbers of one length, as in {padded}, or name a column of whole "
+            "numbers with --run=COLUMN=K."
+        )
+
+
 def escaped(text: str) -> str:
     """Return a text as the name of a folder `key=value` has it, escaped as Hive does it."""
     return _ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", text)

@@ -117,7 +117,7 @@ class Names:
                     how = "is" if name == relation else "is a view of"
                     raise UsageError(
                         f"{side} table {relation} {how} the table of the space {self} for its "
-                        f"{what}, whose rows a run replaces: name another space."
+                        f"{what}: name that of raw vectors, or another space."
                     )
 
     def _behind(self, name: str, ending: str) -> str:

@@ -6,9 +6,11 @@ import os
 import secrets
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlstab.engines.base import are_same
 from sqlstab.errors import ConflictError, EngineError, UsageError
 from sqlstab.space.target import copy, stable_rows
 from sqlstab.statements import ddl
@@ -64,9 +66,10 @@ class OneTarget:
                 there = engine.kind(names[side]) is not None
             if there:
                 raise UsageError(f"{output} exists already and is not replaced: name another.")
-        for places in ([path.resolve() for path in files.values()], list(names.values())):
-            if len(set(places)) < len(places):
-                raise UsageError(f"Two tables would be written to {places[0]}: name one for each.")
+        same = [str(a) for a, b in combinations(files.values(), 2) if a.resolve() == b.resolve()]
+        same += [a for a, b in combinations(names.values(), 2) if are_same(a, b, engine)]
+        if same:
+            raise UsageError(f"Two tables would be written to {same[0]}: name one for each.")
         return cls(files, names, engine.dialect)
 
     def begin(self) -> list[str]:

@@ -7,21 +7,22 @@ killed run has left has no such row; the next run with its key takes its place.
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
 
 from sqlstab import saved
-from sqlstab.engines.base import qualified
+from sqlstab.engines.base import are_same, qualified
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
 from sqlstab.space.directory import matrices
-from sqlstab.space.entry import Entry, Rows, case
+from sqlstab.space.entry import Around, Entry, Rows, case
 from sqlstab.space.insert import CLAIM, Table, TablesTarget, fits, store_of_new
-from sqlstab.space.key import COLUMN, Key
+from sqlstab.space.key import COLUMN, Key, check_lengths
 from sqlstab.space.names import (
     MAPS,
     MAPS_COLUMNS,
@@ -37,7 +38,7 @@ from sqlstab.statements.files import is_path
 from sqlstab.statements.table import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
@@ -79,42 +80,35 @@ class TablesSpace:
         key = self._key()
         if key is None:
             return []
-        rows = self._runs(key, "", figures=True)
+        rows = self._runs(key, "", self._figures)
         texts: dict[str, list[str]] = {}
         for row in rows:
             texts.setdefault(row["run_key"], []).append(row["figures"])
         return [Entry(k, partial(_parsed, k, texts[k])) for k in _whole(rows)]
 
-    def before(self, key: Key) -> list[Entry]:
-        """List the runs strictly before a key, oldest first, as the engine orders keys."""
-        column = self._key()
-        if column is None:
-            return []
-        name = quoting.identifier(column.name, self.dialect)
-        known = self._as_there(key, column)
-        self._check_order(known, column)
-        condition = f"WHERE {name} < {known.literal(self.dialect)}"
-        keys = _whole(self._runs(column, condition, figures=False))
-        loader = _Loader(self, column, keys)
-        return [Entry(k, partial(loader.figures, k)) for k in keys]
-
-    def _check_order(self, key: Key, column: Column) -> None:
-        """Refuse numbers of other lengths as text: `10` would come before `9`.
+    def around(self, key: Key) -> Around:
+        """List the runs before a key, with it, and after it, as the engine orders keys.
 
         Raises:
-            UsageError: The key is such a number.
+            UsageError: The key is text with numbers of another length than theirs.
         """
-        if not (key.value.isdecimal() and types.is_text(column.type, self.dialect)):
-            return
-        keys = _whole(self._runs(column, "", figures=False))
-        other = [k for k in keys if k.isdecimal() and len(k) != len(key.value)]
-        if other:
-            short, *_, long = sorted([*other, key.value], key=len)
-            raise UsageError(
-                f"The keys of {self.names} are text, in whose order {short} and {long} do "
-                f"not stand as numbers do: write numbers of one length, as in "
-                f"{short.zfill(len(long))}, or name a column of whole numbers with --run=COLUMN=K."
-            )
+        column = self._key()
+        if column is None:
+            return Around([], None, [])
+        name = quoting.identifier(column.name, self.dialect)
+        known = self._as_there(key, column)
+        literal = known.literal(self.dialect)
+        place = f"CASE WHEN {name} < {literal} THEN -1 WHEN {name} = {literal} THEN 0 ELSE 1 END"
+        rows = self._runs(column, "", f"{place} AS place")
+        if types.is_text(column.type, self.dialect):
+            check_lengths(known.value, _whole(rows), self.names)
+
+        def entries(wanted: int) -> list[Entry]:
+            keys = _whole([row for row in rows if int(row["place"]) == wanted])
+            loader = _Loader(self, column, keys)
+            return [Entry(k, partial(loader.figures, k)) for k in keys]
+
+        return Around(entries(-1), next(iter(entries(0)), None), entries(1))
 
     def maps(self, key: str) -> dict[str, Matrix]:
         """Read the maps of a run: (e, d) by side.
@@ -185,7 +179,8 @@ class TablesSpace:
             for what, c in ((MAPS, MAPS_COLUMNS), (RUNS, RUNS_COLUMNS))
         }
         wanted = {**outputs, **fixed}
-        others = [side for side in self.names.sides() if side not in outputs]
+        sides = dict.fromkeys([*self.names.sides(), *self._written(key)])
+        others = [side for side in sides if side not in outputs]
         there = {what: self._columns(self.names.table(what)) for what in (*wanted, *others)}
         known = {what: columns for what, columns in there.items() if columns is not None}
         for what in known:
@@ -193,6 +188,22 @@ class TablesSpace:
             kind = self._engine.kind(name)
             if kind is not None and "view" in kind:
                 raise UsageError(f"{name} is a {kind}: a run is written to a table. {_REMEDY}")
+        self._check_names(wanted, others)
+        for side in outputs:
+            newest = self.names.newest(side)
+            kind = self._engine.kind(newest)
+            if kind is not None and "view" not in kind:
+                raise UsageError(
+                    f"{newest} is a {kind}, where the view of the newest run is to be. {_REMEDY}"
+                )
+            own = _names(known.get(side, outputs[side]))
+            strange = sorted(_names(self._columns(newest) or ()) - own)
+            if strange:
+                raise UsageError(
+                    f"{newest} is to be the view of the newest run, but has columns that "
+                    f"{self.names.table(side)} lacks: {', '.join(strange)}. Drop it, and a run "
+                    "makes it; or name another space."
+                )
         key = self._key_there(key, known)
         if not outputs and any(
             self._columns(self.names.newest(side)) is not None for side in others
@@ -226,18 +237,9 @@ class TablesSpace:
             whole_name=self._lock_name(),
         )
         for side in outputs if make else ():
-            newest = self.names.newest(side)
-            if self._columns(newest) is None:
-                # One that only seems to be missing, because it cannot be read, stays.
-                made = view(
-                    self.names, side, outputs[side], key, self.dialect, create="CREATE VIEW"
-                )
-                try:
-                    self._make(newest, [made])
-                except EngineError as error:
-                    # The view is for readers; a catalogue without views does without.
-                    if not any(mark in str(error) for mark in self.dialect.tables.viewless):
-                        raise
+            name = key.name(self.dialect).lower()
+            shown = [c for c in known.get(side, ()) if c.name.lower() != name]
+            self._make_view(side, shown or outputs[side], key)
 
     def target(self, key: Key) -> TablesTarget:
         """Return where a run is written, for who prints or explains it."""
@@ -299,10 +301,8 @@ class TablesSpace:
         if not keys or column is None:
             return
         sides = dict.fromkeys(self.names.sides())
-        for key in keys if self.names.prefix is not None else ():
-            # Further tables are known by the runs alone.
-            tables = entries[key].figures.get("tables")
-            sides |= dict.fromkeys(tables if isinstance(tables, dict) else ())
+        for key in keys:
+            sides |= dict.fromkeys(self._further(entries[key].figures))
         names = {what: self.names.table(what) for what in (RUNS, *sides, MAPS)}
         there = {what: self._columns(name) for what, name in names.items()}
         known = {what: columns for what, columns in there.items() if columns is not None}
@@ -435,13 +435,31 @@ class TablesSpace:
                     return key.typed(column, self.dialect)
         return key
 
-    def _runs(self, key: Column, condition: str, *, figures: bool) -> list[dict[str, Any]]:
+    def _written(self, key: Key) -> list[str]:
+        """List the further tables that the run with a key has written, if there is one."""
+        column = self._key()
+        if column is None:
+            return []
+        with suppress(DataError):  # Damaged figures are replaced with their run.
+            found = self.figures([self._as_there(key, column).value], column)
+            return [side for figures in found.values() for side in self._further(figures)]
+        return []
+
+    def _further(self, figures: Mapping[str, Any]) -> list[str]:
+        """List the tables of a run that its figures alone know: those that are not named."""
+        tables: Any = figures.get("tables")
+        return list(tables) if self.names.prefix is not None and isinstance(tables, dict) else []
+
+    @property
+    def _figures(self) -> str:
+        return quoting.identifier(self._name("figures"), self.dialect)
+
+    def _runs(self, key: Column, condition: str, *further: str) -> list[dict[str, Any]]:
         name = quoting.identifier(key.name, self.dialect)
-        part, parts, text = (
-            quoting.identifier(self._name(column), self.dialect)
-            for column in ("part", "parts", "figures")
+        part, parts = (
+            quoting.identifier(self._name(column), self.dialect) for column in ("part", "parts")
         )
-        chosen = f", {text}" if figures else ""
+        chosen = "".join(f", {expression}" for expression in further)
         return self._engine.query(
             f"SELECT {self.dialect.as_text.format(name)} AS run_key, {part}, {parts}{chosen}\n"
             f"FROM {quoted(self.names.table(RUNS), self.dialect)}\n"
@@ -452,7 +470,7 @@ class TablesSpace:
         """Read the figures of some runs, by key."""
         literals = [self._of(key, column).literal(self.dialect) for key in keys]
         name = quoting.identifier(column.name, self.dialect)
-        rows = self._runs(column, f"WHERE {_is_one_of(name, literals)}", figures=True)
+        rows = self._runs(column, f"WHERE {_is_one_of(name, literals)}", self._figures)
         texts: dict[str, list[str]] = {}
         for row in rows:
             texts.setdefault(row["run_key"], []).append(row["figures"])
@@ -531,6 +549,12 @@ class TablesSpace:
                     f"{name}: the column {found.name} has type {found.type}, but a run writes "
                     f"{column.type}. {_REMEDY}"
                 )
+            exactly = what in (MAPS, RUNS)
+            if not types.holds(found.type, column.type, self.dialect, exactly=exactly):
+                raise DataError(
+                    f"{name}: the column {found.name} has type {found.type}, which does not keep "
+                    f"all digits of the {column.type} that a run writes. {_REMEDY}"
+                )
         if not wanted or not self.dialect.tables.required:
             return
         written = {column.name.lower() for column in (key_column, *wanted)}
@@ -543,6 +567,22 @@ class TablesSpace:
                 f"the column a default, or let it be NULL."
             )
 
+    def _check_names(self, wanted: Iterable[str], others: Iterable[str]) -> None:
+        """Check that no two tables or views of the space have one name.
+
+        Raises:
+            UsageError: Two have.
+        """
+        names = {what: self.names.table(what) for what in (*wanted, *others)}
+        for side in [what for what in names if what not in (MAPS, RUNS)]:
+            names[f"newest {side}"] = self.names.newest(side)
+        for one, other in combinations(names, 2):
+            if are_same(names[one], names[other], self._engine):
+                raise UsageError(
+                    f"{names[other]} would be the table of the space {self.names} for its {one} "
+                    f"and for its {other}: give each a name of its own."
+                )
+
     def _make(self, name: str, statements: Sequence[str]) -> None:
         """Make a table or a view; another run may be about to do the same."""
         try:
@@ -551,6 +591,34 @@ class TablesSpace:
         except EngineError:
             self._engine.rollback()
             if self._columns(name) is None:
+                raise
+
+    def _make_view(self, side: str, columns: Sequence[Column], key: Key) -> None:
+        """Make the view of the newest run, unless it has these columns already.
+
+        Raises:
+            EngineError: It cannot be made.
+        """
+        newest = self.names.newest(side)
+        there = self._columns(newest)
+        if there is not None and _names(there) == _names(columns):
+            return
+        # One that only seems to be missing, because it cannot be read, stays.
+        create = "CREATE VIEW" if there is None else "CREATE OR REPLACE VIEW"
+        made = view(self.names, side, columns, key, self.dialect, create=create)
+        try:
+            if there is None:
+                self._make(newest, [made])
+            else:
+                self._execute([made])
+        except EngineError as error:
+            if there is not None:
+                raise EngineError(
+                    f"{newest} lacks columns that {self.names.table(side)} has, and cannot be made "
+                    f"anew: {str(error).rstrip('.')}. Drop the view: a run makes it again."
+                ) from error
+            # The view is for readers; a catalogue without views does without.
+            if not any(mark in str(error) for mark in self.dialect.tables.viewless):
                 raise
 
     def check_inputs(self, relations: Mapping[str, str]) -> None:
@@ -643,6 +711,10 @@ class _Loader:
         if key not in self._found:
             raise DataError(f"The run {key} of {self._space.names} has gone meanwhile.")
         return self._found[key]
+
+
+def _names(columns: Sequence[Column]) -> set[str]:
+    return {column.name.lower() for column in columns}
 
 
 def _is_one_of(column: str, literals: Sequence[str]) -> str:

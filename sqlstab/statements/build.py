@@ -344,6 +344,18 @@ def gram(
     ]
 
 
+def fingerprint(table: VectorTable, dialect: Dialect, *, matrix: Matrix | None = None) -> str:
+    """Write a query of rows (bucket, n_rows, total, squares) of one number of each row.
+
+    Args:
+        table: The table.
+        dialect: The dialect to write.
+        matrix: (e, 1): what makes a number of a vector; None if the vectors have one component.
+    """
+    context: dict[str, Any] = {"matrix": _columns(matrix, dialect)}
+    return _render("fingerprint", dialect, t=_source(table, dialect), **context)
+
+
 def cross_gram(
     table: VectorTable,
     reference: VectorTable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,12 +22,8 @@ _INTEGER = set(exp.DataType.INTEGER_TYPES) - _BIG_INTEGER - {_T.BIT}
 _DECIMAL = {_T.DECIMAL, _T.DECIMAL32, _T.DECIMAL64, _T.DECIMAL128, _T.DECIMAL256, _T.BIGDECIMAL}
 _ENUM = {_T.ENUM, _T.ENUM8, _T.ENUM16}
 _TEXT = {*exp.DataType.TEXT_TYPES, _T.FIXEDSTRING, *_ENUM}
-_TEMPORAL = {
-    _T.DATE,
-    _T.DATE32,
-    _T.TIME,
-    *(set(exp.DataType.TEMPORAL_TYPES) - {_T.TIMETZ}),
-}
+_TIMES = set(exp.DataType.TEMPORAL_TYPES) - {_T.DATE, _T.DATE32, _T.TIME, _T.TIMETZ}
+_TEMPORAL = {_T.DATE, _T.DATE32, _T.TIME, *_TIMES}
 # Whose text tells any two values apart, and is the same for equal ones: that of a time depends on
 # settings, that of a decimal on its scale.
 _PLAIN_TEXT = {*_INTEGER, *_TEXT, _T.DATE, _T.DATE32, _T.UUID}
@@ -120,6 +117,83 @@ def has_no_file_type(column_type: str, dialect: Dialect) -> bool:
 def is_small(column_type: str, dialect: Dialect) -> bool:
     """Return whether 4-byte floats hold all its numbers, as those of integers of 16 bits."""
     return _kind(column_type, dialect) in _SMALL
+
+
+# The bits of integer types, negative where they have a sign.
+_BITS = {
+    _T.TINYINT: -8,
+    _T.SMALLINT: -16,
+    _T.MEDIUMINT: -24,
+    _T.INT: -32,
+    _T.BIGINT: -64,
+    _T.INT128: -128,
+    _T.INT256: -256,
+    _T.UTINYINT: 8,
+    _T.USMALLINT: 16,
+    _T.UMEDIUMINT: 24,
+    _T.UINT: 32,
+    _T.UBIGINT: 64,
+    _T.UINT128: 128,
+    _T.UINT256: 256,
+}
+# Decimal digits that every number of a type keeps.
+_DIGITS = {_T.FLOAT: 6, _T.DOUBLE: 15}
+_MOMENTS = {_T.TIMESTAMP_S: 0, _T.TIMESTAMP_MS: 3, _T.TIMESTAMP_NS: 9}
+
+
+def holds(there: str, comes: str, dialect: Dialect, *, exactly: bool = True) -> bool:
+    """Return whether a type keeps every number, time, or array of numbers of another one.
+
+    Args:
+        there: The type of a column.
+        comes: The type of what is to be stored in it; for neither numbers nor times it is true.
+        dialect: Of the engine.
+        exactly: Whether floating point numbers keep all digits; else 4 bytes do.
+    """
+    first, second = _parsed(there, dialect.sqlglot), _parsed(comes, dialect.sqlglot)
+    return first is None or second is None or _holds(first, second, dialect, exactly=exactly)
+
+
+def _holds(there: exp.DataType, comes: exp.DataType, dialect: Dialect, *, exactly: bool) -> bool:
+    arrays = {_T.ARRAY, _T.LIST}
+    if there.this in arrays and comes.this in arrays:
+        first, second = there.expressions, comes.expressions
+        return not (first and second) or _holds(first[0], second[0], dialect, exactly=exactly)
+    if comes.this in _DIGITS:
+        number = there.this in {*_BITS, *_DECIMAL, *_DIGITS}
+        wanted = _DIGITS[comes.this if exactly else _T.FLOAT]
+        return not number or _DIGITS.get(there.this, 0) >= wanted
+    span, exact = _span(there), _span(comes)
+    if exact is None:
+        times = there.this in _TIMES and comes.this in _TIMES
+        return not times or _fraction(there, dialect) >= _fraction(comes, dialect)
+    low, high, places = exact
+    if there.this in _DIGITS:
+        return bool(max(-low, high) * 10**places <= 10 ** _DIGITS[there.this])
+    return span is None or (span[0] <= low and high <= span[1] and places <= span[2])
+
+
+def _span(tree: exp.DataType) -> tuple[float, float, float] | None:
+    """Return the bounds and the decimal places of a type of exact numbers."""
+    bits = _BITS.get(tree.this)
+    if bits is not None:
+        return (-(2 ** (-bits - 1)), 2 ** (-bits - 1) - 1, 0) if bits < 0 else (0, 2**bits - 1, 0)
+    if tree.this not in _DECIMAL:
+        return None
+    if not tree.expressions:
+        return -math.inf, math.inf, math.inf
+    digits, places, *_ = *(int(part.name) for part in tree.expressions), 0
+    most = 10 ** (digits - places)
+    return -most, most, places
+
+
+def _fraction(tree: exp.DataType, dialect: Dialect) -> int:
+    """Return the digits of a second that a time has."""
+    stated = [part.name for part in tree.expressions if part.name.isdecimal()]
+    if stated:
+        return int(stated[0])
+    whole = tree.this == _T.DATETIME and dialect.sqlglot == "clickhouse"
+    return 0 if whole else _MOMENTS.get(tree.this, 6)
 
 
 class Column(NamedTuple):

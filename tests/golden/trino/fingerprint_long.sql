@@ -1,0 +1,37 @@
+-- What tells whether the users are the same rows as before: sums of one number of each row, by a hash of its id.
+SELECT
+    bucket,
+    count(*) AS n_rows,
+    sum(x1) AS total,
+    sum(x1 * x1) AS squares
+FROM (
+    SELECT
+        SUBSTR(lower(to_hex(md5(to_utf8(CAST(v.id AS varchar))))), 9, 2) AS bucket,
+        v.x1 AS x1
+    FROM (
+        SELECT
+            id,
+            CAST(element_at(x, 1) AS double) AS x1
+        FROM (
+            SELECT
+                id,
+                transform(ARRAY[
+                    ARRAY[5.0000000000000000e-01, 2.5000000000000000e-01, 0.0000000000000000e+00]
+                ], c -> reduce(zip_with(c, x, (a, b) -> a * b), 0E0, (s, v) -> s + v, s -> s)) AS x
+            FROM (
+                SELECT
+                    t."id" AS id,
+                    -- NULL where a dimension is missing or stands twice.
+                    CASE
+                        WHEN count(DISTINCT t."dim") = count(*)
+                            AND max(t."dim") - min(t."dim") + 1 = count(*)
+                            AND min(t."dim") = 0
+                        THEN array_agg(CAST(t."value" AS double) ORDER BY t."dim")
+                    END AS x
+                FROM "lake"."users" AS t
+                GROUP BY t."id"
+            ) AS m
+        ) AS v
+    ) AS v
+) AS r
+GROUP BY bucket
