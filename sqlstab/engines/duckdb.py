@@ -231,7 +231,8 @@ class DuckDBEngine:
         database: Path of a database file; None works on files alone.
         connection: A connection to use as it is, instead. Its settings are left alone; a result
             that is still being fetched from it is lost, as with any other statement.
-        read_only: Open the file for reading only, as other readers may.
+        read_only: Open the file for reading only, as other readers may. A connection that is to
+            be written to must have no transaction open: an error of one statement would end it.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 256 MB for files and 512 MB for a database, and what it takes to read large
@@ -239,7 +240,7 @@ class DuckDBEngine:
             whose files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
-        UsageError: A setting that DuckDB does not take.
+        UsageError: A setting that DuckDB does not take, or a connection with a transaction open.
         EngineError: The database cannot be opened.
     """
 
@@ -272,6 +273,8 @@ class DuckDBEngine:
         self._new_file = file if database and not file.exists() else None
         if connection is not None:
             self._connection = connection
+            if not read_only:
+                self._check_no_transaction()
             return
         try:
             self._connection = duckdb.connect(
@@ -374,7 +377,7 @@ class DuckDBEngine:
         lake = files.lake_table(relation)
         if lake:
             self._load(lake)
-        statement = f"DESCRIBE SELECT * FROM {relations.named(relation, self.dialect)}"
+        statement = f"SELECT * FROM {relations.named(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
         # the disk.
@@ -385,7 +388,8 @@ class DuckDBEngine:
         )
         of_the_data = (duckdb.CatalogException, duckdb.BinderException, *unreadable)
         try:
-            rows = self._connection.execute(statement).fetchall()
+            # Unlike a statement that fails, this ends no transaction of the user's.
+            found = self._connection.sql(statement)
         except duckdb.Error as error:
             if not isinstance(error, of_the_data) and "No files found" not in str(error):
                 raise EngineError(
@@ -395,7 +399,9 @@ class DuckDBEngine:
             if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
                 raise DataError(f"{relation} cannot be read: {_said(error)}") from error
             raise self._no_relation(relation, error) from error
-        columns = [Column(row[0], row[1]) for row in rows]
+        columns = [
+            Column(*column) for column in zip(found.columns, map(str, found.types), strict=True)
+        ]
         patterns = files.parquet(relation)
         if patterns:
             self._check_widened(relation, patterns, columns)
@@ -593,8 +599,8 @@ class DuckDBEngine:
 
     def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        if begins(text) and self._in_transaction():
-            raise UsageError("The connection has a transaction open; end it before a run writes.")
+        if begins(text):
+            self._check_no_transaction()
         self.make_room_for_sums(text)
         with self._failing(text):
             self._run(text, step)
@@ -614,10 +620,20 @@ class DuckDBEngine:
                 self._unstick(name)
                 self._stuck.discard(name)
 
-    def _in_transaction(self) -> bool:
-        """Return whether a transaction is open; without one, each statement sees its own time."""
-        times = [self._connection.execute("SELECT epoch_us(now())").fetchone() for _ in "ab"]
-        return times[0] == times[1]
+    def _check_no_transaction(self) -> None:
+        """Check that no transaction is open; without one, each statement sees its own time.
+
+        Raises:
+            UsageError: One is.
+        """
+        now = "SELECT epoch_us(now())"
+        with self._failing(now):
+            times = [self._connection.execute(now).fetchall() for _ in "ab"]
+        if times[0] == times[1]:
+            raise UsageError(
+                "The connection has a transaction open, and any error would roll back what is in "
+                "it: commit it first."
+            )
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; BLAS gets one thread, since DuckDB's are busy on the other cores."""
