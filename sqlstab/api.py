@@ -127,6 +127,9 @@ class Run:
     def table(self, side: Side) -> Relation:
         """Return the stable rows of a table.
 
+        Its rows are read when they are asked for, which fails if the run has been written again or
+        dropped by then.
+
         Raises:
             DataError: The run has no such table, or wrote its maps only.
         """
@@ -490,11 +493,7 @@ class Space:
             job = prepare.job_of(tables, None, target, options, engine, log, size)
             maps = drive.execute(flowing.fit(job, members, as_of), engine, log)
             for entry in (run, model):
-                now = _entry(space, entry.key, self.name)
-                if now.figures.get("created") != entry.figures["created"]:
-                    raise ConflictError(
-                        f"Run {entry.key} has been written again meanwhile: nothing is kept."
-                    )
+                self._check_same(space, entry.key, entry.figures)
             matrices = {side: found.matrix for side, found in maps.items()}
             space.keep_features(run.key, model.key, matrices)
             if outputs:
@@ -536,9 +535,24 @@ class Space:
         def read(side: Side) -> pa.Table:
             with self._opened(writes=False) as (engine, space):
                 rows = space.reference(side, {key: 1.0})
-                return prepare.stable_rows(rows, figures["outputs"][side], engine)
+                found = prepare.stable_rows(rows, figures["outputs"][side], engine)
+                self._check_same(space, key, figures)
+                return found
 
         return Run(key, figures, maps, read, self)
+
+    def _check_same(self, space: AnySpace, key: str, figures: Mapping[str, Any]) -> None:
+        """Check that a run is still the one that figures are of.
+
+        Raises:
+            ConflictError: It has been written again.
+            DataError: It is no longer there.
+        """
+        if _entry(space, key, self.name).figures.get("created") != figures["created"]:
+            raise ConflictError(
+                f"Run {key} has been written again meanwhile: take it anew from the space "
+                f"{self.name}."
+            )
 
     @contextmanager
     def _opened(self, *, writes: bool) -> Iterator[tuple[Engine, AnySpace]]:

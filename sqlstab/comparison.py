@@ -250,6 +250,7 @@ def _compared(
             }
         else:
             with opened._space._opened(writes=False) as (_, space):
+                opened._space._check_same(space, opened.key, opened.figures)
                 tables = {
                     side: prepare.placed(table, space.reference(side, {opened.key: 1.0}))
                     for side, table in tables.items()

@@ -24,7 +24,7 @@ from sqlstab.flow import figures as known_figures
 from sqlstab.flow import reference as referring
 from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Made, Member, Reference
-from sqlstab.maths.maps import Maps
+from sqlstab.maths.maps import Maps, numbers
 from sqlstab.progress import Log
 from sqlstab.space.key import shape
 from sqlstab.statements import build, files, quoting, relations
@@ -776,14 +776,17 @@ def _arrow_table(side: Side, given: Any) -> pa.Table:
                     f"{side}: ids and vectors are arrays or lists, whose order lets the one "
                     f"belong to the other, not a {type(part).__name__}."
                 )
-        if any(np.ma.is_masked(part) for part in given):
+        labels = [part.index for part in given if hasattr(getattr(part, "index", None), "equals")]
+        if len(labels) == 2 and not labels[0].equals(labels[1]):
             raise UsageError(
-                f"{side}: the arrays have masked entries, which numpy alone knows of: leave their "
-                "rows out, or fill them."
+                f"{side}: the labels of the ids are not those of the vectors, in the same order: "
+                "which id has which vector? Give both as arrays, with .to_numpy(), or the vectors "
+                "by their label, with .loc[ids.index]."
             )
-        matrix = np.ascontiguousarray(matrix)
-        if matrix.dtype.kind not in "fiub":
-            raise UsageError(f"{side}: the matrix has components that are not numbers.")
+        try:
+            matrix = np.ascontiguousarray(numbers(matrix))
+        except UsageError as error:
+            raise UsageError(f"{side}: {error}") from None
         if matrix.ndim != 2 or len(ids) != len(matrix):
             raise UsageError(
                 f"{side}: as arrays, give (ids, matrix) with a row of the matrix for each id; "

@@ -409,6 +409,18 @@ UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: pd.DataFrame({"id": NUMBERS, "e0": pd.arrays.SparseArray(VECTORS[:, 0])}),
         "Sparse pandas data",
     ),
+    "labels in another order": (
+        lambda: (pd.Series(NUMBERS), pd.DataFrame(VECTORS)[::-1]),
+        "users: the labels of the ids are not those of the vectors",
+    ),
+    "labels that are ids of one part": (
+        lambda: (pd.Series(NUMBERS), pd.DataFrame(VECTORS, index=[f"u{k}" for k in NUMBERS])),
+        "with .to_numpy()",
+    ),
+    "complex numbers": (
+        lambda: (NUMBERS, VECTORS * (1 + 1j)),
+        "users: The array has components that are not real numbers, but complex128",
+    ),
     "integers of 128 bits": (
         lambda: pl.DataFrame(
             {"id": pl.Series(NUMBERS, dtype=pl.Int128), "embedding": VECTORS.tolist()}
@@ -423,6 +435,14 @@ def test_data_that_cannot_be_read(case: str) -> None:
     given, message = UNREADABLE[case]
     with pytest.raises(UsageError, match=message):
         stabilize(given(), (NUMBERS, VECTORS))
+
+
+def test_labels_of_pandas_may_say_nothing() -> None:
+    """They are the same, or one part alone has them."""
+    frame = pd.DataFrame(VECTORS)[::-1]
+    for ids in (NUMBERS[::-1], np.array(NUMBERS[::-1]), frame.index, frame.index.to_series()):
+        rows = stabilize(vectors=(ids, frame)).vectors.arrow().sort_by("id")["embedding"]
+        np.testing.assert_allclose(np.array(rows.to_pylist()), VECTORS, atol=1e-6)
 
 
 def test_decimals_that_duckdb_does_not_have() -> None:
