@@ -188,7 +188,8 @@ def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]
     multiplied with e4.
 
     Raises:
-        DataError: They have as many columns, with other gaps between their numbers.
+        DataError: They have as many columns, in another order or with other gaps between their
+            numbers.
     """
     numbers: dict[Side, list[int]] = {}
     for side, table in tables.items():
@@ -207,8 +208,8 @@ def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]
                 f"{tables[one].about} has the columns "
                 f"{', '.join(tables[one].vector[:12])}, and "
                 f"{tables[other].about} {', '.join(tables[other].vector[:12])}: their numbers "
-                "have other gaps, and vectors are multiplied column by column. Name the same "
-                "columns of both, or add those that are missing."
+                "have another order or other gaps, and vectors are multiplied column by column. "
+                "Name the same columns of both, in the same order, or add those that are missing."
             )
 
 

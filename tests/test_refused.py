@@ -19,6 +19,7 @@ from sqlstab import (
     DataError,
     EmbeddingTable,
     EngineError,
+    FurtherTable,
     Options,
     Space,
     UsageError,
@@ -505,7 +506,29 @@ def test_columns_with_other_numbers(connection: duckdb.DuckDBPyConnection) -> No
     tables = {name: EmbeddingTable(name, vector="e*") for name in ("users", "gap", "same")}
     with pytest.raises(DataError, match=r"e0, e1, e3, e4, and items .* e0, e2, e3, e4: .* gaps"):
         stabilize(tables["users"], tables["gap"], engine=connection)
+    backwards = EmbeddingTable("same", vector=["e5", "e4", "e2", "e1"])
+    with pytest.raises(DataError, match="another order"):
+        stabilize(tables["users"], backwards, engine=connection)
     stabilize(tables["users"], tables["same"], engine=connection)
+
+
+@pytest.mark.parametrize(
+    ("scale", "rank", "message"),
+    [
+        (1e300, None, "both have are vectors of zeros, or so long or short"),
+        (1.0, 3, "directions that the users lack or the rank leaves out, and the map drops them"),
+    ],
+)
+def test_what_is_said_of_a_further_table(
+    tmp_path: Path, rng: np.random.Generator, scale: float, rank: int | None, message: str
+) -> None:
+    ids = np.arange(60)
+    users, items = ((ids, rng.standard_normal((60, 6))) for _ in range(2))
+    queries = FurtherTable((ids, rng.standard_normal((60, 6)) * scale), "users")
+    space = Space(tmp_path / "s")
+    for key in ("1", "2"):
+        run = space.run(users, items, also={"q": queries}, key=key, options=Options(rank=rank))
+    assert message in " ".join(run.figures["warnings"])
 
 
 @pytest.mark.parametrize(
