@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from sqlstab.engines.base import Frames
     from sqlstab.progress import Step
     from sqlstab.statements.statement import Call, Fold, Rows
 
@@ -245,6 +246,7 @@ class DuckDBEngine:
     """
 
     streams = True
+    session = None
 
     def __init__(
         self,
@@ -339,8 +341,13 @@ class DuckDBEngine:
         """Whether tables outlast the session: not in a database in memory of our own."""
         return not self._in_memory
 
-    def arrow(self, text: str) -> Any:
-        """Run a query whose result is a table of rows, for the user: as an Arrow table."""
+    @property
+    def frames(self) -> Frames:
+        """See `Engine`."""
+        return self
+
+    def rows(self, text: str) -> Any:
+        """See `Frames`."""
         logger.debug("%s", text)
         with self._failing(text):
             return self._connection.sql(text).to_arrow_table()
@@ -737,18 +744,14 @@ class DuckDBEngine:
             self._connection.remove_function(name)
 
     def register(self, rows: Any) -> str:
-        """Let statements read an Arrow table, or anything else that DuckDB scans.
-
-        Returns:
-            The name that statements read it by; on a connection of the user's, it hides no other.
-        """
+        """See `Frames`."""
         name = f"{relations.DATA}{secrets.token_hex(8)}"
         with self._failing(""):
             self._connection.register(name, rows)
         return name
 
     def unregister(self, name: str) -> None:
-        """Forget what was registered under this name."""
+        """See `Frames`."""
         self._connection.unregister(name)
 
     def _run(self, text: str, step: Step | None) -> duckdb.DuckDBPyConnection:
