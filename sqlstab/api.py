@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import prepare
+from sqlstab import data, prepare
 from sqlstab.errors import ConflictError, DataError, UsageError
 from sqlstab.flow import drive, write
 from sqlstab.flow import run as flow
@@ -55,7 +55,7 @@ class Relation:
     def arrow(self) -> pa.Table:
         """Return them as an Arrow table."""
         found = self.read()
-        if prepare.is_frame_of_spark(found):
+        if data.is_frame_of_spark(found):
             from sqlstab.engines.spark import collected  # noqa: PLC0415 - an extra
 
             return collected(found)
@@ -69,7 +69,7 @@ class Relation:
             UsageError: The run is in no Spark session of yours.
         """
         found = self.read()
-        if prepare.is_frame_of_spark(found):
+        if data.is_frame_of_spark(found):
             return found
         raise UsageError(
             f"The {self.name} are not in a Spark session of yours: give DataFrames of Spark, or a "
@@ -126,6 +126,9 @@ class Run:
 
     def table(self, side: Side) -> Relation:
         """Return the stable rows of a table.
+
+        Its rows are read when they are asked for, which fails if the run has been written again or
+        dropped by then.
 
         Raises:
             DataError: The run has no such table, or wrote its maps only.
@@ -225,8 +228,8 @@ class Space:
         given = named_tables(users, items, vectors)
         with (
             self._opened(writes=True) as (engine, space),
-            prepare.data(given, engine) as named,
-            prepare.further(embedded(also), engine) as more,
+            data.registered(given, engine) as named,
+            data.registered_further(embedded(also), engine) as more,
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
             prepare.check_maps_only(tables, options)
@@ -260,8 +263,8 @@ class Space:
         log, given = Log(), named_tables(users, items, vectors)
         with (
             self._opened(writes=False) as (engine, space),
-            prepare.data(given, engine) as named,
-            prepare.further(embedded(also), engine) as more,
+            data.registered(given, engine) as named,
+            data.registered_further(embedded(also), engine) as more,
         ):
             tables = prepare.tables_of(named, more, Key.parse(key), engine)
             prepare.check_maps_only(tables, options)
@@ -371,7 +374,7 @@ class Space:
             side: embedding_table(further[side].table if side in further else table)
             for side, table in tables.items()
         }
-        with self._opened(writes=True) as (engine, space), prepare.data(given, engine) as named:
+        with self._opened(writes=True) as (engine, space), data.registered(given, engine) as named:
             entries = space.entries()
             if not entries:
                 raise DataError(
@@ -495,11 +498,7 @@ class Space:
             job = prepare.job_of(tables, None, target, options, engine, log, size)
             maps = drive.execute(flowing.fit(job, members, as_of), engine, log)
             for entry in (run, model):
-                now = _entry(space, entry.key, self.name)
-                if now.figures.get("created") != entry.figures["created"]:
-                    raise ConflictError(
-                        f"Run {entry.key} has been written again meanwhile: nothing is kept."
-                    )
+                self._check_same(space, entry.key, entry.figures)
             matrices = {side: found.matrix for side, found in maps.items()}
             space.keep_features(run.key, model.key, matrices)
             if outputs:
@@ -541,9 +540,24 @@ class Space:
         def read(side: Side) -> pa.Table:
             with self._opened(writes=False) as (engine, space):
                 rows = space.reference(side, {key: 1.0})
-                return prepare.stable_rows(rows, figures["outputs"][side], engine)
+                found = data.stable_rows(rows, figures["outputs"][side], engine)
+                self._check_same(space, key, figures)
+                return found
 
         return Run(key, figures, maps, read, self)
+
+    def _check_same(self, space: AnySpace, key: str, figures: Mapping[str, Any]) -> None:
+        """Check that a run is still the one that figures are of.
+
+        Raises:
+            ConflictError: It has been written again.
+            DataError: It is no longer there.
+        """
+        if _entry(space, key, self.name).figures.get("created") != figures["created"]:
+            raise ConflictError(
+                f"Run {key} has been written again meanwhile: take it anew from the space "
+                f"{self.name}."
+            )
 
     @contextmanager
     def _opened(self, *, writes: bool) -> Iterator[tuple[Engine, AnySpace]]:
@@ -605,12 +619,12 @@ def stabilize(
     options, log = checked_options(options), Log(progress)
     given = named_tables(users, items, vectors)
     relations: list[Any] = [table.relation for table in given.values()]
-    for relation in filter(prepare.is_frame_of_spark, relations):
+    for relation in filter(data.is_frame_of_spark, relations):
         engine = engine or relation.sparkSession
     with ExitStack() as stack:
         session = stack.enter_context(connect(engine, writes=True))
-        named = stack.enter_context(prepare.data(given, session))
-        more = stack.enter_context(prepare.further(embedded(also), session))
+        named = stack.enter_context(data.registered(given, session))
+        more = stack.enter_context(data.registered_further(embedded(also), session))
         tables = prepare.tables_of(named, more, Key.parse(None), session)
         known = None
         if reference is not None:
@@ -619,18 +633,18 @@ def stabilize(
                 for side in reference.figures["tables"]
                 if side in tables.tables
             }
-            names = stack.enter_context(prepare.data(earlier, session))
+            names = stack.enter_context(data.registered(earlier, session))
             known = prepare.reference_in_memory(
                 reference.key, reference.figures, reference.maps, names, tables, options
             )
         size = prepare.dimension_of(next(iter(tables.tables.values())), session)
         target = MemoryTarget(f"sqlstab_{Key.parse(None).value.replace('.', '')}", session.dialect)
         job = prepare.job_of(tables, known, target, options, session, log, size)
-        for side in tables.tables if not hasattr(session, "frame") else ():
+        for side in tables.tables if not data.spark_of(session) else ():
             stack.callback(session.execute, ddl.drop_table(target.place(side), session.dialect))
         done = drive.execute(flow.run(job), session, log)
         results = {
-            side: prepare.stable_rows(Rows(target.place(side)), output, session)
+            side: data.stable_rows(Rows(target.place(side)), output, session)
             for side, output in (done.figures["outputs"] or {}).items()
         }
     return Run(tables.key.value, done.figures, done.maps, results.__getitem__)
@@ -639,8 +653,8 @@ def stabilize(
 def _within(session: Engine, relation: Relation) -> Any:
     """Return rows as a session takes them: a frame of its own as it is."""
     found = relation.read()
-    own = getattr(session, "session", None)
-    return found if own and getattr(found, "sparkSession", None) is own else relation.arrow()
+    own = data.is_frame_of_spark(found) and found.sparkSession is data.spark_of(session)
+    return found if own else relation.arrow()
 
 
 def _entry(space: AnySpace, key: str, name: str) -> Entry:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlstab import __version__, prepare
+from sqlstab import __version__, data, prepare
 from sqlstab.api import Run, Space, checked_options, embedding_table
 from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.flow import compare as comparing
@@ -230,7 +230,7 @@ def _compared(
         DataError: A run wrote no vectors; or a column is missing or cannot be used.
     """
     if not isinstance(opened, Run):
-        with prepare.data(opened, engine) as named:
+        with data.registered(opened, engine) as named:
             yield comparing.Model(prepare.tables_of(named, {}, Key.parse(None), engine).tables)
         return
     outputs = opened.figures["outputs"]
@@ -242,14 +242,15 @@ def _compared(
     tables = {side: prepare.stored_table(side, outputs[side]) for side in sides}
     with ExitStack() as stack:
         if opened._space is None:
-            data = {side: EmbeddingTable(opened.table(side).arrow(), id=None) for side in sides}
-            names = stack.enter_context(prepare.data(data, engine))
+            held = {side: EmbeddingTable(opened.table(side).arrow(), id=None) for side in sides}
+            names = stack.enter_context(data.registered(held, engine))
             tables = {
                 side: replace(table, relation=names[side].relation)
                 for side, table in tables.items()
             }
         else:
             with opened._space._opened(writes=False) as (_, space):
+                opened._space._check_same(space, opened.key, opened.figures)
                 tables = {
                     side: prepare.placed(table, space.reference(side, {opened.key: 1.0}))
                     for side, table in tables.items()

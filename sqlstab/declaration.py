@@ -14,6 +14,7 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from sqlstab import saved
 from sqlstab.errors import UsageError
 
 _METADATA = "sqlstab"
@@ -80,7 +81,7 @@ class Declaration:
         least = self.least is None or (found is not None and found >= self.least)
         most = self.most is None or (found is not None and found <= self.most)
         if found is None or not (above and least and most):
-            raise UsageError(f"--{self.option} is {value!r}; it {self.must_be}.")
+            raise UsageError(f"--{self.option} is {saved.shown(value)}; it {self.must_be}.")
         return found
 
     def _converted(self, value: Any) -> Any:

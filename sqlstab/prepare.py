@@ -10,8 +10,7 @@ import getpass
 import platform
 import re
 import secrets
-from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +26,7 @@ from sqlstab.flow.reference import Made, Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
 from sqlstab.space.key import shape
-from sqlstab.statements import build, files, quoting, relations
+from sqlstab.statements import build, quoting, relations
 from sqlstab.statements.conditions import both, condition
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
@@ -41,10 +40,8 @@ from sqlstab.statements.table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
-
-    import pyarrow as pa
 
     from sqlstab.engines.base import Engine
     from sqlstab.maths.solve import Matrix
@@ -191,7 +188,8 @@ def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]
     multiplied with e4.
 
     Raises:
-        DataError: They have as many columns, with other gaps between their numbers.
+        DataError: They have as many columns, in another order or with other gaps between their
+            numbers.
     """
     numbers: dict[Side, list[int]] = {}
     for side, table in tables.items():
@@ -210,8 +208,8 @@ def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]
                 f"{tables[one].about} has the columns "
                 f"{', '.join(tables[one].vector[:12])}, and "
                 f"{tables[other].about} {', '.join(tables[other].vector[:12])}: their numbers "
-                "have other gaps, and vectors are multiplied column by column. Name the same "
-                "columns of both, or add those that are missing."
+                "have another order or other gaps, and vectors are multiplied column by column. "
+                "Name the same columns of both, in the same order, or add those that are missing."
             )
 
 
@@ -649,43 +647,6 @@ def reference_in_memory(
     )
 
 
-def stable_rows(rows: Rows, output: Mapping[str, Any], engine: Engine) -> Any:
-    """Read stable rows, the columns of the output alone.
-
-    Returns:
-        An Arrow table; in a Spark session of the user's a DataFrame, which nothing has computed.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-
-    dialect = engine.dialect
-    names = [*known_figures.several(output["id"]), *output["vector"], *output.get("keep", ())]
-    columns = {name: quoting.identifier(name, dialect) for name in names}
-    arrow = getattr(engine, "arrow", None)
-    if arrow is None and output["layout"] == "array":
-        # Drivers hand over what they do not know as text.
-        name = output["vector"][0]
-        array = build.array_of(stored_table("", output), columns[name], dialect)
-        columns[name] = f"{array} AS {columns[name]}"
-    source = files.exact(rows.files) if rows.files else relations.named(rows.relation, dialect)
-    where = f"\nWHERE {rows.filter}" if rows.filter else ""
-    text = f"SELECT {', '.join(columns.values())}\nFROM {source}{where}\n"
-    if getattr(engine, "lends_frames", False):
-        return engine.frame(text)  # type: ignore[attr-defined]
-    if arrow is not None:
-        return arrow(text)
-    found = engine.query(text)
-    number = pa.float32() if output["element"] == "float" else pa.float64()
-    vector = pa.list_(number) if output["layout"] == "array" else number
-    # Of the long layout the first of both numbers the dimension.
-    values = output["vector"][output["layout"] == "long" :]
-    return pa.table(
-        {
-            name: pa.array([row[name.lower()] for row in found], vector if name in values else None)
-            for name in names
-        }
-    )
-
-
 def about(key: Key, engine: Engine) -> dict[str, Any]:
     """Return what `run.json` says of when, where and by whom a run was made."""
     libraries: dict[str, str | None] = {}
@@ -770,136 +731,3 @@ def dimension_of(table: VectorTable, engine: Engine, assumed: int = 64) -> int:
         why = checking.cause(table, "filter", statement, error)
         raise drive.execute(why, engine, Log()) from error
     return int(rows[0]["n"] or assumed) if rows else assumed
-
-
-@contextmanager
-def data(
-    named: Mapping[Side, EmbeddingTable], engine: Engine
-) -> Iterator[dict[Side, EmbeddingTable]]:
-    """Let statements read tables that are given as data: frames, Arrow tables, arrays.
-
-    Raises:
-        UsageError: The engine does not read such data.
-    """
-    made: list[str] = []
-    found = dict(named)
-    try:
-        for side, table in named.items():
-            if isinstance(table.relation, str):
-                continue
-            register = getattr(engine, "register", None)
-            if register is None:
-                raise UsageError(
-                    f"{side}: {engine.dialect.name} reads tables by name, not data of this "
-                    "process; write them to a table there."
-                )
-            name = register(_arrow(side, table.relation, engine))
-            made.append(name)
-            found[side] = replace(table, relation=name)
-        yield found
-    finally:
-        for name in made:
-            engine.unregister(name)  # type: ignore[attr-defined]
-
-
-@contextmanager
-def further(also: Mapping[str, FurtherTable], engine: Engine) -> Iterator[dict[str, FurtherTable]]:
-    """Let statements read further tables that are given as data; see `data`."""
-    with data({name: one.table for name, one in also.items()}, engine) as named:
-        yield {name: replace(one, table=named[name]) for name, one in also.items()}
-
-
-def _arrow(side: Side, given: Any, engine: Engine) -> Any:
-    """Return data as what an engine registers.
-
-    Raises:
-        UsageError: The data cannot be read.
-    """
-    if is_frame_of_spark(given) and hasattr(engine, "frame"):
-        return given
-    import pyarrow as pa  # noqa: PLC0415
-
-    try:
-        table = _arrow_table(side, given)
-        if len(set(table.column_names)) < table.num_columns:
-            raise ValueError(f"Duplicate column names: {', '.join(table.column_names)}")
-        return _readable(table)
-    except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
-        said = "; ".join(str(argument).rstrip(".") for argument in error.args)
-        raise UsageError(
-            f"{side}: the data cannot be read: {said}. Give each column one name, and values of "
-            "one type that Arrow has: ids as text or integers of at most 64 bits, vectors as lists "
-            "of numbers."
-        ) from error
-
-
-def _arrow_table(side: Side, given: Any) -> pa.Table:
-    """Return data as an Arrow table."""
-    import numpy as np  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
-
-    if isinstance(given, tuple) and len(given) == 2:
-        ids, matrix = given
-        for part in given:
-            # Sets and generators; a mapping has keys.
-            if not hasattr(part, "__getitem__") or isinstance(part, Mapping):
-                raise UsageError(
-                    f"{side}: ids and vectors are arrays or lists, whose order lets the one "
-                    f"belong to the other, not a {type(part).__name__}."
-                )
-        if any(np.ma.is_masked(part) for part in given):
-            raise UsageError(
-                f"{side}: the arrays have masked entries, which numpy alone knows of: leave their "
-                "rows out, or fill them."
-            )
-        matrix = np.ascontiguousarray(matrix)
-        if matrix.dtype.kind not in "fiub":
-            raise UsageError(f"{side}: the matrix has components that are not numbers.")
-        if matrix.ndim != 2 or len(ids) != len(matrix):
-            raise UsageError(
-                f"{side}: as arrays, give (ids, matrix) with a row of the matrix for each id; "
-                f"there are {len(ids)} ids and a matrix of shape {matrix.shape}."
-            )
-        if matrix.dtype not in (np.float32, np.float64):
-            matrix = matrix.astype(np.float32 if matrix.dtype == np.float16 else np.float64)
-        vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
-        return pa.table({"id": pa.array(ids), "embedding": vectors})
-    if hasattr(given, "__arrow_c_stream__"):
-        return pa.table(given)
-    if hasattr(given, "to_arrow_table"):  # a relation of DuckDB before it had the protocol
-        return given.to_arrow_table()
-    raise UsageError(
-        f"A table of vectors is given by its name or file, as an EmbeddingTable, as (ids, matrix), "
-        f"or as a frame that speaks Arrow (pandas, polars, pyarrow, DuckDB), not as "
-        f"{type(given).__name__}."
-    )
-
-
-def is_frame_of_spark(given: Any) -> bool:
-    """Return whether data is a DataFrame of Spark, of this process or of a Connect server."""
-    return type(given).__module__.startswith("pyspark.") and hasattr(given, "sparkSession")
-
-
-def _readable(table: pa.Table) -> pa.Table:
-    """Return a table with 4-byte numbers for 2-byte ones, which no engine reads from Arrow.
-
-    Periods of pandas become text such as `2026-11`: engines would read their numbers.
-    """
-    import pyarrow as pa  # noqa: PLC0415
-
-    def single(kind: pa.DataType) -> pa.DataType:
-        if pa.types.is_fixed_size_list(kind):
-            return pa.list_(single(kind.value_type), kind.list_size)
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            return pa.list_(single(kind.value_type))
-        return pa.float32() if kind == pa.float16() else kind
-
-    for place, field in enumerate(table.schema):
-        if getattr(field.type, "extension_name", "") == "pandas.period":
-            periods = table.column(place).to_pandas()
-            texts = pa.array(periods.astype(str), pa.string(), mask=periods.isna())
-            table = table.set_column(place, field.name, texts)
-        if "halffloat" in str(field.type):
-            column = table.column(place).cast(single(field.type))
-            table = table.set_column(place, field.name, column)
-    return table

@@ -36,7 +36,7 @@ def connect(engine: AnyEngine, *, writes: bool = True) -> Iterator[Engine]:
         writes: Whether tables will be written: a database file is opened for that.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is none of these, or a connection with a transaction open, to be written to.
         EngineError: It cannot be reached.
     """
     from sqlstab.engines.duckdb import DuckDBEngine  # noqa: PLC0415 - it imports this module
@@ -57,7 +57,8 @@ def connect(engine: AnyEngine, *, writes: bool = True) -> Iterator[Engine]:
 
         session = SqlAlchemyEngine(cast("Database | str", engine))
     elif package in ("duckdb", "_duckdb"):
-        session = DuckDBEngine(connection=cast("DuckDBPyConnection", engine))
+        connection = cast("DuckDBPyConnection", engine)
+        session = DuckDBEngine(connection=connection, read_only=not writes)
     elif isinstance(engine, str) and ":" in engine and "@" in engine:
         # It may hold a password: it is not repeated.
         raise UsageError(

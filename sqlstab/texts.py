@@ -13,7 +13,7 @@ import numpy as np
 
 from sqlstab import __version__, prepare
 from sqlstab.engines import dialect as dialect_named
-from sqlstab.errors import UsageError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.flow import drive
 from sqlstab.flow import reference as referring
 from sqlstab.flow import run as flow
@@ -92,6 +92,7 @@ class Texts:
         self.options = options
         self.columns = columns
         self.key = Key.parse(place.key)
+        self.run = self.key.value if place.key else None
         self.like: dict[Side, Side] = {name: one.like for name, one in also.items()}
         tables = {**named, **{name: one.table for name, one in also.items()}}
         self.tables = {side: self._declared(side, table) for side, table in tables.items()}
@@ -206,7 +207,8 @@ class Texts:
             for text in build.gram(table, self.dimension, self.dialect)
         ]
         united = build.union(texts, self.dialect)
-        return [united] if len(texts) > 1 and self.dialect.takes(united) else texts
+        one = len(texts) > 1 and self.dialect.takes(united)
+        return [self._told(text) for text in ([united] if one else texts)]
 
     def _cross_gram(self) -> list[str]:
         """Sum the products of raw rows with those of earlier runs, and both with themselves."""
@@ -219,8 +221,22 @@ class Texts:
                 "run": build.gram(table, e, dialect, other=other),
                 "reference": build.gram(other, d, dialect, other=table),
             }
-            found += [_of_kind(text, kind) for kind, texts in sums.items() for text in texts]
+            found += [self._told(text, kind) for kind, texts in sums.items() for text in texts]
         return found
+
+    def _told(self, text: str, kind: str | None = None) -> str:
+        """Say in columns of their own what is summed, and of which run, for who saves results."""
+        columns = {"kind": kind, "run": self.run}
+        told = "".join(
+            f"    {quoting.string(value, self.dialect)} AS {name},\n"
+            for name, value in columns.items()
+            if value is not None
+        )
+        if not told:
+            return text
+        comment, _, query = text.partition("SELECT\n")
+        inner = f"SELECT\n{query.rstrip()}".replace("\n", "\n    ")
+        return f"{comment}SELECT\n{told}    sums.*\nFROM (\n    {inner}\n) AS sums\n"
 
     def _check(self) -> list[str]:
         """Count what can be wrong with the tables."""
@@ -393,13 +409,6 @@ class Texts:
         )
 
 
-def _of_kind(text: str, kind: str) -> str:
-    """Name what a statement sums in a column of its own, for who saves several results."""
-    comment, _, query = text.partition("SELECT\n")
-    inner = f"SELECT\n{query.rstrip()}".replace("\n", "\n    ")
-    return f"{comment}SELECT\n    '{kind}' AS kind,\n    sums.*\nFROM (\n    {inner}\n) AS sums\n"
-
-
 def printed(statements: list[Statement[Any]]) -> str:
     """Return the text of a run's statements, each step under its name."""
     return _HEADER + drive.printed(statements)
@@ -441,6 +450,7 @@ def solve(
     crosses: Sequence[tuple[str, bytes]],
     anchor: str | None,
     rank: int | None,
+    key: str | None = None,
 ) -> Solved:
     """Solve for the maps from sums that a client printed.
 
@@ -449,15 +459,20 @@ def solve(
         crosses: The same of `sqlstab sql cross-gram`; none for the first run of a space.
         anchor: `items`, `users` or `both`; None for all that there are sums of.
         rank: Keep at most so many dimensions.
+        key: The key of the run.
 
     Raises:
-        DataError: The sums cannot be worked with.
+        DataError: The sums cannot be worked with, or are of another run.
         UsageError: There are no sums of an anchor.
     """
     sources = [saved_sums.Source(name, data, "gram") for name, data in grams]
     sources += [saved_sums.Source(name, data, "cross") for name, data in crosses]
     anchors = None if anchor is None else [s for s in SIDES if anchor in (s, "both")]
-    return saved_sums.solved(saved_sums.load(sources), anchors, rank)
+    sums = saved_sums.load(sources)
+    wanted = Key.parse(key).value if key else sums.run
+    if sums.run not in (wanted, None):
+        raise DataError(f"These are the sums of run {sums.run}, but --run names {wanted}.")
+    return saved_sums.solved(sums, anchors, rank)
 
 
 def solved_json(solved: Solved) -> dict[str, Any]:

@@ -196,6 +196,8 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{RUN} --vector 'e*'", 4, "no numbered column begins with e; it has id, embedding"),
     (f"{RUN} --keep nothing", 4, "no column nothing for the column to keep"),
     (f"{RUN} --keep id", 2, "id is named twice"),
+    (f"{RUN} --keep embedding", 2, "embedding is the vector, which is written in any case"),
+    (f"{RUN} --filter 'now() > id'", 2, "now does not, so each scan would see other rows: write a"),
     (f"{RUN} --vector e0..e4096", 2, "e0..e4096 are 4,097 columns; a vector has at most 4,096"),
     # Tables.
     ("run --users a --items b --space out", 4, "There is no table or view a to read"),

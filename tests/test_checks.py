@@ -172,6 +172,11 @@ def test_bad_weights(connection: duckdb.DuckDBPyConnection, strategy: str) -> No
         ("CREATE TABLE bad AS FROM good", {"filter": "id > 1000"}, "no rows that meet the filter"),
         ("CREATE TABLE bad AS SELECT id, NULL::FLOAT[] AS v FROM good", {}, "no vector in any row"),
         (
+            "CREATE TABLE bad AS SELECT id, unnest([5, 6, 8]) AS dim, unnest(v) AS value FROM good",
+            {},
+            "bad has no id with a value for each dimension from 5 on, without a gap .dim, value.",
+        ),
+        (
             "CREATE TABLE bad AS SELECT id, list_append(v, 1) AS v FROM good",
             {},
             "vectors of 4 components .v., but items table good has 3",

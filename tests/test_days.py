@@ -182,6 +182,12 @@ def test_a_table_without_the_column(place: Any) -> None:
     assert run.figures["tables"]["items"]["rows"] == expected()[GROUP]["runs"][0]["n_items"]
 
 
+def test_the_key_is_no_column_to_keep(place: Any) -> None:
+    users, items = place.inputs
+    with pytest.raises(DataError, match="the column DS is the key of the run, which all outputs"):
+        place.space.run(users, EmbeddingTable(items, keep=["DS"]), key=f'"ds"={DAYS[0]}')
+
+
 def test_a_day_without_rows(place: Any) -> None:
     do(place, DAYS[0])
     with pytest.raises(DataError, match="no rows that meet the filter"):

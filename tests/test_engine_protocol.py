@@ -19,7 +19,16 @@ import pytest
 from engines import TARGETS
 from warehouse import store_vectors
 
-from sqlstab import DataError, EngineError, Space, UsageError, folds
+from sqlstab import (
+    DataError,
+    EmbeddingTable,
+    EngineError,
+    Space,
+    UsageError,
+    compare,
+    folds,
+    stabilize,
+)
 from sqlstab.engines import NAMES, dialect, dialects
 from sqlstab.engines.base import UnusableVectorsError
 from sqlstab.engines.duckdb import DuckDBEngine
@@ -197,17 +206,70 @@ def test_no_table_is_read_for_each_row_of_another(running: Running) -> None:
     assert all(line.endswith(" loops=1)") for line in scans), scans
 
 
-def test_a_users_transaction_is_left_alone(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("CREATE TABLE t (i integer)")
-    connection.execute("BEGIN")
-    connection.execute("INSERT INTO t VALUES (1)")
+# In a space with the run 1 of tables u and i: what is called, and whether it writes.
+IN_A_TRANSACTION: dict[str, tuple[Callable[[Space], Any], bool]] = {
+    "run": (lambda space: space.run("u", "i", key="2"), True),
+    "run on a missing table": (lambda space: space.run("u", "nothing", key="2"), True),
+    "drop": (lambda space: space.drop("1"), True),
+    "keep": (lambda space: space.keep(1), True),
+    "apply": (lambda space: space.apply({"items": "i"}, {"items": "o"}), True),
+    "features": (lambda space: space.feature_map("1"), True),
+    "stabilize": (lambda space: stabilize("u", "i", engine=space._engine), True),
+    "list": (lambda space: space.runs[0].items.arrow(), False),
+    "list a space that is not there": (lambda space: Space("other", space._engine).runs, False),
+    "a missing run": (lambda space: space["2"], False),
+    "explain": (lambda space: space.explain("u", "i", key="2"), False),
+    "explain on a missing table": (lambda space: space.explain("u", "nothing", key="2"), False),
+    "explain on a missing column": (
+        lambda space: space.explain("u", EmbeddingTable("i", id="nothing"), key="2"),
+        False,
+    ),
+    "explain on a missing file": (lambda space: space.explain("u", "no.parquet", key="2"), False),
+    "compare": (lambda space: compare(space["1"], ("u", "i"), space._engine), False),
+    "compare with a missing table": (
+        lambda space: compare(space["1"], "nothing,i", space._engine),
+        False,
+    ),
+    "report": (lambda space: space.report("1"), False),
+}
+
+
+@pytest.mark.parametrize("case", IN_A_TRANSACTION)
+def test_a_users_transaction_is_left_alone(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, case: str
+) -> None:
     with connect(connection) as engine:
+        for name in ("u", "i"):
+            store_vectors(engine, name, rng.standard_normal((50, 3)))
+    space = Space("space", connection)
+    space.run("u", "i", key="1")
+    connection.execute("BEGIN")
+    connection.execute("CREATE TABLE mine AS SELECT 1 AS one")
+    does, writes = IN_A_TRANSACTION[case]
+    if writes:
+        with pytest.raises(UsageError, match="has a transaction open"):
+            does(space)
+    elif "missing" in case:
+        with pytest.raises(DataError):
+            does(space)
+    else:
+        does(space)
+    assert connection.execute("SELECT one FROM mine").fetchall() == [(1,)]
+    connection.execute("COMMIT")
+    assert connection.execute("SELECT one FROM mine").fetchall() == [(1,)]
+
+
+def test_what_is_begun_is_no_transaction_of_the_users(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    with connect(connection) as engine:
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS one")
         with pytest.raises(UsageError, match="has a transaction open"):
             engine.execute("BEGIN")
         engine.rollback()
-        assert engine.query("SELECT i FROM t") == [{"i": 1}]
     connection.execute("COMMIT")
-    assert connection.execute("SELECT i FROM t").fetchall() == [(1,)]
+    assert connection.execute("SELECT one FROM mine").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("name", STREAMING)

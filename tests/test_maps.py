@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from conftest import read_vectors
 
-from sqlstab import DataError, Maps, Run, Space
+from sqlstab import DataError, Maps, Run, Space, UsageError, compare, stabilize
+from sqlstab.errors import ConflictError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import duckdb
+
+    from sqlstab import SqlstabError
 
 
 @pytest.fixture
@@ -46,6 +51,21 @@ def test_shapes_and_types(run: Run) -> None:
         items.inverse(np.ones(5))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.ma.masked_array(np.ones((2, 6)), mask=np.eye(2, 6)), "masked entries"),
+        (np.ones(6) * 1j, "not real numbers, but complex128"),
+        (np.full(6, "1"), "not real numbers, but str"),
+    ],
+)
+def test_what_are_no_numbers(run: Run, wrong: Any, message: str) -> None:
+    for does in (run.maps["items"].apply, run.maps["items"].inverse):
+        with pytest.raises(UsageError, match=message):
+            does(wrong)
+    assert run.maps["items"].apply(np.ma.masked_array(np.ones(6))).shape == (6,)
+
+
 def test_inverse_undoes_apply(run: Run, rng: np.random.Generator) -> None:
     vectors = rng.standard_normal((10, 6))
     for side in run.maps.values():
@@ -70,3 +90,45 @@ def test_maps_that_do_not_belong_together() -> None:
         Maps.of({"users": np.eye(2)})
     with pytest.raises(DataError, match="not finite"):
         Maps.of({"vectors": np.diag([1.0, np.nan])})
+
+
+@pytest.mark.parametrize("kind", ["files", "tables"])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ("again", ConflictError, "Run b has been written again meanwhile: take it anew"),
+        ("drop", DataError, "run b"),
+    ],
+)
+def test_a_run_that_is_no_longer_there_has_no_rows(
+    tmp_path: Path,
+    connection: duckdb.DuckDBPyConnection,
+    model: Any,
+    kind: str,
+    change: str,
+    error: type[SqlstabError],
+    message: str,
+) -> None:
+    """Its maps are those of other rows than the ones that would be read."""
+    space = Space(tmp_path / "space") if kind == "files" else Space("space", connection)
+    folders = {"a": model("a")}
+    folders |= {key: model(key, rotate=folders["a"]) for key in "bc"}
+    tables = {
+        key: [str(folder / f"{side}.parquet") for side in ("users", "items")]
+        for key, folder in folders.items()
+    }
+    first, run = (space.run(*tables[key], key=key) for key in "ab")
+    if change == "again":
+        space.run(*tables["c"], key="b")
+    else:
+        space.drop("b")
+    for read in (
+        run.items.arrow,
+        lambda: stabilize(*tables["c"], run),
+        lambda: compare(run, first),
+    ):
+        with pytest.raises(error, match=message):
+            read()
+    assert len(first.items.arrow())
+    if change == "again":
+        assert len(space["b"].items.arrow())

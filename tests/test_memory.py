@@ -152,6 +152,7 @@ def test_unit_rows_are_those_of_the_formula(rng: np.random.Generator) -> None:
     ("given", "message"),
     [
         (3, "relation is 3; it must be the name of a table, a path, a list of paths, or data"),
+        ([[1.0] * 100] * 100, r"^relation is \[\[1.0, [^a-z]*\.\.\.; it must be"),
         ({"id": [1]}, "it must be the name of a table, a path, a list of paths, or data"),
         (([1, 2], np.ones((3, 2))), r"there are 2 ids and a matrix of shape \(3, 2\)"),
         (([1, 2], np.ones(2)), r"a matrix of shape \(2,\)"),

@@ -19,6 +19,7 @@ from sqlstab import (
     DataError,
     EmbeddingTable,
     EngineError,
+    FurtherTable,
     Options,
     Space,
     UsageError,
@@ -458,6 +459,18 @@ UNREADABLE: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: pd.DataFrame({"id": NUMBERS, "e0": pd.arrays.SparseArray(VECTORS[:, 0])}),
         "Sparse pandas data",
     ),
+    "labels in another order": (
+        lambda: (pd.Series(NUMBERS), pd.DataFrame(VECTORS)[::-1]),
+        "users: the labels of the ids are not those of the vectors",
+    ),
+    "labels that are ids of one part": (
+        lambda: (pd.Series(NUMBERS), pd.DataFrame(VECTORS, index=[f"u{k}" for k in NUMBERS])),
+        "with .to_numpy()",
+    ),
+    "complex numbers": (
+        lambda: (NUMBERS, VECTORS * (1 + 1j)),
+        "users: The array has components that are not real numbers, but complex128",
+    ),
     "integers of 128 bits": (
         lambda: pl.DataFrame(
             {"id": pl.Series(NUMBERS, dtype=pl.Int128), "embedding": VECTORS.tolist()}
@@ -472,6 +485,14 @@ def test_data_that_cannot_be_read(case: str) -> None:
     given, message = UNREADABLE[case]
     with pytest.raises(UsageError, match=message):
         stabilize(given(), (NUMBERS, VECTORS))
+
+
+def test_labels_of_pandas_may_say_nothing() -> None:
+    """They are the same, or one part alone has them."""
+    frame = pd.DataFrame(VECTORS)[::-1]
+    for ids in (NUMBERS[::-1], np.array(NUMBERS[::-1]), frame.index, frame.index.to_series()):
+        rows = stabilize(vectors=(ids, frame)).vectors.arrow().sort_by("id")["embedding"]
+        np.testing.assert_allclose(np.array(rows.to_pylist()), VECTORS, atol=1e-6)
 
 
 def test_decimals_that_duckdb_does_not_have() -> None:
@@ -534,7 +555,29 @@ def test_columns_with_other_numbers(connection: duckdb.DuckDBPyConnection) -> No
     tables = {name: EmbeddingTable(name, vector="e*") for name in ("users", "gap", "same")}
     with pytest.raises(DataError, match=r"e0, e1, e3, e4, and items .* e0, e2, e3, e4: .* gaps"):
         stabilize(tables["users"], tables["gap"], engine=connection)
+    backwards = EmbeddingTable("same", vector=["e5", "e4", "e2", "e1"])
+    with pytest.raises(DataError, match="another order"):
+        stabilize(tables["users"], backwards, engine=connection)
     stabilize(tables["users"], tables["same"], engine=connection)
+
+
+@pytest.mark.parametrize(
+    ("scale", "rank", "message"),
+    [
+        (1e300, None, "both have are vectors of zeros, or so long or short"),
+        (1.0, 3, "directions that the users lack or the rank leaves out, and the map drops them"),
+    ],
+)
+def test_what_is_said_of_a_further_table(
+    tmp_path: Path, rng: np.random.Generator, scale: float, rank: int | None, message: str
+) -> None:
+    ids = np.arange(60)
+    users, items = ((ids, rng.standard_normal((60, 6))) for _ in range(2))
+    queries = FurtherTable((ids, rng.standard_normal((60, 6)) * scale), "users")
+    space = Space(tmp_path / "s")
+    for key in ("1", "2"):
+        run = space.run(users, items, also={"q": queries}, key=key, options=Options(rank=rank))
+    assert message in " ".join(run.figures["warnings"])
 
 
 @pytest.mark.parametrize(

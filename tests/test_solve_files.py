@@ -181,6 +181,18 @@ BAD: dict[str, tuple[Callable[[list[Row]], str | list[Row]], str]] = {
         lambda rows: changed(rows, 0, value=-1.0),
         "the users is not positive semidefinite",
     ),
+    "two runs": (
+        lambda rows: [{**row, "run": row["side"]} for row in rows],
+        "sums of several runs, sums.json, row 1 of run users and sums.json, row 7 of run items",
+    ),
+    "a run that is not named": (
+        lambda rows: [{**row, "run": "b"} if n else row for n, row in enumerate(rows)],
+        "row 1 of a run without a key and sums.json, row 2 of run b: .* with the same --run",
+    ),
+    "another run": (
+        lambda rows: [{**row, "run": "b"} for row in rows],
+        "the sums of run b, but --run names a",
+    ),
     "too large a product": (
         lambda rows: changed(rows, 1, value=1e6),
         "the users is not positive semidefinite .*Print all 17 digits",
@@ -195,10 +207,11 @@ def test_what_is_refused(tmp_path: Path, gram: list[Row], problem: str) -> None:
     made = make(gram)
     path = tmp_path / "sums.json"
     path.write_text(made if isinstance(made, str) else json.dumps(made))
-    done = invoke("solve", "--gram", path, "--out", tmp_path / "t.json", code=4)
-    assert "sums.json" in done.stderr
+    out = tmp_path / "t.json"
+    done = invoke("solve", "--gram", path, "--run", "a", "--out", out, code=4)
+    assert "sums.json" in done.stderr or problem == "another run"
     assert re.search(message, done.stderr.replace(str(tmp_path) + "/", ""), re.DOTALL), done.stderr
-    assert not (tmp_path / "t.json").exists()
+    assert not out.exists()
 
 
 BAD_CROSS: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
@@ -216,6 +229,18 @@ BAD_CROSS: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
         lambda rows: [row for row in rows if row["kind"] != "cross"],
         "Gram matrix of the shared ids of the items, but no cross Gram matrix",
     ),
+    "half 0 missing": (
+        lambda rows: [row for row in rows if row["half"]],
+        "there is one half only, over 40 rows, of which some are in the other half",
+    ),
+    "half 1 missing": (
+        lambda rows: [row for row in rows if not row["half"]],
+        "there is one half only, over 40 rows, of which some are in the other half",
+    ),
+    "another run": (
+        lambda rows: [{**row, "run": "a"} for row in rows],
+        "of a run without a key and sums, row 1 of run a",
+    ),
     "another dimension": (
         lambda rows: shared("items", np.eye(4), np.eye(4)),
         "has 5 rows, but 3 components and the constant 1 make 4",
@@ -232,10 +257,16 @@ def test_what_is_refused_of_shared_sums(
     gram: list[Row], problem: str, rng: np.random.Generator
 ) -> None:
     make, message = BAD_CROSS[problem]
-    x, y = rng.standard_normal((2, 20, SIZE))
+    x, y = rng.standard_normal((2, 80, SIZE))
     rows = make(shared("items", x, y))
     with pytest.raises(DataError, match=message):
         solved(load([source(csv_of(gram)), source(json.dumps(rows), "cross")]))
+
+
+def test_few_ids_may_all_be_in_one_half(gram: list[Row], rng: np.random.Generator) -> None:
+    x, y = rng.standard_normal((2, 16, SIZE))
+    rows = [row for row in shared("items", x, y) if row["half"]]
+    assert load([source(csv_of(gram)), source(json.dumps(rows), "cross")]).shared == {"items": 8}
 
 
 @pytest.fixture
@@ -369,7 +400,8 @@ def test_rank(sums: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_files(sums: dict[str, Any], tmp_path: Path, form: str) -> None:
     out = tmp_path / f"maps.{form}"
-    done = invoke("solve", "--gram", sums["gram a"], "--run", "it's", "--out", out)
+    text = sums["gram a"].read_text().replace("\na,", "\nit's,")
+    done = invoke("solve", "--run", "it's", "--out", out, stdin=text)
     assert done.stdout == ""
     reader = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}[form]
     with duckdb.connect() as connection:
@@ -418,6 +450,26 @@ def test_rounded_numbers_are_noticed(rng: np.random.Generator) -> None:
     rounded = [{**row, "value": float(f"{row['value']:.9g}")} for row in rows]
     with pytest.raises(DataError, match="not positive semidefinite"):
         load([source(csv_of(rounded))])
+
+
+@pytest.mark.parametrize(
+    ("form", "digits"), [("r", 0), (".17g", 0), (".14g", 0), (".9g", 9), (".3g", 3), (".2f", 4)]
+)
+def test_rounded_numbers_are_told(rng: np.random.Generator, form: str, digits: int) -> None:
+    x = rng.standard_normal((50, SIZE))
+    rows = products("users", x) + products("items", x)
+    spelled = repr if form == "r" else f"{{:{form}}}".format
+    said = [{**row, "value": spelled(row["value"])} for row in rows]
+    warnings = solved(load([source(csv_of(said))])).warnings
+    told = [f"No value in sums has more than {digits} digits" in warning for warning in warnings]
+    assert told == ([True] if digits else [])
+
+
+def test_numbers_that_are_short_are_not_rounded(rng: np.random.Generator) -> None:
+    x = rng.integers(-8, 8, (50, SIZE)) / 4
+    assert (
+        solved(load([source(csv_of(products("users", x) + products("items", x)))])).warnings == []
+    )
 
 
 def test_what_does_not_belong_together(sums: dict[str, Any], tmp_path: Path) -> None:

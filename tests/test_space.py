@@ -22,7 +22,7 @@ import pytest
 import sqlglot
 from warehouse import store_vectors
 
-from sqlstab import Space, folders
+from sqlstab import Options, Space, folders
 from sqlstab.engines import dialect, dialects
 from sqlstab.engines.duckdb import DUCKLAKE, DuckDBEngine
 from sqlstab.errors import ConflictError, DataError, EngineError, UsageError
@@ -57,6 +57,7 @@ def test_a_key_is_a_value_or_a_column_and_a_value() -> None:
     assert Key.parse("2026-11-30") == Key("2026-11-30", "run")
     assert Key.parse("ds=2026-11-30") == Key("2026-11-30", "ds", named=True)
     assert Key.parse("ds = a=b") == Key("a=b", "ds", named=True)
+    assert Key.parse('"d ""s" = a=b') == Key("a=b", 'd "s', named=True)
 
 
 def test_a_key_that_is_not_given_is_the_time_in_utc() -> None:
@@ -920,7 +921,8 @@ def test_a_thousand_runs_are_read_by_few_queries(
     assert len(asked) == 2
 
 
-def test_a_run_lacks_a_part_is_not_there() -> None:
+def test_a_run_that_lacks_a_part_is_not_there() -> None:
+    """Where there are transactions, it is damaged: no killed run has left it."""
     with duckdb.connect() as connection, connect(connection) as engine:
         connection.execute("CREATE SCHEMA s")
         tables = Tables("duckdb", engine, "s")
@@ -928,9 +930,74 @@ def test_a_run_lacks_a_part_is_not_there() -> None:
         tables.write(tables.key("2026-11-30"), 3, long="x" * 130_000)
         assert len(tables.space().entries()) == 2
         connection.execute("DELETE FROM s.movies_runs WHERE part = 3")
-        assert keys(tables.space()) == ["2026-11-29"]
-        assert len(tables.space().around(tables.key("2027-01-01")).before) == 1
         assert len(connection.execute("FROM s.movies_items_newest").fetchall()) == 2
+        space = tables.space()
+        for read in (space.entries, lambda: space.around(tables.key("2027-01-01")).before):
+            with pytest.raises(DataError, match="rows of the run 2026-11-30 are missing"):
+                read()
+        space.dialect = replace(space.dialect, tables=replace(space.dialect.tables, begin=""))
+        assert keys(space) == ["2026-11-29"]
+        assert len(space.around(tables.key("2027-01-01")).before) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("figures = NULL", "The figures of the run 1 are damaged: they are NULL"),
+        ("parts = 2", "rows of the run 1 are missing or damaged"),
+        ("parts = NULL", "rows of the run 1 are missing or damaged"),
+        ("part = 2", "Delete what has this key from all tables of s, and run it again"),
+    ],
+)
+def test_damaged_rows_are_named(
+    connection: duckdb.DuckDBPyConnection, rng: np.random.Generator, change: str, message: str
+) -> None:
+    ids = np.arange(50)
+    model = [(ids, rng.standard_normal((50, 3))) for _ in range(2)]
+    space = Space("s", connection)
+    space.run(*model, key="1")
+    connection.execute(f"UPDATE s_runs SET {change}")
+    for read in (lambda: space.runs, lambda: space.run(*model, key="2")):
+        with pytest.raises(DataError, match=message):
+            read()
+    for table in ("users", "items", "maps", "runs"):
+        connection.execute(f"DELETE FROM s_{table} WHERE run = '1'")
+    assert space.run(*model, key="1").key == "1"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "UPDATE s_items SET embedding = '[nan, 0, 0]'::DOUBLE[] WHERE id = 7",
+            "items table s_items .* 1 vector with a NaN or infinite component .for example id 7",
+        ),
+        (
+            "UPDATE s_items SET embedding = '[0, inf, 0]'::DOUBLE[] WHERE id > 40",
+            "items table s_items .* 9 vectors with a NaN or infinite component",
+        ),
+        (
+            "DELETE FROM s_items",
+            "items table s_items has no rows where .* those of the reference are gone. Write its",
+        ),
+    ],
+)
+@pytest.mark.parametrize("plain", [True, False])
+def test_damaged_vectors_are_named(
+    connection: duckdb.DuckDBPyConnection,
+    rng: np.random.Generator,
+    change: str,
+    message: str,
+    *,
+    plain: bool,
+) -> None:
+    ids = np.arange(50)
+    model = [(ids, rng.standard_normal((50, 3))) for _ in range(2)]
+    space = Space("s", connection)
+    space.run(*model, key="1")
+    connection.execute(change)
+    with pytest.raises(DataError, match=message):
+        space.run(*model, key="2", options=Options(plain_rows=plain))
 
 
 # ---- As text -------------------------------------------------------------------------------------

@@ -227,6 +227,9 @@ def test_every_dialect_has_every_step(dialect: str, step: str) -> None:
     trees = [tree for tree in sqlglot.parse(text, dialect=DIALECTS[dialect].sqlglot) if tree]
     assert trees
     assert all(isinstance(tree, exp.Query) for tree in trees)
+    if step in ("apply", "inverse"):
+        given = "raw" if step == "inverse" else "stable"
+        assert text.startswith(f"-- The {given} vectors of the users")
 
 
 def test_gram_is_one_statement_where_that_fits() -> None:

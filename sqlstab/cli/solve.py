@@ -57,8 +57,8 @@ def solve(**given: Any) -> None:
 
     Run what sqlstab sql gram and sqlstab sql cross-gram print with duckdb, psql, bq,
     clickhouse-client, trino or another client, and save the results as CSV with a header, JSON or
-    Parquet. Incomplete or doubled output, and sums over different rows, are errors. The fit is to
-    rows as they are.
+    Parquet. Incomplete or doubled output, and sums over different rows or of different runs, are
+    errors. The fit is to rows as they are.
 
         sqlstab sql gram ... | duckdb -csv w.duckdb | \
             sqlstab solve --run monday --out monday.parquet
@@ -76,7 +76,7 @@ def solve(**given: Any) -> None:
     texts = import_module("sqlstab.texts")
     grams, crosses = _sources(given)
     chosen = options.values_of(Options, given)
-    solved = texts.solve(grams, crosses, chosen.get("anchor"), chosen.get("rank"))
+    solved = texts.solve(grams, crosses, chosen.get("anchor"), chosen.get("rank"), place.key)
     if form == "sql":
         data = texts.inserts(solved, place, given["dialect"]).encode()
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlstab.errors import DataError, EngineError
 from sqlstab.statements import quoting
@@ -39,6 +39,32 @@ class UnusableVectorsError(DataError):
         self.side = side
 
 
+class Frames(Protocol):
+    """Data of this process that statements read as tables, and rows that are handed over.
+
+    Attributes:
+        session: The Spark session whose DataFrames are such data, too; None without Spark.
+    """
+
+    session: Any
+
+    def register(self, rows: Any) -> str:
+        """Let statements read an Arrow table, or a frame of the session.
+
+        Returns:
+            The name that statements read it by; on a connection of the user's, it hides no other.
+        """
+
+    def unregister(self, name: str) -> None:
+        """Forget what was registered under this name."""
+
+    def rows(self, text: str) -> Any:
+        """Return the rows of a query as an Arrow table.
+
+        In a Spark session of the user's as a DataFrame, which nothing has computed yet.
+        """
+
+
 class Engine(Protocol):
     """One session with a database: what is begun in it stays in one transaction."""
 
@@ -53,6 +79,10 @@ class Engine(Protocol):
     @property
     def streams(self) -> bool:
         """Whether it takes folds and calls as well as SQL."""
+
+    @property
+    def frames(self) -> Frames | None:
+        """How it shares data with this process; None where it does not."""
 
     def describe(self, relation: str) -> list[Column]:
         """List the columns of a relation, in order, with types as the engine spells them.

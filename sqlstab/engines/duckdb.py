@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from sqlstab.engines.base import Frames
     from sqlstab.progress import Step
     from sqlstab.statements.statement import Call, Fold, Rows
 
@@ -231,7 +232,8 @@ class DuckDBEngine:
         database: Path of a database file; None works on files alone.
         connection: A connection to use as it is, instead. Its settings are left alone; a result
             that is still being fetched from it is lost, as with any other statement.
-        read_only: Open the file for reading only, as other readers may.
+        read_only: Open the file for reading only, as other readers may. A connection that is to
+            be written to must have no transaction open: an error of one statement would end it.
         threads: How many threads DuckDB may use; default: one per core.
         memory_limit: How much memory DuckDB may use before it spills to disk, as in `4GB`.
             Default: 256 MB for files and 512 MB for a database, and what it takes to read large
@@ -239,11 +241,12 @@ class DuckDBEngine:
             whose files it is not told of, DuckDB's own: 80% of the memory that there is.
 
     Raises:
-        UsageError: A setting that DuckDB does not take.
+        UsageError: A setting that DuckDB does not take, or a connection with a transaction open.
         EngineError: The database cannot be opened.
     """
 
     streams = True
+    session = None
 
     def __init__(
         self,
@@ -272,6 +275,8 @@ class DuckDBEngine:
         self._new_file = file if database and not file.exists() else None
         if connection is not None:
             self._connection = connection
+            if not read_only:
+                self._check_no_transaction()
             return
         try:
             self._connection = duckdb.connect(
@@ -336,8 +341,13 @@ class DuckDBEngine:
         """Whether tables outlast the session: not in a database in memory of our own."""
         return not self._in_memory
 
-    def arrow(self, text: str) -> Any:
-        """Run a query whose result is a table of rows, for the user: as an Arrow table."""
+    @property
+    def frames(self) -> Frames:
+        """See `Engine`."""
+        return self
+
+    def rows(self, text: str) -> Any:
+        """See `Frames`."""
         logger.debug("%s", text)
         with self._failing(text):
             return self._connection.sql(text).to_arrow_table()
@@ -374,7 +384,7 @@ class DuckDBEngine:
         lake = files.lake_table(relation)
         if lake:
             self._load(lake)
-        statement = f"DESCRIBE SELECT * FROM {relations.named(relation, self.dialect)}"
+        statement = f"SELECT * FROM {relations.named(relation, self.dialect)}"
         logger.debug("%s", statement)
         # Errors that say what is wrong with a relation; any other is a failure of the database or
         # the disk.
@@ -385,7 +395,8 @@ class DuckDBEngine:
         )
         of_the_data = (duckdb.CatalogException, duckdb.BinderException, *unreadable)
         try:
-            rows = self._connection.execute(statement).fetchall()
+            # Unlike a statement that fails, this ends no transaction of the user's.
+            found = self._connection.sql(statement)
         except duckdb.Error as error:
             if not isinstance(error, of_the_data) and "No files found" not in str(error):
                 raise EngineError(
@@ -395,7 +406,9 @@ class DuckDBEngine:
             if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
                 raise DataError(f"{relation} cannot be read: {_said(error)}") from error
             raise self._no_relation(relation, error) from error
-        columns = [Column(row[0], row[1]) for row in rows]
+        columns = [
+            Column(*column) for column in zip(found.columns, map(str, found.types), strict=True)
+        ]
         patterns = files.parquet(relation)
         if patterns:
             self._check_widened(relation, patterns, columns)
@@ -593,8 +606,8 @@ class DuckDBEngine:
 
     def execute(self, text: str, step: Step | None = None) -> None:
         """See `Engine`."""
-        if begins(text) and self._in_transaction():
-            raise UsageError("The connection has a transaction open; end it before a run writes.")
+        if begins(text):
+            self._check_no_transaction()
         self.make_room_for_sums(text)
         with self._failing(text):
             self._run(text, step)
@@ -614,10 +627,20 @@ class DuckDBEngine:
                 self._unstick(name)
                 self._stuck.discard(name)
 
-    def _in_transaction(self) -> bool:
-        """Return whether a transaction is open; without one, each statement sees its own time."""
-        times = [self._connection.execute("SELECT epoch_us(now())").fetchone() for _ in "ab"]
-        return times[0] == times[1]
+    def _check_no_transaction(self) -> None:
+        """Check that no transaction is open; without one, each statement sees its own time.
+
+        Raises:
+            UsageError: One is.
+        """
+        now = "SELECT epoch_us(now())"
+        with self._failing(now):
+            times = [self._connection.execute(now).fetchall() for _ in "ab"]
+        if times[0] == times[1]:
+            raise UsageError(
+                "The connection has a transaction open, and any error would roll back what is in "
+                "it: commit it first."
+            )
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; BLAS gets one thread, since DuckDB's are busy on the other cores."""
@@ -721,18 +744,14 @@ class DuckDBEngine:
             self._connection.remove_function(name)
 
     def register(self, rows: Any) -> str:
-        """Let statements read an Arrow table, or anything else that DuckDB scans.
-
-        Returns:
-            The name that statements read it by; on a connection of the user's, it hides no other.
-        """
+        """See `Frames`."""
         name = f"{relations.DATA}{secrets.token_hex(8)}"
         with self._failing(""):
             self._connection.register(name, rows)
         return name
 
     def unregister(self, name: str) -> None:
-        """Forget what was registered under this name."""
+        """See `Frames`."""
         self._connection.unregister(name)
 
     def _run(self, text: str, step: Step | None) -> duckdb.DuckDBPyConnection:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+    from sqlstab.engines.base import Frames
     from sqlstab.progress import Step
     from sqlstab.statements.statement import Call, Fold, Rows
 
@@ -171,7 +172,7 @@ class SparkEngine:
         from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
         self.session = session
-        self.lends_frames = not owned
+        self._owned = owned
         with _failing(""):
             self.version: str | None = session.version
         self.dialect = dialect("databricks") if _is_databricks(session) else SPARK
@@ -211,7 +212,7 @@ class SparkEngine:
 
     def close(self) -> None:
         """See `Engine`; one of the user's stays open."""
-        if not self.lends_frames:
+        if self._owned:
             self.session.stop()
 
     def rollback(self) -> None:
@@ -262,13 +263,15 @@ class SparkEngine:
         with _failing(text):
             frame.createOrReplaceTempView(view[1])
 
-    def frame(self, text: str) -> DataFrame:
-        """Return the rows of a query as a frame: nothing is computed before it is asked for."""
-        return self._run(text)
+    @property
+    def frames(self) -> Frames:
+        """See `Engine`."""
+        return self
 
-    def arrow(self, text: str) -> pa.Table:
-        """Return the rows of a query."""
-        return collected(self._run(text))
+    def rows(self, text: str) -> DataFrame | pa.Table:
+        """See `Frames`."""
+        frame = self._run(text)
+        return collected(frame) if self._owned else frame
 
     def fold(self, fold: Fold[T], step: Step | None = None) -> T:
         """See `Engine`; each partition gives a part.
@@ -318,11 +321,7 @@ class SparkEngine:
                 self._run(f"DROP TEMPORARY FUNCTION IF EXISTS {call.name}")
 
     def register(self, rows: Any) -> str:
-        """Let statements read a DataFrame or an Arrow table.
-
-        Returns:
-            The name that statements read it by.
-        """
+        """See `Frames`."""
         name = f"{relations.DATA}{secrets.token_hex(8)}"
         with _failing(""):
             frame = rows if hasattr(rows, "createOrReplaceTempView") else self._frame(rows)
@@ -333,7 +332,7 @@ class SparkEngine:
         return self.session.createDataFrame(rows)
 
     def unregister(self, name: str) -> None:
-        """Forget what was registered under this name."""
+        """See `Frames`."""
         self.session.catalog.dropTempView(name)
 
     def _run(self, text: str) -> DataFrame:

@@ -40,6 +40,7 @@ class SqlAlchemyEngine:
     """
 
     streams = False
+    frames = None
 
     def __init__(self, database: Database | URL | str) -> None:
         self._owned = not hasattr(database, "connect")

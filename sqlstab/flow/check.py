@@ -196,6 +196,11 @@ def _vectors(
         if not any(lengths) and _words(table, dialect) is _NO_TEXTS:
             raise (yield from _error(table, {_NOTHING: rows}, rows, None, dialect, drop=None))
         if not any(lengths):
+            if table.layout == "long":
+                raise DataError(
+                    f"{table.about} has no id with a value for each dimension from {table.first} "
+                    f"on, without a gap ({table.vector_names()}): add rows for what is zero."
+                )
             raise DataError(f"{table.about} has no vector in any row.")
         size = max((count, length) for length, count in lengths.items() if length)[1]
         found["wrong_length"] = sum(lengths.values()) - lengths[size]
@@ -484,6 +489,12 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     examples = []
     for side in (replace(table, share=1.0), reference):
         examples.append((yield from example(side, None, None, dialect)))
+    if examples[1] == "None":
+        where = f" where {reference.filter}" if reference.filter else ""
+        raise DataError(
+            f"{reference.about} has no rows{where}: those of the reference are gone. Write its "
+            "runs again, or drop them."
+        )
     which = f" that meet the anchor filter {table.anchor_filter}" if table.anchor_filter else ""
     if table.share < 1:
         which += f" in a sample of {table.share * 100:.3g}% of its rows"

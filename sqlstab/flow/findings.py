@@ -106,7 +106,11 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
     is_anchor = side in figures["alignment"]["sides"]
     if after is None:
         if figures["shared"].get(side):
-            yield Finding("doubtful", title, f"The {side} that both have are vectors of zeros.")
+            text = (
+                f"The {side} that both have are vectors of zeros, or so long or short that their "
+                "squares are no numbers."
+            )
+            yield Finding("doubtful", title, text)
         return
     raw = f"; of raw vectors {before['mean']:.2f}" if before else ""
     found = (

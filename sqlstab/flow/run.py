@@ -36,6 +36,7 @@ from sqlstab.maths.maps import Maps
 from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
+    from sqlstab.errors import SqlstabError
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Reference
@@ -283,7 +284,12 @@ def _cross_sums(
     if not both.is_finite:
         weighted = any(tables[side].table.weight for side in reference.members)
         what = "weights" if weighted else "vectors"
-        raise DataError(f"The sums over the shared ids overflow; divide the {what} by a constant.")
+        error: SqlstabError = DataError(
+            f"The sums over the shared ids overflow; divide the {what} by a constant."
+        )
+        for member in (one for members in reference.members.values() for one in members):
+            error = yield from check.damage(member.table, member.stored, job.dialect, error)
+        raise error
     if both.is_zero:
         raise DataError(
             "The shared ids have zero vectors or zero weights only; there is nothing to align."

@@ -1,6 +1,7 @@
 """Saved sums: what a client of the database printed, read, checked, and solved for the maps.
 
-A row is (side, i, j, value, n_rows), 1-based. A Gram matrix has the entries i <= j. What is summed
+A row is (side, i, j, value, n_rows), 1-based, and may name its run. A Gram matrix has the entries
+i <= j. What is summed
 over the ids that a run and the reference share has `half` too, and `kind` says which sum a row is
 of: `cross` (x'y of raw rows x and stable rows y, both ending with a 1), `run` (x'x) or `reference`
 (y'y).
@@ -16,6 +17,7 @@ import io
 import json
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -44,6 +46,12 @@ _NAMES: dict[Kind, str] = {
     "reference": "Gram matrix of the reference's shared ids",
 }
 _STATEMENTS: dict[str, str] = {"gram": "sqlstab sql gram", "cross": "sqlstab sql cross-gram"}
+# Of more rows, some are in each half of the ids.
+_MOST_IN_ONE_HALF = 32
+# Fewer digits are no float64 number in full.
+_DIGITS = 12
+# Denominator of a number that float64 may well hold in few digits.
+_SHORT = 2**20
 # Whole numbers up to here are float64 numbers, as some clients print counts.
 _LARGEST = 2**53
 
@@ -80,12 +88,16 @@ class Sums:
         halves: For each side that is aligned, the sums over both halves of the shared ids.
         shared: How many ids they are.
         judged: Whether the Gram matrices of the shared ids are among the sums; else they are zero.
+        run: The key of their run; None where they do not say.
+        warnings: What a user should know.
     """
 
     grams: Mapping[Side, Sum]
     halves: Mapping[Side, tuple[SharedSums, SharedSums]]
     shared: Mapping[Side, int]
     judged: bool
+    run: str | None
+    warnings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,7 @@ class _Entry:
     j: int
     value: float
     rows: int
+    run: str | None
 
     @property
     def file(self) -> str:
@@ -131,9 +144,28 @@ def load(sources: Sequence[Source]) -> Sums:
         DataError: Something is missing, stands twice, or cannot be.
     """
     entries: dict[_Key, list[_Entry]] = {}
+    runs: dict[str | None, str] = {}
+    warnings = []
     for source in sources:
+        digits = 0
         for key, entry in _entries(source):
             entries.setdefault(key, []).append(entry)
+            runs.setdefault(entry.run, entry.where)
+            digits = max(digits, _digits(entry.value))
+        if 0 < digits < _DIGITS:
+            warnings.append(
+                f"No value in {source.name} has more than {digits} digits: the client has rounded "
+                "them, so the axes are accurate to these only; scores are still exact. Print all "
+                "17 digits."
+            )
+    if len(runs) > 1:
+        said = [
+            f"{where} of {f'run {k}' if k else 'a run without a key'}" for k, where in runs.items()
+        ]
+        raise DataError(
+            f"These are sums of several runs, {' and '.join(said[:2])}: give those of one run, "
+            f"which {' and '.join(_STATEMENTS.values())} print with the same --run."
+        )
     read = " and ".join(dict.fromkeys(source.name for source in sources))
     alone = any(side == VECTORS for _, side, _ in entries)
     sides = (VECTORS,) if alone else SIDES
@@ -167,7 +199,14 @@ def load(sources: Sequence[Source]) -> Sums:
                 f"{read}: there is a {_NAMES[orphan[0][0]]} of the {side}, but no "
                 f"{_NAMES['cross']}: save the output of all statements of {_STATEMENTS['cross']}."
             )
-    return Sums(grams, halves, shared, judged)
+    return Sums(grams, halves, shared, judged, next(iter(runs)), warnings)
+
+
+def _digits(value: float) -> int:
+    """Count the decimal digits of a number; 0 for a short binary one, which has few by nature."""
+    if value.as_integer_ratio()[1] <= _SHORT:
+        return 0
+    return len(Decimal(repr(value)).as_tuple().digits)
 
 
 # ---- Rows ----------------------------------------------------------------------------------------
@@ -204,6 +243,7 @@ def _entries(source: Source) -> Iterator[tuple[_Key, _Entry]]:
             _index(row["j"], "j", where),
             _value(row["value"], where),
             _index(row["n_rows"], "n_rows", where, 0),
+            None if row.get("run") is None else str(row["run"]),
         )
         if kind != "cross" and entry.i > entry.j:
             raise DataError(
@@ -365,6 +405,11 @@ def _halves(
             f"1 make {size + 1}: are the files of the same run, and is all of the output there?"
         )
     names = [f"{about}, half {half}," for half in (0, 1)]
+    if not all(crosses) and every[0].rows > _MOST_IN_ONE_HALF:
+        raise DataError(
+            f"{every[0].file}: of {about} there is one half only, over {every[0].rows:,} rows, of "
+            "which some are in the other half. Save the whole output, of all statements."
+        )
     filled = [
         _filled(own, shape, name, triangular=False) if own else None
         for own, name in zip(crosses, names, strict=True)
@@ -494,7 +539,7 @@ def solved(sums: Sums, anchors: Sequence[Side] | None = None, rank: int | None =
         DataError: The sums cannot be worked with.
         UsageError: There are no sums of an anchor, or of what the rank is to be found in.
     """
-    warnings: list[str] = []
+    warnings = [*sums.warnings]
     matrices, values, invertible = _axes(sums, rank, warnings)
     raw, width = next(iter(matrices.values())).shape
     sides = tuple(anchors or sums.halves)

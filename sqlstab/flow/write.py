@@ -214,9 +214,10 @@ def _error(
         return error
     what = "Dot products" if VECTORS in checked else "Scores"
     if further and error > SCORES_KEPT:
+        cut = " or the rank leaves out" if job.options.rank else ""
         job.log.warn(
             f"{further}: scores differ by up to {error:.0e} of the largest: these vectors have "
-            f"directions that the {job.like[further]} lack, and the map drops them."
+            f"directions that the {job.like[further]} lack{cut}, and the map drops them."
         )
     else:
         job.log.warn(

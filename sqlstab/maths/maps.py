@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, UsageError
 from sqlstab.maths.solve import EPS
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Map:
 
         Raises:
             DataError: The vectors have another dimension.
+            UsageError: They have masked entries, or components that are not numbers.
         """
         return multiply(vectors, self.matrix, "raw")
 
@@ -82,6 +83,7 @@ class Map:
 
         Raises:
             DataError: The vectors have another dimension.
+            UsageError: They have masked entries, or components that are not numbers.
         """
         return multiply(vectors, self.inverse_matrix, "stable")
 
@@ -91,8 +93,9 @@ def multiply(vectors: ArrayLike, matrix: Matrix, kind: str) -> NDArray[np.floati
 
     Raises:
         DataError: They have another dimension; the message calls them `kind`.
+        UsageError: They have masked entries, or components that are not numbers.
     """
-    given = np.asarray(vectors)
+    given = numbers(vectors)
     dimension = len(matrix)
     if given.ndim not in (1, 2) or given.shape[-1] != dimension:
         raise DataError(
@@ -101,6 +104,25 @@ def multiply(vectors: ArrayLike, matrix: Matrix, kind: str) -> NDArray[np.floati
         )
     result = given.astype(np.float64) @ matrix
     return result.astype(np.float32) if given.dtype == np.float32 else result
+
+
+def numbers(vectors: ArrayLike) -> NDArray[Any]:
+    """Return vectors as an array of numbers.
+
+    Raises:
+        UsageError: They have masked entries, or components that are not numbers.
+    """
+    if np.ma.is_masked(vectors):
+        raise UsageError(
+            "The array has masked entries, which numpy alone knows of: leave their rows out, or "
+            "fill them."
+        )
+    given = np.asarray(vectors)
+    if given.dtype.kind not in "fiub":
+        raise UsageError(
+            f"The array has components that are not real numbers, but {given.dtype.name}."
+        )
+    return given
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Key:
         column, equals, value = str(text).partition("=")
         if not equals:
             return cls(column.strip())
-        return cls(value.strip(), column.strip(), named=True)
+        return cls(value.strip(), quoting.unquoted(column.strip()), named=True)
 
     def typed(self, column: Column, dialect: Dialect) -> Key:
         """Return the key as a value of a column of the inputs.

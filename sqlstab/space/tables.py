@@ -460,11 +460,19 @@ class TablesSpace:
             quoting.identifier(self._name(column), self.dialect) for column in ("part", "parts")
         )
         chosen = "".join(f", {expression}" for expression in further)
-        return self._engine.query(
+        rows = self._engine.query(
             f"SELECT {self.dialect.as_text.format(name)} AS run_key, {part}, {parts}{chosen}\n"
             f"FROM {quoted(self.names.table(RUNS), self.dialect)}\n"
             f"{condition}{chr(10) if condition else ''}ORDER BY {name}, {part}"
         )
+        broken = {row["run_key"] for row in rows} - {*_whole(rows)}
+        if broken and self.dialect.tables.begin:
+            raise DataError(
+                f"{self.names.table(RUNS)}: rows of the run {min(broken)} are missing or damaged, "
+                "which one transaction wrote: their part is not 1 to parts. Delete what has this "
+                f"key from all tables of {self.names}, and run it again."
+            )
+        return rows
 
     def figures(self, keys: Sequence[str], column: Column) -> dict[str, dict[str, Any]]:
         """Read the figures of some runs, by key."""
@@ -749,7 +757,7 @@ def _whole(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the keys of runs all of whose parts are there, in their order."""
     found: dict[str, list[tuple[int, int]]] = {}
     for row in rows:
-        found.setdefault(row["run_key"], []).append((int(row["part"]), int(row["parts"])))
+        found.setdefault(row["run_key"], []).append((int(row["part"] or 0), int(row["parts"] or 0)))
     return [
         key
         for key, parts in found.items()
@@ -758,6 +766,8 @@ def _whole(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _parsed(key: str, texts: Sequence[str]) -> dict[str, Any]:
+    if not all(texts):
+        raise DataError(f"The figures of the run {key} are damaged: they are NULL or empty.")
     try:
         found = saved.loads("".join(texts))
     except ValueError as error:

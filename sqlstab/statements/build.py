@@ -899,6 +899,7 @@ def apply_from_table(
     context: dict[str, Any] = {
         "t": _source(table, dialect),
         "output": _quoted(output, dialect),
+        "inverse": matrices[0].transposed,
     }
     if dialect.style == "components":
         return _render("apply_joined", dialect, matrices=held, **context)

@@ -219,7 +219,7 @@ def condition(text: str, dialect: Dialect) -> Condition:
         raise UsageError(
             f"The condition {text!r} must give the same answer each time, which {volatile[0]} does "
             "not, so each scan would see other rows: write a time out, as in day > DATE "
-            "'2026-11-24', and take a share of the rows with --sample."
+            "'2026-11-24'; for a random share of the rows there is --sample."
         )
     known = {places.get(name.meta.get("start", -1)) for name in tree.find_all(exp.Identifier)}
     return Condition(

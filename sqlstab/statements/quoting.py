@@ -45,9 +45,15 @@ def identifier(name: str, dialect: Dialect) -> str:
 
 def column_name(text: str, dialect: Dialect) -> str:
     """Return the name of the column that a user names: in double quotes as it is, else folded."""
+    plain = unquoted(text)
+    return dialect.folded(text) if plain == text else plain
+
+
+def unquoted(text: str) -> str:
+    """Return a name as it is within double quotes; without them all of it."""
     if len(text) > 2 and text[0] == text[-1] == '"':
         return text[1:-1].replace('""', '"')
-    return dialect.folded(text)
+    return text
 
 
 def _whole(name: str, dialect: Dialect) -> str:

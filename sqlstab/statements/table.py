@@ -210,6 +210,11 @@ class _Columns:
 
     def _missing(self, name: str, purpose: str) -> DataError:
         names = [column.name for column in self.columns]
+        if name.lower() in {column.name.lower() for column in self.hidden}:
+            return DataError(
+                f"{self.where}: the column {name} is the key of the run, which all outputs have, "
+                f"and cannot be the {purpose}."
+            )
         return DataError(
             f"{self.where}: there is no column {name} for the {purpose}; it has {_listed(names)}."
         )
@@ -339,6 +344,12 @@ def _find_vector(
     if len(found) == 1:
         return found[0]
     vector_option = option(side, "vector")
+    kept = _candidates([known.get(name, "column to keep") for name in table.keep], dialect)
+    if not found and kept:
+        raise UsageError(
+            f"{known.where}: {_names(kept[0].columns)} is the vector, which is written in any "
+            "case: leave it out of --keep."
+        )
     if not found:
         if table.layout in (None, "wide"):
             _check_gaps(known, free, vector_option, dialect)

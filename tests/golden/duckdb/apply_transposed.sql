@@ -1,4 +1,4 @@
--- The stable vectors of the items: each row times a matrix.
+-- The raw vectors of the items: each row times a matrix.
 SELECT
     s.id AS "id",
     CAST(s.x AS FLOAT[]) AS "embedding"

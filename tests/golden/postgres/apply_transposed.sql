@@ -1,4 +1,4 @@
--- The stable vectors of the items: each row times a matrix that a table holds.
+-- The raw vectors of the items: each row times a matrix that a table holds.
 SELECT
     id AS "id",
     array_agg(CAST(value AS real) ORDER BY j) AS "embedding"

@@ -1,4 +1,4 @@
--- The stable vectors of the items: each row times a matrix that a table holds.
+-- The raw vectors of the items: each row times a matrix that a table holds.
 SELECT
     id AS "id",
     JSON_PARSE('[' || LISTAGG(CAST(value AS REAL), ',') WITHIN GROUP (ORDER BY j) || ']') AS "embedding"
