@@ -485,7 +485,7 @@ class Space:
                 for side in sides
             }
             target = OneTarget.of(outputs, engine)
-            tables = prepare.Tables(rows, {}, {}, Key(run.key), set())
+            tables = prepare.Tables(rows, {}, {}, Key(run.key), set(), {})
             size = run.figures["dimension"]
             job = prepare.job_of(tables, None, target, options, engine, log, size)
             maps = drive.execute(flowing.fit(job, members, as_of), engine, log)

@@ -106,6 +106,7 @@ class Tables:
         types: The types of the columns of each, by name.
         key: The run's key, as the tables' column has it.
         dated: Those that have the key's column.
+        versions: Of their local files, by path.
     """
 
     tables: dict[Side, VectorTable]
@@ -113,6 +114,7 @@ class Tables:
     types: dict[Side, dict[str, str]]
     key: Key
     dated: set[Side]
+    versions: dict[str, files.Version]
 
 
 def tables_of(
@@ -148,9 +150,12 @@ def tables_of(
     found: dict[Side, VectorTable] = {}
     types: dict[Side, dict[str, str]] = {}
     typed, dated = key, set()
+    versions: dict[str, files.Version] = {}
     for side, table in every.items():
         if not isinstance(table, EmbeddingTable):
             raise UsageError(f"--also {side}: give its table as an EmbeddingTable.")
+        if engine.dialect.reads_files:
+            versions |= files.versions(table.relation)
         columns = engine.describe(table.relation)
         types[side] = {column.name: column.type for column in columns}
         if key.named and table.dated:
@@ -178,7 +183,7 @@ def tables_of(
             )
         found[side] = known
     _check_numbers(found, like)
-    return Tables(found, like, types, typed, dated)
+    return Tables(found, like, types, typed, dated, versions)
 
 
 def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]) -> None:
@@ -661,6 +666,7 @@ def job_of(
         )
     return Job(
         tables=tables.tables,
+        versions=tables.versions,
         like=tables.like,
         options=options,
         dialect=engine.dialect,

@@ -294,7 +294,7 @@ class Texts:
             folder = self.directory / self.key.folder
             return DirectoryTarget(folder, folder, self.dialect)
         outputs = prepare.outputs_of(
-            prepare.Tables(self.tables, self.like, {}, self.key, set(self.tables)),
+            prepare.Tables(self.tables, self.like, {}, self.key, set(self.tables), {}),
             self.options,
             self.stable,
             None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -32,8 +34,8 @@ from sqlstab.space.key import Key
 from sqlstab.statements.types import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
 
 IDS = np.arange(300)
 
@@ -339,6 +341,83 @@ def test_a_view_that_changes_while_it_is_read(
         space.run("users", "changing", key="2")
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 2000), ("2", 2000)]
+
+
+class Meddling:
+    """Does something once, when a step begins."""
+
+    def __init__(self, title: str, deed: Callable[[], Any]) -> None:
+        self.title, self.deed = title, [deed]
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Any]:
+        if title == self.title and self.deed:
+            self.deed.pop()()
+        yield self
+
+    def done(self, fraction: float) -> None:
+        pass
+
+
+def in_place(path: Path) -> None:
+    path.write_bytes(Path("other.parquet").read_bytes())
+
+
+# When what is done to which file; all of them have as many rows as the one before.
+CHANGED: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
+    "replaced before its sums": ("Summing items", "i/a.parquet", in_place),
+    "replaced before it is measured": (
+        "Measuring items",
+        "i/a.parquet",
+        lambda path: Path(shutil.copy("other.parquet", "x")).replace(path),
+    ),
+    "replaced before it is written": ("Writing users", "users.parquet", in_place),
+    "replaced by what cannot be aligned": ("Counting shared items", "i/a.parquet", in_place),
+    "replaced by other rows": (
+        "Writing items",
+        "i/a.parquet",
+        lambda path: shutil.copy("few.parquet", path),
+    ),
+    "removed at the end": ("Comparing scores", "i/a.parquet", Path.unlink),
+    "a new name for the same rows": (
+        "Writing items",
+        "i/a.parquet",
+        lambda path: path.rename("i/b.parquet"),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["directory", "database"])
+@pytest.mark.parametrize("case", CHANGED)
+def test_files_that_change_while_they_are_read(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, case: str, way: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("i").mkdir()
+    write_vectors(Path("users.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("i/a.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("other.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("few.parquet"), rng.standard_normal((30, 8)))
+    space = Space("movies", None if way == "directory" else "w.duckdb")
+    space.run("users.parquet", "./i", key="1")
+    title, path, deed = CHANGED[case]
+    with pytest.raises(EngineError, match=rf"{path} was (changed|removed) while .* run it again"):
+        space.run(
+            "users.parquet", "./i", key="2", progress=Meddling(title, lambda: deed(Path(path)))
+        )
+    assert [entry.key for entry in space.entries] == ["1"]
+
+
+def test_a_file_that_changes_while_it_is_compared(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.parquet", "b.parquet", "other.parquet"):
+        write_vectors(Path(name), rng.standard_normal((300, 8)))
+    both = ("a.parquet", "b.parquet")
+    meddling = Meddling("Comparing items with the reference", lambda: in_place(Path("b.parquet")))
+    with pytest.raises(EngineError, match="changed while it was read"):
+        compare(both, both, progress=meddling)
 
 
 def test_apply_of_directions_that_the_run_had_not(

@@ -14,6 +14,7 @@ from sqlstab.flow import check
 from sqlstab.maths import maps as mapping
 from sqlstab.maths.quality import SCORE_ROWS, SCORES_KEPT
 from sqlstab.statements import build
+from sqlstab.statements.files import check_unchanged
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.statement import Call, Statement, done, nothing
 from sqlstab.statements.table import stable_table
@@ -267,7 +268,12 @@ def begin(job: Job) -> Flow[None]:
 
 
 def commit(job: Job, matrices: Mapping[str, Matrix], figures: str) -> Flow[None]:
-    """Store the maps, and last the row by which the run is there."""
+    """Store the maps, and last the row by which the run is there.
+
+    Raises:
+        EngineError: A file that was read has changed meanwhile.
+    """
+    check_unchanged(job.versions)
     first = job.reference is None and not job.options.force
     conflict = job.target.conflict_check(first=first)
     if conflict is not None:

@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _READERS = {
     "read_parquet": ("parquet", "parq", "pq"),
@@ -136,6 +136,53 @@ def parquet(relation: str) -> str | None:
     return f"[{', '.join(map(_string, patterns))}]" if reader == "read_parquet" else None
 
 
+class Version(NamedTuple):
+    """Tells one version of a file from another."""
+
+    inode: int
+    time: int
+    size: int
+
+
+def versions(relation: str) -> dict[str, Version]:
+    """Return the versions of the local files of a relation, by their paths.
+
+    Those of a table of Delta or Iceberg never change; it has others instead.
+
+    Raises:
+        UsageError, DataError: See `call`.
+    """
+    if not is_path(relation) or lake_table(relation):
+        return {}
+    found = {path: _version(path) for path in _files(_found(relation)[1])}
+    return {path: version for path, version in found.items() if version}
+
+
+def check_unchanged(known: Mapping[str, Version]) -> None:
+    """Check that files are still those that they were, so that all statements read one version.
+
+    New files of a pattern or a directory need no check: the rows are counted.
+
+    Raises:
+        EngineError: One has been replaced, written to, or removed.
+    """
+    for path, version in known.items():
+        now = _version(path)
+        if now != version:
+            raise EngineError(
+                f"{path} was {'changed' if now else 'removed'} while it was read, so nothing is "
+                "kept: run it again when all files are written."
+            )
+
+
+def _version(path: str) -> Version | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return Version(found.st_ino, found.st_mtime_ns, found.st_size)
+
+
 class LakeTable(NamedTuple):
     """A table of Delta or Iceberg: of a directory, or of one version's file in it.
 
@@ -222,6 +269,11 @@ def _glob(pattern: str) -> list[str]:
     hidden: Any = {"include_hidden": True} if sys.version_info >= (3, 11) else {}
     # Not pathlib's, whose patterns cannot begin with a slash.
     return sorted(glob.glob(pattern, recursive=True, **hidden))  # noqa: PTH207
+
+
+def _files(patterns: Iterable[str]) -> list[str]:
+    """List the local files that match patterns."""
+    return sorted({file for one in patterns for file in _glob(one) if _is_file(file)})
 
 
 def _reader(path: str) -> str | None:
@@ -429,9 +481,8 @@ def _json_columns(reader: str, patterns: Sequence[str]) -> str:
     """
     if reader != "read_json":
         return ""
-    files = sorted({file for one in patterns for file in _glob(one) if _is_file(file)})
-    stats = [Path(file).stat() for file in files]
-    stamp = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+    files = _files(patterns)
+    stamp = tuple(map(_version, files))
     return _columns_of(tuple(map(_string, patterns)), tuple(files), stamp) if files else ""
 
 
