@@ -545,6 +545,12 @@ class Space:
         """Open the engine and the space for as long as the context lasts."""
         with connect(self._engine, writes=writes) as engine:
             if not getattr(engine, "holds_tables", True):
+                if self._tables:
+                    raise UsageError(
+                        f"On files a space is a directory, whose files are called as its tables "
+                        f"are: leave out the names of {' and '.join(self._tables)}, or name a "
+                        "database."
+                    )
                 yield engine, DirectorySpace(self.name)
                 return
             from sqlstab.space.tables import TablesSpace  # noqa: PLC0415

@@ -42,6 +42,9 @@ _OTHER = (
 _CSV_TYPES = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'], sample_size = -1"
 _CSV = f"{_CSV_TYPES}, header = true, skip = 0, quote = '\"', comment = ''"
 
+# The name of a drive is one letter. pathlib makes one slash of two.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.I)
+
 # What tables have in their directory that are more than the files in it, and whose they are.
 _VERSIONS = "metadata/*.metadata.json"
 _LAKES = {
@@ -90,6 +93,32 @@ def named(path: str | os.PathLike[str]) -> str:
     if isinstance(path, str):
         return path
     return f"{'' if len(Path(path).parts) > 1 else './'}{path}"
+
+
+def local(path: str | os.PathLike[str]) -> Path:
+    """Return a path to write to.
+
+    Raises:
+        UsageError: It is a URL.
+    """
+    if _URL.match(str(path)):
+        url = _URL.sub(r"\1://", str(path))
+        raise UsageError(
+            f"{url} is a URL, and sqlstab writes to local paths: name one, and copy from there."
+        )
+    return Path(path)
+
+
+def local_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        UsageError: It is a URL, or in no directory.
+    """
+    found = local(path)
+    if not found.parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {found.parent}; make it first.")
+    return found
 
 
 def call(relation: str) -> str:
