@@ -64,6 +64,13 @@ def lists(kind: pa.DataType, *values: list[float]) -> pa.Array:
     return pa.array(values, pa.list_(kind))
 
 
+def twice(*names: str) -> bytes:
+    """A Parquet file in which a name may stand more than once."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays([pa.array([1])] * len(names), list(names)), sink)
+    return sink.getvalue().to_pybytes()
+
+
 def lines(*rows: dict[str, Any]) -> str:
     return "".join(f"{json.dumps(row)}\n" for row in rows)
 
@@ -116,6 +123,21 @@ READ: dict[str, tuple[dict[str, Content], str, str, list[tuple[Any, ...]]]] = {
         "./d",
         "id BIGINT, v DOUBLE",
         [(1, 1.5), (2, 2.5)],
+    ),
+    "names that end in numbers, of columns and folders": (
+        {
+            "d/n=7/a.csv": "id,e,e_1,e_2\n1,e,e_1,2\n",
+            "d/n=8/a.csv": "id,e,e_1\n2,x,y\n",
+        },
+        "./d",
+        "id BIGINT, e VARCHAR, e_1 VARCHAR, e_2 BIGINT, n BIGINT",
+        [(1, "e", "e_1", 2, 7), (2, "x", "y", None, 8)],
+    ),
+    "names that end in numbers, of Parquet": (
+        {"a.parquet": {"id": [1], "e": [1], "e_1": [2]}},
+        "a.parquet",
+        "id BIGINT, e BIGINT, e_1 BIGINT",
+        [(1, 1, 2)],
     ),
     "several CSV": (
         {"d/a.csv": "id,v\n1,1\n", "d/b.csv": "v,id\n1.1,2\n"},
@@ -386,6 +408,36 @@ REFUSED: dict[str, tuple[dict[str, Content], str, str]] = {
         {"u.jsonl": lines({"id": 1, "ID": 2})},
         "u.jsonl",
         "u.jsonl cannot be read: .*Duplicate",
+    ),
+    "a column of CSV that is a folder as well": (
+        {"d/ds=2026-01-01/a.csv": "id,ds,v\n1,2026-01-02,0.5\n"},
+        "./d",
+        "ds is a column of a file and the name of its folder",
+    ),
+    "an id of CSV that is a folder as well": (
+        {"d/ID=7/a.csv": "id,v\n1,0.5\n"},
+        "d/*/a.csv",
+        "id is a column of a file and the name of its folder",
+    ),
+    "a column of JSON that is a folder as well": (
+        {"d/ds=1/a.jsonl": lines({"id": 1, "ds": 2})},
+        "./d",
+        "ds is a column of a file and the name of its folder",
+    ),
+    "a name twice in Parquet": (
+        {"a.parquet": P, "b.parquet": twice("id", "e", "f", "e")},
+        "*.parquet",
+        "several columns called e: write",
+    ),
+    "a name twice in CSV": (
+        {"u.csv": "id,e4,E4\n" + "1,2,3\n" * MANY},
+        "u.csv",
+        "several columns called e4: write",
+    ),
+    "a name twice in one CSV of several": (
+        {"a.csv": "id,e,f\n1,2,3\n", "b.csv": "id,e,f,e\n1,2,3,4\n"},
+        "*.csv",
+        "several columns called e: write",
     ),
     "CSV that is not UTF-8": (
         {"u.csv": "id,v\né,1\n".encode("latin-1")},

@@ -121,8 +121,12 @@ def local_file(path: str | os.PathLike[str]) -> Path:
     return found
 
 
-def call(relation: str) -> str:
+def call(relation: str, *, folders: bool = True) -> str:
     """Return the call that reads the files of a relation, as it stands after FROM.
+
+    Args:
+        relation: As a user names it.
+        folders: Whether folders such as `day=2026-11-24` are columns, unless one file is named.
 
     Raises:
         UsageError: They are of a kind that is not read, or of several; or of several tables.
@@ -137,20 +141,34 @@ def call(relation: str) -> str:
         source = f"[{source}]"
     options = {"read_csv": _CSV, "read_json": _json_columns(reader, patterns)}.get(reader, "")
     paths = split(relation)
-    if len(paths) == 1 and _is_file(paths[0]):
-        # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
-        own = "hive_partitioning = false"
-    else:
-        # Else the types of the first file would be those of all.
-        own = "union_by_name = true" if _is_several(patterns) and reader != "read_json" else ""
-    return f"{reader}({', '.join(filter(None, (source, options, own)))})"
+    one = len(paths) == 1 and _is_file(paths[0])
+    # Else the types of the first file would be those of all.
+    several = not one and _is_several(patterns) and reader != "read_json"
+    union = "union_by_name = true" if several else ""
+    own = "" if folders and not one else "hive_partitioning = false"
+    return f"{reader}({', '.join(filter(None, (source, options, union, own)))})"
 
 
-def csv_as_text(relation: str) -> str | None:
-    """Return the call that reads CSV files with all columns as text; None for others."""
-    if not is_path(relation) or lake_table(relation) or _found(relation)[0] != "read_csv":
+def own_columns(relation: str) -> str | None:
+    """Return the call that reads what stands in CSV and JSON files, without columns of folders.
+
+    All columns of CSV are text.
+
+    Returns:
+        None for other files.
+    """
+    if not is_path(relation) or lake_table(relation) or _found(relation)[0] == "read_parquet":
         return None
-    return call(relation).replace(_CSV_TYPES, "all_varchar = true")
+    return call(relation, folders=False).replace(_CSV_TYPES, "all_varchar = true")
+
+
+def folder_columns(relation: str) -> set[str]:
+    """Return the columns that the folders of a relation's files are, in lower case."""
+    patterns = _found(relation)[1]
+    if "hive_partitioning = false" in call(relation):
+        return set()
+    folders = {part for path in (*patterns, *_files(patterns)) for part in path.split("/")[:-1]}
+    return {part.partition("=")[0].lower() for part in folders if "=" in part}
 
 
 def parquet(relation: str) -> str | None:
