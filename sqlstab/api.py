@@ -235,6 +235,8 @@ class Space:
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
             space.check(outputs, tables.key)
+            if reference:
+                prepare.warn_of_columns(outputs, reference, engine, log)
             with space.staging(tables.key) as target:
                 job = prepare.job_of(tables, reference, target, options, engine, log, size)
                 done = drive.execute(flow.run(job), engine, log)

@@ -36,9 +36,11 @@ from sqlstab.statements.table import (
     VectorTable,
     check_further,
     resolve,
+    shown,
     stable_columns,
     stable_table,
 )
+from sqlstab.statements.types import same_in_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -548,6 +550,32 @@ def outputs_of(
         )
         for side, table in tables.tables.items()
     }
+
+
+def warn_of_columns(
+    outputs: Mapping[Side, Sequence[Column]], reference: Reference, engine: Engine, log: Log
+) -> None:
+    """Warn where a file will lack a column that the newest run's has, or have another type of it.
+
+    A table of a database does not take such rows.
+    """
+    for side, member in reference.newest.items():
+        if not member.table.files or side not in outputs:
+            continue
+        now = {column.name.lower(): column.type for column in outputs[side]}
+        lost = []
+        for column in engine.describe(member.table.files[0]):
+            kind = now.get(column.name.lower())
+            if kind is None or not same_in_files(kind, column.type, engine.dialect):
+                lost.append(column)
+        if lost:
+            before, after = (shown(columns, 4) for columns in (lost, outputs[side]))
+            log.warn(
+                f"{side}: this run writes the columns {after}, and {reference.key} has {before}: "
+                "runs that are read as one table have NULL there, or cannot be read. Give columns "
+                "the names and types of before, set --output-layout or --output-type, or begin "
+                "another space."
+            )
 
 
 def reference_in_memory(

@@ -259,7 +259,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{NEXT} s_bad_maps", 4, "maps.parquet"),
     (f"{NEXT} s_cut_maps", 4, "maps.parquet"),
     (f"{NEXT} s_lacks", 4, "has no stable items"),
-    (f"{NEXT} s_broken", 3, "s_broken/run=2/items.parquet"),
+    (f"{NEXT} s_broken", 4, "s_broken/run=2/items.parquet"),
     (f"{NEXT} s_short", 4, "items.parquet"),
     (f"{NEXT} s_mixed", 4, "has runs with several columns as their key"),
     (f"{NEXT} alone", 2, "of this space has vectors, this run users and items: name another"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -418,6 +419,49 @@ def test_a_file_that_changes_while_it_is_compared(
     meddling = Meddling("Comparing items with the reference", lambda: in_place(Path("b.parquet")))
     with pytest.raises(EngineError, match="changed while it was read"):
         compare(both, both, progress=meddling)
+
+
+ROWS = np.random.default_rng(1).standard_normal((40, 5))
+
+
+def array(name: str = "embedding", kind: str = "float64", size: int = 4) -> dict[str, Any]:
+    return {name: list(ROWS[:, :size].astype(kind))}
+
+
+def wide(first: int = 0, kind: str = "float64", size: int = 4) -> dict[str, Any]:
+    return {f"e{first + k}": ROWS[:, k].astype(kind) for k in range(size)}
+
+
+NAMED = {"n": np.arange(40)}
+# Columns of two runs but the id, those to keep, and what of the first the second lacks.
+COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
+    "the same": (array(), array(), [], ""),
+    "a further column": (array(), array() | NAMED, [], ""),
+    "more dimensions": (array(), array(size=5), [], ""),
+    "more dimensions, wide": (wide(), wide(size=5), [], ""),
+    "fewer dimensions, wide": (wide(), wide(size=3), [], ""),
+    "another vector": (array(), array("v"), [], r"embedding DOUBLE\[\]"),
+    "another number": (wide(), wide(1), [], "e0 DOUBLE"),
+    "another layout": (array(), wide(), [], r"embedding DOUBLE\[\]"),
+    "another element": (array(), array(kind="float32"), [], r"embedding DOUBLE\[\]"),
+    "another element, wide": (wide(), wide(kind="float32"), [], "e0 DOUBLE, e1 .* e3 DOUBLE"),
+    "another kept type": (array() | NAMED, array() | {"n": ["a"] * 40}, ["n"], "n BIGINT"),
+    "another id": (array(), {"vector_id": np.arange(40), **array()}, [], "id BIGINT"),
+}
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_a_reader_of_all_runs_lacks(tmp_path: Path, case: str) -> None:
+    first, second, keep, lost = COLUMNS[case]
+    space = Space(tmp_path / "s")
+    for key, columns in (("1", first), ("2", second)):
+        ids = "vector_id" if "vector_id" in columns else "id"
+        table = EmbeddingTable(pa.table({ids: np.arange(40), **columns}), keep=keep)
+        run = space.run(vectors=table, key=key)
+    said = [text for text in run.figures["warnings"] if "writes the columns" in text]
+    assert len(said) == bool(lost)
+    if lost:
+        assert re.search(rf"^vectors: .*, and 1 has {lost}: runs that are read as one", said[0])
 
 
 def test_apply_of_directions_that_the_run_had_not(

@@ -66,6 +66,7 @@ __all__ = [
     "option",
     "range_of_names",
     "resolve",
+    "shown",
     "singular",
     "stable_table",
 ]
@@ -171,6 +172,11 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
     return f"{shown}, ... ({len(names)} columns)" if len(names) > most else shown
 
 
+def shown(columns: Sequence[Column], most: int = 12) -> str:
+    """List columns with their types, for a message."""
+    return _listed([f"{column.name} {column.type}" for column in columns], most)
+
+
 class _Columns:
     """The columns of one relation, by the names that a user gives.
 
@@ -249,10 +255,10 @@ def resolve(
                 f"{option(side, 'id')}."
             )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
-    lossy = [f"{c.name} {c.type}" for c in keep if has_no_file_type(c.type, dialect)]
+    lossy = [column for column in keep if has_no_file_type(column.type, dialect)]
     if lossy:
         raise DataError(
-            f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
+            f"{known.where}: {shown(lossy)} cannot be kept: Parquet has no such type; cast it in "
             "a view."
         )
     weight: str | None = None
@@ -345,11 +351,9 @@ def _find_vector(
         if table.layout in (None, "wide"):
             _check_gaps(known, free, dialect)
         wanted = f"in the {table.layout} layout " if table.layout else ""
-        shown = _listed([f"{column.name} {column.type}" for column in texts])
-        remedy = f"; text such as [0.1, 0.2] is read, too ({shown})" if texts else ""
-        columns = [f"{column.name} {column.type}" for column in known.columns]
+        remedy = f"; text such as [0.1, 0.2] is read, too ({shown(texts)})" if texts else ""
         raise DataError(
-            f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
+            f"{known.where}: no vector {wanted}was found among its columns {shown(known.columns)}; "
             f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
             f"a dimension and a value column. Name it with {known.vector_option}{remedy}."
         )
@@ -535,10 +539,9 @@ def _check_types(
         wrong = [c for c in vector if not is_numeric(c.type, dialect)]
         wanted = "numeric"
     if wrong:
-        shown = _listed([f"{column.name} {column.type}" for column in wrong])
         raise DataError(
             f"{known.where}: {len(wrong)} of {len(vector)} vector columns "
-            f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
+            f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown(wrong)}. "
             "Name other columns, as in features.values for a field of a struct, or cast in a view."
         )
 
