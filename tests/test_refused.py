@@ -322,6 +322,11 @@ VIEWS = {
         "SELECT * FROM items WHERE random() < 0.9",
         r"items table changing had [\d,]+ rows when .* written",
     ),
+    "with other vectors each time": (
+        DataError,
+        "SELECT id, list_transform(e, lambda x: x * (0.5 + random())) AS e FROM items",
+        r"differ by up to \de[-+]\d+ .* not right, .* Did .* items table changing change meanwhile",
+    ),
 }
 
 
@@ -342,6 +347,46 @@ def test_a_view_that_changes_while_it_is_read(
         space.run("users", "changing", key="2")
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 2000), ("2", 2000)]
+
+
+# The scale, the type, and a part of all users that no item has; what is warned of, or the error.
+LOST: dict[str, tuple[float, str, float, str, str]] = {
+    "nothing": (1.0, "float32", 0.0, "", ""),
+    "nothing of DOUBLE": (1e-40, "float64", 0.0, "", ""),
+    "a few digits": (1e-40, "float32", 0.0, "lose digits as FLOAT: multiply", ""),
+    "all digits": (2e-44, "float32", 0.0, "", "not right, .* lose digits as FLOAT, too: multiply"),
+    "digits that cancel": (
+        1.0,
+        "float32",
+        1e4,
+        "large parts that .* lose digits as FLOAT: mul",
+        "",
+    ),
+    "digits that cancel, of DOUBLE": (1.0, "float64", 1e8, "lose digits[.]$", ""),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_digits_that_are_lost(tmp_path: Path, rng: np.random.Generator, case: str) -> None:
+    scale, kind, part, warned, refused = LOST[case]
+    space = Space(tmp_path / "s")
+    users, items = rng.standard_normal((2, 300, 8))
+    users[:, 0], items[:, 0] = part, 0
+
+    def run(key: str) -> Any:
+        turn = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+        tables = [(IDS, (scale * rows @ turn).astype(kind)) for rows in (users, items)]
+        return space.run(*tables, key=key, options=Options(map="rotation"))
+
+    run("1")
+    if refused:
+        with pytest.raises(DataError, match=refused):
+            run("2")
+        assert len(space.entries) == 1
+        return
+    said = [text for text in run("2").figures["warnings"] if text.startswith("Scores")]
+    assert len(said) == bool(warned)
+    assert all(re.search(warned, text) for text in said)
 
 
 class Meddling:
