@@ -20,7 +20,7 @@ from invoke import invoke
 from sqlstab import EmbeddingTable, Space, stabilize
 from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DUCKDB, DuckDBEngine
-from sqlstab.errors import DataError, SqlstabError, UsageError
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.project import Project
 from sqlstab.session import connect
 from sqlstab.statements import files, relations
@@ -399,6 +399,31 @@ REFUSED: dict[str, tuple[dict[str, Content], str, str]] = {
         "u.jsonl",
         r'in file "u.jsonl", in line 2: .*18446744073709551615',
     ),
+    "a key of JSON twice": (
+        {"u.jsonl": '{"id": 1, "v": [0.5]}\n{"id": 2, "id": 3, "v": [0.5]}\n'},
+        "u.jsonl",
+        r'in file "u.jsonl", in line 2: .* has duplicate key "id"',
+    ),
+    "junk between the marks of Parquet": (
+        {"a.parquet": b"PAR1xxxxxxxxPAR1"},
+        "a.parquet",
+        "a.parquet cannot be read: Footer length error",
+    ),
+    "a footer of Parquet that is beyond the file": (
+        {"a.parquet": b"PAR1" + b"x" * 500 + b"d\0\0\0PAR1"},
+        "a.parquet",
+        "a.parquet cannot be read: ",
+    ),
+    "CSV that ends within its packing": (
+        {"u.csv.gz": gzip.compress(b"id,v\n" + b"1,2\n" * MANY)[:-20]},
+        "u.csv.gz",
+        "u.csv.gz cannot be read: .*end of GZIP stream",
+    ),
+    "CSV that is not packed": (
+        {"u.csv.zst": "id,v\n1,2\n"},
+        "u.csv.zst",
+        "u.csv.zst cannot be read: .*frame descriptor",
+    ),
     "broken JSON": (
         {"u.jsonl": '{"id": 1}\n{"id": '},
         "u.jsonl",
@@ -461,8 +486,10 @@ def test_files_that_are_refused(case: str, engine: DuckDBEngine) -> None:
         engine.describe(relation)
         engine.query(f"SELECT * FROM {relations.named(relation, DUCKDB)}")
 
-    with pytest.raises(SqlstabError, match=message):
+    with pytest.raises(SqlstabError, match=message) as caught:
         read()
+    assert caught.value.exit_code != EngineError.exit_code
+    assert "Try setting" not in str(caught.value)
 
 
 CSV = files._CSV

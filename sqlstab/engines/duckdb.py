@@ -24,7 +24,7 @@ from sqlstab.engines.base import (
     qualified,
     reason,
 )
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.folders import LockedFolder
 from sqlstab.statements import ddl, files, quoting, relations
 from sqlstab.statements.dialect import Dialect, Solving, Tables
@@ -214,6 +214,14 @@ _FRAMES = {
     "Iceberg": "pyiceberg.table.StaticTable.from_metadata({0!r}).scan().to_arrow()",
 }
 
+# Errors of the machine; any other of a statement that reads local files is of what is in them.
+_OF_THE_MACHINE = re.compile(
+    r"Out of Memory|Cannot open|Could not (read from|write)|Permission denied|No space|Input/output"
+)
+# What names a file and what is wrong in it; and DuckDB's advice about options that are not at hand.
+_IN_A_FILE = re.compile(r'in file "|CSV Error')
+_ADVICE = re.compile(r" Try (setting|increasing) .*$")
+
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -387,12 +395,13 @@ class DuckDBEngine:
         try:
             rows = self._connection.execute(statement).fetchall()
         except duckdb.Error as error:
-            if not isinstance(error, of_the_data) and "No files found" not in str(error):
+            is_path, missing = files.is_path(relation), "No files found" in str(error)
+            in_it = is_path and "://" not in relation and not _OF_THE_MACHINE.search(str(error))
+            if not (isinstance(error, of_the_data) or missing or in_it):
                 raise EngineError(
                     f"DuckDB: {relation} cannot be read: {_said(error)}", statement
                 ) from error
-            is_path = files.is_path(relation)
-            if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
+            if isinstance(error, unreadable) or (is_path and not missing):
                 raise DataError(f"{relation} cannot be read: {_said(error)}") from error
             raise self._no_relation(relation, error) from error
         columns = [Column(row[0], row[1]) for row in rows]
@@ -671,7 +680,7 @@ class DuckDBEngine:
                             step.done(min(seen / max(fold.rows, 1), 1.0))
             except (pa.ArrowException, OSError) as error:
                 # What fails after the first batch comes by way of Arrow.
-                raise EngineError(f"DuckDB: {_said(error)}", fold.query) from error
+                raise _error(error, fold.query) from error
 
     def call(self, call: Call, step: Step | None = None) -> None:
         """See `Engine`.
@@ -813,7 +822,7 @@ class DuckDBEngine:
                 text,
             ) from error
         except duckdb.Error as error:
-            raise EngineError(f"DuckDB: {_said(error)}", text) from error
+            raise _error(error, text) from error
         except RuntimeError as error:
             # What DuckDB makes of Ctrl-C while rows are streamed.
             if "interrupted" in str(error):
@@ -868,6 +877,14 @@ def _setting(value: str | int | bool) -> str:
     return quoting.string(value, DUCKDB) if isinstance(value, str) else str(value).lower()
 
 
+def _error(error: Exception, text: str) -> SqlstabError:
+    """Return the error of a statement that failed: of a file that it reads, or of the engine."""
+    said = _said(error)
+    if _IN_A_FILE.search(said):
+        return DataError(f"A file cannot be read. {said}")
+    return EngineError(f"DuckDB: {said}", text)
+
+
 def _said(error: Exception) -> str:
     """Return what DuckDB said; of a CSV file also which one, which stands behind its advice."""
     first, *more = str(error).strip().split("\n")
@@ -875,4 +892,4 @@ def _said(error: Exception) -> str:
     if "CSV Error" in first and files_named:
         why = next(line for line in more if not line.startswith("Original Line"))
         return f"{first}, {files_named[0]}: {why}"
-    return reason(error)
+    return _ADVICE.sub("", reason(error))
