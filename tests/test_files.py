@@ -133,6 +133,12 @@ READ: dict[str, tuple[dict[str, Content], str, str, list[tuple[Any, ...]]]] = {
         "id BIGINT, e VARCHAR, e_1 VARCHAR, e_2 BIGINT, n BIGINT",
         [(1, "e", "e_1", 2, 7), (2, "x", "y", None, 8)],
     ),
+    "numbers as names of CSV": (
+        {"a.csv": "id,0,1\n1,0.5,2\n"},
+        "a.csv",
+        "id BIGINT, 0 DOUBLE, 1 BIGINT",
+        [(1, 0.5, 2)],
+    ),
     "names that end in numbers, of Parquet": (
         {"a.parquet": {"id": [1], "e": [1], "e_1": [2]}},
         "a.parquet",
@@ -463,6 +469,16 @@ REFUSED: dict[str, tuple[dict[str, Content], str, str]] = {
         {"a.csv": "id,e,f\n1,2,3\n", "b.csv": "id,e,f,e\n1,2,3,4\n"},
         "*.csv",
         "several columns called e: write",
+    ),
+    "CSV without a header beside others": (
+        {"d/a.csv": "id,e0,e1\n1,0.5,1\n", "d/b.csv": "2,1,-1.5e-05\n3,0.5,1.5\n"},
+        "./d",
+        "a column is called -1.5e-05, which is a value",
+    ),
+    "CSV without a header, of texts": (
+        {"u.csv": 'u1,"[0.5, 1]"\nu2,"[0.5, 2]"\n'},
+        "u.csv",
+        r"a column is called \[0.5, 1\], which is a value",
     ),
     "CSV that is not UTF-8": (
         {"u.csv": "id,v\né,1\n".encode("latin-1")},

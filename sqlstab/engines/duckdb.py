@@ -222,6 +222,10 @@ _OF_THE_MACHINE = re.compile(
 _IN_A_FILE = re.compile(r'in file "|CSV Error')
 _ADVICE = re.compile(r" Try (setting|increasing) .*$")
 
+# What stands in the place of a name where a CSV file has no header: a component, or a whole vector.
+# Whole numbers may be names, as pandas gives them.
+_VALUE = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?|\[.*\]", re.I)
+
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -466,8 +470,8 @@ class DuckDBEngine:
             columns: With those of folders.
 
         Raises:
-            DataError: A folder has the name of one, or another one has, or DuckDB has made a whole
-                number, which may be an id, of something else, as of 0x10 or a blank.
+            DataError: A folder has the name of one, or another one has; a value is one; or DuckDB
+                has made a whole number, which may be an id, of something else, as of 0x10.
         """
         names = [row[0] for row in self._rows(f"DESCRIBE SELECT * FROM {own}")]
         folders = files.folder_columns(relation)
@@ -476,6 +480,12 @@ class DuckDBEngine:
             raise _column_and_folder(relation, both[0])
         if not own.startswith("read_csv"):
             return
+        values = [name for name in names if _VALUE.fullmatch(name)]
+        if values:
+            raise DataError(
+                f"{relation}: a column is called {values[0]}, which is a value: the first row of a "
+                "CSV file was read as its header. Write a header into each file."
+            )
         # With the header as a row.
         cells = own.replace("header = true", "header = false")
         for _, base in _renamed(columns):
