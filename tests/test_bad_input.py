@@ -379,6 +379,7 @@ CALLS: list[tuple[Callable[[], Any], int, str]] = [
         "must be the name of a table, a path, a list of paths, or data",
     ),
     (lambda: stabilize(FILES[0], None), 2, "Name two tables"),
+    (lambda: stabilize("a\0.parquet", FILES[1]), 2, "names no table and no file"),
     (lambda: stabilize(*FILES, engine=3), 2, "int"),  # type: ignore[arg-type]
     (lambda: stabilize(*FILES, engine="postgres"), 2, "says which SQL, not which database"),
     (lambda: stabilize(EmbeddingTable(FILES[0], id="key"), FILES[1]), 4, "no column key"),

@@ -194,12 +194,13 @@ class Version(NamedTuple):
 def versions(relation: str) -> dict[str, Version]:
     """Return the versions of the local files of a relation, by their paths.
 
-    Those of a table of Delta or Iceberg never change; it has others instead.
+    Those of a table of Delta or Iceberg are left out: they never change, it has others instead.
 
     Raises:
         UsageError, DataError: See `call`.
     """
-    if not is_path(relation) or lake_table(relation):
+    # No system has a path with a zero in it.
+    if "\0" in relation or not is_path(relation) or lake_table(relation):
         return {}
     found = {path: _version(path) for path in _files(_found(relation)[1])}
     return {path: version for path, version in found.items() if version}
