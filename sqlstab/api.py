@@ -239,6 +239,8 @@ class Space:
             size = prepare.dimension_of(next(iter(tables.tables.values())), engine)
             outputs = prepare.outputs_of(tables, options, size, reference, engine.dialect)
             space.check(outputs, tables.key)
+            if reference:
+                prepare.warn_of_columns(outputs, reference, engine, log)
             with space.staging(tables.key) as target:
                 job = prepare.job_of(
                     tables, reference, target, options, engine, log, size, around.newest_after
@@ -493,7 +495,7 @@ class Space:
                 for side in sides
             }
             target = OneTarget.of(outputs, engine)
-            tables = prepare.Tables(rows, {}, {}, Key(run.key), set())
+            tables = prepare.Tables(rows, {}, {}, Key(run.key), set(), {})
             size = run.figures["dimension"]
             job = prepare.job_of(tables, None, target, options, engine, log, size)
             maps = drive.execute(flowing.fit(job, members, as_of), engine, log)
@@ -564,6 +566,12 @@ class Space:
         """Open the engine and the space for as long as the context lasts."""
         with connect(self._engine, writes=writes) as engine:
             if not getattr(engine, "holds_tables", True):
+                if self._tables:
+                    raise UsageError(
+                        f"On files a space is a directory, whose files are called as its tables "
+                        f"are: leave out the names of {' and '.join(self._tables)}, or name a "
+                        "database."
+                    )
                 yield engine, DirectorySpace(self.name)
                 return
             from sqlstab.space.tables import TablesSpace  # noqa: PLC0415

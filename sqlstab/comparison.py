@@ -19,7 +19,7 @@ from sqlstab.progress import Log
 from sqlstab.session import connect
 from sqlstab.space.key import Key, unescaped
 from sqlstab.space.target import MemoryTarget, file_name
-from sqlstab.statements.files import is_path
+from sqlstab.statements.files import check_unchanged, is_path
 from sqlstab.statements.sides import SIDES, VECTORS, Side
 from sqlstab.statements.table import EmbeddingTable
 
@@ -231,7 +231,9 @@ def _compared(
     """
     if not isinstance(opened, Run):
         with data.registered(opened, engine) as named:
-            yield comparing.Model(prepare.tables_of(named, {}, Key.parse(None), engine).tables)
+            raw = prepare.tables_of(named, {}, Key.parse(None), engine)
+            yield comparing.Model(raw.tables)
+            check_unchanged(raw.versions)
         return
     outputs = opened.figures["outputs"]
     if outputs is None:

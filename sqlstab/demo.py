@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 from sqlstab.api import Run, Space
 from sqlstab.errors import EngineError, UsageError
 from sqlstab.space.key import Key
+from sqlstab.statements.files import local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,7 +122,7 @@ def run_demo(out: str | None, progress: Progress) -> DemoResult:
         EngineError: The disk refused.
     """
     with ExitStack() as stack:
-        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
+        folder = local(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="sqlstab-")))
         for path in (folder / "raw", folder / "movies"):
             if os.path.lexists(path):
                 raise UsageError(f"{path} exists already and is not replaced: name another.")

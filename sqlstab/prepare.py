@@ -26,7 +26,7 @@ from sqlstab.flow.reference import Made, Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
 from sqlstab.space.key import shape
-from sqlstab.statements import build, quoting, relations
+from sqlstab.statements import build, files, quoting, relations
 from sqlstab.statements.conditions import both, condition
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.table import (
@@ -35,9 +35,11 @@ from sqlstab.statements.table import (
     VectorTable,
     check_further,
     resolve,
+    shown,
     stable_columns,
     stable_table,
 )
+from sqlstab.statements.types import same_in_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -106,6 +108,7 @@ class Tables:
         types: The types of the columns of each, by name.
         key: The run's key, as the tables' column has it.
         dated: Those that have the key's column.
+        versions: Of their local files, by path.
     """
 
     tables: dict[Side, VectorTable]
@@ -113,6 +116,7 @@ class Tables:
     types: dict[Side, dict[str, str]]
     key: Key
     dated: set[Side]
+    versions: dict[str, files.Version]
 
 
 def tables_of(
@@ -148,9 +152,12 @@ def tables_of(
     found: dict[Side, VectorTable] = {}
     types: dict[Side, dict[str, str]] = {}
     typed, dated = key, set()
+    versions: dict[str, files.Version] = {}
     for side, table in every.items():
         if not isinstance(table, EmbeddingTable):
             raise UsageError(f"--also {side}: give its table as an EmbeddingTable.")
+        if engine.dialect.reads_files:
+            versions |= files.versions(table.relation)
         columns = engine.describe(table.relation)
         types[side] = {column.name: column.type for column in columns}
         if key.named and table.dated:
@@ -178,7 +185,7 @@ def tables_of(
             )
         found[side] = known
     _check_numbers(found, like)
-    return Tables(found, like, types, typed, dated)
+    return Tables(found, like, types, typed, dated, versions)
 
 
 def _check_numbers(tables: Mapping[Side, VectorTable], like: Mapping[Side, Side]) -> None:
@@ -612,6 +619,32 @@ def outputs_of(
     }
 
 
+def warn_of_columns(
+    outputs: Mapping[Side, Sequence[Column]], reference: Reference, engine: Engine, log: Log
+) -> None:
+    """Warn where a file will lack a column that the newest run's has, or have another type of it.
+
+    A table of a database does not take such rows.
+    """
+    for side, member in reference.newest.items():
+        if not member.table.files or side not in outputs:
+            continue
+        now = {column.name.lower(): column.type for column in outputs[side]}
+        lost = []
+        for column in engine.describe(member.table.files[0]):
+            kind = now.get(column.name.lower())
+            if kind is None or not same_in_files(kind, column.type, engine.dialect):
+                lost.append(column)
+        if lost:
+            before, after = (shown(columns, 4) for columns in (lost, outputs[side]))
+            log.warn(
+                f"{side}: this run writes the columns {after}, and {reference.key} has {before}: "
+                "runs that are read as one table have NULL there, or cannot be read. Give columns "
+                "the names and types of before, set --output-layout or --output-type, or begin "
+                "another space."
+            )
+
+
 def reference_in_memory(
     key: str,
     figures: Mapping[str, Any],
@@ -693,6 +726,7 @@ def job_of(
         )
     return Job(
         tables=tables.tables,
+        versions=tables.versions,
         like=tables.like,
         options=options,
         dialect=engine.dialect,

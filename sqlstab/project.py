@@ -248,7 +248,7 @@ class _Reader:
         reads_files = engine.url is None and engine.kind is None
         named = self._values((SPACE,))
         space = named.pop("space", None)
-        if space and reads_files and engine.database is None:
+        if space and reads_files and engine.database is None and "://" not in space:
             space = self._path(space)
         if not run:
             return Project(engine, {}, {}, Place(space), named, Options())

@@ -6,7 +6,6 @@ Nothing is connected to: what tables look like is declared, and earlier runs are
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,11 +30,13 @@ from sqlstab.space.target import DirectoryTarget, file_name, stable_rows
 from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.conditions import both
 from sqlstab.statements.declared import declared
+from sqlstab.statements.files import local
 from sqlstab.statements.sides import OTHER, SIDES, VECTORS
 from sqlstab.statements.table import stable_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from sqlstab.flow.saved import Solved
     from sqlstab.options import Columns, Options, Place
@@ -106,7 +107,7 @@ class Texts:
         self.dimension = size
         fewest = min(filter(None, (options.rank, options.columns, size)))
         self.stable = columns.stable or fewest
-        self.directory = Path(place.space).expanduser() if directory and place.space else None
+        self.directory = local(place.space).expanduser() if directory and place.space else None
         self._names = names or place.space
         if earlier is None and self._names:
             earlier = [f"the run before {self.key.value}"]
@@ -322,7 +323,7 @@ class Texts:
             folder = self.directory / self.key.folder
             return DirectoryTarget(folder, folder, self.dialect)
         outputs = prepare.outputs_of(
-            prepare.Tables(self.tables, self.like, {}, self.key, set(self.tables)),
+            prepare.Tables(self.tables, self.like, {}, self.key, set(self.tables), {}),
             self.options,
             self.stable,
             None,

@@ -84,6 +84,8 @@ def fill() -> None:
         connection.execute("CREATE TABLE u_users AS SELECT 'x' AS run, * FROM users")
         connection.execute("ALTER TABLE u_users ALTER embedding TYPE TEXT")
     Path("sqlstab.toml").write_text(PROJECT)
+    Path("url.toml").write_text(PROJECT.replace("stable/{day}", "gs://b/m"))
+    Path("named.toml").write_text(PROJECT.replace("{day}", "x") + 'items = "other"\n')
     Path("text.parquet").write_text("hello")
     whole = Path("users.parquet").read_bytes()
     Path("cut.parquet").write_bytes(whole[: len(whole) // 2])
@@ -259,7 +261,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     (f"{NEXT} s_bad_maps", 4, "maps.parquet"),
     (f"{NEXT} s_cut_maps", 4, "maps.parquet"),
     (f"{NEXT} s_lacks", 4, "has no stable items"),
-    (f"{NEXT} s_broken", 3, "s_broken/run=2/items.parquet"),
+    (f"{NEXT} s_broken", 4, "s_broken/run=2/items.parquet"),
     (f"{NEXT} s_short", 4, "items.parquet"),
     (f"{NEXT} s_mixed", 4, "has runs with several columns as their key"),
     (f"{NEXT} alone", 2, "of this space has vectors, this run users and items: name another"),
@@ -313,7 +315,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("report", 2, "space"),
     ("report empty", 4, "empty has no runs"),
     ("report days 9", 4, "no run 9"),
-    ("report days -o nowhere/x.html", 3, "nowhere/x.html cannot be written: No such file"),
+    ("report days -o nowhere/x.html", 2, "nowhere/x.html: there is no directory nowhere; make it"),
     ("report days -o empty", 3, "empty cannot be written: Is a directory"),
     # Applying maps.
     ("apply days", 2, "--users"),
@@ -325,8 +327,20 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("apply days --users users.parquet --out items=a --out users=b", 2, "--out items=a: no table"),
     ("apply days --vectors users.parquet --out x.parquet", 2, "no map for vectors"),
     ("apply days --users short.parquet --out x.parquet", 4, "short.parquet"),
-    ("apply days --users users.parquet --out nowhere/x.parquet", 3, "nowhere/.x.parquet."),
-    ("apply days --users users.parquet --out sums.txt/x.parquet", 3, "sums.txt/.x.parquet."),
+    ("apply days --users users.parquet --out nowhere/x.parquet", 2, "no directory nowhere"),
+    ("apply days --users users.parquet --out sums.txt/x.parquet", 2, "no directory sums.txt"),
+    # Places that are URLs.
+    (f"run {TABLES} --space s3://b/m", 2, "s3://b/m is a URL, and sqlstab writes to local paths"),
+    (f"run {TABLES} --space file:///m", 2, "file://m is a URL"),
+    ("run -c url.toml", 2, "gs://b/m is a URL"),
+    ("runs s3://b/m", 2, "s3://b/m is a URL"),
+    ("features days --as-of 1 --out items=gs://b/f.parquet", 2, "gs://b/f.parquet is a URL"),
+    ("apply days --users users.parquet --out s3://b/x.parquet", 2, "s3://b/x.parquet is a URL"),
+    ("report days -o s3://b/r.html", 2, "s3://b/r.html is a URL"),
+    ("demo --out s3://b/demo", 2, "s3://b/demo is a URL"),
+    (f"sql {TABLES} --dimension 3 --dialect duckdb --space s3://b/m", 2, "s3://b/m is a URL"),
+    # Tables that have no names of their own.
+    ("run -c named.toml", 2, "called as its tables are: leave out the names of items, or name a"),
     # Statements.
     ("sql gram --dialect oracle --users u", 2, "'oracle' is not one of"),
     ("sql gram --dialect duckdb", 2, "--users"),
@@ -367,6 +381,7 @@ CALLS: list[tuple[Callable[[], Any], int, str]] = [
         "must be the name of a table, a path, a list of paths, or data",
     ),
     (lambda: stabilize(FILES[0], None), 2, "Name two tables"),
+    (lambda: stabilize("a\0.parquet", FILES[1]), 2, "names no table and no file"),
     (lambda: stabilize(*FILES, engine=3), 2, "int"),  # type: ignore[arg-type]
     (lambda: stabilize(*FILES, engine="postgres"), 2, "says which SQL, not which database"),
     (lambda: stabilize(EmbeddingTable(FILES[0], id="key"), FILES[1]), 4, "no column key"),
@@ -381,6 +396,8 @@ CALLS: list[tuple[Callable[[], Any], int, str]] = [
     (lambda: list(Space("s_lacks")["2"].items.arrow()), 4, "has no stable items"),
     (lambda: Space("days")["9"], 4, "no run 9; its newest are 1, 2"),
     (lambda: Space("users.parquet").runs, 2, "is not a directory"),
+    (lambda: Space("s3://b/m").runs, 2, "s3://b/m is a URL"),
+    (lambda: Space("days", tables={"items": "i"}).runs, 2, "leave out the names of items, or"),
     (lambda: Space("days")["1"].vectors, 4, "no table vectors"),
     (lambda: Space("days")["1"].maps["users"].apply(np.ones(4)), 4, "takes raw vectors of 3 comp"),
     (lambda: Space("days")["1"].maps["users"].inverse(np.ones((2, 2))), 4, "stable vectors of 3"),

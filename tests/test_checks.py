@@ -127,8 +127,8 @@ def test_bad_wide_rows(
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("NOT (id = 4 AND dim = 1)", "1 vector that is NULL or lacks a dimension.*id 4"),
-        ("NOT (id = 4 AND dim = 0)", "1 vector that is NULL or lacks a dimension.*id 4"),
+        ("NOT (id = 4 AND dim = 1)", "1 vector that lacks a dimension, or .*id 4.: write each"),
+        ("NOT (id = 4 AND dim = 0)", "1 vector that lacks a dimension, or .*id 4.: write each"),
         ("NOT (id = 4 AND dim = 2)", "1 vector of another length.*id 4"),
     ],
 )
@@ -151,7 +151,17 @@ def test_a_dimension_that_stands_twice(connection: duckdb.DuckDBPyConnection) ->
         "CREATE TABLE bad AS SELECT id, unnest(range(3)) AS dim, unnest(v) AS value FROM good "
         "UNION ALL SELECT 9, 1, 0.5"
     )
-    with pytest.raises(DataError, match=r"1 vector that is NULL or lacks a dimension.*id 9"):
+    with pytest.raises(
+        DataError, match=r"1 vector that lacks a dimension, or has one twice or .*id 9"
+    ):
+        run(connection)
+
+
+def test_no_id_has_all_dimensions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "CREATE TABLE bad AS SELECT id, unnest([1, 3, 5]) AS dim, unnest(v) AS value FROM good"
+    )
+    with pytest.raises(DataError, match="a value for each dimension from 1 on, without a gap"):
         run(connection)
 
 
@@ -283,7 +293,9 @@ def test_a_stray_row_of_a_long_table(connection: duckdb.DuckDBPyConnection, stra
         "CREATE TABLE bad AS SELECT id, unnest(range(1, 4)) AS dim, unnest(v) AS value FROM good "
         "UNION ALL SELECT 9, -1, 0.5"
     )
-    with pytest.raises(DataError, match=r"1 vector that is NULL or lacks a dimension.*id 9"):
+    with pytest.raises(
+        DataError, match=r"1 vector that lacks a dimension, or has one twice or .*id 9"
+    ):
         run(connection, strategy=strategy)
     found = run(connection, strategy=strategy, on_invalid="drop")
     assert found.figures["tables"]["users"]["left_out"] == 1

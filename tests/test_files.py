@@ -20,7 +20,7 @@ from invoke import invoke
 from sqlstab import EmbeddingTable, Space, stabilize
 from sqlstab.engines import duckdb as duckdb_engine
 from sqlstab.engines.duckdb import DUCKDB, DuckDBEngine
-from sqlstab.errors import DataError, SqlstabError, UsageError
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.project import Project
 from sqlstab.session import connect
 from sqlstab.statements import files, relations
@@ -62,6 +62,13 @@ def singles(*values: float) -> pa.Array:
 
 def lists(kind: pa.DataType, *values: list[float]) -> pa.Array:
     return pa.array(values, pa.list_(kind))
+
+
+def twice(*names: str) -> bytes:
+    """A Parquet file in which a name may stand more than once."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays([pa.array([1])] * len(names), list(names)), sink)
+    return sink.getvalue().to_pybytes()
 
 
 def lines(*rows: dict[str, Any]) -> str:
@@ -116,6 +123,27 @@ READ: dict[str, tuple[dict[str, Content], str, str, list[tuple[Any, ...]]]] = {
         "./d",
         "id BIGINT, v DOUBLE",
         [(1, 1.5), (2, 2.5)],
+    ),
+    "names that end in numbers, of columns and folders": (
+        {
+            "d/n=7/a.csv": "id,e,e_1,e_2\n1,e,e_1,2\n",
+            "d/n=8/a.csv": "id,e,e_1\n2,x,y\n",
+        },
+        "./d",
+        "id BIGINT, e VARCHAR, e_1 VARCHAR, e_2 BIGINT, n BIGINT",
+        [(1, "e", "e_1", 2, 7), (2, "x", "y", None, 8)],
+    ),
+    "numbers as names of CSV": (
+        {"a.csv": "id,0,1\n1,0.5,2\n"},
+        "a.csv",
+        "id BIGINT, 0 DOUBLE, 1 BIGINT",
+        [(1, 0.5, 2)],
+    ),
+    "names that end in numbers, of Parquet": (
+        {"a.parquet": {"id": [1], "e": [1], "e_1": [2]}},
+        "a.parquet",
+        "id BIGINT, e BIGINT, e_1 BIGINT",
+        [(1, 1, 2)],
     ),
     "several CSV": (
         {"d/a.csv": "id,v\n1,1\n", "d/b.csv": "v,id\n1.1,2\n"},
@@ -377,6 +405,31 @@ REFUSED: dict[str, tuple[dict[str, Content], str, str]] = {
         "u.jsonl",
         r'in file "u.jsonl", in line 2: .*18446744073709551615',
     ),
+    "a key of JSON twice": (
+        {"u.jsonl": '{"id": 1, "v": [0.5]}\n{"id": 2, "id": 3, "v": [0.5]}\n'},
+        "u.jsonl",
+        r'in file "u.jsonl", in line 2: .* has duplicate key "id"',
+    ),
+    "junk between the marks of Parquet": (
+        {"a.parquet": b"PAR1xxxxxxxxPAR1"},
+        "a.parquet",
+        "a.parquet cannot be read: Footer length error",
+    ),
+    "a footer of Parquet that is beyond the file": (
+        {"a.parquet": b"PAR1" + b"x" * 500 + b"d\0\0\0PAR1"},
+        "a.parquet",
+        "a.parquet cannot be read: ",
+    ),
+    "CSV that ends within its packing": (
+        {"u.csv.gz": gzip.compress(b"id,v\n" + b"1,2\n" * MANY)[:-20]},
+        "u.csv.gz",
+        "u.csv.gz cannot be read: .*end of GZIP stream",
+    ),
+    "CSV that is not packed": (
+        {"u.csv.zst": "id,v\n1,2\n"},
+        "u.csv.zst",
+        "u.csv.zst cannot be read: .*frame descriptor",
+    ),
     "broken JSON": (
         {"u.jsonl": '{"id": 1}\n{"id": '},
         "u.jsonl",
@@ -386,6 +439,46 @@ REFUSED: dict[str, tuple[dict[str, Content], str, str]] = {
         {"u.jsonl": lines({"id": 1, "ID": 2})},
         "u.jsonl",
         "u.jsonl cannot be read: .*Duplicate",
+    ),
+    "a column of CSV that is a folder as well": (
+        {"d/ds=2026-01-01/a.csv": "id,ds,v\n1,2026-01-02,0.5\n"},
+        "./d",
+        "ds is a column of a file and the name of its folder",
+    ),
+    "an id of CSV that is a folder as well": (
+        {"d/ID=7/a.csv": "id,v\n1,0.5\n"},
+        "d/*/a.csv",
+        "id is a column of a file and the name of its folder",
+    ),
+    "a column of JSON that is a folder as well": (
+        {"d/ds=1/a.jsonl": lines({"id": 1, "ds": 2})},
+        "./d",
+        "ds is a column of a file and the name of its folder",
+    ),
+    "a name twice in Parquet": (
+        {"a.parquet": P, "b.parquet": twice("id", "e", "f", "e")},
+        "*.parquet",
+        "several columns called e: write",
+    ),
+    "a name twice in CSV": (
+        {"u.csv": "id,e4,E4\n" + "1,2,3\n" * MANY},
+        "u.csv",
+        "several columns called e4: write",
+    ),
+    "a name twice in one CSV of several": (
+        {"a.csv": "id,e,f\n1,2,3\n", "b.csv": "id,e,f,e\n1,2,3,4\n"},
+        "*.csv",
+        "several columns called e: write",
+    ),
+    "CSV without a header beside others": (
+        {"d/a.csv": "id,e0,e1\n1,0.5,1\n", "d/b.csv": "2,1,-1.5e-05\n3,0.5,1.5\n"},
+        "./d",
+        "a column is called -1.5e-05, which is a value",
+    ),
+    "CSV without a header, of texts": (
+        {"u.csv": 'u1,"[0.5, 1]"\nu2,"[0.5, 2]"\n'},
+        "u.csv",
+        r"a column is called \[0.5, 1\], which is a value",
     ),
     "CSV that is not UTF-8": (
         {"u.csv": "id,v\né,1\n".encode("latin-1")},
@@ -409,8 +502,10 @@ def test_files_that_are_refused(case: str, engine: DuckDBEngine) -> None:
         engine.describe(relation)
         engine.query(f"SELECT * FROM {relations.named(relation, DUCKDB)}")
 
-    with pytest.raises(SqlstabError, match=message):
+    with pytest.raises(SqlstabError, match=message) as caught:
         read()
+    assert caught.value.exit_code != EngineError.exit_code
+    assert "Try setting" not in str(caught.value)
 
 
 CSV = files._CSV

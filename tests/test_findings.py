@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sqlstab import EngineError, GateError, Options, Space, compare, stabilize
+from sqlstab import EmbeddingTable, EngineError, GateError, Options, Space, compare, stabilize
 from sqlstab.errors import spelled
 from sqlstab.flow.findings import findings
 from sqlstab.maths import solve
@@ -174,6 +174,12 @@ WARNINGS: dict[str, tuple[Model, Model, dict[str, Any], list[str]]] = {
         {},
         [r"The users hardly agree, though items do: are all tables of the same training"],
     ),
+    "most items mean something else, and were left out of the fit": (
+        FIRST,
+        changed(SECOND, "items", ids=np.r_[np.arange(120), np.roll(np.arange(120, 500), 7)]),
+        {"anchor_filter": "id < 120"},
+        [r"doubtful\..* 0\.\d\d; .* But the items hardly agree with those of 1\."],
+    ),
     "users that became zeros": (
         FIRST,
         with_zeros(SECOND, "users", 0.8),
@@ -232,9 +238,11 @@ WARNINGS: dict[str, tuple[Model, Model, dict[str, Any], list[str]]] = {
 
 
 def run_twice(place: Any, first: Model, second: Model, **options: Any) -> Any:
-    space = Space(*place)
-    space.run(*first, key="1", options=Options(**options))
-    return space.run(*second, key="2", options=Options(**options))
+    space, anchors = Space(*place), options.pop("anchor_filter", None)
+    for key, (users, items) in (("1", first), ("2", second)):
+        table = EmbeddingTable(items, anchor_filter=anchors)
+        run = space.run(users, table, key=key, options=Options(**options))
+    return run
 
 
 @pytest.mark.parametrize("strategy", ["arrow", "sql"])

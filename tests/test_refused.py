@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -33,8 +36,8 @@ from sqlstab.space.key import Key
 from sqlstab.statements.types import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
 
 IDS = np.arange(300)
 
@@ -369,6 +372,11 @@ VIEWS = {
         "SELECT * FROM items WHERE random() < 0.9",
         r"items table changing had [\d,]+ rows when .* written",
     ),
+    "with other vectors each time": (
+        DataError,
+        "SELECT id, list_transform(e, lambda x: x * (0.5 + random())) AS e FROM items",
+        r"differ by up to \de[-+]\d+ .* not right, .* Did .* items table changing change meanwhile",
+    ),
 }
 
 
@@ -389,6 +397,166 @@ def test_a_view_that_changes_while_it_is_read(
         space.run("users", "changing", key="2")
     found = connection.execute("SELECT run, count(*) FROM movies_items GROUP BY run ORDER BY run")
     assert found.fetchall() == [("1", 2000), ("2", 2000)]
+
+
+# The scale, the type, and a part of all users that no item has; what is warned of, or the error.
+LOST: dict[str, tuple[float, str, float, str, str]] = {
+    "nothing": (1.0, "float32", 0.0, "", ""),
+    "nothing of DOUBLE": (1e-40, "float64", 0.0, "", ""),
+    "a few digits": (1e-40, "float32", 0.0, "lose digits as FLOAT: multiply", ""),
+    "all digits": (2e-44, "float32", 0.0, "", "not right, .* lose digits as FLOAT, too: multiply"),
+    "digits that cancel": (
+        1.0,
+        "float32",
+        1e4,
+        "large parts that .* lose digits as FLOAT: mul",
+        "",
+    ),
+    "digits that cancel, of DOUBLE": (1.0, "float64", 1e8, "lose digits[.]$", ""),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_digits_that_are_lost(tmp_path: Path, rng: np.random.Generator, case: str) -> None:
+    scale, kind, part, warned, refused = LOST[case]
+    space = Space(tmp_path / "s")
+    users, items = rng.standard_normal((2, 300, 8))
+    users[:, 0], items[:, 0] = part, 0
+
+    def run(key: str) -> Any:
+        turn = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+        tables = [(IDS, (scale * rows @ turn).astype(kind)) for rows in (users, items)]
+        return space.run(*tables, key=key, options=Options(map="rotation"))
+
+    run("1")
+    if refused:
+        with pytest.raises(DataError, match=refused):
+            run("2")
+        assert len(space.entries) == 1
+        return
+    said = [text for text in run("2").figures["warnings"] if text.startswith("Scores")]
+    assert len(said) == bool(warned)
+    assert all(re.search(warned, text) for text in said)
+
+
+class Meddling:
+    """Does something once, when a step begins."""
+
+    def __init__(self, title: str, deed: Callable[[], Any]) -> None:
+        self.title, self.deed = title, [deed]
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Any]:
+        if title == self.title and self.deed:
+            self.deed.pop()()
+        yield self
+
+    def done(self, fraction: float) -> None:
+        pass
+
+
+def in_place(path: Path) -> None:
+    path.write_bytes(Path("other.parquet").read_bytes())
+
+
+# When what is done to which file; all of them have as many rows as the one before.
+CHANGED: dict[str, tuple[str, str, Callable[[Path], Any]]] = {
+    "replaced before its sums": ("Summing items", "i/a.parquet", in_place),
+    "replaced before it is measured": (
+        "Measuring items",
+        "i/a.parquet",
+        lambda path: Path(shutil.copy("other.parquet", "x")).replace(path),
+    ),
+    "replaced before it is written": ("Writing users", "users.parquet", in_place),
+    "replaced by what cannot be aligned": ("Counting shared items", "i/a.parquet", in_place),
+    "replaced by other rows": (
+        "Writing items",
+        "i/a.parquet",
+        lambda path: shutil.copy("few.parquet", path),
+    ),
+    "removed at the end": ("Comparing scores", "i/a.parquet", Path.unlink),
+    "a new name for the same rows": (
+        "Writing items",
+        "i/a.parquet",
+        lambda path: path.rename("i/b.parquet"),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["directory", "database"])
+@pytest.mark.parametrize("case", CHANGED)
+def test_files_that_change_while_they_are_read(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, case: str, way: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("i").mkdir()
+    write_vectors(Path("users.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("i/a.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("other.parquet"), rng.standard_normal((300, 8)))
+    write_vectors(Path("few.parquet"), rng.standard_normal((30, 8)))
+    space = Space("movies", None if way == "directory" else "w.duckdb")
+    space.run("users.parquet", "./i", key="1")
+    title, path, deed = CHANGED[case]
+    with pytest.raises(EngineError, match=rf"{path} was (changed|removed) while .* run it again"):
+        space.run(
+            "users.parquet", "./i", key="2", progress=Meddling(title, lambda: deed(Path(path)))
+        )
+    assert [entry.key for entry in space.entries] == ["1"]
+
+
+def test_a_file_that_changes_while_it_is_compared(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.parquet", "b.parquet", "other.parquet"):
+        write_vectors(Path(name), rng.standard_normal((300, 8)))
+    both = ("a.parquet", "b.parquet")
+    meddling = Meddling("Comparing items with the reference", lambda: in_place(Path("b.parquet")))
+    with pytest.raises(EngineError, match="changed while it was read"):
+        compare(both, both, progress=meddling)
+
+
+ROWS = np.random.default_rng(1).standard_normal((40, 5))
+
+
+def array(name: str = "embedding", kind: str = "float64", size: int = 4) -> dict[str, Any]:
+    return {name: list(ROWS[:, :size].astype(kind))}
+
+
+def wide(first: int = 0, kind: str = "float64", size: int = 4) -> dict[str, Any]:
+    return {f"e{first + k}": ROWS[:, k].astype(kind) for k in range(size)}
+
+
+NAMED = {"n": np.arange(40)}
+# Columns of two runs but the id, those to keep, and what of the first the second lacks.
+COLUMNS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], str]] = {
+    "the same": (array(), array(), [], ""),
+    "a further column": (array(), array() | NAMED, [], ""),
+    "more dimensions": (array(), array(size=5), [], ""),
+    "more dimensions, wide": (wide(), wide(size=5), [], ""),
+    "fewer dimensions, wide": (wide(), wide(size=3), [], ""),
+    "another vector": (array(), array("v"), [], r"embedding DOUBLE\[\]"),
+    "another number": (wide(), wide(1), [], "e0 DOUBLE"),
+    "another layout": (array(), wide(), [], r"embedding DOUBLE\[\]"),
+    "another element": (array(), array(kind="float32"), [], r"embedding DOUBLE\[\]"),
+    "another element, wide": (wide(), wide(kind="float32"), [], "e0 DOUBLE, e1 .* e3 DOUBLE"),
+    "another kept type": (array() | NAMED, array() | {"n": ["a"] * 40}, ["n"], "n BIGINT"),
+    "another id": (array(), {"vector_id": np.arange(40), **array()}, [], "id BIGINT"),
+}
+
+
+@pytest.mark.parametrize("case", COLUMNS)
+def test_columns_that_a_reader_of_all_runs_lacks(tmp_path: Path, case: str) -> None:
+    first, second, keep, lost = COLUMNS[case]
+    space = Space(tmp_path / "s")
+    for key, columns in (("1", first), ("2", second)):
+        ids = "vector_id" if "vector_id" in columns else "id"
+        table = EmbeddingTable(pa.table({ids: np.arange(40), **columns}), keep=keep)
+        run = space.run(vectors=table, key=key)
+    said = [text for text in run.figures["warnings"] if "writes the columns" in text]
+    assert len(said) == bool(lost)
+    if lost:
+        assert re.search(rf"^vectors: .*, and 1 has {lost}: runs that are read as one", said[0])
 
 
 def test_apply_of_directions_that_the_run_had_not(

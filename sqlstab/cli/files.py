@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlstab.errors import EngineError, UsageError
+from sqlstab.statements.files import local_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Of a file, what is looked at to find out what it is.
 _HEAD = 1_000
@@ -19,10 +23,10 @@ def write(out: str, data: bytes, ours: bytes | None = None) -> None:
         ours: What stands near the beginning of a file that may be replaced.
 
     Raises:
-        UsageError: There is another file of that name.
+        UsageError: There is another file of that name, or it is in no directory.
         EngineError: The disk refused.
     """
-    path = Path(out)
+    path = local_file(out)
     try:
         is_new = not path.exists() or (path.is_file() and not _has(path, ours))
         with path.open("xb" if is_new else "wb") as file:

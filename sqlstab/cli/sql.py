@@ -106,7 +106,8 @@ def _declared(given: Mapping[str, Any], project: Project, step: str | None) -> N
     if given["first_run"] and given["earlier"]:
         raise UsageError("--first-run and --earlier contradict each other; leave one out.")
     texts = import_module("sqlstab.texts")
-    directory = given["dialect"] == "duckdb" and project.engine.database is None
+    in_tables = project.engine.database or project.space_tables
+    directory = given["dialect"] == "duckdb" and not in_tables
     asked = texts.Texts(
         project.tables,
         project.also,

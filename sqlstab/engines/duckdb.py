@@ -24,7 +24,7 @@ from sqlstab.engines.base import (
     qualified,
     reason,
 )
-from sqlstab.errors import DataError, EngineError, UsageError
+from sqlstab.errors import DataError, EngineError, SqlstabError, UsageError
 from sqlstab.folders import LockedFolder
 from sqlstab.statements import ddl, files, quoting, relations
 from sqlstab.statements.dialect import Dialect, Solving, Tables
@@ -215,6 +215,18 @@ _FRAMES = {
     "Iceberg": "pyiceberg.table.StaticTable.from_metadata({0!r}).scan().to_arrow()",
 }
 
+# Errors of the machine; any other of a statement that reads local files is of what is in them.
+_OF_THE_MACHINE = re.compile(
+    r"Out of Memory|Cannot open|Could not (read from|write)|Permission denied|No space|Input/output"
+)
+# What names a file and what is wrong in it; and DuckDB's advice about options that are not at hand.
+_IN_A_FILE = re.compile(r'in file "|CSV Error')
+_ADVICE = re.compile(r" Try (setting|increasing) .*$")
+
+# What stands in the place of a name where a CSV file has no header: a component, or a whole vector.
+# Whole numbers may be names, as pandas gives them.
+_VALUE = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?|\[.*\]", re.I)
+
 # Files to look at for it. A footer takes 0.2 ms where it tells of one vector column, 5 ms for 256
 # columns, and a request where files are remote.
 _MOST_FOOTERS = 16
@@ -398,12 +410,13 @@ class DuckDBEngine:
             # Unlike a statement that fails, this ends no transaction of the user's.
             found = self._connection.sql(statement)
         except duckdb.Error as error:
-            if not isinstance(error, of_the_data) and "No files found" not in str(error):
+            is_path, missing = files.is_path(relation), "No files found" in str(error)
+            in_it = is_path and "://" not in relation and not _OF_THE_MACHINE.search(str(error))
+            if not (isinstance(error, of_the_data) or missing or in_it):
                 raise EngineError(
                     f"DuckDB: {relation} cannot be read: {_said(error)}", statement
                 ) from error
-            is_path = files.is_path(relation)
-            if isinstance(error, unreadable) or (is_path and "No files found" not in str(error)):
+            if isinstance(error, unreadable) or (is_path and not missing):
                 raise DataError(f"{relation} cannot be read: {_said(error)}") from error
             raise self._no_relation(relation, error) from error
         columns = [
@@ -413,10 +426,14 @@ class DuckDBEngine:
         if patterns:
             self._check_widened(relation, patterns, columns)
             self._check_names(relation, patterns)
+            for name, base in _renamed(columns):
+                known = f"FROM parquet_schema({patterns}) WHERE name = "
+                if not self._finds(known + quoting.string(name, DUCKDB)):
+                    raise _named_twice(relation, base)
             self._make_room(patterns)
-        as_text = files.csv_as_text(relation)
-        if as_text:
-            self._check_numbers(relation, as_text, columns)
+        own = files.own_columns(relation)
+        if own:
+            self._check_own(relation, own, columns)
         return columns
 
     def _no_relation(self, relation: str, error: duckdb.Error) -> DataError:
@@ -445,46 +462,73 @@ class DuckDBEngine:
             DataError: It is a folder's as well, whose value DuckDB would take; or it differs from
                 another one in case alone.
         """
-        statement = _NAMES_OF_TWO.format(patterns)
-        with self._failing(statement):
-            found = self._connection.execute(statement).fetchone()
+        found = self._rows(_NAMES_OF_TWO.format(patterns))
         if not found:
             return
-        name, file, in_folder = found
+        ((name, file, in_folder),) = found
         if in_folder and "hive_partitioning = false" not in relations.named(relation, DUCKDB):
-            raise DataError(
-                f"{relation}: {name} is a column of {file} and the name of its folder, of which "
-                "the folder's value would be read: name the files so that no folder is a column, "
-                "or write one of them under another name."
-            )
+            raise _column_and_folder(relation, name, file)
         if not in_folder:
             raise DataError(
                 f"{relation}: {file} has several columns called {name} that differ in case alone, "
                 "which DuckDB does not tell apart: write the file with other names."
             )
 
-    def _check_numbers(self, relation: str, as_text: str, columns: list[Column]) -> None:
-        """Check that whole numbers of CSV files stand there as such, since they may be ids.
+    def _check_own(self, relation: str, own: str, columns: list[Column]) -> None:
+        """Check that columns of CSV and JSON files are what stands in the files.
+
+        Args:
+            relation: The files.
+            own: Reads their own columns, of CSV as text.
+            columns: With those of folders.
 
         Raises:
-            DataError: DuckDB has made a number of something else, as of 0x10 or a blank.
+            DataError: A folder has the name of one, or another one has; a value is one; or DuckDB
+                has made a whole number, which may be an id, of something else, as of 0x10.
         """
+        names = [row[0] for row in self._rows(f"DESCRIBE SELECT * FROM {own}")]
+        folders = files.folder_columns(relation)
+        both = [name for name in names if name.lower() in folders]
+        if both:
+            raise _column_and_folder(relation, both[0])
+        if not own.startswith("read_csv"):
+            return
+        values = [name for name in names if _VALUE.fullmatch(name)]
+        if values:
+            raise DataError(
+                f"{relation}: a column is called {values[0]}, which is a value: the first row of a "
+                "CSV file was read as its header. Write a header into each file."
+            )
+        # With the header as a row.
+        cells = own.replace("header = true", "header = false")
+        for _, base in _renamed(columns):
+            name = quoting.string(base, DUCKDB)
+            same = f"list_filter([*COLUMNS(*)], lambda cell: lower(cell) = lower({name}))"
+            if self._finds(f"FROM {cells} WHERE len({same}) > 1"):
+                raise _named_twice(relation, base)
         for column in columns:
-            if column.type != "BIGINT":
+            if column.type != "BIGINT" or column.name not in names:
                 continue
             name = quoting.identifier(column.name, DUCKDB)
             statement = (
-                f"SELECT {name}\nFROM {as_text}\n"
+                f"SELECT {name}\nFROM {own}\n"
                 f"WHERE NOT regexp_full_match({name}, '0|-?[1-9][0-9]*')\nLIMIT 1"
             )
-            with self._failing(statement):
-                found = self._connection.execute(statement).fetchone()
+            found = self._rows(statement)
             if found:
                 raise DataError(
-                    f"{relation}: the column {column.name} has {found[0]!r}, which DuckDB would "
+                    f"{relation}: the column {column.name} has {found[0][0]!r}, which DuckDB would "
                     "read as a number that it is not written as: write whole numbers in digits "
                     "alone, or Parquet."
                 )
+
+    def _finds(self, source: str) -> bool:
+        """Return whether there is a row."""
+        return bool(self._rows(f"{source} LIMIT 1"))
+
+    def _rows(self, statement: str) -> list[Any]:
+        with self._failing(statement):
+            return self._connection.execute(statement).fetchall()
 
     def _load(self, table: files.LakeTable) -> None:
         """Load what reads a table of a lake, if it is installed: `LOAD` alone would download it.
@@ -512,9 +556,7 @@ class DuckDBEngine:
         Raises:
             DataError: It does.
         """
-        statement = _DIFFERENT_TYPES.format(patterns)
-        with self._failing(statement):
-            different = self._connection.execute(statement).fetchall()
+        different = self._rows(_DIFFERENT_TYPES.format(patterns))
         whole = {column.name.lower(): column.type.rstrip("[]") for column in columns}
         for name, types, names in different:
             kinds = {kind.rstrip("[]") for kind in types}
@@ -671,7 +713,7 @@ class DuckDBEngine:
                             step.done(min(seen / max(fold.rows, 1), 1.0))
             except (pa.ArrowException, OSError) as error:
                 # What fails after the first batch comes by way of Arrow.
-                raise EngineError(f"DuckDB: {_said(error)}", fold.query) from error
+                raise _error(error, fold.query) from error
 
     def call(self, call: Call, step: Step | None = None) -> None:
         """See `Engine`.
@@ -809,12 +851,35 @@ class DuckDBEngine:
                 text,
             ) from error
         except duckdb.Error as error:
-            raise EngineError(f"DuckDB: {_said(error)}", text) from error
+            raise _error(error, text) from error
         except RuntimeError as error:
             # What DuckDB makes of Ctrl-C while rows are streamed.
             if "interrupted" in str(error):
                 raise KeyboardInterrupt from error
             raise
+
+
+def _renamed(columns: list[Column]) -> Iterator[tuple[str, str]]:
+    """List columns that may have the name of another one: DuckDB calls the second e4 e4_1."""
+    names = {column.name.lower(): column.name for column in columns}
+    for column in columns:
+        base = re.sub(r"_\d+$", "", column.name.lower())
+        if base != column.name.lower() and base in names:
+            yield column.name, names[base]
+
+
+def _named_twice(relation: str, name: str) -> DataError:
+    return DataError(
+        f"{relation} has several columns called {name}: write the files with a name for each."
+    )
+
+
+def _column_and_folder(relation: str, name: str, file: str = "a file") -> DataError:
+    return DataError(
+        f"{relation}: {name} is a column of {file} and the name of its folder, of which "
+        "the folder's value would be read: name the files so that no folder is a column, "
+        "or write one of them under another name."
+    )
 
 
 def spill_folders() -> list[Path]:
@@ -841,6 +906,14 @@ def _setting(value: str | int | bool) -> str:
     return quoting.string(value, DUCKDB) if isinstance(value, str) else str(value).lower()
 
 
+def _error(error: Exception, text: str) -> SqlstabError:
+    """Return the error of a statement that failed: of a file that it reads, or of the engine."""
+    said = _said(error)
+    if _IN_A_FILE.search(said):
+        return DataError(f"A file cannot be read. {said}")
+    return EngineError(f"DuckDB: {said}", text)
+
+
 def _said(error: Exception) -> str:
     """Return what DuckDB said; of a CSV file also which one, which stands behind its advice."""
     first, *more = str(error).strip().split("\n")
@@ -848,4 +921,4 @@ def _said(error: Exception) -> str:
     if "CSV Error" in first and files_named:
         why = next(line for line in more if not line.startswith("Original Line"))
         return f"{first}, {files_named[0]}: {why}"
-    return reason(error)
+    return _ADVICE.sub("", reason(error))

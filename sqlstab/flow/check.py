@@ -28,11 +28,7 @@ _PROBLEMS = {
         "rows whose id has occurred before",
         "keep one row for an id",
     ),
-    "null_vectors": (
-        "vector that is NULL or lacks a dimension",
-        "vectors that are NULL or lack a dimension",
-        "fill or remove {them}",
-    ),
+    "null_vectors": ("vector that is NULL", "vectors that are NULL", "fill or remove {them}"),
     "wrong_length": (
         "vector of another length than {dimension}",
         "vectors of another length than {dimension}",
@@ -74,6 +70,16 @@ _NO_SPARSE = {
         "vector that is NULL, or whose indices are not numbers of its components, each once",
         "vectors that are NULL, or whose indices are not numbers of their components, each once",
         "mend or remove {them}",
+    ),
+}
+
+# The same where each component is a row.
+_NOT_WHOLE = {
+    **_PROBLEMS,
+    "null_vectors": (
+        "vector that lacks a dimension, or has one twice or too many",
+        "vectors that lack a dimension, or have one twice or too many",
+        "write each dimension of an id in one row, or remove {them}",
     ),
 }
 
@@ -248,7 +254,7 @@ def _words(table: VectorTable, dialect: Dialect) -> dict[str, tuple[str, str, st
     """Return what problems are called: texts and sparse vectors may be something else."""
     known = table.reading(dialect)
     if known is None:
-        return _PROBLEMS
+        return _NOT_WHOLE if table.layout == "long" else _PROBLEMS
     return _NO_TEXTS if known.is_text else _NO_SPARSE if known.is_sparse else _PROBLEMS
 
 
@@ -298,10 +304,11 @@ def size_error(stored: VectorTable, size: int | None, dimension: int) -> DataErr
     )
 
 
-def left_out_text(checked: Checked) -> str:
+def left_out_text(checked: Checked, dialect: Dialect) -> str:
     """Say how many rows of a table are left out, and what is wrong with them."""
+    words = _words(checked.table, dialect)
     problems = [
-        counted(count, *_PROBLEMS[name][:2]).format(dimension=checked.dimension)
+        counted(count, *words[name][:2]).format(dimension=checked.dimension)
         for name, count in checked.problems.items()
     ]
     text = f"left out {counted(checked.left_out, 'vector')}: {', '.join(problems)}"
@@ -312,7 +319,7 @@ def left_out_text(checked: Checked) -> str:
 def warn_left_out(job: Job, checked: Checked) -> None:
     """Warn of rows that do not take part."""
     if checked.left_out:
-        job.log.warn(f"{checked.table.side}: {left_out_text(checked)}.")
+        job.log.warn(f"{checked.table.side}: {left_out_text(checked, job.dialect)}.")
 
 
 def cause(

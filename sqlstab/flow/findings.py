@@ -92,12 +92,10 @@ def has_many_zeros(table: Mapping[str, Any]) -> bool:
     return bool(table.get("zeros", 0) > _ZEROS * table["rows"])
 
 
-def apart(figures: Mapping[str, Any]) -> list[str]:
-    """List the tables that hardly agree with the earlier run, though those that were aligned do."""
+def far(figures: Mapping[str, Any]) -> list[str]:
+    """List the tables that hardly agree with the earlier run."""
     cosines = {side: c["after"]["mean"] for side, c in figures["cosine"].items() if c["after"]}
-    far = [side for side, mean in cosines.items() if mean < quality.HARDLY_AGREES]
-    anchors = figures["alignment"]["sides"]
-    return [] if set(far) & set(anchors) else far
+    return [side for side, mean in cosines.items() if mean < quality.HARDLY_AGREES]
 
 
 def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> Iterator[Finding]:
@@ -119,9 +117,10 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
     if after["mean"] < quality.HARDLY_AGREES:
         level: Level = "bad" if is_anchor else "doubtful"
         doubt = ""
-        if side in apart(figures):
+        anchors = figures["alignment"]["sides"]
+        if not set(far(figures)) & set(anchors):
             doubt = (
-                f" The {side} hardly agree, though {' and '.join(figures['alignment']['sides'])} "
+                f" The {side} hardly agree, though {' and '.join(anchors)} "
                 f"do: are all tables of the same training, and do ids of {side} mean the same in "
                 "both runs?"
             )

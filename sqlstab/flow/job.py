@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlstab.options import MapKind, Options
     from sqlstab.space.target import Target
     from sqlstab.statements.dialect import Dialect
+    from sqlstab.statements.files import Version
     from sqlstab.statements.sides import Side
     from sqlstab.statements.statement import Flow
     from sqlstab.statements.table import VectorTable
@@ -40,6 +41,7 @@ class Job:
         target: Where the run is written.
         about: What `run.json` says of where and when: key, engine, versions.
         dimension: Stands in for the components of a vector where nothing is run.
+        versions: Of the tables' local files, by path; a run reads them several times.
         token: Makes the names of temporary tables unique.
         log: Records warnings and timings.
         temporary: Temporary tables that are there now.
@@ -56,6 +58,7 @@ class Job:
     about: Mapping[str, Any]
     map: MapKind = "balanced"
     dimension: int = 64
+    versions: Mapping[str, Version] = field(default_factory=dict)
     token: str = "plan"  # noqa: S105 - no password
     log: Log = field(default_factory=Log)
     temporary: list[str] = field(default_factory=list)

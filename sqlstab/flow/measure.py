@@ -80,11 +80,12 @@ def run(
         found["cosine"] = yield from _all_cosines(
             job, job.reference, fit, tables, balanced, omega, shared
         )
-        apart, alignment = findings.apart(found), found["alignment"]
-        if apart and alignment["verdict"] == "alignable":
+        far, alignment = findings.far(found), found["alignment"]
+        if far and alignment["verdict"] == "alignable":
             # The ids that were fitted agree, but scores of one training with another mean nothing.
             alignment["verdict"] = "doubtful"
-            alignment["reason"] += f" But the {' and '.join(apart)} hardly agree."
+            of_run = f"{' and '.join(far)} hardly agree with those of {job.reference.key}"
+            alignment["reason"] += f" But the {of_run}."
     elif job.map == "balanced":
         # A rotation keeps all of them: of the two kinds of maps this tells which one suits.
         matrix = balanced.maps["items"] @ omega

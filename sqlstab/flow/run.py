@@ -28,15 +28,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sqlstab.errors import DataError
+from sqlstab.errors import DataError, SqlstabError
 from sqlstab.flow import check, figures, measure, sums, write
 from sqlstab.maths import quality, solve
 from sqlstab.maths.balanced import Balanced
 from sqlstab.maths.maps import Maps
+from sqlstab.statements.files import check_unchanged
 from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
-    from sqlstab.errors import SqlstabError
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Reference
@@ -65,8 +65,11 @@ def run(job: Job) -> Flow[Finished]:
     except GeneratorExit:
         # The driver has gone, so nothing that is yielded now would be run.
         raise
-    except BaseException:
+    except BaseException as error:
         yield from job.clear()
+        if isinstance(error, SqlstabError):
+            # What it says may be of files that are no longer there.
+            check_unchanged(job.versions)
         raise
 
 

@@ -14,6 +14,7 @@ from sqlstab.flow import check
 from sqlstab.maths import maps as mapping
 from sqlstab.maths.quality import SCORE_ROWS, SCORES_KEPT
 from sqlstab.statements import build
+from sqlstab.statements.files import check_unchanged
 from sqlstab.statements.sides import VECTORS
 from sqlstab.statements.statement import Call, Statement, done, nothing
 from sqlstab.statements.table import stable_table
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # What writing may do to a score, relative to the largest: components of 11, 24 or 53 bits, summed.
 _HALF_PROMISE, _FLOAT_PROMISE, _DOUBLE_PROMISE = 5e-3, 1e-6, 1e-11
+# Of a score, relative to the largest: no rounding of a table that stays as it is does more.
+_NOT_KEPT = 1e-2
 # Where sums of 4-byte numbers leave an error of at most 4 times what rounding their results to 4
 # bytes does anyway. To round a number changes it by r of its size. With c for `cancellation`, the
 # products of a component are c times its size, as the root of the sum of their squares, and mean
@@ -219,12 +222,22 @@ def _error(
             f"{further}: scores differ by up to {error:.0e} of the largest: these vectors have "
             f"directions that the {job.like[further]} lack{cut}, and the map drops them."
         )
-    else:
-        job.log.warn(
-            f"{what} of the written vectors differ by up to {error:.0e} of the largest; "
-            f"{promised:.0e} was to be expected. Vectors far smaller than 1 lose digits as FLOAT: "
-            "multiply them by a constant, or set --output-type=double."
+        return error
+    differ = f"{what} of the written vectors differ by up to {error:.0e} of the largest"
+    rounded = (
+        "Vectors far smaller than 1, or with large parts that cancel in every score, lose digits"
+    )
+    remedy = ""
+    if promised > _DOUBLE_PROMISE:
+        rounded += " as FLOAT"
+        remedy = ": multiply them by a constant, or set --output-type=double"
+    if error > max(_NOT_KEPT, 10 * promised):
+        tables = " and ".join(checked[name].table.about for name in names.values())
+        raise DataError(
+            f"{differ}, so they are not right, and nothing was written. Did {tables} change "
+            f"meanwhile, or is one a view that gives other rows each time? {rounded}, too{remedy}."
         )
+    job.log.warn(f"{differ}; {promised:.0e} was to be expected. {rounded}{remedy}.")
     return error
 
 
@@ -269,7 +282,12 @@ def begin(job: Job) -> Flow[None]:
 
 
 def commit(job: Job, matrices: Mapping[str, Matrix], figures: str) -> Flow[None]:
-    """Store the maps, and last the row by which the run is there."""
+    """Store the maps, and last the row by which the run is there.
+
+    Raises:
+        EngineError: A file that was read has changed meanwhile.
+    """
+    check_unchanged(job.versions)
     first = job.reference is None and not job.options.force
     conflict = job.target.conflict_check(first=first)
     if conflict is not None:

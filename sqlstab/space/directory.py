@@ -22,7 +22,7 @@ from sqlstab.space.entry import Around, Entry, Rows, case
 from sqlstab.space.key import Key, check_lengths, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
-from sqlstab.statements.files import is_path, split
+from sqlstab.statements.files import is_path, local, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,11 +67,14 @@ class DirectorySpace:
 
     Attributes:
         path: With symbolic links followed: two ways to one directory are one space.
+
+    Raises:
+        UsageError: It is a URL, or no valid path.
     """
 
     def __init__(self, path: str | Path) -> None:
         try:
-            self.path = Path(path).expanduser().resolve()
+            self.path = local(path).expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:
             # No home, a loop of links, a working directory that is gone.
             raise UsageError(f"{path} is not a valid path of a directory: {error}.") from error

@@ -14,7 +14,7 @@ from sqlstab.engines.base import are_same
 from sqlstab.errors import ConflictError, EngineError, UsageError
 from sqlstab.space.target import copy, stable_rows
 from sqlstab.statements import ddl
-from sqlstab.statements.files import is_path
+from sqlstab.statements.files import is_path, local_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ class OneTarget:
         """Tell files from tables, and check that outputs are valid and new.
 
         Raises:
-            UsageError: An output exists, or its name is invalid.
+            UsageError: An output exists, is in no directory, or its name is invalid.
         """
         files: dict[str, Path] = {}
         names: dict[str, str] = {}
@@ -59,7 +59,7 @@ class OneTarget:
                         f"{output}: vectors are written to a file that ends in .parquet, or to a "
                         "table of a database, which --database names."
                     )
-                files[side] = Path(output)
+                files[side] = local_file(output)
                 there = os.path.lexists(files[side])
             else:
                 names[side] = str(output)

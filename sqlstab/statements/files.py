@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlstab.errors import DataError, UsageError
+from sqlstab.errors import DataError, EngineError, UsageError
 from sqlstab.statements.sides import SIDES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _READERS = {
     "read_parquet": ("parquet", "parq", "pq"),
@@ -41,6 +41,9 @@ _OTHER = (
 # what does not fit the first rows must not be rounded, and `007` is no number. Each line is a row.
 _CSV_TYPES = "auto_type_candidates = ['BIGINT', 'DOUBLE', 'VARCHAR'], sample_size = -1"
 _CSV = f"{_CSV_TYPES}, header = true, skip = 0, quote = '\"', comment = ''"
+
+# The name of a drive is one letter. pathlib makes one slash of two.
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.I)
 
 # What tables have in their directory that are more than the files in it, and whose they are.
 _VERSIONS = "metadata/*.metadata.json"
@@ -92,8 +95,38 @@ def named(path: str | os.PathLike[str]) -> str:
     return f"{'' if len(Path(path).parts) > 1 else './'}{path}"
 
 
-def call(relation: str) -> str:
+def local(path: str | os.PathLike[str]) -> Path:
+    """Return a path to write to.
+
+    Raises:
+        UsageError: It is a URL.
+    """
+    if _URL.match(str(path)):
+        url = _URL.sub(r"\1://", str(path))
+        raise UsageError(
+            f"{url} is a URL, and sqlstab writes to local paths: name one, and copy from there."
+        )
+    return Path(path)
+
+
+def local_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        UsageError: It is a URL, or in no directory.
+    """
+    found = local(path)
+    if not found.parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {found.parent}; make it first.")
+    return found
+
+
+def call(relation: str, *, folders: bool = True) -> str:
     """Return the call that reads the files of a relation, as it stands after FROM.
+
+    Args:
+        relation: As a user names it.
+        folders: Whether folders such as `day=2026-11-24` are columns, unless one file is named.
 
     Raises:
         UsageError: They are of a kind that is not read, or of several; or of several tables.
@@ -108,20 +141,34 @@ def call(relation: str) -> str:
         source = f"[{source}]"
     options = {"read_csv": _CSV, "read_json": _json_columns(reader, patterns)}.get(reader, "")
     paths = split(relation)
-    if len(paths) == 1 and _is_file(paths[0]):
-        # One file has its own columns only; of several, `day=2026-11-24/` in a path is a column.
-        own = "hive_partitioning = false"
-    else:
-        # Else the types of the first file would be those of all.
-        own = "union_by_name = true" if _is_several(patterns) and reader != "read_json" else ""
-    return f"{reader}({', '.join(filter(None, (source, options, own)))})"
+    one = len(paths) == 1 and _is_file(paths[0])
+    # Else the types of the first file would be those of all.
+    several = not one and _is_several(patterns) and reader != "read_json"
+    union = "union_by_name = true" if several else ""
+    own = "" if folders and not one else "hive_partitioning = false"
+    return f"{reader}({', '.join(filter(None, (source, options, union, own)))})"
 
 
-def csv_as_text(relation: str) -> str | None:
-    """Return the call that reads CSV files with all columns as text; None for others."""
-    if not is_path(relation) or lake_table(relation) or _found(relation)[0] != "read_csv":
+def own_columns(relation: str) -> str | None:
+    """Return the call that reads what stands in CSV and JSON files, without columns of folders.
+
+    All columns of CSV are text.
+
+    Returns:
+        None for other files.
+    """
+    if not is_path(relation) or lake_table(relation) or _found(relation)[0] == "read_parquet":
         return None
-    return call(relation).replace(_CSV_TYPES, "all_varchar = true")
+    return call(relation, folders=False).replace(_CSV_TYPES, "all_varchar = true")
+
+
+def folder_columns(relation: str) -> set[str]:
+    """Return the columns that the folders of a relation's files are, in lower case."""
+    patterns = _found(relation)[1]
+    if "hive_partitioning = false" in call(relation):
+        return set()
+    folders = {part for path in (*patterns, *_files(patterns)) for part in path.split("/")[:-1]}
+    return {part.partition("=")[0].lower() for part in folders if "=" in part}
 
 
 def parquet(relation: str) -> str | None:
@@ -134,6 +181,54 @@ def parquet(relation: str) -> str | None:
         return None
     reader, patterns = _found(relation)
     return f"[{', '.join(map(_string, patterns))}]" if reader == "read_parquet" else None
+
+
+class Version(NamedTuple):
+    """Tells one version of a file from another."""
+
+    inode: int
+    time: int
+    size: int
+
+
+def versions(relation: str) -> dict[str, Version]:
+    """Return the versions of the local files of a relation, by their paths.
+
+    Those of a table of Delta or Iceberg are left out: they never change, it has others instead.
+
+    Raises:
+        UsageError, DataError: See `call`.
+    """
+    # No system has a path with a zero in it.
+    if "\0" in relation or not is_path(relation) or lake_table(relation):
+        return {}
+    found = {path: _version(path) for path in _files(_found(relation)[1])}
+    return {path: version for path, version in found.items() if version}
+
+
+def check_unchanged(known: Mapping[str, Version]) -> None:
+    """Check that files are still those that they were, so that all statements read one version.
+
+    New files of a pattern or a directory need no check: the rows are counted.
+
+    Raises:
+        EngineError: One has been replaced, written to, or removed.
+    """
+    for path, version in known.items():
+        now = _version(path)
+        if now != version:
+            raise EngineError(
+                f"{path} was {'changed' if now else 'removed'} while it was read, so nothing is "
+                "kept: run it again when all files are written."
+            )
+
+
+def _version(path: str) -> Version | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return Version(found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 class LakeTable(NamedTuple):
@@ -222,6 +317,11 @@ def _glob(pattern: str) -> list[str]:
     hidden: Any = {"include_hidden": True} if sys.version_info >= (3, 11) else {}
     # Not pathlib's, whose patterns cannot begin with a slash.
     return sorted(glob.glob(pattern, recursive=True, **hidden))  # noqa: PTH207
+
+
+def _files(patterns: Iterable[str]) -> list[str]:
+    """List the local files that match patterns."""
+    return sorted({file for one in patterns for file in _glob(one) if _is_file(file)})
 
 
 def _reader(path: str) -> str | None:
@@ -429,9 +529,8 @@ def _json_columns(reader: str, patterns: Sequence[str]) -> str:
     """
     if reader != "read_json":
         return ""
-    files = sorted({file for one in patterns for file in _glob(one) if _is_file(file)})
-    stats = [Path(file).stat() for file in files]
-    stamp = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+    files = _files(patterns)
+    stamp = tuple(map(_version, files))
     return _columns_of(tuple(map(_string, patterns)), tuple(files), stamp) if files else ""
 
 

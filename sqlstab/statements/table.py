@@ -66,6 +66,7 @@ __all__ = [
     "option",
     "range_of_names",
     "resolve",
+    "shown",
     "singular",
     "stable_table",
 ]
@@ -171,6 +172,11 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
     return f"{shown}, ... ({len(names)} columns)" if len(names) > most else shown
 
 
+def shown(columns: Sequence[Column], most: int = 12) -> str:
+    """List columns with their types, for a message."""
+    return _listed([f"{column.name} {column.type}" for column in columns], most)
+
+
 class _Columns:
     """The columns of one relation, by the names that a user gives.
 
@@ -189,6 +195,7 @@ class _Columns:
         self.hidden = hidden
         self.dialect = dialect
         self.where = relations.about(side, table.relation)
+        self.vector_option = option(side, "vector")
         self.columns = columns
         self._exact = {column.name: column for column in columns}
 
@@ -253,10 +260,10 @@ def resolve(
                 f"{option(side, 'id')}."
             )
     keep = tuple(known.get(name, "column to keep") for name in table.keep)
-    lossy = [f"{c.name} {c.type}" for c in keep if has_no_file_type(c.type, dialect)]
+    lossy = [column for column in keep if has_no_file_type(column.type, dialect)]
     if lossy:
         raise DataError(
-            f"{known.where}: {_listed(lossy)} cannot be kept: Parquet has no such type; cast it in "
+            f"{known.where}: {shown(lossy)} cannot be kept: Parquet has no such type; cast it in "
             "a view."
         )
     weight: str | None = None
@@ -269,7 +276,7 @@ def resolve(
             )
     taken = {*(column.name for column in (*ids, *keep)), weight}
     free = [column for column in columns if column.name not in taken]
-    layout, vector, fields = _find_vector(table, side, known, free, dialect)
+    layout, vector, fields = _find_vector(table, known, free, dialect)
     _check_types(known, layout, vector, fields, dialect)
     if layout == "long" and keep:
         raise UsageError(
@@ -332,19 +339,21 @@ class _Vector(NamedTuple):
 
 
 def _find_vector(
-    table: EmbeddingTable, side: Side, known: _Columns, free: Sequence[Column], dialect: Dialect
+    table: EmbeddingTable, known: _Columns, free: Sequence[Column], dialect: Dialect
 ) -> _Vector:
     if table.vector is not None:
         return _named_vector(table, known, free, dialect)
     texts = [column for column in free if _is_text_of_numbers(column, dialect)]
-    found = [c for c in _candidates(free, dialect) if table.layout in (None, c[0])]
-    if not found and table.layout in (None, "array"):
-        called = [column for column in texts if _VECTOR_NAME.fullmatch(column.name)]
-        found = [_Vector("array", (column,)) for column in called]
+    found = [c for c in _candidates(known, free, dialect) if table.layout in (None, c[0])]
+    if table.layout in (None, "array") and all(c.layout != "array" for c in found):
+        called = [(column, _VECTOR_NAME.fullmatch(column.name)) for column in texts]
+        # Beside other columns that could be one, `embedding_model` is none.
+        likely = [column for column, match in called if match and not (found and match[3])]
+        found += [_Vector("array", (column,)) for column in likely]
     if len(found) == 1:
         return found[0]
-    vector_option = option(side, "vector")
-    kept = _candidates([known.get(name, "column to keep") for name in table.keep], dialect)
+    keep = [known.get(name, "column to keep") for name in table.keep]
+    kept = _candidates(known, keep, dialect)
     if not found and kept:
         raise UsageError(
             f"{known.where}: {_names(kept[0].columns)} is the vector, which is written in any "
@@ -352,20 +361,18 @@ def _find_vector(
         )
     if not found:
         if table.layout in (None, "wide"):
-            _check_gaps(known, free, vector_option, dialect)
+            _check_gaps(known, free, dialect)
         wanted = f"in the {table.layout} layout " if table.layout else ""
-        shown = _listed([f"{column.name} {column.type}" for column in texts])
-        remedy = f"; text such as [0.1, 0.2] is read, too ({shown})" if texts else ""
-        columns = [f"{column.name} {column.type}" for column in known.columns]
+        remedy = f"; text such as [0.1, 0.2] is read, too ({shown(texts)})" if texts else ""
         raise DataError(
-            f"{known.where}: no vector {wanted}was found among its columns {_listed(columns)}; "
+            f"{known.where}: no vector {wanted}was found among its columns {shown(known.columns)}; "
             f"a vector is an array column of numbers, numbered numeric columns (e0, e1, ...), or "
-            f"a dimension and a value column. Name it with {vector_option}{remedy}."
+            f"a dimension and a value column. Name it with {known.vector_option}{remedy}."
         )
     readings = "; ".join(f"{_names(one.columns)} ({one.layout})" for one in found)
     raise UsageError(
         f"{known.where}: more than one column could be the vector: {readings}. "
-        f"Choose with {vector_option}."
+        f"Choose with {known.vector_option}."
     )
 
 
@@ -380,12 +387,12 @@ def _is_text_of_numbers(column: Column, dialect: Dialect) -> bool:
     return found is not None and found.is_text
 
 
-def _candidates(free: Sequence[Column], dialect: Dialect) -> list[_Vector]:
+def _candidates(known: _Columns, free: Sequence[Column], dialect: Dialect) -> list[_Vector]:
     found = [_Vector("array", (column,)) for column in free if is_array(column.type, dialect)]
-    for numbered in _numbered_groups(free, dialect).values():
+    for numbered in _numbered_groups(known, free, dialect).values():
         # Numbers with a gap are something else than a vector.
         if max(numbered) - min(numbered) < len(numbered):
-            found.append(_Vector("wide", tuple(numbered[k] for k in sorted(numbered))))
+            found.append(_Vector("wide", tuple(numbered.values())))
     by_name = {column.name.lower(): column for column in free}
     dimension = next((by_name[n] for n in _LONG_DIMENSIONS if n in by_name), None)
     value = next((by_name[n] for n in _LONG_VALUES if n in by_name), None)
@@ -394,33 +401,54 @@ def _candidates(free: Sequence[Column], dialect: Dialect) -> list[_Vector]:
     return found
 
 
-def _numbered_groups(free: Sequence[Column], dialect: Dialect) -> dict[str, dict[int, Column]]:
-    """Group columns that differ in a number at their end, by what stands before it."""
-    groups: dict[str, dict[int, Column]] = defaultdict(dict)
+def _numbered_groups(
+    known: _Columns, free: Sequence[Column], dialect: Dialect
+) -> dict[str, dict[int, Column]]:
+    """Group columns that differ in a number at their end, by what stands before it.
+
+    Raises:
+        UsageError: Two of them have the same number.
+    """
+    listed: dict[str, list[Column]] = defaultdict(list)
     for column in free:
         match = _NUMBERED.fullmatch(column.name)
         if match and not is_array(column.type, dialect):
-            groups[match[1]][int(match[2])] = column
+            listed[match[1]].append(column)
     # A single numbered column is something else than a vector; one with a few columns of another
     # type is a broken one, which must be said.
     return {
-        prefix: numbered
-        for prefix, numbered in groups.items()
-        if len(numbered) > 1
-        and 2 * sum(is_numeric(column.type, dialect) for column in numbered.values())
-        > len(numbered)
+        prefix: _by_number(known, columns)
+        for prefix, columns in listed.items()
+        if len(columns) > 1
+        and 2 * sum(is_numeric(column.type, dialect) for column in columns) > len(columns)
     }
 
 
-def _check_gaps(
-    known: _Columns, free: Sequence[Column], vector_option: str, dialect: Dialect
-) -> None:
+def _by_number(known: _Columns, columns: Sequence[Column]) -> dict[int, Column]:
+    """Return columns by the number at their end.
+
+    Raises:
+        UsageError: Two of them have the same.
+    """
+    found: dict[int, Column] = {}
+    for column in columns:
+        match = re.search(r"\d+$", column.name)
+        other = found.setdefault(int(match[0]) if match else 0, column)
+        if other is not column:
+            raise UsageError(
+                f"{known.where}: {other.name} and {column.name} have the same number: which is a "
+                f"column of the vector? Name all of its columns with {known.vector_option}."
+            )
+    return dict(sorted(found.items()))
+
+
+def _check_gaps(known: _Columns, free: Sequence[Column], dialect: Dialect) -> None:
     """Refuse numbered columns of which a few are missing: most likely they are the vector.
 
     Raises:
         DataError: There are such columns.
     """
-    for prefix, numbered in _numbered_groups(free, dialect).items():
+    for prefix, numbered in _numbered_groups(known, free, dialect).items():
         if max(numbered) - min(numbered) + 1 >= 2 * len(numbered):
             continue
         names = f"{numbered[min(numbered)].name}..{numbered[max(numbered)].name}"
@@ -430,7 +458,7 @@ def _check_gaps(
         raise DataError(
             f"{known.where}: {names} could be the vector, but {_listed(missing)} {verb} missing. "
             f"If the vector has no such {noun}, name those that are there, '{prefix}*', with "
-            f"{vector_option}."
+            f"{known.vector_option}."
         )
 
 
@@ -448,7 +476,7 @@ def _named_vector(
         names = range_of_names(spec, known.where)
         vector = tuple(known.get(name, "vector") for name in names)
     elif spec.endswith("*"):
-        vector = _prefix(spec[:-1], known, free, dialect)
+        vector = _prefix(spec[:-1], known, free)
     elif "." in spec and "," not in spec:
         name, *path = spec.split(".")
         vector, fields = (known.get(name, "vector"),), tuple(path)
@@ -498,20 +526,15 @@ def range_of_names(spec: str, where: str) -> list[str]:
     return [f"{first[1]}{k:0{width}d}" for k in range(int(first[2]), int(last[2]) + 1)]
 
 
-def _prefix(
-    prefix: str, known: _Columns, free: Sequence[Column], dialect: Dialect
-) -> tuple[Column, ...]:
-    numbered = {}
-    for column in free:
-        match = _NUMBERED.fullmatch(column.name.removeprefix(prefix))
-        if column.name.startswith(prefix) and match and not match[1]:
-            numbered[int(match[2])] = column
-    if not numbered:
+def _prefix(prefix: str, known: _Columns, free: Sequence[Column]) -> tuple[Column, ...]:
+    pattern = re.compile(re.escape(prefix) + r"\d{1,18}")
+    found = [column for column in free if pattern.fullmatch(column.name)]
+    if not found:
         names = [column.name for column in known.columns]
         raise DataError(
             f"{known.where}: no numbered column begins with {prefix}; it has {_listed(names)}."
         )
-    return tuple(numbered[k] for k in sorted(numbered))
+    return tuple(_by_number(known, found).values())
 
 
 def _check_types(
@@ -528,10 +551,9 @@ def _check_types(
         wrong = [c for c in vector if not is_numeric(c.type, dialect)]
         wanted = "numeric"
     if wrong:
-        shown = _listed([f"{column.name} {column.type}" for column in wrong])
         raise DataError(
             f"{known.where}: {len(wrong)} of {len(vector)} vector columns "
-            f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown}. "
+            f"{'is' if len(wrong) == 1 else 'are'} not {wanted}: {shown(wrong)}. "
             "Name other columns, as in features.values for a field of a struct, or cast in a view."
         )
 

@@ -363,6 +363,13 @@ def stable_type(
     return known.stored.format(dimension) if kept else ""
 
 
+def same_in_files(first: str, second: str, dialect: Dialect) -> bool:
+    """Return whether columns of both types are one in files that are read together."""
+    arrays = [re.subn(r"\[\d*\]", "", kind) for kind in (first, second)]
+    (one, depth), (other, others) = arrays
+    return depth == others and comparable(one, other, dialect)
+
+
 def comparable(first: str, second: str, dialect: Dialect) -> bool:
     """Return whether equal values of both types are equal in a join."""
     kinds = {_kind(first, dialect), _kind(second, dialect)}
