@@ -195,7 +195,7 @@ _SIDE = {
     "accuracy?": float,
 }
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
-_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int}
+_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int, "stale?": int}
 _EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [str]}}
 
 
