@@ -400,3 +400,16 @@ def test_a_comparison_says_the_same() -> None:
     (warning,) = found.figures["warnings"]
     assert warning.startswith("Of the model: 480 of 600 users are vectors of zeros")
     assert compare(SECOND, FIRST).figures["warnings"] == []
+
+
+def test_rows_of_yesterday_in_several_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no statement can be as long as one that multiplies raw rows, these are in tables."""
+    monkeypatch.setattr("sqlstab.statements.dialect.Dialect.takes", lambda *_: False)
+    second = refreshed_in_part(FIRST, SECOND, "items", 0.5)
+    run = run_twice((tmp_path / "s",), FIRST, second, strategy="sql")
+    assert {side: c["stale"] for side, c in run.figures["cosine"].items()} == {
+        "users": 0,
+        "items": 250,
+    }
