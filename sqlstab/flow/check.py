@@ -458,8 +458,21 @@ def shared(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow
     return found
 
 
-def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[int]:
-    """Count the shared ids that take part in the alignment.
+@dataclass(frozen=True)
+class Anchors:
+    """Shared ids that take part in an alignment.
+
+    Attributes:
+        ids: How many there are.
+        effective: How many ids of one weight would count as much: (sum of w)^2 / sum of w^2.
+    """
+
+    ids: int
+    effective: float
+
+
+def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[Anchors]:
+    """Count the shared ids that take part in the alignment; a weight of 0 takes none.
 
     Raises:
         DataError: There are none, or the anchor filter cannot be evaluated.
@@ -468,18 +481,20 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     def statement(taken: VectorTable) -> str:
         return build.shared_ids(taken, reference, dialect, anchor=True)
 
+    shared: int
+    found: Anchors
     try:
-        found: int = yield Statement(
+        shared, found = yield Statement(
             f"anchors {table.side}",
             (statement(table),),
-            _shared,
-            _ROWS - 1,
+            _anchors,
+            (_ROWS - 1, Anchors(_ROWS - 1, _ROWS - 1)),
             reads=(table.side, f"reference {table.side}"),
             title=f"Counting shared {table.side}",
         )
     except EngineError as error:
         raise (yield from cause(table, "anchor_filter", statement, error)) from error
-    if found:
+    if shared:
         return found
     examples = []
     for side in (replace(table, share=1.0), reference):
@@ -515,3 +530,14 @@ def _lengths(rows: Rows) -> dict[int | None, int]:
 
 def _shared(rows: Rows) -> int:
     return int(rows[0]["shared"])
+
+
+def _anchors(rows: Rows) -> tuple[int, Anchors]:
+    """Return how many ids are shared, and how many take part."""
+    shared, row = _shared(rows), rows[0]
+    if "weighted" not in row:
+        return shared, Anchors(shared, shared)
+    count = int(row["weighted"])
+    weight, squares = (float(row[name] or 0) for name in ("weight", "squares"))
+    effective = weight * (weight / squares) if squares else float(count)
+    return shared, Anchors(count, min(effective, float(count)))

@@ -241,7 +241,11 @@ def example(
 def shared_ids(
     table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool
 ) -> str:
-    """Write a query of one row: how many ids both tables have; with `anchor`, that may align."""
+    """Write a query of one row: how many ids both tables have (shared).
+
+    With `anchor` only those that may align; where these have weights, also how many weights are
+    above 0 (weighted), their sum (weight), and that of their squares (squares).
+    """
     return _render(
         "shared_ids",
         dialect,

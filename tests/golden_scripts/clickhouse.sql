@@ -1942,7 +1942,8 @@ SELECT
     toFloat64(shared) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id
@@ -1960,7 +1961,8 @@ SELECT
     toFloat64(shared) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id

@@ -1464,7 +1464,8 @@ SELECT
     CAST(shared AS FLOAT) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."ID" AS id
@@ -1482,7 +1483,8 @@ SELECT
     CAST(shared AS FLOAT) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."ID" AS id
