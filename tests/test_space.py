@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import sqlglot
+from conftest import write_vectors
 from warehouse import store_vectors
 
 from sqlstab import Space, folders
@@ -478,11 +482,62 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     space = DirectorySpace(tmp_path)
     path = write(space, "a")
     (path / "maps.parquet").write_text("no")
-    (path / "run.json").write_text("no")
     with pytest.raises(DataError, match=r"maps\.parquet"):
         space.maps("a")
+    (path / "run.json").write_text("no")
     with pytest.raises(DataError, match=r"run\.json is damaged"):
         _ = space.entries()[0].figures
+
+
+def _emptied(path: Path) -> None:
+    pq.write_table(pq.read_table(path, partitioning=None).slice(0, 0), path)
+
+
+# What was done to the run 2 of three, and what the run 3 then says when it is repeated.
+BY_HAND: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "raw vectors in place of stable ones": (
+        lambda space: shutil.copy(space.parent / "items2.parquet", space / "run=2/items.parquet"),
+        r"^Run 2 is not as it was written: items\.parquet has been replaced",
+    ),
+    "no rows left": (
+        lambda space: _emptied(space / "run=2/items.parquet"),
+        r"^Run 2 is not as it was written: items\.parquet has.*No item of this run is in the "
+        r"earlier run\. That has none\.",
+    ),
+    "the maps of another run": (
+        lambda space: shutil.copy(space / "run=1/maps.parquet", space / "run=2/maps.parquet"),
+        r"run=2/maps\.parquet is not the file that the run 2 wrote",
+    ),
+    "a copy of a run": (
+        lambda space: shutil.copytree(space / "run=1", space / "run=2.5"),
+        r"run=2\.5/run\.json is that of the run '1', but the folder is that of 2\.5: ",
+    ),
+    "another name for a run": (
+        lambda space: (space / "run=2").rename(space / "run=2%2E5"),
+        r"run=2%2E5 stands for the run 2\.5, whose folder is run=2\.5: give it this name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_folders_that_were_changed_by_hand(
+    case: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    change, said = BY_HAND[case]
+    base, space = rng.standard_normal((60, 3)), Space(tmp_path / "s")
+    for key in ("1", "2", "3"):
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        rows = (base + 0.1 * rng.standard_normal(base.shape)) @ turn
+        for side in ("users", "items"):
+            write_vectors(tmp_path / f"{side}{key}.parquet", rows, np.arange(60))
+        paths = [tmp_path / f"{side}{key}.parquet" for side in ("users", "items")]
+        assert space.run(*paths, key=key).figures["warnings"] == []
+    change(tmp_path / "s")
+    try:
+        found = " ".join(space.run(*paths, key="3").figures["warnings"])
+    except DataError as error:
+        found = str(error)
+    assert re.search(said, found), found
 
 
 # ---- Tables --------------------------------------------------------------------------------------

@@ -249,8 +249,8 @@ def _words(table: VectorTable, dialect: Dialect) -> dict[str, tuple[str, str, st
 
 def example(
     table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
-) -> Flow[str]:
-    """Find an id with a problem; any id for None."""
+) -> Flow[str | None]:
+    """Find an id with a problem; any id for None. Return None where there is none."""
     found = yield Statement(
         f"example {table.side}",
         (build.example(table, problem, dimension, dialect),),
@@ -259,7 +259,7 @@ def example(
         reads=(table.side,),
     )
     example = (found or {}).get("example")
-    return "None" if example is None else ids.shown(str(example), table.ids, dialect)
+    return None if example is None else ids.shown(str(example), table.ids, dialect)
 
 
 def damage(

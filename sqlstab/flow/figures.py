@@ -196,7 +196,7 @@ _SIDE = {
 }
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
 _COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int, "stale?": int}
-_EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [str]}}
+_EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [(None, str)]}}
 
 
 def shape(sides: Collection[str]) -> Shape:
@@ -231,6 +231,7 @@ def shape(sides: Collection[str]) -> Shape:
         "outputs": (None, {...: _TABLE}),
         "warnings": [str],
         "timings": {...: float},
+        "digests?": {...: str},
     }
     return found
 

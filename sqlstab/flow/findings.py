@@ -176,13 +176,15 @@ def _strangers(
     yield Finding("doubtful", f"Ids of {side}", text)
 
 
-def _unshared(side: str, examples: list[str] | None) -> Finding:
+def _unshared(side: str, examples: list[str | None] | None) -> Finding:
     shown = ""
     if examples:
-        here, there = map(repr, examples)
-        shown = (
-            f" Ids of this run are such as {here}, those of the earlier run {there}: do "
-            "both have the same form?"
-        )
+        here, there = examples
+        shown = " That has none."
+        if there is not None:
+            shown = (
+                f" Ids of this run are such as {here!r}, those of the earlier run {there!r}: do "
+                "both have the same form?"
+            )
     text = f"No {singular(side)} of this run is in the earlier run.{shown}"
     return Finding("doubtful", f"Same {side}", text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ from sqlstab.engines import dialect as dialect_named
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.folders import LockedFolder, locked
 from sqlstab.space.entry import Entry, Rows, case
-from sqlstab.space.key import Key, order, unescaped
+from sqlstab.space.key import Key, escaped, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
 from sqlstab.statements.files import is_path, split
@@ -40,6 +41,10 @@ FEATURES_FILE = "features.parquet"
 REPORT_FILE = "report.html"
 # The files of a run, in its run.json.
 FILES = "files"
+# What they were when they were written, by name: of a run that a script made it is unknown.
+_DIGESTS = "digests"
+# Bytes at the end of a Parquet file that have its counts and ranges; of maps, most of the file.
+_DIGESTED = 2**16
 # Stands in the name of a folder that is to be a run's.
 _MARK = ".sqlstab-"
 # Ends the name of a run that was moved aside, where two folders cannot change places.
@@ -96,7 +101,8 @@ class DirectorySpace:
         found = self._folders()
         by = order(found)
         return [
-            Entry(key, partial(_figures, found[key])) for key in sorted(found, key=by.__getitem__)
+            Entry(key, partial(_figures, found[key], key), partial(_changed, found[key], key))
+            for key in sorted(found, key=by.__getitem__)
         ]
 
     def before(self, key: Key) -> list[Entry]:
@@ -136,9 +142,15 @@ class DirectorySpace:
         """Read the maps of a run: (e, d) by side.
 
         Raises:
-            DataError: There is no such run, or its file cannot be read.
+            DataError: There is no such run, or its file cannot be read or is not the run's.
         """
-        return _read_maps(self.folder(key) / MAPS_FILE)
+        folder = self.folder(key)
+        if MAPS_FILE in _changed(str(folder), key):
+            raise DataError(
+                f"{folder / MAPS_FILE} is not the file that the run {key} wrote: it was replaced "
+                "or edited. Put it back, or drop the run or run it again."
+            )
+        return _read_maps(folder / MAPS_FILE)
 
     def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
         """Return the stable rows of some runs as one relation.
@@ -310,7 +322,9 @@ class DirectorySpace:
         try:
             _write_maps(target.folder / MAPS_FILE, maps)
             known = json.loads(figures) if isinstance(figures, str) else dict(figures)
-            known[FILES] = sorted(path.name for path in target.folder.iterdir())
+            files = sorted(target.folder.iterdir())
+            known[FILES] = [path.name for path in files]
+            known[_DIGESTS] = {path.name: _digest(path) for path in files}
             text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
             (target.folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
             with locked(self.path):
@@ -375,8 +389,15 @@ class DirectorySpace:
                 for entry in entries:
                     match = _FOLDER.fullmatch(entry.name)
                     if match and os.path.isfile(f"{entry.path}/{FIGURES_FILE}"):  # noqa: PTH113 - half the time
-                        found[unescaped(match["key"])] = entry.path
-                        columns.add(match["column"])
+                        key, column = unescaped(match["key"]), unescaped(match["column"])
+                        if f"{escaped(column)}={escaped(key)}" != entry.name:
+                            raise DataError(
+                                f"{entry.path} stands for the run {key}, whose folder is "
+                                f"{escaped(column)}={escaped(key)}: give it this name, or move it "
+                                "out of the space."
+                            )
+                        found[key] = entry.path
+                        columns.add(column)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -384,10 +405,10 @@ class DirectorySpace:
         if len(columns) > 1:
             raise DataError(
                 f"{self.path} has runs with several columns as their key, "
-                f"{', '.join(sorted(map(unescaped, columns)))}: a space has one. Move the others "
+                f"{', '.join(sorted(columns))}: a space has one. Move the others "
                 "to a directory of their own."
             )
-        self._column = unescaped(columns.pop()) if columns else None
+        self._column = columns.pop() if columns else None
         return found
 
     def _check_column(self, key: Key) -> None:
@@ -508,7 +529,7 @@ def _own_files(path: Path) -> set[str]:
         return set()
 
 
-def _figures(folder: str) -> dict[str, Any]:
+def _figures(folder: str, key: str) -> dict[str, Any]:
     source = Path(folder) / FIGURES_FILE
     try:
         found = saved.loads(source.read_text(encoding="utf-8"))
@@ -520,7 +541,32 @@ def _figures(folder: str) -> dict[str, Any]:
         raise DataError(f"{source} is damaged: {error}.") from error
     if not isinstance(found, dict):
         raise DataError(f"{source} is damaged: it is not a JSON object.")
+    if found.get("key", key) != key:
+        raise DataError(
+            f"{source} is that of the run {saved.shown(found['key'])}, but the folder is that of "
+            f"{key}: give a folder that was renamed its name again; drop a copy, or move it out of "
+            "the space."
+        )
     return found
+
+
+def _changed(folder: str, key: str) -> list[str]:
+    """List the files of a run that are there but are not those that it wrote."""
+    digests = _figures(folder, key).get(_DIGESTS) or {}
+    found = []
+    for name, digest in digests.items():
+        with suppress(FileNotFoundError):
+            if _digest(Path(folder) / name) != digest:
+                found.append(name)
+    return found
+
+
+def _digest(path: Path) -> str:
+    """Return what tells a file from another one: of its size and its end."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _DIGESTED))
+        return hashlib.sha256(b"%d " % size + file.read()).hexdigest()
 
 
 def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:
