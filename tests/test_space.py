@@ -63,6 +63,18 @@ def test_a_key_is_a_value_or_a_column_and_a_value() -> None:
     assert Key.parse("ds = a=b") == Key("a=b", "ds", named=True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-02-29", "2026-02-28-2", "20260230", "2026-11-300", "v2026-02-30"),
+        *("2026-01-02T00:30:00Z", "2026-01-02T00:30:00+00:00", "2026-01-02 00:30:00.5-0000"),
+        *("2026-01-02 00:30+00", "ts=2026-01-02T00:30:00+02:00", "2026-01-02T00:30:00"),
+    ],
+)
+def test_what_can_name_a_run(text: str) -> None:
+    assert Key.parse(text).value == text.rpartition("=")[2]
+
+
 def test_a_key_that_is_not_given_is_the_time_in_utc() -> None:
     before = dt.datetime.now(dt.timezone.utc)
     key = Key.parse(None)
@@ -73,7 +85,12 @@ def test_a_key_that_is_not_given_is_the_time_in_utc() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ".", "..", "a\0b", "a\nb", "=a", "x" * 201, "é" * 101, "__HIVE_DEFAULT_PARTITION__"],
+    [
+        *("", " ", ".", "..", "a\0b", "a\nb", "=a", "x" * 201, "é" * 101),
+        "__HIVE_DEFAULT_PARTITION__",
+        *("2026-02-30", "2026-13-01 06:55", "ds=2025-02-29"),
+        *("2026-01-02T00:30:00+02:00", "2026-01-02 00:30-0330", "2026-01-02T00:30:00.5+01"),
+    ],
 )
 def test_what_cannot_name_a_run_is_no_key(text: str) -> None:
     with pytest.raises(UsageError):
@@ -446,6 +463,10 @@ def test_a_space_has_one_column_for_its_keys(tmp_path: Path) -> None:
         space.check({}, Key("5"))
     with pytest.raises(UsageError, match="column ds"):
         space.before(Key("5"))
+    other = DirectorySpace(tmp_path / "other")
+    write(other, "4")
+    with pytest.raises(UsageError, match=r"write key 5 \(or key run=5 where the tables have"):
+        other.before(Key("5", "ds"))
 
 
 def test_no_column_is_that_of_a_folder(tmp_path: Path) -> None:

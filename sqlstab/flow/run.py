@@ -92,6 +92,11 @@ def _stabilize(job: Job) -> Flow[Finished]:
 def _checked(job: Job) -> Flow[dict[Side, Checked]]:
     """Check ids and weights, and vectors unless a stream of all of them shows what is wrong."""
     found: dict[Side, Checked] = {}
+    if "users" in job.tables and replace(job.tables["users"], side="items") == job.tables["items"]:
+        job.log.warn(
+            f"Users and items are the same vectors, those of {job.tables['items'].place}: is that "
+            "meant? Vectors without a second side are given with --vectors."
+        )
     for side, table in job.tables.items():
         streamed = job.streams and side in SIDES and job.share == 1 and job.map == "balanced"
         found[side] = yield from check.table(

@@ -113,7 +113,7 @@ class DirectorySpace:
         """
         entries = self.entries()
         self._check_column(key)
-        by = order([*(entry.key for entry in entries), key.value])
+        by = order((entry.key for entry in entries), key.value)
         return [entry for entry in entries if by[entry.key] < by[key.value]]
 
     def column(self) -> str | None:
@@ -183,7 +183,7 @@ class DirectorySpace:
         """
         for side, relation in relations.items():
             for name in split(relation) if is_path(relation) else ():
-                path = Path(name).absolute()
+                path = Path(name).resolve()
                 inside = path.is_relative_to(self.path) and path.relative_to(self.path).parts
                 if inside and (_FOLDER.fullmatch(inside[0]) or "*" in inside[0]):
                     raise UsageError(
@@ -416,7 +416,7 @@ class DirectorySpace:
         if column not in (None, key.column):
             raise UsageError(
                 f"The runs of {self.path} have the column {column} as their key, not "
-                f"{key.column}: write --run {column}={key.value}, or name another space."
+                f"{key.column}: write {key.in_column(str(column))}, or name another space."
             )
 
     def _make(self) -> None:
