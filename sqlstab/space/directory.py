@@ -552,12 +552,15 @@ def _figures(folder: str, key: str) -> dict[str, Any]:
 
 def _changed(folder: str, key: str) -> list[str]:
     """List the files of a run that are there but are not those that it wrote."""
-    digests = _figures(folder, key).get(_DIGESTS) or {}
+    known = _figures(folder, key)
     found = []
-    for name, digest in digests.items():
+    for name, digest in (known.get(_DIGESTS) or {}).items():
         with suppress(FileNotFoundError):
             if _digest(Path(folder) / name) != digest:
                 found.append(name)
+    if found and _figures(folder, key) != known:
+        # Another process has written the run again meanwhile.
+        return _changed(folder, key)
     return found
 
 
