@@ -486,7 +486,7 @@ class Space:
             run = entries[-1] if key is None else _entry(space, key, self.name)
             model = _entry(space, as_of, self.name)
             for entry in (run, model):
-                prepare.check_figures(entry.figures, f"run {entry.key}")
+                prepare.check_entry(entry, log)
             known = model.figures["tables"]
             sides = sides or [side for side in run.figures["tables"] if side in known]
             rows = {side: prepare.written(space, run, side) for side in sides}

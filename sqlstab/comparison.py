@@ -138,10 +138,10 @@ def _model(model: Any, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
         return dict(zip(SIDES, map(embedding_table, model), strict=True))
     if not isinstance(model, str | Path):
         return {VECTORS: embedding_table(model)}
-    return _named_model(str(model), engine)
+    return named_model(str(model), engine)
 
 
-def _named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
+def named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
     """Find out which model has a name.
 
     Raises:
@@ -158,7 +158,7 @@ def _named_model(text: str, engine: Engine) -> Run | dict[Side, EmbeddingTable]:
         return found
     if _is_table(text, engine):
         return {VECTORS: EmbeddingTable(text)}
-    space, _, key = text.rpartition("/")
+    space, _, key = text.rstrip("/").rpartition("/")
     if space and in_tables and not is_path(key):
         return Space(space, engine)[key]
     raise UsageError(

@@ -279,7 +279,7 @@ def reference_of(
         # Later runs were aligned with it: done again it keeps its axes, whatever was trained.
         entries, weights = {itself.key: itself}, {itself.key: 1.0}
     for key in weights:
-        check_figures(entries[key].figures, f"run {key}")
+        check_entry(entries[key], log)
     newest = list(weights)[-1]
     figures = entries[newest].figures
     _check_kind(tables.tables, figures, newest)
@@ -535,6 +535,21 @@ def stored_table(side: Side, known: Mapping[str, Any]) -> VectorTable:
         vector_type=known["vector_type"],
         fields=tuple(known["fields"]),
     )
+
+
+def check_entry(entry: Entry, log: Log) -> None:
+    """Raise unless a run can be read; warn where it is not as it was written.
+
+    Raises:
+        DataError: Its figures are damaged.
+    """
+    check_figures(entry.figures, f"run {entry.key}")
+    if changed := entry.changed():
+        log.warn(
+            f"Run {entry.key} is not as it was written: {' and '.join(changed)} "
+            f"{'has' if len(changed) == 1 else 'have'} been replaced or edited since. Run it "
+            "again, or drop it, unless that was meant."
+        )
 
 
 def check_figures(figures: Mapping[str, Any], where: str) -> None:

@@ -253,6 +253,78 @@ def test_apply(four: Path, tables: list[Any], tmp_path: Path) -> None:
 # A project file.
 
 
+def test_apply_takes_the_space_from_a_project_file(
+    project: Path, tables: list[Any], tmp_path: Path
+) -> None:
+    command = ["apply", "-c", project, "--var", "day=monday"]
+    invoke("run", *command[1:], "-q")
+    written = [tmp_path / "stable.parquet", tmp_path / "same.parquet"]
+    invoke(*command, *tables[2:], "--id", "id", "--out", written[0], "-q")
+    invoke("apply", tmp_path / "movies", *tables[2:], "--out", written[1], "-q")
+    assert pq.read_table(written[0]).equals(pq.read_table(written[1]))
+    said = invoke(*command, "--out", tmp_path / "x.parquet", code=2).stderr
+    assert "Name the tables with --users and --items" in said
+    said = invoke(*command, *tables, "--database", "x.duckdb", code=2).stderr
+    assert "--database cannot be given with --config" in said
+
+
+# What is asked, its exit code, and what is said. The space has runs with the keys 9 and 10.
+ADVICE: dict[str, tuple[list[str], int, str]] = {
+    "a word among numbers": (
+        ["run", "{tables}", "--space", "{space}", "--run", "final"],
+        2,
+        r"9 and 10 are numbers, but final is not: as text they would sort otherwise\. Take a",
+    ),
+    "no such file": (
+        ["compare", "nope.parquet", "{users},{items}"],
+        2,
+        r"^nope\.parquet is no model to compare",
+    ),
+    "no such run": (["compare", "{space}/11", "{space}/9"], 4, r"has no run 11"),
+    "a run by its folder": (["compare", "{space}/9/", "{space}/run=10/", "-q"], 0, ""),
+    "to be written into a run": (
+        ["apply", "{space}", "--items", "{items}", "--out", "{space}/run=10/x.parquet"],
+        2,
+        r"run=10/x\.parquet is in the folder of a run",
+    ),
+    "features into a run": (
+        ["features", "{space}", "--as-of", "9", "--out", "items={space}/run=9/x.parquet"],
+        2,
+        r"run=9/x\.parquet is in the folder of a run",
+    ),
+    "rows of the space through a link": (
+        [
+            *("run", "--users", "{link}/run=10/users.parquet", "--items", "{items}"),
+            *("--space", "{space}", "--run", "11"),
+        ],
+        2,
+        r"^users table .*/link/run=10/users\.parquet is in the space",
+    ),
+    "one file twice": (
+        [
+            *("run", "--users", "{items}", "--items", "{items}"),
+            *("--space", "{space}2", "--run", "1"),
+        ],
+        0,
+        r"Users and items are the same vectors, those of .*/items\.parquet: is that meant",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_advice(case: str, space: Path, tables: list[Any], tmp_path: Path) -> None:
+    for key in ("9", "10"):
+        invoke("run", *tables, "--space", space, "--run", key, "-q")
+    link = tmp_path / "link"
+    link.symlink_to(space)
+    names = {"space": space, "link": link, "users": tables[1], "items": tables[3]}
+    words, code, said = ADVICE[case]
+    arguments: list[Any] = []
+    for word in words:
+        arguments += tables if word == "{tables}" else [word.format(**names)]
+    assert re.search(said, invoke(*arguments, code=code).stderr)
+
+
 def test_a_project_file(project: Path) -> None:
     done = invoke("run", "-c", project, "--var", "day=monday", "-q", "--json")
     assert json.loads(done.stdout)["key"] == "monday"

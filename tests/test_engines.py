@@ -468,6 +468,18 @@ def test_shared_ids(lab: Lab) -> None:
         assert int(row["shared"]) == count
 
 
+def test_shared_weights(lab: Lab) -> None:
+    """How many are above 0, their sum, and that of their squares."""
+    ids, _, _ = lab.shared()
+    weights = lab.of("n_ratings", ids).astype(float)
+    table = replace(lab.run.table, weight="n_ratings")
+    statement = build.shared_ids(table, lab.reference.table, lab.dialect, anchor=True)
+    (row,) = lab.warehouse.engine.query(statement)
+    got = [float(row[name]) for name in ("shared", "weighted", "weight", "squares")]
+    want = [len(ids), (weights > 0).sum(), weights.sum(), (weights**2).sum()]
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
 @pytest.mark.parametrize("lab", labs(layout="long"), indirect=True)
 def test_first_dimension(lab: Lab) -> None:
     for loaded, first in ((lab.run, 1), (lab.reference, 0)):

@@ -117,6 +117,24 @@ def with_long_strangers(model: Model, seed: int) -> Model:
     return changed(model, "items", rows)
 
 
+def refreshed_in_part(before: Model, after: Model, side: str, share: float) -> Model:
+    """The second training, where a share of a side still has the rows of the first."""
+    old, new = (dict(zip(ROWS, model, strict=True))[side][1] for model in (before, after))
+    rows = new.copy()
+    rows[: round(share * len(rows))] = old[: round(share * len(rows))]
+    return changed(after, side, rows)
+
+
+def warm_started(model: Model) -> Model:
+    """A training that begins with the rows of the one before: all of them move a little."""
+    random = np.random.default_rng(4)
+    (user_ids, users), (item_ids, items) = model
+    users, items = (
+        rows + 0.3 * rows.std() * random.standard_normal(rows.shape) for rows in (users, items)
+    )
+    return (user_ids, users), (item_ids, items)
+
+
 def users_retrained(model: Model) -> Model:
     """Other users' tastes: some directions weigh more, and others less."""
     rows = model[0][1]
@@ -148,6 +166,12 @@ NO_WARNINGS: dict[str, tuple[Model, Model, dict[str, Any]]] = {
     "components that no run uses, of a rotation": (
         with_zero_columns(FIRST, further=True),
         with_zero_columns(turned(FIRST), further=True),
+        {"map": "rotation"},
+    ),
+    "a warm start": (FIRST, warm_started(FIRST), {"map": "rotation"}),
+    "a warm start that leaves some items as they were": (
+        FIRST,
+        refreshed_in_part(FIRST, warm_started(FIRST), "items", 0.3),
         {"map": "rotation"},
     ),
     "plain rows of like lengths": (*trainings(skew=0.1), {"plain_rows": True}),
@@ -209,6 +233,24 @@ WARNINGS: dict[str, tuple[Model, Model, dict[str, Any], list[str]]] = {
         with_zero_columns(turned(FIRST)),
         {"map": "rotation"},
         [r"The shared ids say nothing about 2 of 16 dimensions"],
+    ),
+    "half of the items of yesterday": (
+        FIRST,
+        refreshed_in_part(FIRST, SECOND, "items", 0.5),
+        {},
+        [r"^50% of the shared items have the vectors of 1, unchanged.*refreshed in part"],
+    ),
+    "most users of yesterday": (
+        FIRST,
+        refreshed_in_part(FIRST, SECOND, "users", 0.9),
+        {},
+        [r"^90% of the shared users have the vectors of 1, unchanged"],
+    ),
+    "some items of yesterday, of a rotation": (
+        FIRST,
+        refreshed_in_part(FIRST, turned(FIRST), "items", 0.2),
+        {"map": "rotation"},
+        [r"^20% of the shared items have the vectors of 1, unchanged"],
     ),
     "item vectors that stayed": (
         FIRST,
@@ -366,3 +408,16 @@ def test_a_comparison_says_the_same() -> None:
     (warning,) = found.figures["warnings"]
     assert warning.startswith("Of the model: 480 of 600 users are vectors of zeros")
     assert compare(SECOND, FIRST).figures["warnings"] == []
+
+
+def test_rows_of_yesterday_in_several_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no statement can be as long as one that multiplies raw rows, these are in tables."""
+    monkeypatch.setattr("sqlstab.statements.dialect.Dialect.takes", lambda *_: False)
+    second = refreshed_in_part(FIRST, SECOND, "items", 0.5)
+    run = run_twice((tmp_path / "s",), FIRST, second, strategy="sql")
+    assert {side: c["stale"] for side, c in run.figures["cosine"].items()} == {
+        "users": 0,
+        "items": 250,
+    }

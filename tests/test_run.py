@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -846,6 +847,48 @@ def test_zero_vectors_have_no_direction(
     np.testing.assert_allclose(stable[1], read(space["1"].items), atol=1e-12)
     assert run.figures["cosine"]["items"]["rows"] == 40
     assert run.figures["cosine"]["items"]["after"]["p10"] == pytest.approx(1)
+
+
+WEIGHTS: dict[str, tuple[Any, int, str | None]] = {
+    "equal": (np.ones(100), 100, None),
+    "equal, and nearly nothing": (np.full(100, 1e-200), 100, None),
+    "half of them zero": (np.arange(100) % 2, 50, None),
+    "zero but for three": (np.arange(100) < 3, 3, r"Only 3 shared items; to align 5 dimensions"),
+    "hardly above zero but for three": (
+        np.where(np.arange(100) < 3, 1, 1e-12),
+        100,
+        r"The weights of 100 shared ids are so unequal that they count as 3 .*"
+        r"Only 3 shared ids align 5 dim.*Only 3 shared items; to align 5 dimensions takes 20",
+    ),
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("case", WEIGHTS)
+def test_weights_say_how_many_ids_there_are(
+    case: str,
+    strategy: Any,
+    tmp_path: Path,
+    two_models: dict[str, np.ndarray],
+    first: Space,
+) -> None:
+    weights, taking_part, warning = WEIGHTS[case]
+    # The shared items are those from 20 to 119.
+    weights = np.r_[np.asarray(weights, np.float64), np.ones(20)]
+    path = tmp_path / "new_items.parquet"
+    ids = np.arange(120) + 20
+    write_vectors(path, two_models["new_items"], ids, weight=pa.array(weights))
+    run = newer(first, tmp_path, weight="weight", strategy=strategy)
+    assert run.figures["alignment"]["anchors"] == taking_part
+    said = " ".join(run.figures["warnings"])
+    assert (re.search(warning, said) is not None) if warning else ("Only" not in said)
+    with pytest.raises(GateError, match=rf"that take part: {taking_part}, but"):
+        first.run(
+            EmbeddingTable(str(tmp_path / "new_users.parquet"), weight="weight"),
+            EmbeddingTable(str(path), weight="weight"),
+            key="3",
+            options=Options(strategy=strategy, align="1", min_shared_ids=taking_part + 1),
+        )
 
 
 def test_no_shared_ids(tmp_path: Path, rng: np.random.Generator) -> None:

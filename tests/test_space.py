@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import sqlglot
+from conftest import write_vectors
 from warehouse import store_vectors
 
 from sqlstab import Options, Space, folders
@@ -60,6 +64,18 @@ def test_a_key_is_a_value_or_a_column_and_a_value() -> None:
     assert Key.parse('"d ""s" = a=b') == Key("a=b", 'd "s', named=True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-02-29", "2026-02-28-2", "20260230", "2026-11-300", "v2026-02-30"),
+        *("2026-01-02T00:30:00Z", "2026-01-02T00:30:00+00:00", "2026-01-02 00:30:00.5-0000"),
+        *("2026-01-02 00:30+00", "ts=2026-01-02T00:30:00+02:00", "2026-01-02T00:30:00"),
+    ],
+)
+def test_what_can_name_a_run(text: str) -> None:
+    assert Key.parse(text).value == text.rpartition("=")[2]
+
+
 def test_a_key_that_is_not_given_is_the_time_in_utc() -> None:
     before = dt.datetime.now(dt.timezone.utc)
     key = Key.parse(None)
@@ -70,7 +86,12 @@ def test_a_key_that_is_not_given_is_the_time_in_utc() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ".", "..", "a\0b", "a\nb", "=a", "x" * 201, "é" * 101, "__HIVE_DEFAULT_PARTITION__"],
+    [
+        *("", " ", ".", "..", "a\0b", "a\nb", "=a", "x" * 201, "é" * 101),
+        "__HIVE_DEFAULT_PARTITION__",
+        *("2026-02-30", "2026-13-01 06:55", "ds=2025-02-29"),
+        *("2026-01-02T00:30:00+02:00", "2026-01-02 00:30-0330", "2026-01-02T00:30:00.5+01"),
+    ],
 )
 def test_what_cannot_name_a_run_is_no_key(text: str) -> None:
     with pytest.raises(UsageError):
@@ -443,6 +464,10 @@ def test_a_space_has_one_column_for_its_keys(tmp_path: Path) -> None:
         space.check({}, Key("5"))
     with pytest.raises(UsageError, match="column ds"):
         space.around(Key("5"))
+    other = DirectorySpace(tmp_path / "other")
+    write(other, "4")
+    with pytest.raises(UsageError, match=r"write key 5 \(or key run=5 where the tables have"):
+        other.around(Key("5", "ds"))
 
 
 def test_no_column_is_that_of_a_folder(tmp_path: Path) -> None:
@@ -479,11 +504,62 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     space = DirectorySpace(tmp_path)
     path = write(space, "a")
     (path / "maps.parquet").write_text("no")
-    (path / "run.json").write_text("no")
     with pytest.raises(DataError, match=r"maps\.parquet"):
         space.maps("a")
+    (path / "run.json").write_text("no")
     with pytest.raises(DataError, match=r"run\.json is damaged"):
         _ = space.entries()[0].figures
+
+
+def _emptied(path: Path) -> None:
+    pq.write_table(pq.read_table(path, partitioning=None).slice(0, 0), path)
+
+
+# What was done to the run 2 of three, and what the run 3 then says when it is repeated.
+BY_HAND: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "raw vectors in place of stable ones": (
+        lambda space: shutil.copy(space.parent / "items2.parquet", space / "run=2/items.parquet"),
+        r"^Run 2 is not as it was written: items\.parquet has been replaced",
+    ),
+    "no rows left": (
+        lambda space: _emptied(space / "run=2/items.parquet"),
+        r"^Run 2 is not as it was written: items\.parquet has.*No item of this run is in the "
+        r"earlier run\. That has none\.",
+    ),
+    "the maps of another run": (
+        lambda space: shutil.copy(space / "run=1/maps.parquet", space / "run=2/maps.parquet"),
+        r"run=2/maps\.parquet is not the file that the run 2 wrote",
+    ),
+    "a copy of a run": (
+        lambda space: shutil.copytree(space / "run=1", space / "run=2.5"),
+        r"run=2\.5/run\.json is that of the run '1', but the folder is that of 2\.5: ",
+    ),
+    "another name for a run": (
+        lambda space: (space / "run=2").rename(space / "run=2%2E5"),
+        r"run=2%2E5 stands for the run 2\.5, whose folder is run=2\.5: give it this name",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_folders_that_were_changed_by_hand(
+    case: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    change, said = BY_HAND[case]
+    base, space = rng.standard_normal((60, 3)), Space(tmp_path / "s")
+    for key in ("1", "2", "3"):
+        turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+        rows = (base + 0.1 * rng.standard_normal(base.shape)) @ turn
+        for side in ("users", "items"):
+            write_vectors(tmp_path / f"{side}{key}.parquet", rows, np.arange(60))
+        paths = [tmp_path / f"{side}{key}.parquet" for side in ("users", "items")]
+        assert space.run(*paths, key=key).figures["warnings"] == []
+    change(tmp_path / "s")
+    try:
+        found = " ".join(space.run(*paths, key="3").figures["warnings"])
+    except DataError as error:
+        found = str(error)
+    assert re.search(said, found), found
 
 
 # ---- Tables --------------------------------------------------------------------------------------

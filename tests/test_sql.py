@@ -18,6 +18,7 @@ from sqlglot import exp
 
 from sqlstab import UsageError
 from sqlstab.engines import dialects
+from sqlstab.maths import quality
 from sqlstab.statements import build, ddl, quoting, relations
 from sqlstab.statements.table import Column, StableTable, VectorTable
 
@@ -126,7 +127,13 @@ def statements(dialect: Dialect) -> dict[str, str]:
         "product_of_tables": build.product(ANCHORED, 3, HELD, dialect, anchor=True),
         "drift": build.drift(ITEMS, REFERENCE, (3, 3), dialect),
         "drift_of_a_run": build.drift(
-            ITEMS, REFERENCE, (3, 2), dialect, matrix=MATRIX, raw_matrix=MATRIX[:2]
+            ITEMS,
+            REFERENCE,
+            (3, 2),
+            dialect,
+            matrix=MATRIX,
+            raw_matrix=MATRIX[:2],
+            bands={"after": quality.Band.of(0.1, 64), "before": quality.SAME},
         ),
         "scores": build.scores(
             {"users": VALID, "items": ITEMS},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,11 +65,10 @@ def compare(context: click.Context, /, **given: Any) -> None:
     """
     console.log(given)
     settings = options.engine_settings(context, given)
-    in_tables = bool(settings.url or settings.kind or settings.database)
     with options.engine_of(context, settings, writes=False) as engine:
         found = sqlstab.compare(
-            _model(given, given["model"], engine, in_tables),
-            _model(given, given["reference"], engine, in_tables),
+            _model(given, given["model"], engine),
+            _model(given, given["reference"], engine),
             engine,
             options=sqlstab.Options(**options.values_of(sqlstab.Options, given)),
             progress=console.progress(given),
@@ -87,27 +85,18 @@ def compare(context: click.Context, /, **given: Any) -> None:
         console.print_text(figures["map"])
 
 
-def _model(given: Mapping[str, Any], text: str, engine: Engine, in_tables: bool) -> Any:
+def _model(given: Mapping[str, Any], text: str, engine: Engine) -> Any:
     """Return a model as the command line names it."""
+    from sqlstab.comparison import named_model  # noqa: PLC0415 - loads numpy
+
     names = [part.strip() for part in text.split(",")]
-    if len(names) > 1:
-        if len(names) != len(SIDES) or not all(names):
-            raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
-        users, items = (options.table(given, name) for name in names)
-        return users, items
-    space, slash, key = text.rpartition("/")
-    if Path(text).is_dir():
-        return Path(text)
-    if slash and in_tables and "://" not in text:
-        return sqlstab.Space(space, engine)[key]
-    if slash and not Path(text).exists() and Path(space).is_dir() and _is_space(Path(space)):
-        return sqlstab.Space(Path(space), engine)[key]
-    return options.table(given, text)
-
-
-def _is_space(path: Path) -> bool:
-    """Return whether a directory has runs in it."""
-    return any(path.glob("*=*"))
+    if len(names) > 1 and (len(names) != len(SIDES) or not all(names)):
+        raise UsageError(f"{text}: write two tables as USERS,ITEMS, or one directory.")
+    found = named_model(text, engine)
+    if isinstance(found, sqlstab.Run):
+        return found
+    tables = [options.table(given, table.relation) for table in found.values()]
+    return tables[0] if len(tables) == 1 else tuple(tables)
 
 
 def _rows(figures: Mapping[str, Any], sides: list[str]) -> list[tuple[str, ...]]:

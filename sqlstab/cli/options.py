@@ -281,22 +281,24 @@ def project_of(context: click.Context, given: dict[str, Any], *, run: bool) -> P
             space_tables={},
             options=Options(**values_of(Options, given)),
         )
-    _beside_a_file(context)
+    _beside_a_file(context, run=run)
     project = Project.load(file, _variables(given["variables"]), run=run)
     place = Place(given.get("space") or project.place.space, given.get("key") or project.place.key)
     chosen = {**vars(project.options), **values_of(Options, given)}
-    context.with_resource(typed_in(in_the_file))
+    if run:
+        context.with_resource(typed_in(in_the_file))
     return Project(
         project.engine, project.tables, project.also, place, project.space_tables, Options(**chosen)
     )
 
 
-def _beside_a_file(context: click.Context) -> None:
-    """Refuse options about tables and the engine where a project file has these."""
+def _beside_a_file(context: click.Context, *, run: bool) -> None:
+    """Refuse options about what is read from a project file: the engine, the tables of a run."""
     allowed = {d.name for kind in (Options, Place) for d in declarations(kind).values()}
-    refused = {"users", "items", "vectors", "also"} | {
-        d.name for kind in (EmbeddingTable, EngineSettings) for d in declarations(kind).values()
-    }
+    kinds = (EngineSettings, EmbeddingTable) if run else (EngineSettings,)
+    refused = {d.name for kind in kinds for d in declarations(kind).values()}
+    if run:
+        refused |= {"users", "items", "vectors", "also"}
     for parameter in context.command.params:
         name = parameter.name or ""
         on_the_line = context.get_parameter_source(name) is ParameterSource.COMMANDLINE

@@ -260,8 +260,8 @@ def _words(table: VectorTable, dialect: Dialect) -> dict[str, tuple[str, str, st
 
 def example(
     table: VectorTable, problem: str | None, dimension: int | None, dialect: Dialect
-) -> Flow[str]:
-    """Find an id with a problem; any id for None."""
+) -> Flow[str | None]:
+    """Find an id with a problem; any id for None. Return None where there is none."""
     found = yield Statement(
         f"example {table.side}",
         (build.example(table, problem, dimension, dialect),),
@@ -270,7 +270,7 @@ def example(
         reads=(table.side,),
     )
     example = (found or {}).get("example")
-    return "None" if example is None else ids.shown(str(example), table.ids, dialect)
+    return None if example is None else ids.shown(str(example), table.ids, dialect)
 
 
 def damage(
@@ -470,8 +470,21 @@ def shared(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow
     return found
 
 
-def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[int]:
-    """Count the shared ids that take part in the alignment.
+@dataclass(frozen=True)
+class Anchors:
+    """Shared ids that take part in an alignment.
+
+    Attributes:
+        ids: How many there are.
+        effective: How many ids of one weight would count as much: (sum of w)^2 / sum of w^2.
+    """
+
+    ids: int
+    effective: float
+
+
+def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flow[Anchors]:
+    """Count the shared ids that take part in the alignment; a weight of 0 takes none.
 
     Raises:
         DataError: There are none, or the anchor filter cannot be evaluated.
@@ -480,18 +493,20 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     def statement(taken: VectorTable) -> str:
         return build.shared_ids(taken, reference, dialect, anchor=True)
 
+    shared: int
+    found: Anchors
     try:
-        found: int = yield Statement(
+        shared, found = yield Statement(
             f"anchors {table.side}",
             (statement(table),),
-            _shared,
-            _ROWS - 1,
+            _anchors,
+            (_ROWS - 1, Anchors(_ROWS - 1, _ROWS - 1)),
             reads=(table.side, f"reference {table.side}"),
             title=f"Counting shared {table.side}",
         )
     except EngineError as error:
         raise (yield from cause(table, "anchor_filter", statement, error)) from error
-    if found:
+    if shared:
         return found
     examples = []
     for side in (replace(table, share=1.0), reference):
@@ -533,3 +548,14 @@ def _lengths(rows: Rows) -> dict[int | None, int]:
 
 def _shared(rows: Rows) -> int:
     return int(rows[0]["shared"])
+
+
+def _anchors(rows: Rows) -> tuple[int, Anchors]:
+    """Return how many ids are shared, and how many take part."""
+    shared, row = _shared(rows), rows[0]
+    if "weighted" not in row:
+        return shared, Anchors(shared, shared)
+    count = int(row["weighted"])
+    weight, squares = (float(row[name] or 0) for name in ("weight", "squares"))
+    effective = weight * (weight / squares) if squares else float(count)
+    return shared, Anchors(count, min(effective, float(count)))

@@ -183,9 +183,10 @@ def _shared(job: Job, model: _Balanced, reference: _Balanced, side: Side) -> Flo
     if ids == 0:
         return _Shared(0, 0, None)
     anchors = ids
-    if job.share < 1 or checked.table.anchor_filter or other.anchor_filter:
-        sample = replace(checked.table, share=job.share)
-        anchors = yield from check.anchors(sample, other, job.dialect)
+    table = checked.table
+    if job.share < 1 or table.weight or table.anchor_filter or other.anchor_filter:
+        found = yield from check.anchors(replace(table, share=job.share), other, job.dialect)
+        anchors = round(found.effective)
     halves = yield from _halves(job, checked, other, model.matrices[side], reference.matrices[side])
     raw = None
     if side in model.raw and side in reference.raw:

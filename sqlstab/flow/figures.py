@@ -194,8 +194,8 @@ _SIDE = {
     "accuracy?": float,
 }
 _COSINES = (None, dict.fromkeys(("mean", "p10", "median"), float))
-_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int}
-_EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [str]}}
+_COSINE = {"rows": int, "before": _COSINES, "after": _COSINES, "strangers?": int, "stale?": int}
+_EXAMPLES = {"zeros": {...: str}, "strangers": {...: [str]}, "unshared": {...: [(None, str)]}}
 
 
 def shape(sides: Collection[str]) -> Shape:
@@ -231,6 +231,7 @@ def shape(sides: Collection[str]) -> Shape:
         "outputs": (None, {...: _TABLE}),
         "warnings": [str],
         "timings": {...: float},
+        "digests?": {...: str},
     }
     return found
 

@@ -21,8 +21,6 @@ Level = Literal["good", "doubtful", "bad"]
 _ZEROS = 0.01
 # Raw vectors that agree better by this than stable ones were better left where they are.
 _FROZEN = 0.01
-# Raw vectors that agree so well are the same ones: of FLOAT, an agreement of 1 to its rounding.
-_UNCHANGED = 1 - 1e-6
 # What rows of unit length must gain, as a mean cosine, to be worth a word.
 _PLAIN_ROWS = 0.05
 _LEVELS: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
@@ -59,6 +57,7 @@ def findings(figures: Mapping[str, Any]) -> Iterator[Finding]:
         if not shared:
             yield _unshared(side, examples.get("unshared", {}).get(side))
     yield from _unchanged(figures)
+    yield from _stale(figures)
     alignment = figures["alignment"]
     # A run that a script of SQL made is judged by nothing.
     if not alignment or alignment["verdict"] not in _LEVELS:
@@ -143,9 +142,23 @@ def _unchanged(figures: Mapping[str, Any]) -> Iterator[Finding]:
     # A first run that is done again is aligned with itself.
     if not before or earlier in (None, figures.get("key")):
         return
-    if all(raw and raw["mean"] > _UNCHANGED for raw in before):
+    if all(raw and raw["mean"] >= quality.SAME.level for raw in before):
         text = f"The vectors are those of {earlier}, unchanged: are they the new ones?"
         yield Finding("doubtful", "Same vectors", text)
+
+
+def _stale(figures: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say which tables are in part those of the earlier run."""
+    earlier = (figures["reference"] or {}).get("run")
+    for side, cosine in (figures["cosine"] or {}).items():
+        # A first run that is done again is aligned with itself.
+        if cosine.get("stale") and earlier != figures.get("key"):
+            text = (
+                f"{cosine['stale'] / cosine['rows']:.0%} of the shared {side} have the vectors of "
+                f"{earlier}, unchanged, while the others are elsewhere: was the table refreshed in "
+                "part, or were these not trained?"
+            )
+            yield Finding("doubtful", f"Stale {side}", text)
 
 
 def _strangers(
@@ -166,13 +179,15 @@ def _strangers(
     yield Finding("doubtful", f"Ids of {side}", text)
 
 
-def _unshared(side: str, examples: list[str] | None) -> Finding:
+def _unshared(side: str, examples: list[str | None] | None) -> Finding:
     shown = ""
     if examples:
-        here, there = map(repr, examples)
-        shown = (
-            f" Ids of this run are such as {here}, those of the earlier run {there}: do "
-            "both have the same form?"
-        )
+        here, there = examples
+        shown = " That has none."
+        if there is not None:
+            shown = (
+                f" Ids of this run are such as {here!r}, those of the earlier run {there!r}: do "
+                "both have the same form?"
+            )
     text = f"No {singular(side)} of this run is in the earlier run.{shown}"
     return Finding("doubtful", f"Same {side}", text)

@@ -18,6 +18,8 @@ from sqlstab.statements import build
 from sqlstab.statements.statement import Fold, Statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlstab.flow.check import Checked
     from sqlstab.flow.job import Job
     from sqlstab.flow.reference import Member, Reference
@@ -240,7 +242,7 @@ def _cosines(
             matrix=matrix,
             reference_matrix=member.matrix,
             raw_matrix=raw_matrix,
-            band=band,
+            bands={"after": band} | ({} if raw_matrix is None else {"before": quality.SAME}),
         )
         # x, s and y, and z, which need not be columns where there are arrays.
         columns = e + matrix.shape[1] + member.dimension + (0 if raw_matrix is None else e)
@@ -254,13 +256,14 @@ def _cosines(
     if member.matrix is not None:
         reference = yield from temporary.product(job, reference, member.dimension, member.matrix)
     dimensions = matrix.shape[1], member.dimension
-    statement = build.drift(stable, reference, dimensions, job.dialect, band=band)
+    statement = build.drift(stable, reference, dimensions, job.dialect, bands={"after": band})
     found = yield Statement(texts=(statement,), read=_before_after, reads=reads, **common)
     if raw_matrix is not None:
         raw = yield from temporary.product(job, reference, e, raw_matrix, single=single)
-        before = build.drift(table, raw, (e, e), job.dialect)
-        other = yield Statement(texts=(before,), read=_before_after, reads=reads, **common)
-        found = replace(found, before=other.after)
+        bands = {"after": quality.SAME}
+        statement = build.drift(table, raw, (e, e), job.dialect, bands=bands)
+        other = yield Statement(texts=(statement,), read=_raw, reads=reads, **common)
+        found = replace(found, before=other.before, stale=other.stale)
     yield from job.drop(keep)
     return found
 
@@ -364,26 +367,43 @@ def least_alike(
 
 def _merged_cosines(parts: list[Part], band: Band) -> BeforeAfter:
     rows = sum(count for count, _ in parts)
-    below = sum(int((after < band.level).sum()) for _, (_, after) in parts)
-    near = sum(int((after < band.near).sum()) for _, (_, after) in parts) - below
+    before, after = ([part[which] for _, part in parts] for which in (0, 1))
+
+    def counts(values: list[Matrix], band: Band) -> tuple[int, int]:
+        below = sum(int((part < band.level).sum()) for part in values)
+        return below, sum(int((part < band.near).sum()) for part in values) - below
+
+    raw = Cosines.of(before)
     return BeforeAfter(
         rows,
-        Cosines.of([before for _, (before, _) in parts]),
-        Cosines.of([after for _, (_, after) in parts]),
-        quality.strangers(rows, below, near),
+        raw,
+        Cosines.of(after),
+        quality.strangers(rows, *counts(after, band)),
+        quality.stale(raw.mean if raw else None, *counts(before, quality.SAME)),
     )
 
 
 def _before_after(rows: Rows) -> BeforeAfter:
     row = rows[0]
+    count = int(row["n_rows"])
+    strangers = quality.strangers(count, *_counts(row, "after"))
+    return replace(_raw(rows, "before"), after=_cosine_figures(row, "after"), strangers=strangers)
 
-    def figures(name: str) -> Cosines | None:
-        found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
-        if any(value is None or not np.isfinite(value) for value in found):
-            return None
-        return Cosines(*(float(value) for value in found if value is not None))
 
-    counts = (int(row.get(name) or 0) for name in ("n_rows", "below_chance", "near_chance"))
-    rows_in_all, below, near = counts
-    strangers = quality.strangers(rows_in_all, below, near)
-    return BeforeAfter(rows_in_all, figures("before"), figures("after"), strangers)
+def _raw(rows: Rows, name: str = "after") -> BeforeAfter:
+    """Read the figures of raw vectors alone, which are columns of this name."""
+    row = rows[0]
+    before = _cosine_figures(row, name)
+    stale = quality.stale(before.mean if before else None, *_counts(row, name))
+    return BeforeAfter(int(row["n_rows"]), before, None, stale=stale)
+
+
+def _cosine_figures(row: Mapping[str, Any], name: str) -> Cosines | None:
+    found = [row.get(f"{name}_{figure}") for figure in ("mean", "p10", "median")]
+    if any(value is None or not np.isfinite(value) for value in found):
+        return None
+    return Cosines(*(float(value) for value in found if value is not None))
+
+
+def _counts(row: Mapping[str, Any], name: str) -> tuple[int, int]:
+    return int(row.get(f"{name}_below") or 0), int(row.get(f"{name}_near") or 0)

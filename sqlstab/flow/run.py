@@ -96,6 +96,11 @@ def _stabilize(job: Job) -> Flow[Finished]:
 def _checked(job: Job) -> Flow[dict[Side, Checked]]:
     """Check ids and weights, and vectors unless a stream of all of them shows what is wrong."""
     found: dict[Side, Checked] = {}
+    if "users" in job.tables and replace(job.tables["users"], side="items") == job.tables["items"]:
+        job.log.warn(
+            f"Users and items are the same vectors, those of {job.tables['items'].place}: is that "
+            "meant? Vectors without a second side are given with --vectors."
+        )
     for side, table in job.tables.items():
         streamed = job.streams and side in SIDES and job.share == 1 and job.map == "balanced"
         found[side] = yield from check.table(
@@ -206,7 +211,7 @@ def _as_they_are(
 
 def _count_shared(
     job: Job, tables: dict[Side, Checked]
-) -> Flow[tuple[dict[Side, int], dict[Side, int]]]:
+) -> Flow[tuple[dict[Side, int], dict[Side, check.Anchors]]]:
     """Count the ids in common with the newest run of the reference, and those that align.
 
     Returns:
@@ -214,7 +219,7 @@ def _count_shared(
         in the fit: in the sample, in common with the run that counts most.
     """
     shared: dict[Side, int] = {}
-    anchors: dict[Side, int] = {}
+    anchors: dict[Side, check.Anchors] = {}
     if not job.reference:
         return shared, anchors
     for side, member in job.reference.newest.items():
@@ -229,7 +234,7 @@ def _count_shared(
 
 
 def _align(
-    job: Job, tables: dict[Side, Checked], balanced: Balanced, anchors: dict[Side, int]
+    job: Job, tables: dict[Side, Checked], balanced: Balanced, anchors: dict[Side, check.Anchors]
 ) -> Flow[tuple[Matrix, figures.Fit | None]]:
     """Find Omega, (r, d): that which brings this run closest to the reference.
 
@@ -245,15 +250,24 @@ def _align(
     alignment = solve.align(both.cross, columns)
     omega = alignment.omega
     # Omega is found; the rest judges it.
-    sides, count = tuple(job.reference.members), sum(anchors.values())
+    sides = tuple(job.reference.members)
+    count = sum(each.ids for each in anchors.values())
+    effective = round(sum(each.effective for each in anchors.values()))
     unit_rows = not job.options.plain_rows
     if unit_rows:
         # Rows of zeros have stayed so, and align nothing.
-        count = round(count * quality.share_with_length(both))
-    for warning in quality.alignment_warnings(alignment, both.reference, count, share=job.share):
+        share = quality.share_with_length(both)
+        count, effective = round(count * share), round(effective * share)
+    if effective < quality.enough(balanced.rank) <= count:
+        job.log.warn(
+            f"The weights of {count:,} shared ids are so unequal that they count as {effective:,} "
+            "of one weight."
+        )
+    warnings = quality.alignment_warnings(alignment, both.reference, effective, share=job.share)
+    for warning in warnings:
         job.log.warn(warning)
     named = " and ".join(sides)
-    agreement = quality.agreement(halves, count, balanced.rank, named, columns)
+    agreement = quality.agreement(halves, effective, balanced.rank, named, columns)
     cost = None
     if not unit_rows:
         # How much better held-out ids would agree with unit rows.

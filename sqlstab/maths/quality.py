@@ -55,6 +55,9 @@ _COMMON = 0.5
 _STRANGERS = 0.02
 _FEWEST_STRANGERS = 6
 _NO_TAIL = 3
+# From this share of a table on, rows of an earlier training are more than a few.
+_STALE = 0.01
+_FEWEST_STALE = 6
 # So many standard deviations above chance hold nearly all of them.
 _NEAR = 2.0
 
@@ -471,21 +474,23 @@ class BeforeAfter:
         before: Of the raw vectors; None where the reference's cannot be had.
         after: Of the stable vectors.
         strangers: How many of them seem to mean something else in the reference.
+        stale: How many of them have the reference's raw vectors, where the others do not.
     """
 
     rows: int
     before: Cosines | None
     after: Cosines | None
     strangers: int = 0
+    stale: int = 0
 
 
 @dataclass(frozen=True)
 class Band:
-    """Where the cosines of ids are that have nothing to do with each other.
+    """Two ranges of cosines, to be counted.
 
     Attributes:
-        level: Their mean: half of them are below it.
-        near: Nearly all others are below this.
+        level: The first range is below this.
+        near: The second one is from there on to this.
     """
 
     level: float
@@ -493,8 +498,20 @@ class Band:
 
     @classmethod
     def of(cls, level: float, dimension: int) -> Band:
-        """Compute it from the cosine of shuffled ids and the components of a vector."""
+        """Return where the cosines of ids are that have nothing to do with each other.
+
+        Half of them are below `level`, their mean, and nearly all others below `near`.
+
+        Args:
+            level: The cosine of shuffled ids.
+            dimension: Components of a vector.
+        """
         return cls(level, level + _NEAR * (1 - level) / np.sqrt(dimension))
+
+
+# Raw vectors that have changed, and those that are the same: of FLOAT, a cosine of 1 to its
+# rounding. 2 is beyond all cosines.
+SAME = Band(1 - 1e-6, 2.0)
 
 
 def strangers(rows: int, below: int, near: int) -> int:
@@ -508,3 +525,21 @@ def strangers(rows: int, below: int, near: int) -> int:
     found = 2 * below
     apart = found >= max(_STRANGERS * rows, _FEWEST_STRANGERS) and near <= _NO_TAIL * below
     return min(found, rows) if apart else 0
+
+
+def stale(mean: float | None, changed: int, same: int) -> int:
+    """Return how many ids have the raw vectors of the reference, unlike the others; 0 for few.
+
+    Where a training begins with the vectors of the one before, some may stay as they are, but the
+    others do not move far.
+
+    Args:
+        mean: The mean cosine of the raw vectors.
+        changed: How many have a cosine below `SAME.level`.
+        same: How many have one of 1.
+    """
+    rows = changed + same
+    few = min(same, changed) < _STALE * rows or same < _FEWEST_STALE
+    if mean is None or few or (mean * rows - same) / changed >= HARDLY_AGREES:
+        return 0
+    return same

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ from sqlstab.engines import dialect as dialect_named
 from sqlstab.errors import ConflictError, DataError, EngineError, HalfWayInterrupt, UsageError
 from sqlstab.folders import LockedFolder, locked
 from sqlstab.space.entry import Around, Entry, Rows, case
-from sqlstab.space.key import Key, check_lengths, order, unescaped
+from sqlstab.space.key import Key, check_lengths, escaped, order, unescaped
 from sqlstab.space.target import DirectoryTarget, file_name
 from sqlstab.statements import quoting
 from sqlstab.statements.files import is_path, local, split
@@ -40,6 +41,10 @@ FEATURES_FILE = "features.parquet"
 REPORT_FILE = "report.html"
 # The files of a run, in its run.json.
 FILES = "files"
+# What they were when they were written, by name: of a run that a script made it is unknown.
+_DIGESTS = "digests"
+# Bytes at the end of a Parquet file that have its counts and ranges; of maps, most of the file.
+_DIGESTED = 2**16
 # Stands in the name of a folder that is to be a run's.
 _MARK = ".sqlstab-"
 # Ends the name of a run that was moved aside, where two folders cannot change places.
@@ -99,7 +104,8 @@ class DirectorySpace:
         found = self._folders()
         by = order(found)
         return [
-            Entry(key, partial(_figures, found[key])) for key in sorted(found, key=by.__getitem__)
+            Entry(key, partial(_figures, found[key], key), partial(_changed, found[key], key))
+            for key in sorted(found, key=by.__getitem__)
         ]
 
     def around(self, key: Key) -> Around:
@@ -147,9 +153,15 @@ class DirectorySpace:
         """Read the maps of a run: (e, d) by side.
 
         Raises:
-            DataError: There is no such run, or its file cannot be read.
+            DataError: There is no such run, or its file cannot be read or is not the run's.
         """
-        return _read_maps(self.folder(key) / MAPS_FILE)
+        folder = self.folder(key)
+        if MAPS_FILE in _changed(str(folder), key):
+            raise DataError(
+                f"{folder / MAPS_FILE} is not the file that the run {key} wrote: it was replaced "
+                "or edited. Put it back, or drop the run or run it again."
+            )
+        return _read_maps(folder / MAPS_FILE)
 
     def reference(self, side: str, weights: Mapping[str, float]) -> Rows:
         """Return the stable rows of some runs as one relation.
@@ -182,7 +194,7 @@ class DirectorySpace:
         """
         for side, relation in relations.items():
             for name in split(relation) if is_path(relation) else ():
-                path = Path(name).absolute()
+                path = Path(name).resolve()
                 inside = path.is_relative_to(self.path) and path.relative_to(self.path).parts
                 if inside and (_FOLDER.fullmatch(inside[0]) or "*" in inside[0]):
                     raise UsageError(
@@ -321,7 +333,9 @@ class DirectorySpace:
         try:
             _write_maps(target.folder / MAPS_FILE, maps)
             known = json.loads(figures) if isinstance(figures, str) else dict(figures)
-            known[FILES] = sorted(path.name for path in target.folder.iterdir())
+            files = sorted(target.folder.iterdir())
+            known[FILES] = [path.name for path in files]
+            known[_DIGESTS] = {path.name: _digest(path) for path in files}
             text = json.dumps(known, indent=2, ensure_ascii=False, allow_nan=False)
             (target.folder / FIGURES_FILE).write_text(text + "\n", encoding="utf-8")
             with locked(self.path):
@@ -386,8 +400,15 @@ class DirectorySpace:
                 for entry in entries:
                     match = _FOLDER.fullmatch(entry.name)
                     if match and os.path.isfile(f"{entry.path}/{FIGURES_FILE}"):  # noqa: PTH113 - half the time
-                        found[unescaped(match["key"])] = entry.path
-                        columns.add(match["column"])
+                        key, column = unescaped(match["key"]), unescaped(match["column"])
+                        if f"{escaped(column)}={escaped(key)}" != entry.name:
+                            raise DataError(
+                                f"{entry.path} stands for the run {key}, whose folder is "
+                                f"{escaped(column)}={escaped(key)}: give it this name, or move it "
+                                "out of the space."
+                            )
+                        found[key] = entry.path
+                        columns.add(column)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -395,10 +416,10 @@ class DirectorySpace:
         if len(columns) > 1:
             raise DataError(
                 f"{self.path} has runs with several columns as their key, "
-                f"{', '.join(sorted(map(unescaped, columns)))}: a space has one. Move the others "
+                f"{', '.join(sorted(columns))}: a space has one. Move the others "
                 "to a directory of their own."
             )
-        self._column = unescaped(columns.pop()) if columns else None
+        self._column = columns.pop() if columns else None
         return found
 
     def _check_column(self, key: Key) -> None:
@@ -406,7 +427,7 @@ class DirectorySpace:
         if column not in (None, key.column):
             raise UsageError(
                 f"The runs of {self.path} have the column {column} as their key, not "
-                f"{key.column}: write --run {column}={key.value}, or name another space."
+                f"{key.column}: write {key.in_column(str(column))}, or name another space."
             )
 
     def _make(self) -> None:
@@ -519,7 +540,7 @@ def _own_files(path: Path) -> set[str]:
         return set()
 
 
-def _figures(folder: str) -> dict[str, Any]:
+def _figures(folder: str, key: str) -> dict[str, Any]:
     source = Path(folder) / FIGURES_FILE
     try:
         found = saved.loads(source.read_text(encoding="utf-8"))
@@ -531,7 +552,35 @@ def _figures(folder: str) -> dict[str, Any]:
         raise DataError(f"{source} is damaged: {error}.") from error
     if not isinstance(found, dict):
         raise DataError(f"{source} is damaged: it is not a JSON object.")
+    if found.get("key", key) != key:
+        raise DataError(
+            f"{source} is that of the run {saved.shown(found['key'])}, but the folder is that of "
+            f"{key}: give a folder that was renamed its name again; drop a copy, or move it out of "
+            "the space."
+        )
     return found
+
+
+def _changed(folder: str, key: str) -> list[str]:
+    """List the files of a run that are there but are not those that it wrote."""
+    known = _figures(folder, key)
+    found = []
+    for name, digest in (known.get(_DIGESTS) or {}).items():
+        with suppress(FileNotFoundError):
+            if _digest(Path(folder) / name) != digest:
+                found.append(name)
+    if found and _figures(folder, key) != known:
+        # Another process has written the run again meanwhile.
+        return _changed(folder, key)
+    return found
+
+
+def _digest(path: Path) -> str:
+    """Return what tells a file from another one: of its size and its end."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _DIGESTED))
+        return hashlib.sha256(b"%d " % size + file.read()).hexdigest()
 
 
 def _write_maps(path: Path, maps: Mapping[str, Matrix]) -> None:

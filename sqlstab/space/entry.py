@@ -17,10 +17,12 @@ class Entry:
     Attributes:
         key: Its key, as text.
         load: Reads its figures.
+        changed: Lists what of it is not as the run wrote it, as far as the space can tell.
     """
 
     key: str
     load: Callable[[], dict[str, Any]] = field(repr=False, compare=False)
+    changed: Callable[[], list[str]] = field(default=list, repr=False, compare=False)
 
     @cached_property
     def figures(self) -> dict[str, Any]:

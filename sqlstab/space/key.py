@@ -29,6 +29,9 @@ _ESCAPED = re.compile(r"[\x01-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 # A day without zeros in front: 2026-9-1.
 _LOOSE_DATE = re.compile(r"\d{4}-(?:\d-\d{1,2}|\d{2}-\d)")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+# A time in a zone other than UTC.
+_ZONE = re.compile(r"\d{4}-\d{2}-\d{2}[T ].*:\d\d.*[+-](?!00:?(00)?$)\d\d:?(\d\d)?")
 # The year at the end: 30.11.2026.
 _YEAR_LAST = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{4}")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -73,6 +76,11 @@ class Key:
                 f"The key {value!r} sorts as text, in which {value} does not stand among days: "
                 f"write {padded}."
             )
+        day = _DAY.match(value)
+        try:
+            dt.date.fromisoformat(day[0] if day else "2026-11-30")
+        except ValueError:
+            raise UsageError(f"The key {value!r} is no day of the calendar.") from None
         if _YEAR_LAST.fullmatch(value):
             raise UsageError(
                 f"The key {value!r} sorts as text, by what stands first, and not by its year: "
@@ -98,6 +106,11 @@ class Key:
             raise UsageError(f"The key {text!r} must be text, such as '2026-11-30', or a date.")
         column, equals, value = str(text).partition("=")
         if not equals:
+            if _ZONE.fullmatch(column.strip()):
+                raise UsageError(
+                    f"The key {column.strip()!r} sorts as text, which knows of no zones: write the "
+                    "time in UTC, as in 2026-11-30T06:55:00Z."
+                )
             return cls(column.strip())
         return cls(value.strip(), quoting.unquoted(column.strip()), named=True)
 
@@ -158,6 +171,13 @@ class Key:
                 f"The column {self.column} of the stable tables is the key of their run: leave it "
                 "out of --keep, or take another column for the key with --run=COLUMN=K."
             )
+
+    def in_column(self, column: str) -> str:
+        """Return the option for a space whose keys have this column."""
+        named = f"--run {column}={self.value}"
+        if column.lower() != COLUMN:
+            return named
+        return f"--run {self.value} (or {named} where the tables have this column)"
 
     @property
     def folder(self) -> str:
@@ -296,21 +316,26 @@ class Order:
         return (self.number, self.text) < (other.number, other.text)
 
 
-def order(keys: Iterable[str]) -> dict[str, Order]:
+def order(keys: Iterable[str], new: str | None = None) -> dict[str, Order]:
     """Return what to sort each of these keys by.
 
     Dates and times in ISO form sort as text.
 
+    Args:
+        keys: The keys of runs.
+        new: That of a run to be, which sorts among them.
+
     Raises:
         UsageError: Some are numbers of several lengths, and others are not.
     """
-    found = set(keys)
+    found = {*keys} if new is None else {*keys, new}
     whole = sorted((key for key in found if _INTEGER.fullmatch(key)), key=len)
     numbers = len(whole) == len(found)
     if whole and not numbers and len(whole[0]) < len(whole[-1]):
-        odd = min(found - set(whole))
+        odd = new if new in found - set(whole) else min(found - set(whole))
+        remedy = "Take a number" if odd == new else f"Move the run {odd} out of the space"
         raise UsageError(
             f"The keys {whole[0]} and {whole[-1]} are numbers, but {odd} is not: as text they "
-            f"would sort otherwise. Move the run {odd} out of the space."
+            f"would sort otherwise. {remedy}."
         )
     return {key: Order(int(key) if numbers else None, key) for key in found}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlstab.engines.base import are_same
 from sqlstab.errors import ConflictError, EngineError, UsageError
+from sqlstab.space.directory import FIGURES_FILE
 from sqlstab.space.target import copy, stable_rows
 from sqlstab.statements import ddl
 from sqlstab.statements.files import is_path, local_file
@@ -60,6 +61,11 @@ class OneTarget:
                         "table of a database, which --database names."
                     )
                 files[side] = local_file(output)
+                if (files[side].resolve().parent / FIGURES_FILE).exists():
+                    raise UsageError(
+                        f"{output} is in the folder of a run, which has the files of that run "
+                        "alone: name a place elsewhere."
+                    )
                 there = os.path.lexists(files[side])
             else:
                 names[side] = str(output)

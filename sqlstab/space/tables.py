@@ -414,7 +414,7 @@ class TablesSpace:
         if key.column.lower() != column.name.lower():
             raise UsageError(
                 f"The runs of {self.names} have the column {column.name} as their key, not "
-                f"{key.column}: write --run {column.name}={key.value}, or name another space."
+                f"{key.column}: write {key.in_column(column.name)}, or name another space."
             )
         return key.typed(column, self.dialect)
 

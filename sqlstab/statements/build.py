@@ -241,7 +241,11 @@ def example(
 def shared_ids(
     table: VectorTable, reference: VectorTable, dialect: Dialect, *, anchor: bool
 ) -> str:
-    """Write a query of one row: how many ids both tables have; with `anchor`, that may align."""
+    """Write a query of one row: how many ids both tables have (shared).
+
+    With `anchor` only those that may align; where these have weights, also how many weights are
+    above 0 (weighted), their sum (weight), and that of their squares (squares).
+    """
     return _render(
         "shared_ids",
         dialect,
@@ -956,7 +960,7 @@ def drift(
     matrix: Matrix | None = None,
     reference_matrix: Matrix | None = None,
     raw_matrix: Matrix | None = None,
-    band: Band | None = None,
+    bands: Mapping[str, Band] | None = None,
 ) -> str:
     """Return one row of figures: cosines of the same id in two tables.
 
@@ -970,7 +974,7 @@ def drift(
         reference_matrix: The same for the reference's table.
         raw_matrix: From the reference's stable vectors back to its raw ones; None leaves out
             `before`.
-        band: Cosines to be counted; None counts none.
+        bands: Which cosines to count, of `before` and of `after`.
     """
     raw, reference_dimension = dimensions
     dimension = raw if matrix is None else matrix.shape[1]
@@ -986,7 +990,10 @@ def drift(
         padding=dialect.array.format(", ".join(["0E0"] * missing)) if missing > 0 else None,
         matrix=_columns(matrix, dialect),
         raw_matrix=_columns(raw_matrix, dialect),
-        band=band and {name: dialect.number(value) for name, value in asdict(band).items()},
+        bands={
+            figure: {name: dialect.number(value) for name, value in asdict(band).items()}
+            for figure, band in (bands or {}).items()
+        },
     )
 
 

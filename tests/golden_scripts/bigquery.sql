@@ -1523,7 +1523,8 @@ SELECT
     CAST(shared AS FLOAT64) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t.`id` AS id
@@ -1541,7 +1542,8 @@ SELECT
     CAST(shared AS FLOAT64) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t.`id` AS id

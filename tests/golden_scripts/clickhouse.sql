@@ -2023,7 +2023,8 @@ SELECT
     toFloat64(shared) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id
@@ -2041,7 +2042,8 @@ SELECT
     toFloat64(shared) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id

@@ -1782,7 +1782,8 @@ SELECT
     CAST(shared AS DOUBLE) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id
@@ -1800,7 +1801,8 @@ SELECT
     CAST(shared AS DOUBLE) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id

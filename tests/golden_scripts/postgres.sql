@@ -1969,7 +1969,8 @@ SELECT
     CAST(shared AS double precision) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id
@@ -1987,7 +1988,8 @@ SELECT
     CAST(shared AS double precision) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id

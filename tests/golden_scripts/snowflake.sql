@@ -1518,7 +1518,8 @@ SELECT
     CAST(shared AS FLOAT) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."ID" AS id
@@ -1536,7 +1537,8 @@ SELECT
     CAST(shared AS FLOAT) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."ID" AS id

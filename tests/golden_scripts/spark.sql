@@ -2303,7 +2303,8 @@ SELECT
     CAST(shared AS double) AS value
 FROM (
     -- How many users this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t.`id` AS id
@@ -2321,7 +2322,8 @@ SELECT
     CAST(shared AS double) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t.`id` AS id

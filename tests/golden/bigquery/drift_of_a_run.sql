@@ -7,7 +7,12 @@ SELECT
     ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(after) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(after) - 1) + FLOOR(0.5 * (COUNT(after) - 1))) + ARRAY_AGG(after IGNORE NULLS ORDER BY after)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(after) - 1)) AS INT64))] * (0.5 * (COUNT(after) - 1) - FLOOR(0.5 * (COUNT(after) - 1))) AS after_median,
     avg(before) AS before_mean,
     ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.1 * (COUNT(before) - 1)) AS INT64))] * (1 - 0.1 * (COUNT(before) - 1) + FLOOR(0.1 * (COUNT(before) - 1))) + ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(CEIL(0.1 * (COUNT(before) - 1)) AS INT64))] * (0.1 * (COUNT(before) - 1) - FLOOR(0.1 * (COUNT(before) - 1))) AS before_p10,
-    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(before) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(before) - 1) + FLOOR(0.5 * (COUNT(before) - 1))) + ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(before) - 1)) AS INT64))] * (0.5 * (COUNT(before) - 1) - FLOOR(0.5 * (COUNT(before) - 1))) AS before_median
+    ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(FLOOR(0.5 * (COUNT(before) - 1)) AS INT64))] * (1 - 0.5 * (COUNT(before) - 1) + FLOOR(0.5 * (COUNT(before) - 1))) + ARRAY_AGG(before IGNORE NULLS ORDER BY before)[SAFE_OFFSET(CAST(CEIL(0.5 * (COUNT(before) - 1)) AS INT64))] * (0.5 * (COUNT(before) - 1) - FLOOR(0.5 * (COUNT(before) - 1))) AS before_median,
+    -- How many are in two ranges, which tell ids that mean something else and raw vectors that stayed.
+    count(CASE WHEN after < 1.0000000000000001e-01 THEN 1 END) AS after_below,
+    count(CASE WHEN after >= 1.0000000000000001e-01 AND after < 3.2500000000000001e-01 THEN 1 END) AS after_near,
+    count(CASE WHEN before < 9.9999899999999997e-01 THEN 1 END) AS before_below,
+    count(CASE WHEN before >= 9.9999899999999997e-01 AND before < 2.0000000000000000e+00 THEN 1 END) AS before_near
 FROM (
     -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
     SELECT

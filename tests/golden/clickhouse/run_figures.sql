@@ -61,7 +61,8 @@ SELECT
     toFloat64(shared) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id

@@ -7,7 +7,12 @@ SELECT
     quantile_cont(after, 0.5) AS after_median,
     avg(before) AS before_mean,
     quantile_cont(before, 0.1) AS before_p10,
-    quantile_cont(before, 0.5) AS before_median
+    quantile_cont(before, 0.5) AS before_median,
+    -- How many are in two ranges, which tell ids that mean something else and raw vectors that stayed.
+    count(CASE WHEN after < 1.0000000000000001e-01 THEN 1 END) AS after_below,
+    count(CASE WHEN after >= 1.0000000000000001e-01 AND after < 3.2500000000000001e-01 THEN 1 END) AS after_near,
+    count(CASE WHEN before < 9.9999899999999997e-01 THEN 1 END) AS before_below,
+    count(CASE WHEN before >= 9.9999899999999997e-01 AND before < 2.0000000000000000e+00 THEN 1 END) AS before_near
 FROM (
     -- The cosine of a zero vector is undefined: NULL, which the figures leave out.
     SELECT

@@ -82,7 +82,8 @@ SELECT
     CAST(shared AS FLOAT) AS value
 FROM (
     -- How many items this run and the reference share.
-    SELECT count(*) AS shared
+    SELECT
+        count(*) AS shared
     FROM (
         SELECT
             t."id" AS id
