@@ -11,5 +11,5 @@ for name in (*(f"sqlstab.{name}" for name in ours), *others):
     # The extras may not be installed.
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
-for template in build._environment().list_templates():
+for template in build._environment().list_templates(extensions=["jinja"]):
     build._environment().get_template(template)
