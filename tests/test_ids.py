@@ -281,7 +281,7 @@ def test_bad_rows(tmp_path: Path, layout: str, strategy: Any) -> None:
     space = Space(tmp_path)
     duplicate = "1 row whose id has occurred before (for example id ('d/3', 77)"
     if layout == "long":
-        duplicate = "1 vector that is NULL or lacks a dimension (for example id ('d/3', 77)"
+        duplicate = "1 vector that lacks a dimension, or has one twice or too many (for example id"
     with pytest.raises(DataError) as error:
         space.run(vectors=table, key="1", options=Options(strategy=strategy))
     assert "(id doc, chunk, vector" in str(error.value)

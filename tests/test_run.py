@@ -502,8 +502,7 @@ def test_a_filter(tmp_path: Path, two_models: dict[str, np.ndarray], first: Spac
 def test_a_sample_is_enough_to_fit(
     tmp_path: Path, two_models: dict[str, np.ndarray], first: Space, strategy: Any
 ) -> None:
-    """All rows are written, scores are exact, and the axes are nearly those of all rows."""
-    whole = newer(first, tmp_path, strategy=strategy)
+    """All rows are written, and scores are exact."""
     run = newer(first, tmp_path, strategy=strategy, sample="50%")
     known = run.figures["tables"]["users"]
     assert 100 < known["summed"] < 200
@@ -511,7 +510,6 @@ def test_a_sample_is_enough_to_fit(
     assert 30 < run.figures["alignment"]["anchors"] < 70
     raw = two_models["new_users"], two_models["new_items"]
     assert worst_score(raw, both(run)) <= 1e-12
-    assert paper.cosines(read(run.items), read(whole.items)).mean() > 0.95
 
 
 # --- several runs ---------------------------------------------------------------------------------
@@ -541,6 +539,16 @@ def days(tmp_path: Path) -> list[dict[str, paper.Rows]]:
 def rows_of(run: Run, side: Any) -> paper.Rows:
     table = run.table(side).arrow()
     return paper.by_id(table["id"].to_pylist(), np.array(table["embedding"].to_pylist()))
+
+
+@pytest.mark.usefixtures("days")
+def test_a_sample_gives_nearly_the_axes_of_all_rows(tmp_path: Path) -> None:
+    space = Space(tmp_path / "space")
+    retrain(space, tmp_path, 0)
+    whole = rows_of(retrain(space, tmp_path, 1), "items")
+    some = rows_of(retrain(space, tmp_path, 1, sample="50%"), "items")
+    cosines = paper.cosines(*(np.array([rows[key] for key in whole]) for rows in (some, whole)))
+    assert 0.95 < cosines.mean() < 1 - 1e-6
 
 
 def balanced(day: dict[str, paper.Rows]) -> dict[str, paper.Rows]:

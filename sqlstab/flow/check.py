@@ -511,7 +511,7 @@ def anchors(table: VectorTable, reference: VectorTable, dialect: Dialect) -> Flo
     examples = []
     for side in (replace(table, share=1.0), reference):
         examples.append((yield from example(side, None, None, dialect)))
-    if examples[1] == "None":
+    if examples[1] is None:
         where = f" where {reference.filter}" if reference.filter else ""
         raise DataError(
             f"{reference.about} has no rows{where}: those of the reference are gone. Write its "

@@ -117,7 +117,7 @@ class DirectorySpace:
         """
         entries = self.entries()
         self._check_column(key)
-        by = order([*(entry.key for entry in entries), key.value])
+        by = order((entry.key for entry in entries), key.value)
         own = by[key.value]
         if own.number is None:
             check_lengths(key.value, by, self.path)
