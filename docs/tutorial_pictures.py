@@ -31,7 +31,7 @@ COLORS = {
     "raw": "#e07020",
     "stable": "#3388cc",
     "with a feature map": "#22a06b",
-    "classifier trained anew": "#909090",
+    "trained anew": "#909090",
 }
 
 
@@ -60,7 +60,7 @@ def main() -> None:
             for run, day in zip(vectors["stable"], days, strict=True)
         ]
         auc = {name: genre_aucs(runs)[1:] for name, runs in vectors.items()}
-        auc["classifier trained anew"] = [genre_aucs([run])[0] for run in vectors["stable"][1:]]
+        auc["trained anew"] = [genre_aucs([run])[0] for run in vectors["stable"][1:]]
     draw("cosine", drift, "mean cosine of the same movie", [0, 1])
     draw("classifier", auc, "AUC of a classifier of the first run", [0.4, 0.8])
 
