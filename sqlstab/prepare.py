@@ -333,6 +333,7 @@ def reference_of(
         lossless=figures["invertible"],
         rank=figures["rank"],
         axes=axes,
+        rows={side: table["rows"] for side, table in figures["tables"].items()},
     )
 
 

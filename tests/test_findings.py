@@ -157,7 +157,6 @@ NO_WARNINGS: dict[str, tuple[Model, Model, dict[str, Any]]] = {
     "retrained": (FIRST, SECOND, {}),
     "a common component": (with_common_component(FIRST, 1), with_common_component(SECOND, 2), {}),
     "a few zeros": (FIRST, with_zeros(SECOND, "users", 0.005), {}),
-    "few users left": (FIRST, without_first(SECOND, 500), {}),
     "components that no run uses": (
         with_zero_columns(FIRST, further=True),
         with_zero_columns(SECOND, further=True),
@@ -203,6 +202,12 @@ WARNINGS: dict[str, tuple[Model, Model, dict[str, Any], list[str]]] = {
         changed(SECOND, "items", ids=np.r_[np.arange(120), np.roll(np.arange(120, 500), 7)]),
         {"anchor_filter": "id < 120"},
         [r"doubtful\..* 0\.\d\d; .* But the items hardly agree with those of 1\."],
+    ),
+    "users of which most are missing": (
+        FIRST,
+        without_first(SECOND, 500),
+        {},
+        [r"^There are 100 users, where 1 has 600: is the table loaded in full"],
     ),
     "users that became zeros": (
         FIRST,

@@ -31,7 +31,7 @@ from sqlstab import (
     stabilize,
 )
 from sqlstab.engines.duckdb import DUCKDB
-from sqlstab.errors import ConflictError
+from sqlstab.errors import ConflictError, GateError
 from sqlstab.space.key import Key
 from sqlstab.statements.types import Column
 
@@ -302,6 +302,9 @@ def test_one_side_whose_ids_mean_something_else(
     apart, doubt = run.figures["warnings"]
     assert "The users hardly agree, though items do" in apart
     assert "The alignment is doubtful" in doubt
+    # Who asks for an agreement does not want that, though it is the items that were aligned.
+    with pytest.raises(GateError, match="the users hardly agree with those of 2"):
+        space.run(users, items, key="3", options=Options(align="2", min_agreement=0.5))
 
 
 @pytest.mark.parametrize("kind", ["balanced", "rotation"])

@@ -21,6 +21,8 @@ Level = Literal["good", "doubtful", "bad"]
 _ZEROS = 0.01
 # Raw vectors that agree better by this than stable ones were better left where they are.
 _FROZEN = 0.01
+# Of the rows of the earlier run: a table of fewer is doubtful.
+_FEWER = 0.5
 # What rows of unit length must gain, as a mean cosine, to be worth a word.
 _PLAIN_ROWS = 0.05
 _LEVELS: dict[str, Level] = {"alignable": "good", "doubtful": "doubtful", "unrelated": "bad"}
@@ -56,6 +58,7 @@ def findings(figures: Mapping[str, Any]) -> Iterator[Finding]:
     for side, shared in figures["shared"].items():
         if not shared:
             yield _unshared(side, examples.get("unshared", {}).get(side))
+    yield from _fewer(figures)
     yield from _unchanged(figures)
     yield from _stale(figures)
     alignment = figures["alignment"]
@@ -133,6 +136,19 @@ def _place(figures: Mapping[str, Any], side: str, cosine: Mapping[str, Any]) -> 
         yield Finding("doubtful", title, text)
     else:
         yield Finding("good", title, found)
+
+
+def _fewer(figures: Mapping[str, Any]) -> Iterator[Finding]:
+    """Say which tables have far fewer rows than the earlier run: they may be loaded in part."""
+    reference = figures["reference"] or {}
+    for side, before in reference.get("rows", {}).items():
+        rows = figures["tables"].get(side, {}).get("rows", before)
+        if rows < _FEWER * before:
+            text = (
+                f"There are {rows:,} {side}, where {reference['run']} has {before:,}: is the table "
+                "loaded in full?"
+            )
+            yield Finding("doubtful", f"Fewer {side}", text)
 
 
 def _unchanged(figures: Mapping[str, Any]) -> Iterator[Finding]:

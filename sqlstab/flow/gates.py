@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlstab.errors import GateError
+from sqlstab.flow import findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +31,14 @@ def unchecked(options: Options, log: Log) -> None:
         )
 
 
-def check(
-    alignment: Mapping[str, Any], reference: str, options: Options, log: Log
-) -> dict[str, Any] | None:
-    """Compare the figures of an alignment with the thresholds.
+def check(figures: Mapping[str, Any], options: Options, log: Log) -> dict[str, Any] | None:
+    """Compare the figures of a run that was aligned with the thresholds.
+
+    Whoever asks for an agreement does not want a table that hardly agrees, also if none of its rows
+    took part in the alignment: it may be of another training.
 
     Args:
-        alignment: The figures.
-        reference: The run that they are about.
+        figures: What `run.json` holds.
         options: The thresholds, and whether to go on all the same (`force`).
         log: Records what `force` has written.
 
@@ -47,6 +48,8 @@ def check(
     Raises:
         GateError: A threshold is not met or the verdict is `unrelated`, and there is no `force`.
     """
+    alignment, reference = figures["alignment"], figures["reference"]["run"]
+    far = findings.far(figures)
     results: dict[str, Any] = {}
     failures = []
     for option, (figure, words) in GATES.items():
@@ -61,6 +64,9 @@ def check(
             failures.append(
                 f"{words}: {said}, but --{option.replace('_', '-')} is {threshold:,.4g}"
             )
+        elif option == "min_agreement" and far:
+            results[option]["passed"] = False
+            failures.append(f"the {' and '.join(far)} hardly agree with those of {reference}")
     if alignment["verdict"] == "unrelated":
         failures.insert(0, f"unrelated: {alignment['reason'].rstrip('.')}")
     if not failures:

@@ -98,7 +98,7 @@ def run(
         if finding.level == "doubtful":
             job.log.warn(finding.text)
     if job.reference:
-        found["gates"] = gates.check(found["alignment"], job.reference.key, job.options, job.log)
+        found["gates"] = gates.check(found, job.options, job.log)
     else:
         gates.unchecked(job.options, job.log)
     aligned = job.reference and found["alignment"]["verdict"] != "unrelated"

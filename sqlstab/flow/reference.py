@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,7 @@ class Reference:
         rank: How many of its dimensions carry scores.
         axes: What tells its axes from others: when the run was made that began them; None where
             no run says.
+        rows: How many rows the newest had, by table.
     """
 
     align: str
@@ -85,6 +86,7 @@ class Reference:
     lossless: Mapping[Side, bool]
     rank: int
     axes: str | None = None
+    rows: Mapping[Side, int] = field(default_factory=dict)
 
     @property
     def dimension(self) -> int:
@@ -104,6 +106,7 @@ class Reference:
             "run": self.key,
             "runs": dict(self.weights),
             "dimension": self.dimension,
+            "rows": dict(self.rows),
         }
 
 
