@@ -353,6 +353,42 @@ def test_a_run_with_maps_only(copy: Space, tmp_path: Path) -> None:
     assert "No run has stable vectors in the space, but maps only" in found.text("html")
 
 
+@pytest.mark.parametrize(
+    ("edited", "reported", "named"),
+    [(2, 2, "2"), (1, 2, "1"), (0, 2, ""), (0, 0, "0"), (1, None, "1")],
+    ids=["the run", "its reference", "another run", "the first run", "a run of the space"],
+)
+def test_vectors_that_were_edited_since(
+    edited: int, reported: int | None, named: str, copy: Space
+) -> None:
+    """The run's own figures do not show it."""
+    file = Path(copy.name) / f"run={KEYS[edited]}" / "items.parquet"
+    ids, vectors = read_vectors(file)
+    write_vectors(file, 1.3 * vectors, ids)
+    found = copy.report(None if reported is None else KEYS[reported])
+    verdict = found.figures["verdict"]
+    changed = {KEYS[int(named)]: ["items.parquet"]} if named else {}
+    assert found.figures["changed"] == changed
+    assert verdict["level"] == ("doubtful" if named else "good")
+    assert ("in part: check" in verdict["headline"]) == bool(named)
+    texts = [one["text"] for one in verdict["findings"] if one["title"] == "Changed files"]
+    assert len(texts) == len(changed)
+    for key, text in zip(changed, texts, strict=True):
+        assert text.startswith(f"Run {key} is not as it was written: items.parquet has been")
+
+
+def test_many_runs_that_were_edited_since(nine: Space, tmp_path: Path) -> None:
+    shutil.copytree(nine.name, tmp_path / "texts")
+    for key in "12345":
+        file = tmp_path / f"texts/run={key}/vectors.parquet"
+        ids, vectors = read_vectors(file)
+        write_vectors(file, 1.3 * vectors, ids)
+    found = Space(tmp_path / "texts").report().figures["verdict"]["findings"]
+    (text,) = [one["text"] for one in found if one["title"] == "Changed files"]
+    assert re.findall(r"Run (\d) is not", text) == ["3", "4", "5"]
+    assert "The same is true of 2 further runs." in text
+
+
 def test_no_such_run(space: Space, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no run 2027"):
         space.report("2027")

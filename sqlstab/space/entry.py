@@ -55,6 +55,15 @@ class Around:
         return self.after[-1].key if self.after else None
 
 
+def edited(key: str, files: Sequence[str]) -> str:
+    """Say what of a run is not as the run wrote it; `files` is what `Entry.changed` lists."""
+    return (
+        f"Run {key} is not as it was written: {' and '.join(files)} "
+        f"{'has' if len(files) == 1 else 'have'} been replaced or edited since. Run it again, or "
+        "drop it, unless that was meant."
+    )
+
+
 def late(runs: Sequence[Entry]) -> list[str | None]:
     """Return for each run the first later one that was there before it, and did not see it.
 
