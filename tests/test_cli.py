@@ -214,11 +214,14 @@ def four(space: Path, tables: list[Any]) -> Path:
     return space
 
 
-def test_runs(four: Path) -> None:
+def test_runs(four: Path, tables: list[Any]) -> None:
     shown = invoke("runs", four).stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["run", "a", "b", "c", "d"]
-    # Its successor did not see it.
+    # Its successor did not see it; that of a repeated run did.
     assert shown[3].endswith("made after d")
+    invoke("run", *tables, "--space", four, "--run", "b", "-q")
+    marked = [line for line in invoke("runs", four).stdout.splitlines() if "made after" in line]
+    assert [line.split()[0] for line in marked] == ["c"]
     assert [run["key"] for run in json.loads(invoke("runs", four, "--json").stdout)] == list("abcd")
     assert "aligned with" in invoke("runs", four, "b").stdout
     assert invoke("runs", four, "drop", "a", "b").stdout.split() == ["dropped", "a", "dropped", "b"]

@@ -440,16 +440,42 @@ def test_few_statements(
     assert len(measured) == 2 * (3 + 1) + 1
 
 
-def test_a_run_that_was_made_late(nine: Space, tmp_path: Path) -> None:
-    shutil.copytree(nine.name, tmp_path / "texts")
+# In which order runs are made, with which options, and what was made after what.
+LATE: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    "in order": ("1234", {}, {}),
+    "late": ("1243", {}, {"3": "4"}),
+    "late by several": ("12453", {}, {"3": "4"}),
+    "repeated": ("12342", {}, {}),
+    "all repeated but the last": ("123451234", {}, {}),
+    "all repeated but the last, with a short memory": ("123451234", {"memory": 0.1}, {}),
+    "all repeated but the last, aligned with one": ("123451234", {"align": "previous"}, {}),
+    "late, aligned with one": ("12453", {"align": "previous"}, {"3": "4"}),
+    "late, then repeated": ("12433", {}, {"3": "4"}),
+    "late, then seen": ("12434", {}, {}),
+    "the first repeated": ("1231", {}, {}),
+    "repeated, aligned with the first": ("12342", {"align": "first"}, {}),
+    "before the first": ("230", {"force": True}, {"0": "2"}),
+    "before the first, repeated": ("220", {"force": True}, {"0": "2"}),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_runs_that_were_made_late(case: str, tmp_path: Path) -> None:
+    order, options, wanted = LATE[case]
     space, rng = Space(tmp_path / "texts"), np.random.default_rng(6)
-    rows = read_vectors(Path(nine.name) / "run=3/vectors.parquet")
-    space.run(vectors=(rows[0], turned(rng, rows[1])), key="3")
-    found = space.report()
-    late = {run["name"]: run["made_after"] for run in found.figures["runs"] if run["made_after"]}
-    assert late == {"3": "4"}
-    assert "1 run was made after a later one, which did not see it: 3 after 4." in found.text("md")
-    assert levels(found)["Late runs"] == found.figures["verdict"]["level"] == "good"
+    rows = rng.standard_normal((60, 3))
+    for number, key in enumerate(order):
+        given = Options(**options) if number else Options()
+        space.run(vectors=(np.arange(60), turned(rng, rows)), key=key, options=given)
+    found = space.report().figures
+    after = {run["name"]: run["made_after"] for run in found["runs"] if run["made_after"]}
+    assert after == wanted
+    said = [one["text"] for one in found["verdict"]["findings"] if one["title"] == "Late runs"]
+    assert len(said) == len(wanted)
+    for (key, later), text in zip(wanted.items(), said, strict=True):
+        assert text == (
+            f"1 run was made after a later one, which did not see it: {key} after {later}."
+        )
 
 
 @pytest.mark.parametrize("kind", ["balanced", "rotation"])
