@@ -684,6 +684,14 @@ def page_of(found: Report, folder: Path) -> Path:
 _MARKS = ".mark-rect path, .mark-symbol path, .mark-line path, .mark-rule line"
 
 
+# The text of each cell of a table that is seen, and how many lines it takes.
+_LINES = """() => [...document.querySelectorAll('td')].filter(one => one.offsetHeight).map(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return [cell.innerText, new Set([...range.getClientRects()].map(line => line.top)).size];
+})"""
+
+
 def check_page(seen: Seen, path: Path, count: int) -> None:
     """Nothing is loaded, nothing complains, every chart has marks, and all fits the width."""
     page = seen.page
@@ -697,6 +705,7 @@ def check_page(seen: Seen, path: Path, count: int) -> None:
         assert len(chart.get_attribute("aria-label")) > 40
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert [text for text, lines in page.evaluate(_LINES) if len(text) <= 10 and lines > 1] == []
     assert page.locator("script").count() == 0
 
 
