@@ -159,6 +159,18 @@ def test_json_is_run_json(space: Path, tables: list[Any]) -> None:
     assert json.loads(invoke("runs", space, "k", "--json").stdout)["key"] == "k"
 
 
+def test_warnings_without_the_results(space: Path, tables: list[Any]) -> None:
+    """A cron job that discards standard output still sees them; one that is quiet does not."""
+    command = ["run", *tables, "--space", space, "--run", "k", "--min-agreement", 0.5]
+    done = sqlstab(*command)
+    assert done.stderr.startswith("Warning: There is no run before it to align with")
+    assert "Warning" not in done.stdout
+    assert done.stdout
+    invoke("runs", space, "drop", "k")
+    quiet = sqlstab(*command, "-q")
+    assert quiet.stdout == quiet.stderr == ""
+
+
 def test_quiet_and_verbose_and_sql(space: Path, tables: list[Any]) -> None:
     quiet = sqlstab("run", *tables, "--space", space, "-q")
     assert quiet.stdout == quiet.stderr == ""
