@@ -2,7 +2,10 @@
 # A scheduler and Postgres: tables with a day, a project file, and one command for each day. As a
 # line of a crontab, that command is
 #
-#     0 6 * * *  sqlstab run --quiet -c scheduler.toml --var day=$(date +\%F)
+#     0 6 * * *  sqlstab run -c scheduler.toml --var day=$(date +\%F) > /dev/null
+#
+# What is left goes to standard error, for cron to mail: warnings and errors, and a line for each
+# step that takes long. With --quiet there would be errors only.
 #
 # Try it on two days of the demo:
 #
@@ -33,10 +36,10 @@ PYTHON
 # person has to look; the space has not changed.
 stabilize() {
     code=0
-    sqlstab run --quiet -c "$project" --var day="$1" || code=$?
+    sqlstab run -c "$project" --var day="$1" > /dev/null || code=$?
     [ "$code" = 3 ] || return "$code"
     sleep 60
-    sqlstab run --quiet -c "$project" --var day="$1"
+    sqlstab run -c "$project" --var day="$1" > /dev/null
 }
 
 $psql -c "DROP SCHEMA IF EXISTS nightly CASCADE" -c "CREATE SCHEMA nightly"

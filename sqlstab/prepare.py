@@ -25,6 +25,7 @@ from sqlstab.flow.job import Job
 from sqlstab.flow.reference import Made, Member, Reference
 from sqlstab.maths.maps import Maps
 from sqlstab.progress import Log
+from sqlstab.space.entry import edited
 from sqlstab.space.key import shape
 from sqlstab.statements import build, files, quoting, relations
 from sqlstab.statements.conditions import both, condition
@@ -546,11 +547,7 @@ def check_entry(entry: Entry, log: Log) -> None:
     """
     check_figures(entry.figures, f"run {entry.key}")
     if changed := entry.changed():
-        log.warn(
-            f"Run {entry.key} is not as it was written: {' and '.join(changed)} "
-            f"{'has' if len(changed) == 1 else 'have'} been replaced or edited since. Run it "
-            "again, or drop it, unless that was meant."
-        )
+        log.warn(edited(entry.key, changed))
 
 
 def check_figures(figures: Mapping[str, Any], where: str) -> None:

@@ -159,6 +159,18 @@ def test_json_is_run_json(space: Path, tables: list[Any]) -> None:
     assert json.loads(invoke("runs", space, "k", "--json").stdout)["key"] == "k"
 
 
+def test_warnings_without_the_results(space: Path, tables: list[Any]) -> None:
+    """A cron job that discards standard output still sees them; one that is quiet does not."""
+    command = ["run", *tables, "--space", space, "--run", "k", "--min-agreement", 0.5]
+    done = sqlstab(*command)
+    assert done.stderr.startswith("Warning: There is no run before it to align with")
+    assert "Warning" not in done.stdout
+    assert done.stdout
+    invoke("runs", space, "drop", "k")
+    quiet = sqlstab(*command, "-q")
+    assert quiet.stdout == quiet.stderr == ""
+
+
 def test_quiet_and_verbose_and_sql(space: Path, tables: list[Any]) -> None:
     quiet = sqlstab("run", *tables, "--space", space, "-q")
     assert quiet.stdout == quiet.stderr == ""
@@ -214,11 +226,14 @@ def four(space: Path, tables: list[Any]) -> Path:
     return space
 
 
-def test_runs(four: Path) -> None:
+def test_runs(four: Path, tables: list[Any]) -> None:
     shown = invoke("runs", four).stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["run", "a", "b", "c", "d"]
-    # Its successor did not see it.
+    # Its successor did not see it; that of a repeated run did.
     assert shown[3].endswith("made after d")
+    invoke("run", *tables, "--space", four, "--run", "b", "-q")
+    marked = [line for line in invoke("runs", four).stdout.splitlines() if "made after" in line]
+    assert [line.split()[0] for line in marked] == ["c"]
     assert [run["key"] for run in json.loads(invoke("runs", four, "--json").stdout)] == list("abcd")
     assert "aligned with" in invoke("runs", four, "b").stdout
     assert invoke("runs", four, "drop", "a", "b").stdout.split() == ["dropped", "a", "dropped", "b"]

@@ -455,6 +455,10 @@ def test_command(space: Space) -> None:
     figures = [f"{ROWS - 20}", f"{found.before:.3f}", f"{found.after:.3f}"]
     assert lines[1].split() == ["items", *figures, str(out)]
     assert "not for serving: scores are not kept, and vectors become shorter" in lines[2]
+    before = out.read_bytes()
+    again = ["features", space.name, "b", "--as-of", "a", "--out", f"items={out}"]
+    assert "exists already and is not replaced" in invoke(*again, code=2).stderr
+    assert out.read_bytes() == before
     np.testing.assert_allclose(
         read_vectors(out)[1], found.apply([*stored(space, "b").values()]), atol=1e-6
     )

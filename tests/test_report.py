@@ -353,6 +353,42 @@ def test_a_run_with_maps_only(copy: Space, tmp_path: Path) -> None:
     assert "No run has stable vectors in the space, but maps only" in found.text("html")
 
 
+@pytest.mark.parametrize(
+    ("edited", "reported", "named"),
+    [(2, 2, "2"), (1, 2, "1"), (0, 2, ""), (0, 0, "0"), (1, None, "1")],
+    ids=["the run", "its reference", "another run", "the first run", "a run of the space"],
+)
+def test_vectors_that_were_edited_since(
+    edited: int, reported: int | None, named: str, copy: Space
+) -> None:
+    """The run's own figures do not show it."""
+    file = Path(copy.name) / f"run={KEYS[edited]}" / "items.parquet"
+    ids, vectors = read_vectors(file)
+    write_vectors(file, 1.3 * vectors, ids)
+    found = copy.report(None if reported is None else KEYS[reported])
+    verdict = found.figures["verdict"]
+    changed = {KEYS[int(named)]: ["items.parquet"]} if named else {}
+    assert found.figures["changed"] == changed
+    assert verdict["level"] == ("doubtful" if named else "good")
+    assert ("in part: check" in verdict["headline"]) == bool(named)
+    texts = [one["text"] for one in verdict["findings"] if one["title"] == "Changed files"]
+    assert len(texts) == len(changed)
+    for key, text in zip(changed, texts, strict=True):
+        assert text.startswith(f"Run {key} is not as it was written: items.parquet has been")
+
+
+def test_many_runs_that_were_edited_since(nine: Space, tmp_path: Path) -> None:
+    shutil.copytree(nine.name, tmp_path / "texts")
+    for key in "12345":
+        file = tmp_path / f"texts/run={key}/vectors.parquet"
+        ids, vectors = read_vectors(file)
+        write_vectors(file, 1.3 * vectors, ids)
+    found = Space(tmp_path / "texts").report().figures["verdict"]["findings"]
+    (text,) = [one["text"] for one in found if one["title"] == "Changed files"]
+    assert re.findall(r"Run (\d) is not", text) == ["3", "4", "5"]
+    assert "The same is true of 2 further runs." in text
+
+
 def test_no_such_run(space: Space, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no run 2027"):
         space.report("2027")
@@ -404,16 +440,42 @@ def test_few_statements(
     assert len(measured) == 2 * (3 + 1) + 1
 
 
-def test_a_run_that_was_made_late(nine: Space, tmp_path: Path) -> None:
-    shutil.copytree(nine.name, tmp_path / "texts")
+# In which order runs are made, with which options, and what was made after what.
+LATE: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
+    "in order": ("1234", {}, {}),
+    "late": ("1243", {}, {"3": "4"}),
+    "late by several": ("12453", {}, {"3": "4"}),
+    "repeated": ("12342", {}, {}),
+    "all repeated but the last": ("123451234", {}, {}),
+    "all repeated but the last, with a short memory": ("123451234", {"memory": 0.1}, {}),
+    "all repeated but the last, aligned with one": ("123451234", {"align": "previous"}, {}),
+    "late, aligned with one": ("12453", {"align": "previous"}, {"3": "4"}),
+    "late, then repeated": ("12433", {}, {"3": "4"}),
+    "late, then seen": ("12434", {}, {}),
+    "the first repeated": ("1231", {}, {}),
+    "repeated, aligned with the first": ("12342", {"align": "first"}, {}),
+    "before the first": ("230", {"force": True}, {"0": "2"}),
+    "before the first, repeated": ("220", {"force": True}, {"0": "2"}),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_runs_that_were_made_late(case: str, tmp_path: Path) -> None:
+    order, options, wanted = LATE[case]
     space, rng = Space(tmp_path / "texts"), np.random.default_rng(6)
-    rows = read_vectors(Path(nine.name) / "run=3/vectors.parquet")
-    space.run(vectors=(rows[0], turned(rng, rows[1])), key="3")
-    found = space.report()
-    late = {run["name"]: run["made_after"] for run in found.figures["runs"] if run["made_after"]}
-    assert late == {"3": "4"}
-    assert "1 run was made after a later one, which did not see it: 3 after 4." in found.text("md")
-    assert levels(found)["Late runs"] == found.figures["verdict"]["level"] == "good"
+    rows = rng.standard_normal((60, 3))
+    for number, key in enumerate(order):
+        given = Options(**options) if number else Options()
+        space.run(vectors=(np.arange(60), turned(rng, rows)), key=key, options=given)
+    found = space.report().figures
+    after = {run["name"]: run["made_after"] for run in found["runs"] if run["made_after"]}
+    assert after == wanted
+    said = [one["text"] for one in found["verdict"]["findings"] if one["title"] == "Late runs"]
+    assert len(said) == len(wanted)
+    for (key, later), text in zip(wanted.items(), said, strict=True):
+        assert text == (
+            f"1 run was made after a later one, which did not see it: {key} after {later}."
+        )
 
 
 @pytest.mark.parametrize("kind", ["balanced", "rotation"])
@@ -622,6 +684,14 @@ def page_of(found: Report, folder: Path) -> Path:
 _MARKS = ".mark-rect path, .mark-symbol path, .mark-line path, .mark-rule line"
 
 
+# The text of each cell of a table that is seen, and how many lines it takes.
+_LINES = """() => [...document.querySelectorAll('td')].filter(one => one.offsetHeight).map(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  return [cell.innerText, new Set([...range.getClientRects()].map(line => line.top)).size];
+})"""
+
+
 def check_page(seen: Seen, path: Path, count: int) -> None:
     """Nothing is loaded, nothing complains, every chart has marks, and all fits the width."""
     page = seen.page
@@ -635,6 +705,7 @@ def check_page(seen: Seen, path: Path, count: int) -> None:
         assert len(chart.get_attribute("aria-label")) > 40
     width = page.viewport_size["width"]
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert [text for text, lines in page.evaluate(_LINES) if len(text) <= 10 and lines > 1] == []
     assert page.locator("script").count() == 0
 
 

@@ -24,8 +24,8 @@ _USE = (
     "--out",
     multiple=True,
     metavar="TABLE=PLACE",
-    help="Where to write the features of a table: a table, or on DuckDB a Parquet file. Repeat for "
-    "each table. Default: keep the maps, and write no features.",
+    help="Where to write the features of a table: a table, or on DuckDB a Parquet file. None "
+    "is replaced. Repeat for each table. Default: keep the maps, and write no features.",
 )
 @options.config
 @options.declared("features")

@@ -21,11 +21,14 @@ GATES = {
 
 
 def unchecked(options: Options, log: Log) -> None:
-    """Warn of thresholds that the first run of a space has nothing to be compared with for."""
+    """Tell that thresholds are not checked: a first run has nothing to be compared with.
+
+    That is as it should be in a new space, so the figures do not keep it as a warning.
+    """
     wanted = [f"--{name.replace('_', '-')}" for name in GATES if getattr(options, name) is not None]
     if wanted:
         verb = "is" if len(wanted) == 1 else "are"
-        log.warn(
+        log.tell(
             f"There is no run before it to align with, so {' and '.join(wanted)} {verb} not "
             "checked. Is it the right space?"
         )

@@ -103,7 +103,9 @@ def on_run(space: AnySpace, key: str, engine: Engine, log: Log) -> Report:
     # It may have been dropped since.
     reference = _stored(space, entries[aligned]) if aligned in entries else None
     flow = Measuring(engine.dialect, log).run(run, reference)
-    figures = drive.execute(flow, engine, log)
+    measured = drive.execute(flow, engine, log)
+    compared = [entries[one.key] for one in (run, reference) if one]
+    figures = {**measured, "changed": _changed(compared)}
     return Report({"verdict": verdict.of_run(figures), **figures})
 
 
@@ -128,8 +130,14 @@ def on_space(space: AnySpace, name: str, engine: Engine, log: Log) -> Report:
             earlier[lag] = newest.get(entry.key) or _stored(space, entry)
     flow = Measuring(engine.dialect, log).space(list(newest.values()), earlier)
     measured = drive.execute(flow, engine, log)
-    figures = {"space": name, **measured, "runs": _days(entries)}
+    figures = {"space": name, **measured, "runs": _days(entries), "changed": _changed(entries)}
     return Report({"verdict": verdict.of_space(figures, entries), **figures})
+
+
+def _changed(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """List what is not as a run wrote it, by the key of the run."""
+    found = {entry.key: entry.changed() for entry in entries}
+    return {key: files for key, files in found.items() if files}
 
 
 def _days(entries: Sequence[Entry]) -> list[dict[str, Any]]:

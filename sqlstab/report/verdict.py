@@ -9,6 +9,7 @@ from sqlstab.errors import spelled
 from sqlstab.flow.figures import word
 from sqlstab.flow.findings import Finding, Level, findings
 from sqlstab.maths.quality import HARDLY_AGREES, NEAREST, SCORES_KEPT
+from sqlstab.space.entry import edited
 from sqlstab.statements.sides import VECTORS, main_side, singular
 from sqlstab.words import counted, share
 
@@ -40,7 +41,7 @@ _SAMPLING = 0.05
 # to these vectors, however bad raw ones are. A tenth is the limit of no relation in the verdict of
 # an alignment too.
 _FINDS_NOTHING = 0.1
-# Late runs that a finding has room for.
+# Runs that a finding has room for.
 _NAMED = 3
 
 
@@ -55,7 +56,7 @@ def of_run(figures: Mapping[str, Any]) -> dict[str, Any]:
         `text` of each.
     """
     run = figures["run"]
-    every = list(_known(run))
+    every = [*_changed(figures["changed"]), *_known(run)]
     if figures["neighbours"]:
         every += _looked_up(figures["neighbours"], main_side(run["tables"]))
     return _judged([*every, *_warnings([run])], run, _RUN, None if run["reference"] else _NEW_RUN)
@@ -68,7 +69,8 @@ def of_space(figures: Mapping[str, Any], runs: Sequence[Entry]) -> dict[str, Any
         figures: Those of `Measuring.space`.
         runs: All runs, oldest first.
     """
-    every = [*_over_runs(runs), *_drift(figures["lags"]), *_late(figures["runs"])]
+    every = [*_changed(figures["changed"]), *_over_runs(runs)]
+    every += [*_drift(figures["lags"]), *_late(figures["runs"])]
     every += _warnings([run.figures for run in runs])
     return _judged(every, runs[-1].figures, _SPACE, None if len(runs) > 1 else _NEW_SPACE)
 
@@ -92,6 +94,16 @@ def _anchors(run: Mapping[str, Any]) -> list[str]:
     """Return the sides that hold the space in place."""
     alignment = run["alignment"]
     return alignment["sides"] if alignment else [main_side(run["tables"])]
+
+
+def _changed(changed: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """Say which runs are not as they were written: their own figures do not show it."""
+    if changed:
+        texts = [edited(key, files) for key, files in list(changed.items())[-_NAMED:]]
+        if len(changed) > _NAMED:
+            texts.append(f"The same is true of {counted(len(changed) - _NAMED, 'further run')}.")
+        texts.append("What a run found about its own vectors holds for those that it wrote.")
+        yield Finding("doubtful", "Changed files", " ".join(texts))
 
 
 def _known(run: Mapping[str, Any]) -> Iterator[Finding]:

@@ -55,17 +55,41 @@ class Around:
         return self.after[-1].key if self.after else None
 
 
+def edited(key: str, files: Sequence[str]) -> str:
+    """Say what of a run is not as the run wrote it; `files` is what `Entry.changed` lists."""
+    return (
+        f"Run {key} is not as it was written: {' and '.join(files)} "
+        f"{'has' if len(files) == 1 else 'have'} been replaced or edited since. Run it again, or "
+        "drop it, unless that was meant."
+    )
+
+
 def late(runs: Sequence[Entry]) -> list[str | None]:
     """Return for each run the first later one that was there before it, and did not see it.
+
+    A later run saw a repeated one: it was aligned with an earlier attempt.
 
     Args:
         runs: All of them, oldest first.
     """
     made = [str(run.figures["created"]) for run in runs]
-    return [
-        next((runs[k].key for k in range(n + 1, len(runs)) if made[k] < made[n]), None)
-        for n in range(len(runs))
-    ]
+    places = {run.key: n for n, run in enumerate(runs)}
+
+    def missed(k: int, n: int) -> bool:
+        """Tell whether the run `k` was there before `n`, and would have been aligned with it."""
+        if made[k] >= made[n]:
+            return False
+        reference = runs[k].figures["reference"] or {"align": "recent", "runs": {}}
+        # A first run that is done again is aligned with itself.
+        known = [key for key in reference["runs"] if key != runs[k].key]
+        if not known:
+            return True
+        # It looks back from the newest run on: no further than to the oldest that it has.
+        back = reference["align"] in ("recent", "previous") and places.get(known[0], -1) < n
+        return back and runs[n].key not in known
+
+    every = range(len(runs))
+    return [next((runs[k].key for k in every[n + 1 :] if missed(k, n)), None) for n in every]
 
 
 @dataclass(frozen=True)
