@@ -173,6 +173,18 @@ def test_rotations(anywhere: Project, tmp_path: Path) -> None:
     assert "map is rotation, but the maps so far are balanced" in said
 
 
+@pytest.mark.parametrize("given", ['"2026-11-02"', "2026-11-02", '["2026-11-02"]'])
+def test_one_day_again(movies: Project, given: str) -> None:
+    """As a list, as text, or as the date that YAML makes of it without quotes."""
+    movies.load(1, 2)
+    movies.dbt("run", "--select", "embedding_maps")
+    kept = movies.maps()
+    movies.load(2, seed=1)
+    movies.dbt("run", "--select", "embedding_maps", "--vars", f"{{again: {given}}}")
+    for (ds, side), matrix in movies.maps().items():
+        assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
+
+
 def test_full_refresh(movies: Project, core: Core) -> None:
     """It leaves the maps where the config says so, else it makes all of them anew, in order."""
     movies.load(1, 2, 3)
@@ -280,7 +292,7 @@ def test_other_refusals(movies: Project) -> None:
     assert "nothing to align with" in movies.dbt("run", fails=True)["embedding_maps"]
     movies.load(5)
     said = movies.dbt("run", *again(9), fails=True)["embedding_maps"]
-    assert f"again names run {date(9)}" in said
+    assert f"again names {date(9)}, which is not in both raw tables" in said
     for key, matrix in movies.maps().items():
         np.testing.assert_array_equal(matrix, kept[key])
 
