@@ -495,7 +495,7 @@ def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages:
 
 
 def test_the_models_of_the_readme(movies: Project) -> None:
-    """They are all that a project needs, as they stand there; so is the way to repeat a day."""
+    """They are all that a project needs, as they stand; so are the ways to repeat or drop a day."""
     shutil.rmtree(movies.root / "models")
     for name, text in re.findall(
         r"```\w+\n(?:--|#) (models/\w+\.\w+).*?\n(.*?)```", README, re.DOTALL
@@ -510,8 +510,27 @@ def test_the_models_of_the_readme(movies: Project) -> None:
     movies.load(2, seed=1)
     (given,) = re.findall(r"`dbt build --vars '(.*?)'`", README)
     movies.dbt("build", "--vars", given.replace("2026-11-30", date(2)))
-    for (ds, side), matrix in movies.maps().items():
+    found = movies.maps()
+    for (ds, side), matrix in found.items():
         assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
+    # The incremental table has the day anew, whether a list or a text names it.
+    for seed, options in ((1, ()), (2, ("--vars", json.dumps({"again": date(2)})))):
+        movies.load(2, seed=seed)
+        movies.dbt("build", *options)
+        found = movies.maps()
+        rows = movies.sql("SELECT ds, item_id, embedding FROM ml.stable_items")
+        assert len(rows) == 2 * SIDES["items"]
+        for ds, item, x in rows:
+            raw = movies.raw[ds.day]["items"][int(item[1:])]
+            np.testing.assert_allclose(x, raw @ found[str(ds), "items"], atol=1e-6)
+    (statements,) = re.findall(r"```sql\n(delete.*?)```", README, re.DOTALL)
+    movies.sql(statements.replace("2026-11-30", date(2)))
+    movies.dbt("build")
+    assert {ds for ds, _ in movies.maps()} == {date(1)}
+    assert movies.sql("SELECT DISTINCT CAST(ds AS varchar) FROM ml.stable_items") == [(date(1),)]
+    movies.load(2)
+    movies.dbt("build")
+    assert {ds for ds, _ in movies.maps()} == {date(1), date(2)}
 
 
 def test_unit_tests(movies: Project) -> None:
