@@ -185,6 +185,27 @@ def test_one_day_again(movies: Project, given: str) -> None:
         assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
 
 
+def test_the_first_day_again(movies: Project, tmp_path: Path) -> None:
+    """It would get other axes than later days have; alone, or with all of them, it may."""
+    movies.load(1)
+    movies.dbt("run")
+    for later in ((), (2, 3)):
+        movies.load(*later)
+        movies.dbt("run")
+        kept = movies.maps()
+        movies.load(1, seed=1 + len(later))
+        for days in ((1,), (1, 3)) if later else ():
+            said = movies.dbt("run", *again(*days), fails=True)["embedding_maps"]
+            assert f"run {date(1)} is the first: it defines the axes" in said
+            for key, matrix in movies.maps().items():
+                np.testing.assert_array_equal(matrix, kept[key])
+        movies.dbt("run", *again(1, *later))
+        core = Core(tmp_path / f"core{len(later)}")
+        core.run(1, seed=1 + len(later))
+        core.run(*later)
+        movies.check(core)
+
+
 def test_full_refresh(movies: Project, core: Core) -> None:
     """It leaves the maps where the config says so, else it makes all of them anew, in order."""
     movies.load(1, 2, 3)
