@@ -906,7 +906,12 @@ def test_aligned_takes_vectors_as_they_stand(anywhere: Project) -> None:
             text += f"      - sqlstab.aligned:\n          name: {name}_{what}\n"
             text += f"          arguments: {{by: ds, id: id{given}}}\n"
     movies.write("models/schema.yml", text)
-    said = movies.dbt("test", fails=True)
+    said = movies.dbt("test", "--store-failures", fails=True)
+    (days,) = movies.sql(
+        "SELECT CAST(run_key AS varchar), CAST(earlier_run AS varchar) "
+        "FROM ml_dbt_test__audit.raw_items_default"
+    )
+    assert days == (date(3), date(2))
     wanted = {
         f"{name}_{what}": what == "below" or (what == "default" and passing[name])
         for name in limits
