@@ -534,10 +534,10 @@ def test_the_models_of_the_readme(movies: Project) -> None:
     found = movies.maps()
     for (ds, side), matrix in found.items():
         assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
-    # The incremental table has the day anew, whether a list or a text names it.
-    for seed, options in ((1, ()), (2, ("--vars", json.dumps({"again": date(2)})))):
+    # The incremental table has the day anew, whether a list, a text or a date of YAML names it.
+    for seed, day in enumerate((f"[{date(2)}]", f'"{date(2)}"', date(2)), start=2):
         movies.load(2, seed=seed)
-        movies.dbt("build", *options)
+        movies.dbt("build", "--vars", f"{{again: {day}}}")
         found = movies.maps()
         rows = movies.sql("SELECT ds, item_id, embedding FROM ml.stable_items")
         assert len(rows) == 2 * SIDES["items"]
