@@ -173,6 +173,39 @@ def test_rotations(anywhere: Project, tmp_path: Path) -> None:
     assert "map is rotation, but the maps so far are balanced" in said
 
 
+@pytest.mark.parametrize("given", ['"2026-11-02"', "2026-11-02", '["2026-11-02"]'])
+def test_one_day_again(movies: Project, given: str) -> None:
+    """As a list, as text, or as the date that YAML makes of it without quotes."""
+    movies.load(1, 2)
+    movies.dbt("run", "--select", "embedding_maps")
+    kept = movies.maps()
+    movies.load(2, seed=1)
+    movies.dbt("run", "--select", "embedding_maps", "--vars", f"{{again: {given}}}")
+    for (ds, side), matrix in movies.maps().items():
+        assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
+
+
+def test_the_first_day_again(movies: Project, tmp_path: Path) -> None:
+    """It would get other axes than later days have; alone, or with all of them, it may."""
+    movies.load(1)
+    movies.dbt("run")
+    for later in ((), (2, 3)):
+        movies.load(*later)
+        movies.dbt("run")
+        kept = movies.maps()
+        movies.load(1, seed=1 + len(later))
+        for days in ((1,), (1, 3)) if later else ():
+            said = movies.dbt("run", *again(*days), fails=True)["embedding_maps"]
+            assert f"run {date(1)} is the first: it defines the axes" in said
+            for key, matrix in movies.maps().items():
+                np.testing.assert_array_equal(matrix, kept[key])
+        movies.dbt("run", *again(1, *later))
+        core = Core(tmp_path / f"core{len(later)}")
+        core.run(1, seed=1 + len(later))
+        core.run(*later)
+        movies.check(core)
+
+
 def test_full_refresh(movies: Project, core: Core) -> None:
     """It leaves the maps where the config says so, else it makes all of them anew, in order."""
     movies.load(1, 2, 3)
@@ -280,7 +313,7 @@ def test_other_refusals(movies: Project) -> None:
     assert "nothing to align with" in movies.dbt("run", fails=True)["embedding_maps"]
     movies.load(5)
     said = movies.dbt("run", *again(9), fails=True)["embedding_maps"]
-    assert f"again names run {date(9)}" in said
+    assert f"again names {date(9)}, which is not in both raw tables" in said
     for key, matrix in movies.maps().items():
         np.testing.assert_array_equal(matrix, kept[key])
 
@@ -483,7 +516,7 @@ def test_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages:
 
 
 def test_the_models_of_the_readme(movies: Project) -> None:
-    """They are all that a project needs, as they stand there; so is the way to repeat a day."""
+    """They are all that a project needs, as they stand; so are the ways to repeat or drop a day."""
     shutil.rmtree(movies.root / "models")
     for name, text in re.findall(
         r"```\w+\n(?:--|#) (models/\w+\.\w+).*?\n(.*?)```", README, re.DOTALL
@@ -498,8 +531,27 @@ def test_the_models_of_the_readme(movies: Project) -> None:
     movies.load(2, seed=1)
     (given,) = re.findall(r"`dbt build --vars '(.*?)'`", README)
     movies.dbt("build", "--vars", given.replace("2026-11-30", date(2)))
-    for (ds, side), matrix in movies.maps().items():
+    found = movies.maps()
+    for (ds, side), matrix in found.items():
         assert np.array_equal(matrix, kept[ds, side]) == (ds == date(1))
+    # The incremental table has the day anew, whether a list, a text or a date of YAML names it.
+    for seed, day in enumerate((f"[{date(2)}]", f'"{date(2)}"', date(2)), start=2):
+        movies.load(2, seed=seed)
+        movies.dbt("build", "--vars", f"{{again: {day}}}")
+        found = movies.maps()
+        rows = movies.sql("SELECT ds, item_id, embedding FROM ml.stable_items")
+        assert len(rows) == 2 * SIDES["items"]
+        for ds, item, x in rows:
+            raw = movies.raw[ds.day]["items"][int(item[1:])]
+            np.testing.assert_allclose(x, raw @ found[str(ds), "items"], atol=1e-6)
+    (statements,) = re.findall(r"```sql\n(delete.*?)```", README, re.DOTALL)
+    movies.sql(statements.replace("2026-11-30", date(2)))
+    movies.dbt("build")
+    assert {ds for ds, _ in movies.maps()} == {date(1)}
+    assert movies.sql("SELECT DISTINCT CAST(ds AS varchar) FROM ml.stable_items") == [(date(1),)]
+    movies.load(2)
+    movies.dbt("build")
+    assert {ds for ds, _ in movies.maps()} == {date(1), date(2)}
 
 
 def test_unit_tests(movies: Project) -> None:
@@ -854,7 +906,12 @@ def test_aligned_takes_vectors_as_they_stand(anywhere: Project) -> None:
             text += f"      - sqlstab.aligned:\n          name: {name}_{what}\n"
             text += f"          arguments: {{by: ds, id: id{given}}}\n"
     movies.write("models/schema.yml", text)
-    said = movies.dbt("test", fails=True)
+    said = movies.dbt("test", "--store-failures", fails=True)
+    (days,) = movies.sql(
+        "SELECT CAST(run_key AS varchar), CAST(earlier_run AS varchar) "
+        "FROM ml_dbt_test__audit.raw_items_default"
+    )
+    assert days == (date(3), date(2))
     wanted = {
         f"{name}_{what}": what == "below" or (what == "default" and passing[name])
         for name in limits

@@ -47,13 +47,18 @@
   {%- endif -%}
 {%- endmacro %}
 
-{#- Refuse a run that sorts before all others and would define a space of its own. -#}
+{#- Refuse a run that sorts before all others and would define a space of its own: one that is new, or made again. -#}
 {% macro check_first(spec, at, so_far, known, name) -%}
   {%- set found = run_query(
       "SELECT count(CASE WHEN k.run_key < (" ~ at ~ ") THEN 1 END) AS earlier, count(*) AS others FROM (" ~ so_far
       ~ ") AS k").rows[0] -%}
   {%- set had = run_query("SELECT count(*) AS n FROM (" ~ known ~ ") AS k WHERE k.run_key = (" ~ at ~ ")").rows[0][0] -%}
-  {%- if found[0] == 0 and found[1] > 0 and had == 0 -%}
+  {%- if found[0] == 0 and found[1] > 0 and had > 0 -%}
+    {{ exceptions.raise_compiler_error(
+        "sqlstab.fit_maps: " ~ name ~ " is the first: it defines the axes, and later runs were aligned with it. Made again it "
+        ~ "would get others, which theirs are not. Name all later runs in again, too, or make a model of maps beside this "
+        ~ "one.") }}
+  {%- elif found[0] == 0 and found[1] > 0 -%}
     {{ exceptions.raise_compiler_error(
         "sqlstab.fit_maps: there is no run before " ~ name ~ " to align with, but later runs have maps: it would get axes of "
         ~ "its own, which theirs are not. Leave it out of the raw tables, in a model before this one.") }}

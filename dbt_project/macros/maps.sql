@@ -29,6 +29,8 @@
   {%- endif -%}
   {%- set known = sqlstab.stored_maps(this, run) if is_incremental() else sqlstab.no_maps(spec) -%}
   {%- if flags.WHICH in ['run', 'build', 'retry'] and model.resource_type == 'model' -%}
+    {#- One run, too: YAML has an unquoted day as a date. -#}
+    {%- set again = [again] if again is string or again is not iterable else again -%}
     {{ return(sqlstab.made_maps(spec, known, again, least_agreement)) }}
   {%- endif -%}
   {%- set oldest -%}
@@ -63,7 +65,7 @@ FROM {{ made }} AS d
       "SELECT t.place, 'run ' || CAST(t.run_key AS varchar) AS name FROM " ~ runs ~ " AS t ORDER BY t.place") -%}
   {%- set names = found.columns[1].values() | list -%}
   {%- for key in again if 'run ' ~ key not in names -%}
-    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: again names run " ~ key ~ ", which the raw tables have not both.") }}
+    {{ exceptions.raise_compiler_error("sqlstab.fit_maps: again names " ~ key ~ ", which is not in both raw tables.") }}
   {%- endfor -%}
   {%- for name in names -%}
     {%- set at = "SELECT t.run_key FROM " ~ runs ~ " AS t WHERE t.place = " ~ loop.index -%}

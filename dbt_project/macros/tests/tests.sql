@@ -111,7 +111,13 @@ sqlstab_means AS (
     ) AS u
     GROUP BY u.k
 )
-SELECT a.n_ids, a.cosine, a.chance, a.agreement
+SELECT
+    ({{ newest }}) AS run_key,
+    ({{ before }}) AS earlier_run,
+    a.n_ids,
+    a.cosine,
+    a.chance,
+    a.agreement
 FROM (
     SELECT
         h.n_ids AS n_ids,
