@@ -197,7 +197,8 @@ def test_no_earlier_run_is_an_error(tmp_path: Path, model: Any) -> None:
     source = model(dimension=32)
     done = duckdb_cli(tmp_path, on_files(source, tmp_path / "s", "a"))
     assert done.returncode == 1
-    assert "Runs of the space before a, to align with: 0" in done.stderr
+    assert "no run before a to align with: print the script with --first-run if" in done.stderr
+    assert "Runs before it: 0" in done.stderr
 
 
 @needs_duckdb
@@ -428,8 +429,9 @@ def test_runs_of_tables(
         ("DECIMAL(9, 1)", lambda k: k / 2, None, "the id id of the items in s_items is not of the"),
         (None, int, "integer", "scores of the written vectors differ by more than 1e-05"),
         (None, lambda k: k + 1000, None, "the runs share no ids to align on"),
+        (None, lambda k: k * 7 % 40, None, "the items hardly agree with the earlier run"),
     ],
-    ids=["ids", "components", "nothing shared"],
+    ids=["ids", "components", "nothing shared", "another model"],
 )
 def test_each_engine_stops(
     engine: str,
@@ -469,6 +471,9 @@ def test_each_engine_stops(
     for side in ("users", "items"):
         load(side, dialect.bigint, int)
     if not first:
+        with pytest.raises(EngineError, match=r"no run before a to align with: .*it: 0"):
+            run("a")
+        warehouse.engine.rollback()
         run("a", "--first-run")
     load("items", id_type or dialect.bigint, id_of)
     with pytest.raises(EngineError, match=message):
@@ -599,6 +604,27 @@ _REFUSED: dict[str, tuple[list[str], tuple[object, ...], str, str]] = {
         (*_OTHER, "--users", "ours", "--output-type", "float"),
         "3",
         "for which there is --output-type double",
+    ),
+    "items of another model": (
+        [_ITEMS.format("id * 7 % 50", "embedding")],
+        _OTHER,
+        "3",
+        r"the items hardly agree with the earlier run: .* another space, .* below 0\.3: ",
+    ),
+    "one of two anchors": (
+        [_ITEMS.format("id * 7 % 50", "embedding")],
+        (*_OTHER, "--anchor", "both"),
+        "3",
+        "the items hardly agree with the earlier run: ",
+    ),
+    "users of another training": (
+        [
+            "CREATE TABLE ours AS SELECT id, [embedding[2], embedding[3], embedding[1]] AS "
+            "embedding FROM users"
+        ],
+        ("--users", "ours"),
+        "3",
+        "the users hardly agree with the earlier run, though the items do: ",
     ),
     "keys that sort otherwise": ([], (), "10", "whose order 10 and others do not stand .* Rows: 1"),
     "further tables": (

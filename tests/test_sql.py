@@ -193,7 +193,6 @@ def statements(dialect: Dialect) -> dict[str, str]:
             "written": build.written(ITEMS, "checked", ". Look at it.", dialect),
             "maps": build.maps("solution", dialect),
             "whole": build.whole(build.gram(ITEMS, 3, dialect, other=REFERENCE)[0], 3, 3, dialect),
-            "earlier": build.earlier("reference", "Runs before b: ", dialect),
             "run_text": build.run_text(
                 ["'{\"rank\": '", dialect.as_text.format("f.rank"), "'}'"],
                 "figures",

@@ -19,7 +19,7 @@ from sqlstab.declaration import declarations
 from sqlstab.errors import UsageError
 from sqlstab.flow import figures
 from sqlstab.flow.write import promise
-from sqlstab.maths.quality import SCORE_ROWS, SCORES_KEPT
+from sqlstab.maths.quality import HARDLY_AGREES, SCORE_ROWS, SCORES_KEPT
 from sqlstab.options import Options
 from sqlstab.space.directory import FIGURES_FILE, FILES, MAPS_FILE
 from sqlstab.space.insert import TablesTarget
@@ -382,7 +382,7 @@ class Script:
         part, parts = (quoting.identifier(dialect.folded(n), dialect) for n in ("part", "parts"))
         runs = relations.named(self.space.table(RUNS), dialect)
         newest = (
-            f"SELECT max(t.{key}) AS run_key\nFROM {runs} AS t\n"
+            f"SELECT max(t.{key}) AS run_key, count(*) AS n_runs\nFROM {runs} AS t\n"
             f"WHERE t.{part} = t.{parts} AND t.{key} < {self.key.literal(dialect)}\n"
         )
         reference = f"SELECT run_key FROM {self._relation('reference')} AS r"
@@ -408,7 +408,8 @@ class Script:
         if self.key.value.isdecimal():
             by, before = "try_cast(run_key AS BIGINT)", self.key.value
         newest = (
-            f"SELECT arg_max(run_key, {by}) AS run_key, arg_max(file, {by}) AS file\nFROM (\n"
+            f"SELECT arg_max(run_key, {by}) AS run_key, arg_max(file, {by}) AS file,\n"
+            "    count(*) AS n_runs\nFROM (\n"
             f"    SELECT file, url_decode(file[{len(prefix) + 1}:-{len(ending) + 1}]) AS run_key\n"
             f"    FROM glob({quoting.string(pattern, dialect)})\n) AS runs\n"
             f"WHERE {by} < {before}\n"
@@ -430,8 +431,20 @@ class Script:
         return statements
 
     def _earlier(self) -> str:
-        message = f"Runs of the space before {self.key.value}, to align with: "
-        return build.earlier(self._name("reference"), message, self.dialect)
+        """Fail where there is no run to align with."""
+        message = (
+            f"the space has no run before {self.key.value} to align with: print the script with "
+            "--first-run if this is the first one, or else with a key that sorts after the first."
+        )
+        return build.none(
+            "earlier_runs",
+            self._relation("reference"),
+            # ClickHouse gives no NULL for the largest of none.
+            "t.n_runs = 0",
+            message,
+            self.dialect,
+            ("Runs before it", "max(t.n_runs)"),
+        )
 
     def _no_rotation(self, runs: str, figures: str) -> str:
         """Fail where the figures of the earlier run say that its maps are of the other kind."""
@@ -575,7 +588,7 @@ class Script:
         return [*made, *self._proof()]
 
     def _proof(self) -> Iterator[str]:
-        """Fail where what was written does not have the ids and the scores of what was read."""
+        """Fail where what was written is not what was read, or not where the earlier run is."""
         dialect = self.dialect
         for side in self.tables:
             yield build.written(
@@ -600,6 +613,34 @@ class Script:
             "no vector was written that can be compared with a raw one: a stable table has another "
             "type of ids or of vectors.",
             dialect,
+        )
+        if self.aligned:
+            anchors = self._anchors
+            for side in (*anchors, *(side for side in self.tables if side not in anchors)):
+                yield self._place(side)
+
+    def _place(self, side: Side) -> str:
+        """Fail where ids are not where they were; after that of the anchors for the others."""
+        if side in self._anchors:
+            message = (
+                f"the {side} hardly agree with the earlier run: they are of another model, or "
+                "their ids mean something else. Write them to another space, or with sqlstab run "
+                "--force=true."
+            )
+        else:
+            message = (
+                f"the {side} hardly agree with the earlier run, though the "
+                f"{' and '.join(self._anchors)} do: they are of another training, or their ids "
+                "mean something else. Take tables of one training, or sqlstab run, which only "
+                "warns."
+            )
+        return build.none(
+            f"place_{side}",
+            self._relation("figures"),
+            f"t.name = 'cosine_{side}_mean' AND t.value < {self.dialect.number(HARDLY_AGREES)}",
+            message,
+            self.dialect,
+            (f"Mean cosine, below {HARDLY_AGREES}", "max(t.value)"),
         )
 
     def _finished(self) -> Iterator[str]:

@@ -701,12 +701,6 @@ def whole(sums: str, rows: int, columns: int, dialect: Dialect) -> str:
     return _render("whole", dialect, sums=sums.strip(), rows=rows, columns=columns)
 
 
-def earlier(reference: str, message: str, dialect: Dialect) -> str:
-    """Return a statement that fails where a table has no key of an earlier run (run_key)."""
-    name = relations.named(reference, dialect)
-    return _render("earlier", dialect, reference=name, message=string(message, dialect))
-
-
 def run_figures(
     solution: str,
     names: Sequence[str],

@@ -324,18 +324,24 @@ FROM (
 -- The run before this one -------------------------------------------------------------------------
 
 CREATE TABLE `ml`.`sqlstab_reference_fbe87b76` AS
-SELECT max(t.`run`) AS run_key
+SELECT max(t.`run`) AS run_key, count(*) AS n_runs
 FROM `ml`.`movies_runs` AS t
 WHERE t.`part` = t.`parts` AND t.`run` < '2026-11-30';
 
--- Fails where there is no run to align with.
-SELECT CASE WHEN n = 0 THEN ERROR(message) ELSE n END AS earlier_runs
+-- Fails where there are such rows: the space has no run before 2026-11-30 to align with.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS earlier_runs
 FROM (
     SELECT
-        count(run_key) AS n,
-        'Runs of the space before 2026-11-30, to align with: ' || CAST(count(run_key) AS STRING) AS message
-    FROM `ml`.`sqlstab_reference_fbe87b76` AS r
-) AS counts;
+        count(*) AS n_rows,
+        'the space has no run before 2026-11-30 to align with: print the script with --first-run if this is the first one, or else with a key that sorts after the first. Runs before it: ' || CAST(max(t.n_runs) AS STRING) AS message
+    FROM `ml`.`sqlstab_reference_fbe87b76` AS t
+    WHERE t.n_runs = 0
+) AS found;
 
 -- Fails where there are such rows: the maps of this space are rotations, which a script does not make.
 SELECT
@@ -1863,6 +1869,36 @@ FROM (
         'no vector was written that can be compared with a raw one: a stable table has another type of ids or of vectors. Rows: ' || CAST(count(*) AS STRING) AS message
     FROM `ml`.`sqlstab_figures_fbe87b76` AS t
     WHERE t.name = 'score_pairs' AND t.value = 0
+) AS found;
+
+-- Fails where there are such rows: the items hardly agree with the earlier run.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS place_items
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the items hardly agree with the earlier run: they are of another model, or their ids mean something else. Write them to another space, or with sqlstab run --force=true. Mean cosine, below 0.3: ' || CAST(max(t.value) AS STRING) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'cosine_items_mean' AND t.value < 2.9999999999999999e-01
+) AS found;
+
+-- Fails where there are such rows: the users hardly agree with the earlier run, though the items do.
+SELECT
+    CASE
+        WHEN n_rows > 0
+        THEN ERROR(message)
+        ELSE n_rows
+    END AS place_users
+FROM (
+    SELECT
+        count(*) AS n_rows,
+        'the users hardly agree with the earlier run, though the items do: they are of another training, or their ids mean something else. Take tables of one training, or sqlstab run, which only warns. Mean cosine, below 0.3: ' || CAST(max(t.value) AS STRING) AS message
+    FROM `ml`.`sqlstab_figures_fbe87b76` AS t
+    WHERE t.name = 'cosine_users_mean' AND t.value < 2.9999999999999999e-01
 ) AS found;
 
 -- 5. The run is there -----------------------------------------------------------------------------

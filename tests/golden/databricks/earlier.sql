@@ -1,8 +1,0 @@
--- Fails where there is no run to align with.
-SELECT CASE WHEN n = 0 THEN CAST(raise_error(message) AS double) ELSE n END AS earlier_runs
-FROM (
-    SELECT
-        count(run_key) AS n,
-        'Runs before b: ' || CAST(count(run_key) AS string) AS message
-    FROM `reference` AS r
-) AS counts
