@@ -305,7 +305,7 @@ COMMANDS: list[tuple[str, int, str]] = [
     ("runs", 2, "space"),
     # Two models.
     ("compare days/1", 2, "Missing argument 'REFERENCE'"),
-    ("compare days/1 nothing", 2, "the reference has vectors: they cannot be compared"),
+    ("compare days/1 nothing", 2, "nothing is no model to compare"),
     ("compare empty days/1", 2, "empty"),
     ("compare users.parquet days/1", 2, "The model has vectors, the reference has users and"),
     ("compare a,b,c days/1", 2, "a,b,c: write two tables as USERS,ITEMS"),
