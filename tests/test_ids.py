@@ -522,9 +522,14 @@ def test_script(tmp_path: Path, rng: np.random.Generator, files: bool) -> None:
     """The whole method in SQL, on tables and on files."""
     with duckdb.connect() as connection:
         place = str(tmp_path / "movies") if files else "main.movies"
+        same = {side: rng.standard_normal((60, SIZE)) for side in ("users", "items")}
         for day in (1, 2):
             (tmp_path / "movies" / f"run={day}").mkdir(parents=True)
-            raw = {side: rng.standard_normal((60, SIZE)) for side in ("users", "items")}
+            turn = np.linalg.qr(rng.standard_normal((SIZE, SIZE)))[0]
+            raw = {
+                side: (rows + 0.1 * rng.standard_normal(rows.shape)) @ turn
+                for side, rows in same.items()
+            }
             for side, vectors in raw.items():
                 given = connection.from_arrow(arrow(PAIRS[-60:], vectors))
                 given.to_table(f"{side}{day}")

@@ -614,8 +614,10 @@ def test_one_run_is_the_reference(
 ) -> None:
     space = Space(tmp_path / "space")
     done = [retrain(space, tmp_path, day, align=align if day > 3 else "recent") for day in range(5)]
+    newest = next(iter(runs))
     assert done[4].figures["reference"] == {
-        "align": align, "run": next(iter(runs)), "runs": runs, "dimension": 5,
+        "align": align, "run": newest, "runs": runs, "dimension": 5,
+        "rows": {side: len(rows) for side, rows in days[int(newest)].items()},
     }  # fmt: skip
     check_aligned(done[4], days[4], [(rows_of(space[key], "items"), 1.0) for key in runs])
 
