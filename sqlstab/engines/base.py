@@ -217,13 +217,11 @@ def qualified(name: str, engine: Engine) -> str:
 
 def are_same(first: str, second: str, engine: Engine) -> bool:
     """Return whether two names are those of one table: in another case, too, or with a schema."""
-    one, other = _parts(first, engine), _parts(second, engine)
+    one, other = (quoting.folded_parts(name, engine.dialect) for name in (first, second))
     if one[-1] == other[-1] and len(one) != len(other):
         # Only now the schema of a bare name, which is a query, tells.
-        one, other = (_parts(qualified(name, engine), engine) for name in (first, second))
-    known = min(len(one), len(other))
-    return one[-known:] == other[-known:]
-
-
-def _parts(name: str, engine: Engine) -> list[str]:
-    return [part.casefold() for part in quoting.table_parts(name, engine.dialect)]
+        one, other = (
+            quoting.folded_parts(qualified(name, engine), engine.dialect)
+            for name in (first, second)
+        )
+    return quoting.same_end(one, other)

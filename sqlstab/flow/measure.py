@@ -269,7 +269,7 @@ def _cosines(
 
 
 def _multiplies_single(job: Job, table: VectorTable, matrix: Matrix) -> bool:
-    """Whether sums of 4-byte numbers, by the engine, do for cosines: they are off by 1e-6 at most.
+    """Return whether 4-byte sums, by the engine, do for cosines: they are off by 1e-6 at most.
 
     The error of a sum is below 1e-7 of its products, as the root of the sum of their squares. Over
     all sums of a row these are at most the row's length times the largest singular value of the

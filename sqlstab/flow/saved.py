@@ -1,10 +1,9 @@
 """Saved sums: what a client of the database printed, read, checked, and solved for the maps.
 
 A row is (side, i, j, value, n_rows), 1-based, and may name its run. A Gram matrix has the entries
-i <= j. What is summed
-over the ids that a run and the reference share has `half` too, and `kind` says which sum a row is
-of: `cross` (x'y of raw rows x and stable rows y, both ending with a 1), `run` (x'x) or `reference`
-(y'y).
+i <= j. What is summed over the ids that a run and the reference share has `half` too, and `kind`
+says which sum a row is of: `cross` (x'y of raw rows x and stable rows y, both ending with a 1),
+`run` (x'x) or `reference` (y'y).
 
 The rows are plain: to give them length one takes the maps first, which the sums are to give. So the
 maps are those of a run with `plain_rows`.

@@ -98,21 +98,17 @@ class Names:
         Raises:
             UsageError: One is.
         """
-
-        def parts(name: str) -> list[str]:
-            return [part.casefold() for part in quoting.table_parts(name, self._dialect)]
-
         sides = dict.fromkeys([*inputs, *self.sides(), MAPS, RUNS])
-        own = {what: parts(self.table(what)) for what in sides}
-        own |= {f"newest {side}": parts(self.newest(side)) for side in self.sides()}
+        names = {what: self.table(what) for what in sides}
+        names |= {f"newest {side}": self.newest(side) for side in self.sides()}
+        own = {what: quoting.folded_parts(name, self._dialect) for what, name in names.items()}
         for side, (relation, *read) in inputs.items():
             if is_path(relation) and self._dialect.reads_files:
                 continue
             for name in [relation, *read]:
-                found = parts(name)
+                found = quoting.folded_parts(name, self._dialect)
                 for what, other in own.items():
-                    known = min(len(found), len(other))
-                    if found[-known:] != other[-known:]:
+                    if not quoting.same_end(found, other):
                         continue
                     how = "is" if name == relation else "is a view of"
                     raise UsageError(

@@ -785,7 +785,7 @@ class _SingleProduct:
 def _single_product(
     table: VectorTable, matrix: Matrix | None, dialect: Dialect
 ) -> _SingleProduct | None:
-    """How the engine's own product multiplies the table's vectors; None where it cannot."""
+    """Write a matrix for the engine's own product; None where it has none for the table."""
     product = table.product(dialect)
     if matrix is None or product is None:
         return None

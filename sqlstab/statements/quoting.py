@@ -96,6 +96,17 @@ def table_parts(name: str, dialect: Dialect) -> list[str]:
     ]
 
 
+def folded_parts(name: str, dialect: Dialect) -> list[str]:
+    """Split a table's name into parts that are equal in any case; see `table_parts`."""
+    return [part.casefold() for part in table_parts(name, dialect)]
+
+
+def same_end(first: list[str], second: list[str]) -> bool:
+    """Return whether the parts of two names are the same, as far as both have them."""
+    known = min(len(first), len(second))
+    return first[-known:] == second[-known:]
+
+
 def table_name(parts: Sequence[str], dialect: Dialect) -> str:
     """Join the parts of a table's name, quoted where they must be."""
     plain = ".".join(parts)
